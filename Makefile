@@ -1,0 +1,105 @@
+# The one door to everything: `make help`. Works with GNU make 3.81 (macOS) and newer.
+
+PYTHON ?= python3
+VENV ?= .venv
+PROJECT ?= slurm-sdk
+PORT ?=
+DEBIAN_RELEASE ?=
+# Tests at once against the one cluster, and the seconds each may take; the first one waits for the cluster.
+SLURM_WORKERS ?= 4
+SLURM_TIMEOUT ?= 600
+DEMO_DIR = demo-output
+DEMO_ARGS = --backend local --workdir $(DEMO_DIR)
+
+PY = $(VENV)/bin/python
+# The stamps carry the checkout's place: an environment that moved with it is made anew.
+PLACE := $(shell pwd -P | cksum | cut -d ' ' -f 1)
+RUNTIME = $(VENV)/runtime-$(PLACE).stamp
+DEV = $(VENV)/dev-$(PLACE).stamp
+
+# Handed to recipes through the environment, so that no value is read by a shell.
+export PYTHON VENV PROJECT PORT DEBIAN_RELEASE
+CLUSTER = $(PY) -m slurm.testing
+CLUSTER_ARGS = --project "$$PROJECT"
+CLUSTER_UP_ARGS = $(CLUSTER_ARGS) $(if $(PORT),--port "$$PORT") $(if $(DEBIAN_RELEASE),--release "$$DEBIAN_RELEASE")
+
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-unit test-slurm lint format docs env \
+	cluster-up cluster-down cluster-shell cluster-status cluster-logs lock clean
+
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "  PYTHON=$(PYTHON)  VENV=$(VENV)  PROJECT=$(PROJECT)  PORT=$(PORT)  DEBIAN_RELEASE=$(DEBIAN_RELEASE)"
+
+demo: $(RUNTIME) ## Run the train/eval example on this machine, without Slurm
+	$(PY) -m slurm.examples.parallel_train_eval.workflow $(DEMO_ARGS)
+	@echo "Written:"
+	@find $(DEMO_DIR) -type f | LC_ALL=C sort | sed 's/^/  /'
+
+test: lint docs test-unit test-slurm ## Everything below
+
+VERMIN = $(VENV)/bin/vermin --quiet --no-tips --violations
+# vermin does not follow conditions: these are imported only where they exist. One line alone is excused by `# novm`.
+NEWER = --exclude tomllib --exclude typing.ParamSpec
+lint: $(DEV) ## Check format, rules, types and the oldest Python each file may need
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	$(VERMIN) $(NEWER) --target=3.9- src/slurm
+	$(VERMIN) --target=3.6- src/slurm/api/agent.py
+
+docs: $(DEV) ## Build the documentation into site/
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet
+
+test-unit: $(DEV) ## Run the tests that need neither Slurm nor Docker
+	$(PY) -m pytest -n auto -m "not slurm"
+
+test-slurm: $(DEV) ## Run the tests that need the dockerised cluster
+	docker/ensure-docker.sh
+	$(PY) -m pytest -n $(SLURM_WORKERS) -m slurm --timeout $(SLURM_TIMEOUT)
+
+format: $(DEV) ## Format the code and mend what ruff can mend
+	$(PY) -m ruff format .
+	$(PY) -m ruff check --fix .
+
+cluster-up: $(DEV) ## Start the cluster PROJECT, on PORT or a free one, with DEBIAN_RELEASE's Slurm
+	docker/ensure-docker.sh
+	@$(CLUSTER) up $(CLUSTER_UP_ARGS)
+
+cluster-down: $(DEV) ## Remove the cluster PROJECT and everything in it
+	@$(CLUSTER) down $(CLUSTER_ARGS)
+
+cluster-shell: $(DEV) ## Open a shell on its login node
+	@$(CLUSTER) shell $(CLUSTER_ARGS)
+
+cluster-status: $(DEV) ## Show its services and nodes
+	@$(CLUSTER) status $(CLUSTER_ARGS)
+
+cluster-logs: $(DEV) ## Show what its daemons wrote
+	@$(CLUSTER) logs $(CLUSTER_ARGS)
+
+env: $(DEV) ## Make the environment in VENV, and nothing else
+
+LOCK = "$$dir/bin/uv" pip compile --quiet --universal --python-version 3.10 --fork-strategy fewest --upgrade \
+	--generate-hashes --no-emit-index-url --custom-compile-command 'make lock'
+lock: ## Pin the newest allowed dependencies in requirements.txt and requirements-dev.txt
+	@set -e; dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
+	"$$PYTHON" -m venv "$$dir"; "$$dir/bin/python" -m pip install --quiet --disable-pip-version-check uv; \
+	$(LOCK) pyproject.toml --group build --output-file requirements.txt; \
+	$(LOCK) pyproject.toml --extra testing --extra rich requirements-dev.in --constraints requirements.txt \
+		--output-file requirements-dev.txt
+
+clean: ## Remove what make made; a running cluster stays, see cluster-down
+	rm -rf "$$VENV" site dist build $(DEMO_DIR) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find src tests docs -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(RUNTIME): requirements.txt pyproject.toml scripts/make-env.sh
+	@scripts/make-env.sh "$$PYTHON" "$$VENV" requirements.txt
+	@touch $@
+
+$(DEV): requirements-dev.txt $(RUNTIME)
+	@scripts/make-env.sh "$$PYTHON" "$$VENV" requirements-dev.txt
+	@touch $@
