@@ -1,0 +1,92 @@
+"""Python functions as Slurm jobs.
+
+The way of one submission::
+
+    train(prep_job, lr=0.1)          task.SlurmTask.__call__: a TaskCall, submitted to
+      -> context                     the active Cluster or WorkflowContext
+      -> submission.prepare          pure: options, packaging, payload, script -> api.base.JobRequest
+      -> BackendBase.submit_jobs     api.local, api.slurm_cli or api.ssh: one round trip to an agent
+      -> Job                         watched by the cluster's tracker
+    node: job.sh -> runner -> payload -> call -> result envelope, renamed into place, and an event
+      -> tracker                     sees the event, or the scheduler's word -> Job.get_result()
+
+Public names are loaded on first use, so that ``import slurm`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import types
+from typing import TYPE_CHECKING, Any
+
+from slurm._version import __version__
+
+if TYPE_CHECKING:
+    from slurm.cluster import Cluster
+    from slurm.context import get_active_context, reset_active_context, set_active_context
+    from slurm.decorators import task, workflow
+    from slurm.job import Job
+    from slurm.runtime import JobContext, current_job_context
+    from slurm.states import JobState
+    from slurm.task import SlurmTask
+    from slurm.workflow import WorkflowContext
+
+_HOME_OF = {
+    "Cluster": "slurm.cluster",
+    "Job": "slurm.job",
+    "JobContext": "slurm.runtime",
+    "JobState": "slurm.states",
+    "SlurmTask": "slurm.task",
+    "WorkflowContext": "slurm.workflow",
+    "current_job_context": "slurm.runtime",
+    "get_active_context": "slurm.context",
+    "reset_active_context": "slurm.context",
+    "set_active_context": "slurm.context",
+    "task": "slurm.decorators",
+    "workflow": "slurm.decorators",
+}
+
+__all__ = [
+    "Cluster",
+    "Job",
+    "JobContext",
+    "JobState",
+    "SlurmTask",
+    "WorkflowContext",
+    "__version__",
+    "current_job_context",
+    "get_active_context",
+    "reset_active_context",
+    "set_active_context",
+    "task",
+    "workflow",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'slurm' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))
+
+
+class _Package(types.ModuleType):
+    """Keeps ``slurm.task`` and ``slurm.workflow`` the decorators.
+
+    They are submodules as well, and Python binds a submodule to its name on the package whenever
+    it is first imported, from wherever.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in ("task", "workflow") and isinstance(value, types.ModuleType):
+            return
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -1,0 +1,1 @@
+"""Reaching Slurm: backends that know Slurm and files, and never tasks."""

@@ -1,0 +1,134 @@
+"""A backend that asks an agent: in this process or at the other end of a connection."""
+
+from __future__ import annotations
+
+import abc
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from slurm import errors
+from slurm.api.base import Archive, BackendBase, Host, JobRequest, Submitted
+from slurm.states import Observation, parse_state
+
+ERROR_OF_KIND: Mapping[str, type[errors.SlurmError]] = {
+    "file": errors.RemoteFileError,
+    "missing": errors.RemoteFileMissing,
+    "unreachable": errors.SchedulerUnreachable,
+    "scheduler": errors.SchedulerUnreachable,
+    "refused": errors.SubmissionRefused,
+    "unknown": errors.SubmissionUnknown,
+}
+
+
+def error_of(kind: str, message: str) -> errors.SlurmError:
+    """The exception for what an agent reported."""
+    return ERROR_OF_KIND.get(kind, errors.SlurmError)(message)
+
+
+class AgentBackend(BackendBase):
+    """Everything but how a request reaches the agent, which is `request`."""
+
+    @abc.abstractmethod
+    def request(self, op: str, params: dict[str, Any], blob: bytes = b"") -> tuple[Any, bytes]:
+        """Have the agent answer one request; raises what `error_of` makes of its refusal."""
+
+    def _ask(self, op: str, **params: Any) -> Any:
+        return self.request(op, params)[0]
+
+    @functools.lru_cache(maxsize=1)  # noqa: B019 - one entry, and a backend lives as long as its cluster
+    def host(self) -> Host:
+        said = self._ask("hello")
+        major, minor, micro = said["python"]
+        return Host(said["home"], said["user"], (major, minor, micro), said["executable"])
+
+    def submit_jobs(
+        self, requests: Sequence[JobRequest], *, base: str, archive: Archive
+    ) -> list[Submitted]:
+        entries, blob = _pack(requests)
+        params = {"base": base, "needs": archive.directory, "requests": entries}
+        answer, _ = self.request("submit", params, blob)
+        if "needs" in answer:
+            self.request("install", {"directory": archive.directory}, archive.content)
+            answer, _ = self.request("submit", params, blob)
+        return [_submitted(entry) for entry in answer["jobs"]]
+
+    def query_jobs(self, job_ids: Sequence[str]) -> list[Observation]:
+        found = {
+            row["job_id"]: _observation(row) for row in self._ask("query", job_ids=list(job_ids))
+        }
+        return [found.get(job_id) or Observation(job_id, "absent") for job_id in job_ids]
+
+    def cancel_jobs(self, job_ids: Sequence[str]) -> None:
+        self._ask("cancel", job_ids=list(job_ids))
+
+    def wait_events(self, directory: str, seen: Sequence[str], timeout: float) -> list[str]:
+        return list(self._ask("events", directory=directory, seen=list(seen), timeout=timeout))
+
+    def get_queue(self) -> list[Mapping[str, Any]]:
+        return list(self._ask("queue"))
+
+    def get_cluster_info(self) -> Mapping[str, Any]:
+        info: Mapping[str, Any] = self._ask("info")
+        return info
+
+    def read_file(self, path: str) -> bytes:
+        return self.request("read", {"path": path})[1]
+
+    def read_tail(self, path: str, size: int) -> bytes:
+        return self.request("tail", {"path": path, "size": size})[1]
+
+    def write_file(self, path: str, content: bytes, *, exclusive: bool = False) -> bool:
+        return bool(self.request("write", {"path": path, "exclusive": exclusive}, content)[0])
+
+    def list_directory(self, path: str) -> list[str]:
+        return list(self._ask("listdir", path=path))
+
+    def make_directory(self, path: str) -> str:
+        return str(self._ask("mkdir", path=path))
+
+    def file_exists(self, path: str) -> bool:
+        return bool(self._ask("exists", path=path))
+
+    def remove(self, path: str) -> None:
+        self._ask("remove", path=path)
+
+
+def _pack(requests: Sequence[JobRequest]) -> tuple[list[dict[str, Any]], bytes]:
+    """Requests as JSON, their files as one blob with each file's place in it."""
+    entries, parts, offset = [], [], 0
+    for request in requests:
+        places = {}
+        for name, content in request.files.items():
+            places[name] = [offset, len(content)]
+            parts.append(content)
+            offset += len(content)
+        entries.append(
+            {
+                "job_dir": request.job_dir,
+                "script": request.script,
+                "files": places,
+                "options": dict(request.options),
+                "submit_options": dict(request.submit_options),
+                "token": request.token,
+                "orchestrator": request.orchestrator,
+            }
+        )
+    return entries, b"".join(parts)
+
+
+def _submitted(entry: Mapping[str, Any]) -> Submitted:
+    if "error" in entry:
+        return Submitted(error=error_of(entry["kind"], entry["error"]))
+    return Submitted(entry["job_id"], entry["job_dir"], entry["reattached"])
+
+
+def _observation(row: Mapping[str, Any]) -> Observation:
+    return Observation(
+        job_id=row["job_id"],
+        source=row.get("source", "local"),
+        state=parse_state(row["state"]),
+        reason=row.get("reason", ""),
+        exit_code=row.get("exit_code", ""),
+        node=row.get("node", ""),
+    )

@@ -1,0 +1,155 @@
+"""What every backend must be able to do, and the plain data it does it with."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from slurm.api.agent import sbatch_argv
+from slurm.errors import SlurmError
+from slurm.states import Observation
+
+
+@dataclass(frozen=True)
+class JobRequest:
+    """One submission: all that a backend ever sees of a task.
+
+    - `job_dir`: absolute path on the cluster; `script`: the name in it that is handed to the scheduler.
+    - `files`: name in `job_dir` -> content, written before the job is submitted.
+    - `options`: sbatch options that stand in the script; `submit_options`: those on the command line.
+    - `token`: identifies the submission; the same token never makes a second job.
+    - `orchestrator`: the job mostly waits for others (a workflow).
+    """
+
+    job_dir: str
+    files: Mapping[str, bytes]
+    options: Mapping[str, str]
+    submit_options: Mapping[str, str]
+    token: str
+    script: str = "job.sh"
+    orchestrator: bool = False
+
+    @property
+    def argv(self) -> list[str]:
+        """The sbatch command line this request becomes."""
+        return sbatch_argv(f"{self.job_dir}/{self.script}", dict(self.submit_options))
+
+    def __str__(self) -> str:
+        script = self.files[self.script].decode("utf-8")
+        names = ", ".join(f"{name} ({len(data)} bytes)" for name, data in self.files.items())
+        return f"{' '.join(self.argv)}\n# files: {names}\n{script}"
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """The scheduler's answer to one request: a job, or why there is none.
+
+    `job_dir` is the directory of the job that exists; when the token was seen before, `reattached`
+    is True and that job is the one the first request made.
+    """
+
+    job_id: str = ""
+    job_dir: str = ""
+    reattached: bool = False
+    error: SlurmError | None = None
+
+
+@dataclass(frozen=True)
+class Host:
+    """The machine a backend talks to."""
+
+    home: str
+    user: str
+    python: tuple[int, int, int]
+    executable: str
+
+
+@dataclass(frozen=True)
+class Archive:
+    """The SDK's own code, addressed by its content: unpacked once to `directory` on the cluster."""
+
+    directory: str
+    content: bytes = field(repr=False, default=b"")
+
+
+class BackendBase(abc.ABC):
+    """A way to reach a scheduler and its file system. Knows jobs and files, never tasks.
+
+    Every method may raise `TransportError` (the connection), `SchedulerUnreachable` (Slurm gave no
+    answer) or `RemoteFileError`; none of them says anything about a job's state.
+    """
+
+    @property
+    @abc.abstractmethod
+    def shares_filesystem(self) -> bool:
+        """True when paths of this process mean the same on the nodes."""
+
+    @abc.abstractmethod
+    def host(self) -> Host:
+        """Whom this backend talks to."""
+
+    @abc.abstractmethod
+    def submit_jobs(
+        self, requests: Sequence[JobRequest], *, base: str, archive: Archive
+    ) -> list[Submitted]:
+        """Submit all requests in one round trip; one answer each, in order."""
+
+    @abc.abstractmethod
+    def query_jobs(self, job_ids: Sequence[str]) -> list[Observation]:
+        """What the scheduler says of these jobs, all in one query; ``absent`` for those it does not name."""
+
+    @abc.abstractmethod
+    def cancel_jobs(self, job_ids: Sequence[str]) -> None:
+        """Cancel these jobs; one that has ended already is no error."""
+
+    @abc.abstractmethod
+    def wait_events(self, directory: str, seen: Sequence[str], timeout: float) -> list[str]:
+        """Names in the event `directory`, as soon as there are any, at the latest after `timeout` seconds.
+
+        Names in `seen` are removed first.
+        """
+
+    @abc.abstractmethod
+    def get_queue(self) -> list[Mapping[str, Any]]:
+        """The user's live jobs."""
+
+    @abc.abstractmethod
+    def get_cluster_info(self) -> Mapping[str, Any]:
+        """Partitions and what they offer."""
+
+    @abc.abstractmethod
+    def read_file(self, path: str) -> bytes:
+        """A file's content. Raises `RemoteFileMissing` where there is none."""
+
+    @abc.abstractmethod
+    def read_tail(self, path: str, size: int) -> bytes:
+        """The last `size` bytes of a file."""
+
+    @abc.abstractmethod
+    def write_file(self, path: str, content: bytes, *, exclusive: bool = False) -> bool:
+        """Write a file atomically, creating the directories above it with mode 0700.
+
+        With `exclusive` a file that is there already stays. Returns whether this one was written.
+        """
+
+    @abc.abstractmethod
+    def list_directory(self, path: str) -> list[str]:
+        """Sorted names in a directory."""
+
+    @abc.abstractmethod
+    def make_directory(self, path: str) -> str:
+        """Make sure of a directory that can be written, and return its absolute path."""
+
+    @abc.abstractmethod
+    def file_exists(self, path: str) -> bool:
+        """Whether there is a file or directory at `path`."""
+
+    @abc.abstractmethod
+    def remove(self, path: str) -> None:
+        """Remove a file or a directory with all in it; nothing to remove is no error."""
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Let go of connections. Jobs go on."""

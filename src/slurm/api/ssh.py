@@ -1,0 +1,108 @@
+"""The backend for a laptop: Slurm at the other end of the user's own ``ssh``."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import threading
+import time
+from typing import Any
+
+from slurm.api.agent_backend import AgentBackend
+from slurm.api.transport import BOOTSTRAP, Channel
+from slurm.errors import ConfigError, TransportError
+
+REQUEST_TIMEOUT = 120.0
+RECONNECT_DELAYS = (0.0, 0.5, 2.0)
+
+
+class SSHCommandBackend(AgentBackend):
+    """Sends the agent through the system ``ssh`` once, then asks it over that one channel.
+
+    The user's ssh_config holds (aliases, ProxyJump, agents, certificates). Host keys are always
+    checked, and nothing ever prompts: a login that would is an error that names the command to run.
+
+    - `hostname`: a host or an alias of ssh_config; `username`, `port`: where ssh_config does not say.
+    - `identity_file`, `known_hosts_file`, `config_file`: used in place of the user's own.
+    - `python`: the interpreter to run the agent with.
+    - `connect_timeout`: seconds until an unanswered connection is given up.
+    """
+
+    def __init__(
+        self,
+        *,
+        hostname: str,
+        username: str | None = None,
+        port: int | None = None,
+        identity_file: str | None = None,
+        known_hosts_file: str | None = None,
+        config_file: str | None = None,
+        python: str = "python3",
+        connect_timeout: float = 30.0,
+    ) -> None:
+        if not hostname or hostname.startswith("-") or any(c.isspace() for c in hostname):
+            raise ConfigError(f"hostname {hostname!r} is not a host: give a name, address or alias")
+        self.hostname = hostname
+        self.username = username
+        self.port = port
+        self.identity_file = identity_file
+        self.known_hosts_file = known_hosts_file
+        self.config_file = config_file
+        self.python = python
+        self.connect_timeout = connect_timeout
+        self._channel: Channel | None = None
+        self._connecting = threading.Lock()
+        self._closed = False
+
+    @property
+    def shares_filesystem(self) -> bool:
+        return False
+
+    @property
+    def argv(self) -> list[str]:
+        """The ssh command line this backend runs."""
+        argv = ["ssh", "-T"]
+        if self.config_file:
+            argv += ["-F", os.path.expanduser(self.config_file)]
+        argv += ["-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes"]
+        argv += ["-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4"]
+        argv += ["-o", f"ConnectTimeout={max(1, round(self.connect_timeout))}"]
+        if self.identity_file:
+            argv += ["-i", os.path.expanduser(self.identity_file), "-o", "IdentitiesOnly=yes"]
+        if self.known_hosts_file:
+            argv += ["-o", f'UserKnownHostsFile="{os.path.expanduser(self.known_hosts_file)}"']
+        if self.port:
+            argv += ["-p", str(int(self.port))]
+        if self.username:
+            argv += ["-l", self.username]
+        command = f"exec {shlex.quote(self.python)} -u -c {shlex.quote(BOOTSTRAP)}"
+        return [*argv, "--", self.hostname, command]
+
+    def request(self, op: str, params: dict[str, Any], blob: bytes = b"") -> tuple[Any, bytes]:
+        """Every request may be repeated (submissions by their token), so a lost one is."""
+        for delay in RECONNECT_DELAYS:
+            channel = self._connected()
+            try:
+                return channel.request(op, params, blob, REQUEST_TIMEOUT)
+            except TransportError:
+                if channel.alive or self._closed:
+                    raise
+            time.sleep(delay)
+        return self._connected().request(op, params, blob, REQUEST_TIMEOUT)
+
+    def close(self) -> None:
+        with self._connecting:
+            self._closed = True
+            if self._channel is not None:
+                self._channel.close()
+                self._channel = None
+
+    def _connected(self) -> Channel:
+        with self._connecting:
+            if self._closed:
+                raise TransportError(f"this connection to {self.hostname} was closed")
+            if self._channel is None or not self._channel.alive:
+                self._channel = Channel(
+                    self.argv, target=self.hostname, connect_timeout=self.connect_timeout
+                )
+            return self._channel

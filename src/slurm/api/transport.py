@@ -1,0 +1,195 @@
+"""One agent at the other end of one channel: framed requests with ids, several in flight."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import secrets
+import subprocess
+import threading
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from importlib import resources
+from typing import IO, Any
+
+from slurm.api.agent import read_frame, write_frame
+from slurm.api.agent_backend import error_of
+from slurm.errors import AuthenticationFailed, HostKeyError, TransportError
+
+# Reads the length of the agent's text, the text, and runs it. Without single quotes, newlines,
+# dollar or exclamation marks: it passes the login shell, which may be any of sh, csh and fish.
+BOOTSTRAP = (
+    "import sys; i = sys.stdin.buffer; n, k = i.readline().split(); "
+    'exec(compile(i.read(int(n)), "slurm-sdk-agent", "exec")); serve_over_stdio(k.decode())'
+)
+STDERR_LINES_KEPT = 50
+NOISE_LIMIT = 1 << 20
+
+
+class Channel:
+    """A process whose stdin and stdout are an agent's; `request` may be called from any thread.
+
+    `argv` starts a Python that runs `BOOTSTRAP`; `target` names the host in messages.
+    """
+
+    def __init__(self, argv: Sequence[str], *, target: str, connect_timeout: float) -> None:
+        self.target = target
+        self._ids = itertools.count()
+        self._waiting: dict[int, Future[tuple[Any, bytes]]] = {}
+        self._lock = threading.Lock()
+        self._writing = threading.Lock()
+        self._broken: TransportError | None = None
+        self._stderr: deque[str] = deque(maxlen=STDERR_LINES_KEPT)
+        self._process = subprocess.Popen(
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C in the terminal is ours to handle, not ssh's
+        )
+        self._drain = threading.Thread(target=self._read_stderr, daemon=True)
+        self._drain.start()
+        ready = threading.Event()
+        self._reader = threading.Thread(target=self._read_answers, args=(ready,), daemon=True)
+        self._start_agent()
+        if not ready.wait(connect_timeout) and self._broken is None:
+            self._break(TransportError(f"{target} did not answer within {connect_timeout:.0f} s"))
+        if self._broken is not None:
+            raise self._broken
+
+    @property
+    def alive(self) -> bool:
+        """Whether requests can still be answered."""
+        return self._broken is None
+
+    def request(
+        self, op: str, params: dict[str, Any], blob: bytes, timeout: float
+    ) -> tuple[Any, bytes]:
+        """Have the agent answer; raises `TransportError` when it has not within `timeout` seconds."""
+        number = next(self._ids)
+        answer: Future[tuple[Any, bytes]] = Future()
+        with self._lock:
+            if self._broken is not None:
+                raise self._broken
+            self._waiting[number] = answer
+        try:
+            self._send({"id": number, "op": op, "params": params}, blob)
+            return answer.result(timeout)
+        except FutureTimeout:
+            raise TransportError(
+                f"{self.target} did not answer {op!r} within {timeout:.0f} s"
+            ) from None
+        finally:
+            with self._lock:
+                self._waiting.pop(number, None)
+
+    def _send(self, header: dict[str, Any], blob: bytes) -> None:
+        try:
+            with self._writing:
+                write_frame(self._process.stdin, header, blob)
+        except (OSError, ValueError) as error:
+            raise self._lost(f"the connection broke while sending: {error}") from error
+
+    def close(self) -> None:
+        """End the process; requests in flight fail."""
+        self._break(TransportError(f"the connection to {self.target} was closed"))
+
+    def _start_agent(self) -> None:
+        source = resources.files("slurm.api").joinpath("agent.py").read_bytes()
+        self._nonce = secrets.token_hex(8)
+        stdin = self._pipe(self._process.stdin)
+        # A refused login closes the pipe under us; the reader says why, from ssh's own words.
+        with contextlib.suppress(OSError):
+            stdin.write(f"{len(source)} {self._nonce}\n".encode() + source)
+            stdin.flush()
+        self._reader.start()
+
+    def _read_answers(self, ready: threading.Event) -> None:
+        stdout = self._pipe(self._process.stdout)
+        try:
+            if self._skip_noise(stdout):
+                ready.set()
+                while (frame := read_frame(stdout)) is not None:
+                    self._deliver(*frame)
+            self._lost("the connection was closed")
+        except (OSError, ValueError) as error:
+            self._lost(f"the connection broke: {error}")
+        finally:
+            ready.set()
+
+    def _skip_noise(self, stdout: IO[bytes]) -> bool:
+        """Read past what login shells print; False when the stream ends before the agent speaks."""
+        mark = f"slurm-sdk-agent {self._nonce}\n".encode()
+        skipped = 0
+        while line := stdout.readline(NOISE_LIMIT):
+            if line == mark:
+                return True
+            skipped += len(line)
+            if skipped > NOISE_LIMIT:
+                return False
+        return False
+
+    def _deliver(self, reply: dict[str, Any], blob: bytes) -> None:
+        with self._lock:
+            answer = self._waiting.get(reply["id"])
+        if answer is None:
+            return
+        if "error" in reply:
+            answer.set_exception(error_of(reply["error"]["kind"], reply["error"]["message"]))
+        else:
+            answer.set_result((reply["result"], blob))
+
+    def _read_stderr(self) -> None:
+        for line in self._pipe(self._process.stderr):
+            self._stderr.append(line.decode("utf-8", "replace").rstrip())
+
+    def _lost(self, what: str) -> TransportError:
+        self._process.kill()
+        self._process.wait()
+        self._drain.join(1)
+        return self._break(_explain(self.target, what, list(self._stderr)))
+
+    @staticmethod
+    def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
+        if stream is None:
+            raise TransportError("the process was started without a pipe")
+        return stream
+
+    def _break(self, error: TransportError) -> TransportError:
+        """Fail every request with the first `error`, and end the process."""
+        with self._lock:
+            if self._broken is None:
+                self._broken = error
+            error = self._broken
+            waiting = list(self._waiting.values())
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        for answer in waiting:
+            if not answer.done():
+                answer.set_exception(error)
+        if threading.current_thread() is not self._reader and self._reader.is_alive():
+            self._reader.join(5)
+        for stream in (self._process.stdin, self._process.stdout):
+            with contextlib.suppress(OSError):
+                if stream is not None and threading.current_thread() is not self._reader:
+                    stream.close()
+        return error
+
+
+def _explain(target: str, what: str, stderr: list[str]) -> TransportError:
+    """The error for a lost connection, by what ssh said last."""
+    said = "; ".join(line for line in stderr if line.strip())[-1000:]
+    message = f"{target}: {said or what}"
+    if "Host key verification failed" in said or "IDENTIFICATION HAS CHANGED" in said:
+        return HostKeyError(
+            f"{message}. The host key must be in your known_hosts before a job is sent: "
+            f"check it with the cluster's administrators, then run: ssh {target} true"
+        )
+    if "Permission denied" in said or "Too many authentication failures" in said:
+        return AuthenticationFailed(
+            f"{message}. Log in once by hand to see what is missing: ssh {target} true"
+        )
+    return TransportError(message)

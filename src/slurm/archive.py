@@ -1,0 +1,70 @@
+"""The SDK's own code as one content-addressed archive, so that nothing has to be installed on a cluster."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.util
+import io
+import posixpath
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from slurm.api.base import Archive
+from slurm.job_dir import SDK
+
+ENTRY_POINT = "from slurm.runner import main\n\nmain()\n"
+MARKER = "SDK_ARCHIVE"
+CLIENT_ONLY = ("testing",)
+EPOCH = (
+    1980,
+    1,
+    1,
+    0,
+    0,
+    0,
+)  # the oldest time a zip file can hold: the same content, the same bytes
+
+
+def archive_for(base: str) -> Archive:
+    """The archive that belongs under `base`; where this code itself runs from one, that one."""
+    here = Path(__file__).resolve().parents[1]
+    if (here / MARKER).is_file():
+        return Archive(str(here))
+    name, content = _built()
+    return Archive(posixpath.join(base, SDK, name), content)
+
+
+@functools.lru_cache(maxsize=1)
+def _built() -> tuple[str, bytes]:
+    files = dict(sorted(_files()))
+    digest = hashlib.sha256()
+    for name, content in files.items():
+        digest.update(f"{name}\0{len(content)}\0".encode() + content)
+    name = digest.hexdigest()[:16]
+    files[MARKER] = name.encode()
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for path, content in files.items():
+            archive.writestr(zipfile.ZipInfo(path, EPOCH), content, zipfile.ZIP_DEFLATED)
+    return name, buffer.getvalue()
+
+
+def _files() -> Iterator[tuple[str, bytes]]:
+    yield "__main__.py", ENTRY_POINT.encode()
+    for package in ("slurm", "cloudpickle"):
+        yield from _package_files(package)
+
+
+def _package_files(package: str) -> Iterator[tuple[str, bytes]]:
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(
+            f"the package {package!r} that travels with every job is not installed"
+        )
+    root = Path(spec.origin).parent
+    for path in root.rglob("*.py"):
+        relative = path.relative_to(root)
+        if relative.parts[0] not in CLIENT_ONLY:
+            yield f"{package}/{relative.as_posix()}", path.read_bytes()

@@ -1,0 +1,292 @@
+"""A cluster: where tasks are submitted to, and how."""
+
+from __future__ import annotations
+
+import argparse
+import atexit
+import contextlib
+import contextvars
+import inspect
+import os
+import posixpath
+import secrets
+import sys
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from slurm import context
+from slurm.api.base import BackendBase
+from slurm.archive import archive_for
+from slurm.errors import ConfigError, SlurmError
+from slurm.job import Job
+from slurm.job_dir import event_directory
+from slurm.options import normalise
+from slurm.packaging import PackagingConfig, strategy_of
+from slurm.suggest import suggestion
+from slurm.tracker import Tracker
+
+if TYPE_CHECKING:
+    from slurm.api.base import JobRequest
+    from slurm.submission import Placement
+    from slurm.task import SlurmTask, TaskCall
+
+DEFAULT_BASE = "~/slurm_jobs"
+LOCAL_STATE = ".local"
+POLL_INTERVALS = {"local": (0.1, 1.0), "slurm": (1.0, 15.0), "ssh": (1.0, 15.0)}
+
+_entered: contextvars.ContextVar[tuple[contextvars.Token[Any], ...]] = contextvars.ContextVar(
+    "slurm_entered", default=()
+)
+
+
+class Cluster:
+    """A place to run jobs: ``local`` (this machine), ``slurm`` (a login node) or ``ssh``.
+
+    - `job_base_dir`: where job directories go, on the cluster; ``~`` is the home there. Default ``~/slurm_jobs``.
+    - `packaging`: how user code gets there (``"none"``, or a mapping with ``type``).
+    - `submit`: sbatch options for every job that does not say otherwise.
+    - `python`: the interpreter on the cluster (default: this one where files are shared, else ``python3``).
+    - `poll_interval_min`, `poll_interval_max`: seconds between two questions to the scheduler.
+    - `backend_options`: what the backend takes; for ssh ``hostname``, ``username``, ``port``,
+      ``identity_file``, ``known_hosts_file``, ``config_file``, ``connect_timeout``; for local
+      ``max_cpus``, ``state_dir``, ``idle_timeout``.
+
+    Raises `ConfigError` for what it does not understand. Connects on first use. Leaving
+    ``with cluster:`` ends the context, not the connection: futures go on resolving until `close`.
+    """
+
+    def __init__(
+        self,
+        backend_type: str = "local",
+        *,
+        job_base_dir: str | os.PathLike[str] | None = None,
+        packaging: PackagingConfig = None,
+        submit: Mapping[str, Any] | None = None,
+        python: str | None = None,
+        poll_interval_min: float | None = None,
+        poll_interval_max: float | None = None,
+        **backend_options: Any,
+    ) -> None:
+        self.backend_type = backend_type
+        self.packaging = packaging
+        strategy_of(packaging)
+        self.submit_defaults = normalise(submit or {})
+        self._base = str(job_base_dir or DEFAULT_BASE)
+        self._client = secrets.token_hex(8)
+        self.python = python or ("python3" if backend_type == "ssh" else sys.executable)
+        self._backend_options = dict(backend_options)
+        self.backend: BackendBase = self._make_backend()
+        shortest, longest = POLL_INTERVALS[backend_type]
+        self.poll_intervals = (poll_interval_min or shortest, poll_interval_max or longest)
+        self._tracker: Tracker | None = None
+        self._closed = False
+        atexit.register(_close_at_exit, weakref.ref(self))
+
+    # Making one
+
+    @classmethod
+    def from_env(
+        cls,
+        name_or_path: str | os.PathLike[str] | None = None,
+        *,
+        env: str | None = None,
+        overrides: Mapping[str, Any] | None = None,
+    ) -> Cluster:
+        """The cluster that ``Slurmfile.toml`` describes.
+
+        `name_or_path` is a Slurmfile, a folder that holds one, or the name of an environment in the
+        one found from the working directory upwards (or named by ``SLURMFILE``). `env` picks the
+        environment in it (default: ``SLURM_ENV``, else ``default``); `overrides` are arguments of
+        `Cluster` that win over the file. Raises `ConfigError`.
+        """
+        from slurm.config import cluster_arguments
+
+        return cls(**cluster_arguments(name_or_path, env=env, overrides=overrides))
+
+    @staticmethod
+    def add_argparse_args(parser: argparse.ArgumentParser) -> None:
+        """Add the options that choose a cluster, the same for every program."""
+        from slurm.arguments import add_argparse_args
+
+        add_argparse_args(parser)
+
+    @classmethod
+    def from_args(cls, args: argparse.Namespace) -> Cluster:
+        """The cluster chosen on a command line that `add_argparse_args` prepared. Raises `ConfigError`."""
+        from slurm.arguments import arguments_from
+
+        path, env, overrides = arguments_from(args)
+        if path is None and env is None and "backend_type" in overrides:
+            return cls(**overrides)
+        return cls.from_env(path, env=env, overrides=overrides)
+
+    # Using it
+
+    def __enter__(self) -> Cluster:
+        token = context.set_active_context(self)
+        _entered.set((*_entered.get(), token))
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        *outer, token = _entered.get()
+        _entered.set(tuple(outer))
+        context.reset_active_context(token)
+
+    def submit(
+        self,
+        task: SlurmTask[Any, Any],
+        *,
+        after: Job[Any] | Sequence[Job[Any]] = (),
+        key: str | None = None,
+        **sbatch_options: Any,
+    ) -> Callable[..., Job[Any]]:
+        """A submitter for `task` on this cluster: ``cluster.submit(train, mem="8G")(arguments)``."""
+        jobs = [after] if isinstance(after, Job) else list(after)
+        bound = task.after(*jobs) if jobs else task
+        return bound.submit(self, key=key, **sbatch_options)
+
+    def submit_call(self, call: TaskCall, placement: Placement | None = None) -> Job[Any]:
+        """Submit one call; see `SlurmTask`. `placement` puts it elsewhere than under `job_base_dir`."""
+        request, dependencies = self._prepare(call, placement)
+        [answer] = self.backend.submit_jobs(
+            [request], base=self.job_base_dir, archive=archive_for(self.job_base_dir)
+        )
+        if answer.error is not None:
+            raise type(answer.error)(f"{call.task.name}: {answer.error}") from answer.error
+        job: Job[Any] = Job(
+            self,
+            id=answer.job_id,
+            task_name=call.task.name,
+            job_dir=answer.job_dir,
+            token=call.token,
+            dependencies=dependencies,
+            reattached=answer.reattached,
+        )
+        self.tracker.watch(job)
+        return job
+
+    def dry_run(self, task: SlurmTask[Any, Any], *args: Any, **kwargs: Any) -> JobRequest:
+        """The request that calling `task` would submit; print it to see the script and the command."""
+        return self._prepare(task._call(args, kwargs), None)[0]
+
+    def _prepare(
+        self, call: TaskCall, placement: Placement | None
+    ) -> tuple[JobRequest, tuple[Job[Any], ...]]:
+        from slurm.submission import Placement, prepare
+
+        if context.is_loading_script():
+            raise SlurmError(
+                f"{call.task.name} was called while its script was being loaded on the node: put the "
+                "part of the script that submits under  if __name__ == '__main__':"
+            )
+        where = placement or Placement(self.job_base_dir)
+        prepared = prepare(call, self, where, archive_for(self.job_base_dir))
+        return prepared.request, prepared.dependencies
+
+    @property
+    def job_base_dir(self) -> str:
+        """The absolute directory on the cluster under which job directories are made."""
+        if self._base == "~" or self._base.startswith("~/"):
+            self._base = posixpath.join(self.backend.host().home, self._base[2:])
+        if self.backend.shares_filesystem:
+            self._base = os.path.abspath(self._base)
+        if not self._base.startswith("/"):
+            raise ConfigError(f"job_base_dir {self._base!r} must be absolute, or start with ~/")
+        return self._base.rstrip("/") or "/"
+
+    @property
+    def event_dir(self) -> str:
+        """Where runners tell this client that they have finished."""
+        return event_directory(self.job_base_dir, self._client)
+
+    @property
+    def tracker(self) -> Tracker:
+        """What completes this cluster's futures."""
+        if self._tracker is None:
+            shortest, longest = self.poll_intervals
+            self._tracker = Tracker(
+                self.backend, self.event_dir, interval_min=shortest, interval_max=longest
+            )
+        return self._tracker
+
+    def get_queue(self) -> list[Mapping[str, Any]]:
+        """The user's live jobs, whoever submitted them."""
+        return self.backend.get_queue()
+
+    def get_cluster_info(self) -> Mapping[str, Any]:
+        """The cluster's partitions and what they offer."""
+        return self.backend.get_cluster_info()
+
+    def children_config(self) -> dict[str, Any]:
+        """The arguments of the `Cluster` that a workflow's own jobs are submitted to; plain JSON."""
+        config: dict[str, Any] = {
+            "backend_type": "local" if self.backend_type == "local" else "slurm",
+            "job_base_dir": self.job_base_dir,
+            "packaging": strategy_of(self.packaging).inherited(),
+            "submit": dict(self.submit_defaults),
+            "poll_interval_min": self.poll_intervals[0],
+            "poll_interval_max": self.poll_intervals[1],
+        }
+        if self.backend_type == "local":
+            config.update(self._local_options())
+        return config
+
+    def close(self) -> None:
+        """Let go of the connection. Jobs go on; their futures stay as they are."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._tracker is not None:
+            self._tracker.close()
+            # The directory is this client's alone; a cluster that cannot be reached keeps an empty one.
+            with contextlib.suppress(SlurmError):
+                self.backend.remove(self.event_dir)
+        self.backend.close()
+
+    def __repr__(self) -> str:
+        return f"<Cluster {self.backend_type} {self._base}>"
+
+    def _make_backend(self) -> BackendBase:
+        if self.backend_type == "local":
+            from slurm.api.local import LocalBackend
+
+            return _construct(LocalBackend, self._local_options())
+        if self.backend_type == "ssh":
+            from slurm.api.ssh import SSHCommandBackend
+
+            return _construct(SSHCommandBackend, {"python": self.python, **self._backend_options})
+        if self.backend_type == "slurm":
+            from slurm.api.slurm_cli import SlurmCliBackend
+
+            return _construct(SlurmCliBackend, self._backend_options)
+        known = ["local", "slurm", "ssh"]
+        raise ConfigError(
+            f"backend {self.backend_type!r} does not exist{suggestion(self.backend_type, known)}; "
+            f"choose from {known}"
+        )
+
+    def _local_options(self) -> dict[str, Any]:
+        base = Path(self._base).expanduser().absolute()
+        return {"state_dir": str(base / LOCAL_STATE), **self._backend_options}
+
+
+def _construct(backend: Callable[..., BackendBase], options: Mapping[str, Any]) -> BackendBase:
+    parameters = inspect.signature(backend).parameters
+    for name in options:
+        if name not in parameters:
+            raise ConfigError(
+                f"{backend.__name__} has no option {name!r}{suggestion(name, parameters)}; "
+                f"it takes {sorted(parameters)}"
+            )
+    try:
+        return backend(**options)
+    except TypeError as error:
+        raise ConfigError(f"{backend.__name__}: {error}") from error
+
+
+def _close_at_exit(reference: weakref.ref[Cluster]) -> None:
+    cluster = reference()
+    if cluster is not None:
+        cluster.close()

@@ -1,0 +1,171 @@
+"""``Slurmfile.toml``: which clusters there are, written down once.
+
+::
+
+    [default.cluster]
+    backend = "ssh"                     # local, slurm or ssh
+    job_base_dir = "~/slurm_jobs"
+    [default.cluster.backend_config]    # what the backend takes
+    hostname = "login.example.org"
+    [default.packaging]
+    type = "none"
+    [default.submit]                    # sbatch options for every job
+    account = "my-project"
+
+    [gpu.submit]                        # another environment: lies over default
+    partition = "gpu"
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from slurm.errors import ConfigError
+from slurm.suggest import suggestion
+
+FILE_NAME = "Slurmfile.toml"
+DEFAULT = "default"
+CLUSTER_KEYS = (
+    "backend",
+    "job_base_dir",
+    "python",
+    "poll_interval_min",
+    "poll_interval_max",
+    "backend_config",
+)
+SECTIONS = ("cluster", "packaging", "submit")
+SECRETS = ("password", "passphrase", "secret")
+
+
+def cluster_arguments(
+    name_or_path: str | os.PathLike[str] | None = None,
+    *,
+    env: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The arguments of `Cluster` for an environment of a Slurmfile; see `Cluster.from_env`."""
+    path, named = _locate(name_or_path)
+    environment = env or named or os.environ.get("SLURM_ENV") or DEFAULT
+    arguments = _arguments(load(path, environment), path)
+    changes = dict(overrides or {})
+    if changes.get("backend_type", arguments["backend_type"]) != arguments["backend_type"]:
+        return changes  # another backend: the file's settings are not meant for it
+    return {**arguments, **changes}
+
+
+def find_slurmfile(start: Path | None = None) -> Path | None:
+    """``SLURMFILE``, else the first Slurmfile.toml from `start` (the working directory) upwards."""
+    named = os.environ.get("SLURMFILE")
+    if named:
+        return Path(named)
+    folder = (start or Path.cwd()).resolve()
+    candidates = (parent / FILE_NAME for parent in (folder, *folder.parents))
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def load(path: Path, environment: str) -> dict[str, dict[str, Any]]:
+    """The sections of `environment` in the file, laid over those of ``default``. Raises `ConfigError`."""
+    content = _parse(path)
+    for name, sections in content.items():
+        _check_environment(name, sections, path)
+    if environment not in content and environment != DEFAULT:
+        known = sorted(content)
+        raise ConfigError(
+            f"{path}: there is no environment {environment!r}{suggestion(environment, known)}; "
+            f"it has {known}"
+        )
+    merged = _merge(content.get(DEFAULT, {}), content.get(environment, {}))
+    return {section: merged.get(section, {}) for section in SECTIONS}
+
+
+def _locate(name_or_path: str | os.PathLike[str] | None) -> tuple[Path, str | None]:
+    """The Slurmfile, and the environment's name if that is what was given."""
+    if name_or_path is not None:
+        path = Path(name_or_path).expanduser()
+        if path.is_dir():
+            path = path / FILE_NAME
+        if path.is_file():
+            return path, None
+        if path.suffix == ".toml" or os.sep in str(name_or_path):
+            raise ConfigError(f"there is no Slurmfile at {path}")
+    found = find_slurmfile()
+    if found is None:
+        raise ConfigError(
+            f"there is no {FILE_NAME} in {Path.cwd()} or above it: write one, name one with "
+            "SLURMFILE, or choose a backend outright: Cluster('local'), --backend local"
+        )
+    if not found.is_file():
+        raise ConfigError(f"SLURMFILE names {found}, which is not there")
+    return found, None if name_or_path is None else str(name_or_path)
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        content: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+    return content
+
+
+def _check_environment(name: str, sections: Any, path: Path) -> None:
+    if not isinstance(sections, dict):
+        raise ConfigError(
+            f"{path}: {name!r} must be an environment: a table such as [{name}.cluster]"
+        )
+    _check_keys(sections, SECTIONS, f"{path}: [{name}]")
+    for section, values in sections.items():
+        if not isinstance(values, dict):
+            raise ConfigError(f"{path}: {name}.{section} must be a table: [{name}.{section}]")
+    _check_keys(sections.get("cluster", {}), CLUSTER_KEYS, f"{path}: [{name}.cluster]")
+    backend = sections.get("cluster", {}).get("backend_config", {})
+    if not isinstance(backend, dict):
+        raise ConfigError(f"{path}: {name}.cluster.backend_config must be a table")
+    for key in backend:
+        if any(word in key.lower() for word in SECRETS):
+            raise ConfigError(
+                f"{path}: {key} does not belong in a file; use an ssh key and an agent"
+            )
+
+
+def _check_keys(values: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
+    for key in values:
+        if key not in known:
+            raise ConfigError(
+                f"{where} has no key {key!r}{suggestion(key, known)}; it takes {list(known)}"
+            )
+
+
+def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(under)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merge(merged[key], value) if both else value
+    return merged
+
+
+def _arguments(sections: Mapping[str, dict[str, Any]], path: Path) -> dict[str, Any]:
+    cluster = dict(sections["cluster"])
+    arguments = {
+        "backend_type": cluster.pop("backend", "local"),
+        **cluster.pop("backend_config", {}),
+    }
+    arguments.update(cluster)
+    if sections["packaging"]:
+        arguments["packaging"] = sections["packaging"]
+    if sections["submit"]:
+        arguments["submit"] = sections["submit"]
+    for key in ("identity_file", "known_hosts_file", "config_file"):
+        if key in arguments:  # relative to the file that names it, wherever one stands
+            named = Path(arguments[key]).expanduser()
+            arguments[key] = str(path.parent.resolve() / named)
+    return arguments

@@ -1,0 +1,192 @@
+"""Every error of the SDK, one tree.
+
+::
+
+    SlurmError
+    +-- ConfigError (ValueError)          a Slurmfile, an argument or an option is wrong
+    +-- NoActiveContext (RuntimeError)    a task was called outside ``with cluster:``
+    +-- TransportError                    the connection, never the job
+    |   +-- HostKeyError                  the host's key is unknown or has changed
+    |   +-- AuthenticationFailed
+    +-- SchedulerUnreachable              Slurm's commands gave no answer
+    +-- SubmissionError                   this job was not submitted
+    |   +-- SerializationError            an argument or the function cannot travel
+    |   +-- SubmissionRefused             sbatch said no, and why
+    |   +-- SubmissionUnknown             sbatch may have said yes; nobody can tell
+    +-- RemoteFileError                   a file on the cluster could not be read or written
+    |   +-- RemoteFileMissing (FileNotFoundError)
+    +-- JobError                          a job was submitted and has no result
+        +-- JobFailed                     it ended in a state other than COMPLETED
+        |   +-- JobCancelled
+        |   +-- JobTimeout
+        |   +-- JobOutOfMemory
+        |   +-- JobNodeFailed
+        |   +-- JobPreempted
+        |   +-- JobLost                   the scheduler no longer knows it, and it left no result
+        |   +-- DependencyFailed          it never started: a job it depends on failed
+        +-- ResultError
+        |   +-- ResultMissing
+        |   +-- ResultCorrupted
+        |   +-- ResultNotSerializable     the value could not be pickled on the node
+        +-- RemoteError                   the task raised something that cannot be rebuilt here
+
+An exception raised by the task itself arrives as that very exception, with a `RemoteTraceback`
+as its ``__cause__``. Timeouts of a wait are the built-in ``TimeoutError``.
+"""
+
+from __future__ import annotations
+
+
+class SlurmError(Exception):
+    """Base of every error the SDK raises."""
+
+
+class ConfigError(SlurmError, ValueError):
+    """A configuration file, an argument or an option is wrong; nothing was submitted."""
+
+
+class NoActiveContext(SlurmError, RuntimeError):
+    """A task was called where no cluster is active."""
+
+
+class TransportError(SlurmError):
+    """The connection to the cluster failed. Says nothing about any job."""
+
+
+class HostKeyError(TransportError):
+    """The host's key is not known, or is not the one that was known."""
+
+
+class AuthenticationFailed(TransportError):
+    """The host accepts none of the user's keys without asking."""
+
+
+class SchedulerUnreachable(SlurmError):
+    """Slurm's commands failed or did not answer in time."""
+
+
+class SubmissionError(SlurmError):
+    """The job was not submitted."""
+
+
+class SerializationError(SubmissionError):
+    """The function or one of its arguments cannot be sent to the cluster."""
+
+
+class SubmissionRefused(SubmissionError):
+    """The scheduler refused the job; the message is its own."""
+
+
+class SubmissionUnknown(SubmissionError):
+    """Whether the scheduler accepted the job could not be found out. Never submitted again blindly."""
+
+
+class RemoteFileError(SlurmError):
+    """A file on the cluster could not be read or written."""
+
+
+class RemoteFileMissing(RemoteFileError, FileNotFoundError):
+    """A file on the cluster is not there."""
+
+
+class JobError(SlurmError):
+    """A job was submitted and yields no result.
+
+    Attributes: `job_id`, the scheduler's id; `job_dir`, its directory on the cluster.
+    """
+
+    def __init__(self, message: str, *, job_id: str = "", job_dir: str = "") -> None:
+        super().__init__(message)
+        self.job_id = job_id
+        self.job_dir = job_dir
+
+
+class JobFailed(JobError):
+    """The job ended in a state other than COMPLETED.
+
+    Attributes beside those of `JobError`: `state`, Slurm's word for how it ended; `exit_code` as
+    ``sacct`` prints it (``code:signal``); `stderr`, the last lines the job wrote there.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        job_id: str = "",
+        job_dir: str = "",
+        state: str = "",
+        exit_code: str = "",
+        stderr: str = "",
+    ) -> None:
+        super().__init__(message, job_id=job_id, job_dir=job_dir)
+        self.state = state
+        self.exit_code = exit_code
+        self.stderr = stderr
+
+
+class JobCancelled(JobFailed):
+    """Somebody cancelled the job."""
+
+
+class JobTimeout(JobFailed):
+    """The job reached its time limit (TIMEOUT) or its deadline (DEADLINE)."""
+
+
+class JobOutOfMemory(JobFailed):
+    """The job used more memory than it asked for."""
+
+
+class JobNodeFailed(JobFailed):
+    """The node died under the job, or did not boot."""
+
+
+class JobPreempted(JobFailed):
+    """The job had to make room for another and was not requeued."""
+
+
+class JobLost(JobFailed):
+    """The scheduler does not know the job any more, and the job left no result."""
+
+
+class DependencyFailed(JobFailed):
+    """The job never started because a job it depends on did not end as required."""
+
+
+class ResultError(JobError):
+    """The job ended well, its result is not usable."""
+
+
+class ResultMissing(ResultError):
+    """The job is COMPLETED but there is no result file."""
+
+
+class ResultCorrupted(ResultError):
+    """The result file is truncated or was altered."""
+
+
+class ResultNotSerializable(ResultError):
+    """The task returned a value that cannot be pickled."""
+
+
+class RemoteError(JobError):
+    """The task raised an exception that cannot be rebuilt here.
+
+    Attributes beside those of `JobError`: `type_name`, the exception's type on the node.
+    """
+
+    def __init__(
+        self, message: str, *, type_name: str = "", job_id: str = "", job_dir: str = ""
+    ) -> None:
+        super().__init__(message, job_id=job_id, job_dir=job_dir)
+        self.type_name = type_name
+
+
+class RemoteTraceback(Exception):
+    """The traceback on the node, as text; stands as ``__cause__`` of the exception it belongs to."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+    def __str__(self) -> str:
+        return "\n" + self.text

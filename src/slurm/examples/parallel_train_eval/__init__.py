@@ -1,0 +1,1 @@
+"""Train in capped jobs, evaluate every epoch beside the training of the next."""

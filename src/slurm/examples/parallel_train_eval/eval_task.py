@@ -1,0 +1,44 @@
+"""One evaluation job: reads an epoch's checkpoint, writes its metrics."""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+from slurm import JobContext, task
+from slurm.examples.parallel_train_eval.files import read_json, write_json
+from slurm.examples.parallel_train_eval.plan import Plan
+from slurm.examples.parallel_train_eval.train_task import loss_of
+
+logger = logging.getLogger(__name__)
+
+
+@task(time="00:10:00", mem="200M")
+def evaluate_epoch(job: JobContext, plan: Plan, trained: dict[str, Any]) -> dict[str, Any]:
+    """Evaluate the checkpoint that a training job left; `trained` is that job's result."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    started = time.time()
+    checkpoint = read_json(Path(trained["checkpoint"]))
+    if checkpoint is None:
+        raise FileNotFoundError(f"the checkpoint {trained['checkpoint']} is gone")
+    time.sleep(plan.eval_seconds)
+    metrics = {
+        "epoch": trained["epoch"],
+        "checkpoint": trained["checkpoint"],
+        "steps_completed": checkpoint["steps_completed"],
+        "weights": checkpoint["weights"],
+        "loss": loss_of(checkpoint["weights"]),
+        "job_id": job.job_id,
+    }
+    path = plan.metrics_path(trained["epoch"])
+    write_json(path, metrics)
+    logger.info("epoch %d: loss %.6f, wrote %s", metrics["epoch"], metrics["loss"], path)
+    return {
+        "metrics": str(path),
+        "loss": metrics["loss"],
+        "partition": job.partition,
+        "started_at": started,
+        "finished_at": time.time(),
+    }

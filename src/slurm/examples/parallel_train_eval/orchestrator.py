@@ -1,0 +1,192 @@
+"""The orchestrator: epoch after epoch of training jobs, an evaluation beside each.
+
+It may be killed at any moment and run again. Every submission has a key made of the run, the kind,
+the epoch and a number, so that asking for a job twice yields the job that is already there; and the
+number only moves on once the outcome of the job before it is on disk.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from slurm import Job, SlurmTask, WorkflowContext
+from slurm.errors import JobCancelled, JobFailed
+from slurm.examples.parallel_train_eval.eval_task import evaluate_epoch
+from slurm.examples.parallel_train_eval.files import read_json
+from slurm.examples.parallel_train_eval.plan import Plan
+from slurm.examples.parallel_train_eval.state import RunState
+from slurm.examples.parallel_train_eval.train_task import train_epoch
+
+logger = logging.getLogger(__name__)
+
+FAILURES_WITHOUT_PROGRESS = 3
+
+
+class Orchestrator:
+    """Works through `plan`; everything it knows is in `state`."""
+
+    def __init__(self, plan: Plan, ctx: WorkflowContext) -> None:
+        self.plan = plan
+        self.ctx = ctx
+        self.state = RunState(plan)
+        self.train = _on(train_epoch, partition=plan.partition_train, gres=plan.gres_train)
+        self.evaluate = _on(evaluate_epoch, partition=plan.partition_eval)
+        self.evaluations: dict[int, Job[dict[str, Any]]] = {}
+
+    def run(self) -> dict[str, Any]:
+        """Do what is left of the run; returns its state."""
+        content = self.state.content
+        content["status"] = "running"
+        content["orchestrators"].append(self.ctx.workflow_job_id)
+        self.state.record("orchestrator_started", job_id=self.ctx.workflow_job_id)
+        for epoch in range(self.plan.epochs):
+            trained = self._train(epoch)
+            self._start_evaluation(epoch, trained)
+        for epoch in list(self.evaluations):
+            self._finish_evaluation(epoch)
+        content["status"] = "completed"
+        self.state.record("orchestrator_finished", job_id=self.ctx.workflow_job_id)
+        return content
+
+    # Training
+
+    def _train(self, epoch: int) -> Job[dict[str, Any]] | None:
+        """Train an epoch to its end, job after job; the last job, unless that was an earlier run's."""
+        entry = self.state.epoch(epoch)
+        jobs = entry["train_jobs"]
+        last: Job[dict[str, Any]] | None = None
+        while not self._epoch_is_trained(epoch):
+            unfinished = bool(jobs) and jobs[-1]["outcome"] is None
+            last = self._submit(self.train, "train", epoch, jobs, self.plan, epoch)
+            if not unfinished:
+                self.state.content["current_epoch"] = epoch
+            self._await_training(epoch, last)
+        return last
+
+    def _epoch_is_trained(self, epoch: int) -> bool:
+        """Whether all steps are done and no job is still to be heard of."""
+        jobs = self.state.epoch(epoch)["train_jobs"]
+        unheard = bool(jobs) and jobs[-1]["outcome"] is None
+        return not unheard and self._steps_on_disk(epoch) >= self.plan.epoch_steps
+
+    def _await_training(self, epoch: int, job: Job[dict[str, Any]]) -> None:
+        jobs = self.state.epoch(epoch)["train_jobs"]
+        try:
+            jobs[-1].update(job.get_result(), outcome="completed")
+        except Exception as error:
+            self._note_failure(epoch, jobs[-1], str(job.get_status()).lower())
+            if not _worth_another(error, job, jobs):
+                raise
+            logger.warning("epoch %d: %s; going on from the checkpoint", epoch, error)
+            return
+        self._note_progress(epoch)
+        self.state.record("train_finished", epoch=epoch, job_id=job.id)
+        self._collect_evaluations()
+
+    def _note_failure(self, epoch: int, record: dict[str, Any], outcome: str) -> None:
+        record.update(outcome=outcome, steps_completed=self._steps_on_disk(epoch))
+        self._note_progress(epoch)
+        self.state.record("train_failed", epoch=epoch, job_id=record["job_id"])
+
+    def _note_progress(self, epoch: int) -> None:
+        steps = self._steps_on_disk(epoch)
+        self.state.epoch(epoch)["steps_completed"] = steps
+        self.state.content["steps_completed"] = steps
+        logger.info("epoch %d: %d of %d steps", epoch, steps, self.plan.epoch_steps)
+
+    def _steps_on_disk(self, epoch: int) -> int:
+        checkpoint = read_json(self.plan.checkpoint_path(epoch))
+        return checkpoint["steps_completed"] if checkpoint else 0
+
+    # Evaluation
+
+    def _start_evaluation(self, epoch: int, trained: Job[dict[str, Any]] | None) -> None:
+        """Submit the epoch's evaluation and do not wait: the next epoch's training comes first."""
+        jobs = self.state.epoch(epoch)["eval_jobs"]
+        if jobs and jobs[-1]["outcome"] == "completed":
+            return
+        source: Any = trained or self._last_training(epoch)
+        job = self._submit(self.evaluate, "eval", epoch, jobs, self.plan, source)
+        if job.reattached and _has_failed(job):
+            self._note_failed_evaluation(epoch, job)
+            job = self._submit(self.evaluate, "eval", epoch, jobs, self.plan, source)
+        self.evaluations[epoch] = job
+
+    def _last_training(self, epoch: int) -> dict[str, Any]:
+        """What the epoch's last training job returned, when an earlier orchestrator waited for it."""
+        return {"epoch": epoch, "checkpoint": str(self.plan.checkpoint_path(epoch))}
+
+    def _collect_evaluations(self) -> None:
+        """Note the evaluations that have ended meanwhile."""
+        for epoch in [e for e, job in self.evaluations.items() if job.is_completed()]:
+            self._finish_evaluation(epoch)
+
+    def _finish_evaluation(self, epoch: int) -> None:
+        entry = self.state.epoch(epoch)
+        job = self.evaluations.pop(epoch)
+        try:
+            entry["eval_jobs"][-1].update(job.get_result(), outcome="completed")
+        except Exception:
+            self._note_failed_evaluation(epoch, job)
+            raise
+        entry["loss"] = entry["eval_jobs"][-1]["loss"]
+        self.state.record("eval_finished", epoch=epoch, job_id=job.id)
+        logger.info("epoch %d: loss %.6f, metrics in %s", epoch, entry["loss"], entry["metrics"])
+
+    def _note_failed_evaluation(self, epoch: int, job: Job[dict[str, Any]]) -> None:
+        outcome = str(job.get_status()).lower()
+        self.state.epoch(epoch)["eval_jobs"][-1]["outcome"] = outcome
+        self.state.record("eval_failed", epoch=epoch, job_id=job.id)
+
+    # Submission
+
+    def _submit(
+        self,
+        task: SlurmTask[Any, Any],
+        kind: str,
+        epoch: int,
+        jobs: list[dict[str, Any]],
+        *arguments: Any,
+    ) -> Job[dict[str, Any]]:
+        """The job for the next entry of `jobs`: a new one, or the one that was submitted already."""
+        open_entry = bool(jobs) and jobs[-1]["outcome"] is None
+        number = len(jobs) - 1 if open_entry else len(jobs)
+        key = f"{self.state.run_id}/{kind}/{epoch}/{number}"
+        job: Job[dict[str, Any]] = task.submit(self.ctx, key=key)(*arguments)
+        if not open_entry:
+            jobs.append({"job_id": job.id, "job_dir": job.job_dir, "outcome": None})
+            jobs[-1]["depends_on"] = [dependency.id for dependency in job.dependencies]
+            self.state.record(f"{kind}_submitted", epoch=epoch, job_id=job.id)
+        logger.info("epoch %d: %s job %s", epoch, kind, job.id)
+        return job
+
+
+def _on(task: SlurmTask[Any, Any], **options: str | None) -> SlurmTask[Any, Any]:
+    return task.with_options(**{name: value for name, value in options.items() if value})
+
+
+def _has_failed(job: Job[Any]) -> bool:
+    job.get_status()
+    return job.is_completed() and not job.is_successful()
+
+
+def _worth_another(error: Exception, job: Job[Any], jobs: list[dict[str, Any]]) -> bool:
+    """Whether training should go on in a new job: it was killed, and not on purpose or in vain."""
+    if isinstance(error, JobCancelled):
+        return job.reattached  # cancelled while no orchestrator was there: this start is the answer
+    return (
+        isinstance(error, JobFailed)
+        and _failures_without_progress(jobs) < FAILURES_WITHOUT_PROGRESS
+    )
+
+
+def _failures_without_progress(jobs: list[dict[str, Any]]) -> int:
+    """How many of the last jobs ended badly at the same step."""
+    at = jobs[-1]["steps_completed"]
+    count = 0
+    for job in reversed(jobs):
+        if job["outcome"] == "completed" or job["steps_completed"] != at:
+            break
+        count += 1
+    return count

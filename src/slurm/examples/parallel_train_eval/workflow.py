@@ -1,0 +1,141 @@
+"""Parallel train and eval: run it with ``python -m slurm.examples.parallel_train_eval.workflow``.
+
+Start it again with the same ``--workdir`` after whatever happened, and it goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+from slurm import Cluster, Job, WorkflowContext, workflow
+from slurm.errors import ConfigError, RemoteFileError
+from slurm.examples import command_line
+from slurm.examples.parallel_train_eval.files import exclusive
+from slurm.examples.parallel_train_eval.orchestrator import Orchestrator
+from slurm.examples.parallel_train_eval.plan import Plan
+from slurm.examples.parallel_train_eval.state import initial_state, parse_state
+
+PROGRAM = "parallel_train_eval"
+
+logger = logging.getLogger(__name__)
+
+
+@workflow(time="02:00:00", mem="200M")
+def train_and_evaluate(ctx: WorkflowContext, plan: Plan) -> dict[str, Any]:
+    """The orchestrator job. The lock keeps a second one waiting until the first is gone."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    with exclusive(Path(plan.workdir) / ".orchestrator.lock"):
+        return Orchestrator(plan, ctx).run()
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = command_line.parser_for(PROGRAM, "Train in capped jobs, evaluate every epoch beside.")
+    parser.add_argument("--epochs", type=command_line.positive, default=3)
+    parser.add_argument("--epoch-steps", type=command_line.positive, default=10)
+    parser.add_argument("--steps-per-job-cap", type=command_line.positive, default=4)
+    parser.add_argument("--workdir", required=True, help="shared directory for everything written")
+    parser.add_argument("--partition-workflow", default="cpu")
+    parser.add_argument("--partition-train", default="gpu")
+    parser.add_argument("--partition-eval", default="cpu")
+    parser.add_argument(
+        "--gres-train", default="gpu:1", help="what a training job asks for; '' for nothing"
+    )
+    parser.add_argument(
+        "--step-seconds",
+        type=command_line.seconds,
+        default=0.05,
+        help="duration of a training step",
+    )
+    parser.add_argument(
+        "--eval-seconds", type=command_line.seconds, default=0.5, help="duration of an evaluation"
+    )
+    return parser
+
+
+def plan_from(args: argparse.Namespace, cluster: Cluster) -> Plan:
+    """The plan, with a workdir that is there and can be written. Raises `ConfigError`."""
+    workdir = args.workdir
+    if cluster.backend.shares_filesystem:
+        workdir = str(Path(workdir).expanduser().absolute())
+    elif not workdir.startswith(("/", "~/")):
+        raise ConfigError(f"--workdir {workdir!r} is a path on the cluster: start it with / or ~/")
+    try:
+        workdir = cluster.backend.make_directory(workdir)
+    except RemoteFileError as error:
+        raise ConfigError(f"--workdir cannot be written: {error}") from error
+    return Plan(
+        workdir=workdir,
+        epochs=args.epochs,
+        epoch_steps=args.epoch_steps,
+        steps_per_job_cap=args.steps_per_job_cap,
+        partition_train=args.partition_train or None,
+        partition_eval=args.partition_eval or None,
+        gres_train=args.gres_train or None,
+        step_seconds=args.step_seconds,
+        eval_seconds=args.eval_seconds,
+    )
+
+
+def open_run(plan: Plan, cluster: Cluster) -> dict[str, Any]:
+    """The state of the run in the workdir, begun here if there is none. Raises `ConfigError`."""
+    path = str(plan.state_path)
+    fresh = json.dumps(initial_state(plan), indent=2).encode()
+    cluster.backend.write_file(path, fresh, exclusive=True)
+    return parse_state(cluster.backend.read_file(path).decode("utf-8", "replace"), plan)
+
+
+def start(plan: Plan, cluster: Cluster, partition: str) -> Job[dict[str, Any]]:
+    """The run's orchestrator: the one that is alive or has finished it, else a new one."""
+    run_id = open_run(plan, cluster)["run_id"]
+    options = {"partition": partition} if partition else {}
+    task = train_and_evaluate.with_options(**options)
+    for number in itertools.count():
+        job: Job[dict[str, Any]] = task.submit(cluster, key=f"{run_id}/orchestrator/{number}")(plan)
+        if not job.reattached:
+            logger.info("orchestrator: submitted job %s", job.id)
+            return job
+        job.get_status()
+        if not job.is_completed() or job.is_successful():
+            logger.info("orchestrator: following job %s", job.id)
+            return job
+        logger.info("orchestrator: job %s ended as %s", job.id, job.get_status())
+    raise AssertionError("unreachable")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the example; returns the exit status."""
+    args = arguments().parse_args(argv)
+    return command_line.run(PROGRAM, _main, args)
+
+
+def _main(args: argparse.Namespace) -> None:
+    cluster = Cluster.from_args(args)
+    try:
+        plan = plan_from(args, cluster)
+        with cluster:
+            state = start(plan, cluster, args.partition_workflow).get_result()
+    finally:
+        cluster.close()
+    _report(plan, state)
+
+
+def _report(plan: Plan, state: dict[str, Any]) -> None:
+    print(f"run {state['run_id']} is {state['status']}")
+    print(f"  state       {plan.state_path}")
+    for entry in state["epochs"]:
+        jobs = len(entry["train_jobs"])
+        print(
+            f"  checkpoint  {entry['checkpoint']}  {entry['steps_completed']} steps in {jobs} jobs"
+        )
+        print(f"  metrics     {entry['metrics']}  loss {entry['loss']:.6f}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

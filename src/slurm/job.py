@@ -1,0 +1,198 @@
+"""A submitted job as a future of its task's return value."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from slurm import errors
+from slurm.failures import failure_of
+from slurm.job_dir import JobDirectory
+from slurm.serialization import load_envelope, open_envelope
+from slurm.states import ACTIVE, JobState, JobStatus
+
+if TYPE_CHECKING:
+    from slurm.cluster import Cluster
+
+T = TypeVar("T")
+
+# A result file may become visible on this machine after the scheduler says that the job is done
+# (NFS attribute caches live for up to a minute by default; most sites' are far shorter).
+RESULT_GRACE = 10.0
+RESULT_RETRY = 0.2
+DEPENDENCY_GRACE = 30.0
+
+
+class Job(Generic[T]):
+    """A job that was submitted. Passing it to another task makes that task depend on it.
+
+    Attributes: `id`, the scheduler's job id; `task_name`; `job_dir`, its directory on the cluster;
+    `dependencies`, the jobs it waits for; `reattached`, whether an earlier submission with the same
+    key made it.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        *,
+        id: str,
+        task_name: str,
+        job_dir: str,
+        token: str,
+        dependencies: Sequence[Job[Any]] = (),
+        reattached: bool = False,
+    ) -> None:
+        self.cluster = cluster
+        self.id = id
+        self.task_name = task_name
+        self.job_dir = job_dir
+        self.token = token
+        self.dependencies = tuple(dependencies)
+        self.reattached = reattached
+        self._status = JobStatus()
+        self._finished = threading.Event()
+        self._finished_at = 0.0
+        self._fetching = threading.Lock()
+        self._outcome: _Outcome | None = None
+
+    @property
+    def job_id(self) -> str:
+        """The scheduler's job id; the same as `id`."""
+        return self.id
+
+    @property
+    def target_job_dir(self) -> str:
+        """The job's directory on the cluster; the same as `job_dir`."""
+        return self.job_dir
+
+    @property
+    def directory(self) -> JobDirectory:
+        """The paths of the job's files on the cluster."""
+        return JobDirectory(self.job_dir)
+
+    @property
+    def status(self) -> JobStatus:
+        """What is known of the job at this moment, without asking anybody."""
+        return self._status
+
+    def get_status(self) -> JobState:
+        """The job's state, from the scheduler unless it was asked a moment ago.
+
+        Equal to Slurm's word for it: ``job.get_status() == "RUNNING"``. Raises `TransportError` or
+        `SchedulerUnreachable` when nobody answers.
+        """
+        if not self._status.finished:
+            self.cluster.tracker.refresh(self)
+        return self._status.state
+
+    def is_running(self) -> bool:
+        """Whether the job was running when last heard of."""
+        return not self._status.finished and self._status.state in ACTIVE
+
+    def is_completed(self) -> bool:
+        """Whether the job has ended, in whatever way."""
+        return self._finished.is_set()
+
+    def is_successful(self) -> bool:
+        """Whether the job has ended and its task returned."""
+        return self._finished.is_set() and self._status.state is JobState.COMPLETED
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the job has ended, at most `timeout` seconds; returns whether it has."""
+        if not self._finished.is_set():
+            self.cluster.tracker.watch(self)
+        return self._finished.wait(timeout)
+
+    def cancel(self) -> None:
+        """Have the scheduler cancel the job. A job that has ended already stays as it is."""
+        if not self._status.finished:
+            self.cluster.backend.cancel_jobs([self.id])
+            self.cluster.tracker.hurry()
+
+    def get_result(self, timeout: float | None = None) -> T:
+        """What the task returned; waits for it at most `timeout` seconds.
+
+        Raises what the task raised (with the remote traceback as ``__cause__``), a `JobFailed` when
+        the job ended without an answer, a `ResultError` when there is none to be had, and the
+        built-in ``TimeoutError`` when the job has not ended in time.
+        """
+        if not self.wait(timeout):
+            raise TimeoutError(
+                f"job {self.id} ({self.task_name}) is {self._status.state} after {timeout:g} s"
+            )
+        with self._fetching:
+            if self._outcome is None:
+                self._outcome = self._fetch()
+        result: T = self._outcome.get()
+        return result
+
+    def get_stdout(self) -> str:
+        """What the job has printed so far."""
+        return self._read_output(self.directory.stdout(self.id))
+
+    def get_stderr(self) -> str:
+        """What the job has printed to stderr so far, log records among it."""
+        return self._read_output(self.directory.stderr(self.id))
+
+    def _read_output(self, path: str) -> str:
+        try:
+            return self.cluster.backend.read_file(path).decode("utf-8", "replace")
+        except errors.RemoteFileMissing:
+            return ""
+
+    def _fetch(self) -> _Outcome:
+        try:
+            data = self._read_result()
+        except errors.RemoteFileMissing:
+            return _Outcome(error=failure_of(self))
+        try:
+            envelope = load_envelope(data, path=self.directory.result)
+            return _Outcome(open_envelope(envelope, job_id=self.id, job_dir=self.job_dir))
+        except BaseException as error:  # noqa: BLE001 - the task's own exception, kept and raised
+            return _Outcome(error=error)
+
+    def _read_result(self) -> bytes:
+        deadline = time.monotonic() + (RESULT_GRACE if self.is_successful() else 0)
+        while True:
+            try:
+                return self.cluster.backend.read_file(self.directory.result)
+            except errors.RemoteFileMissing:
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(RESULT_RETRY)
+
+    def holds_others_back(self) -> bool:
+        """Whether a dependency on this job still means something to the scheduler.
+
+        Slurm forgets a finished job after its MinJobAge (300 s unless the site says otherwise) and
+        from then on refuses dependencies on it.
+        """
+        if not self.is_successful():
+            return True
+        recent = time.monotonic() - self._finished_at < DEPENDENCY_GRACE
+        return recent and not self._status.forgotten
+
+    def _observed(self, status: JobStatus) -> None:
+        """The tracker's news. The last one ends every wait."""
+        self._status = status
+        if status.finished:
+            self._finished_at = time.monotonic()
+            self._finished.set()
+
+    def __repr__(self) -> str:
+        return f"<Job {self.id} {self.task_name} {self._status.state}>"
+
+
+class _Outcome:
+    """A value or an exception, handed out as often as asked."""
+
+    def __init__(self, value: Any = None, error: BaseException | None = None) -> None:
+        self.value = value
+        self.error = error
+
+    def get(self) -> Any:
+        if self.error is not None:
+            raise self.error
+        return self.value

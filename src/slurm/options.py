@@ -1,0 +1,234 @@
+"""sbatch options: from Python keywords to checked text, and from there to ``#SBATCH`` lines.
+
+Pure, and strict on purpose: what would fail in the queue, or be read as something else by
+``sbatch``, is refused before anything is submitted. Names and rules are those of Slurm 22.05 to
+24.11, checked against its ``sbatch``.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import re
+from collections.abc import Callable, Mapping
+
+from slurm.errors import ConfigError
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+NEEDS_VALUE = _words(
+    """account acctg-freq batch bb bbf begin chdir cluster-constraint clusters comment constraint
+    container container-id core-spec cores-per-socket cpu-freq cpus-per-gpu cpus-per-task deadline
+    delay-boot dependency distribution error exclude export export-file extra extra-node-info gid
+    gpu-bind gpu-freq gpus gpus-per-node gpus-per-socket gpus-per-task gres gres-flags hint input
+    job-name kill-on-invalid-dep licenses mail-type mail-user mcs-label mem mem-bind mem-per-cpu
+    mem-per-gpu mincpus network nodefile nodelist nodes ntasks ntasks-per-core ntasks-per-gpu
+    ntasks-per-node ntasks-per-socket open-mode output partition power prefer priority profile qos
+    reservation segment signal sockets-per-node switches thread-spec threads-per-core time time-min
+    tmp tres-bind tres-per-task uid wait-all-nodes wckey"""
+)
+FLAGS = _words(
+    """contiguous hold ignore-pbs no-requeue overcommit oversubscribe reboot requeue spread-job
+    stepmgr use-min-nodes"""
+)
+VALUE_OR_FLAG = _words("exclusive get-user-env nice no-kill oom-kill-step propagate resv-ports")
+OPTIONS = NEEDS_VALUE | FLAGS | VALUE_OR_FLAG
+
+NOT_AN_OPTION = {
+    "array": "call task.map(items) instead, which submits one array",
+    "wait": "call job.wait() or job.get_result() instead",
+    "wrap": "the function is the script; put shell commands into it with subprocess",
+    "parsable": "the SDK asks for it itself: job.id is the job id",
+    "test-only": "print the request of a dry run instead",
+    "help": "see the manual of sbatch",
+    "usage": "see the manual of sbatch",
+    "version": "see the manual of sbatch",
+    "verbose": "sbatch's answer is read by the SDK",
+    "quiet": "sbatch's answer is read by the SDK",
+}
+
+TIME_FORMATS = (
+    "give minutes as a number, a timedelta, or text: minutes, minutes:seconds, "
+    "hours:minutes:seconds, days-hours, days-hours:minutes, days-hours:minutes:seconds, UNLIMITED"
+)
+LONGEST_LIMIT = 60 * (2**31 - 1)  # seconds; Slurm keeps minutes in 32 bits
+PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]*")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+NUMBER = re.compile(r"[0-9]{1,12}")
+SIZE = re.compile(r"[0-9]{1,15}([KMGT]B?)?", re.IGNORECASE)
+COUNT = re.compile(r"[1-9][0-9]{0,8}")
+NODES = re.compile(r"[1-9][0-9]{0,8}[km]?([-,:][1-9][0-9]{0,8}[km]?)*", re.IGNORECASE)
+GPUS = re.compile(r"([^:,\s]+:)?[0-9]+(,([^:,\s]+:)?[0-9]+)*")
+
+
+class InvalidOption(ConfigError):
+    """An sbatch option is unknown, refused or malformed; the message is one line that names it."""
+
+
+def normalise(options: Mapping[str, object]) -> dict[str, str]:
+    """Options as Python keywords (``cpus_per_task=4``) as sbatch's long names and checked text.
+
+    True makes a flag (the value ``""``); False and None drop the option. Text, whole numbers,
+    paths and, for time limits, a `datetime.timedelta` are values. The result normalises to itself.
+    Raises `InvalidOption`.
+    """
+    result: dict[str, str] = {}
+    for key, value in options.items():
+        name = _long_name(key)
+        if value is None or value is False:
+            continue
+        if name in result:
+            raise InvalidOption(f"option {key}: given twice, once with '-' and once with '_'")
+        try:
+            result[name] = _text(name, value)
+        except InvalidOption as error:
+            shown = " ".join(repr(value).split())[:80]
+            raise InvalidOption(f"option {key}={shown}: {error}") from None
+    return result
+
+
+def parse_time_limit(text: str) -> int | None:
+    """The seconds of a time limit in any of Slurm's spellings; None when it means no limit.
+
+    >>> parse_time_limit("1-02:00")
+    93600
+
+    Raises `InvalidOption`.
+    """
+    if text.upper() in ("UNLIMITED", "INFINITE"):
+        return None
+    days, dash, rest = text.rpartition("-")
+    fields = [days or "0", *rest.split(":")] if dash else text.split(":")
+    if (dash and not days) or len(fields) > 3 + bool(dash):
+        raise InvalidOption(TIME_FORMATS)
+    if not all(NUMBER.fullmatch(field) for field in fields):
+        raise InvalidOption(TIME_FORMATS)
+    numbers = [int(field) for field in fields]
+    if dash:
+        day, hours, minutes, seconds = [*numbers, 0, 0][:4]
+    elif len(numbers) == 3:
+        day, (hours, minutes, seconds) = 0, numbers
+    else:
+        day, hours, (minutes, seconds) = 0, 0, [*numbers, 0][:2]
+    total = ((day * 24 + hours) * 60 + minutes) * 60 + seconds
+    if total > LONGEST_LIMIT:
+        raise InvalidOption(f"longer than Slurm can count; {TIME_FORMATS}")
+    return total or None  # sbatch: a limit of zero is no limit
+
+
+def directive(name: str, value: str) -> str:
+    """The ``#SBATCH`` line that gives sbatch exactly `value`; an empty one makes a flag.
+
+    ``%`` keeps the meaning sbatch gives it, see `escape_filename_pattern`. Raises `InvalidOption`
+    for a control character: a line break would begin another directive.
+    """
+    _refuse_control_characters(value)
+    if not value:
+        return f"#SBATCH --{name}"
+    if not PLAIN.fullmatch(value):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        value = f'"{escaped}"'
+    return f"#SBATCH --{name}={value}"
+
+
+def escape_filename_pattern(path: str) -> str:
+    """`path` so that ``--output`` means it literally; a pattern such as ``/slurm_%j.out`` may follow.
+
+    Raises `InvalidOption` for a backslash: one anywhere makes Slurm leave every ``%j`` as it is.
+    """
+    if "\\" in path:
+        raise InvalidOption(
+            f"path {path!r}: Slurm replaces no %j in a file name with a backslash; "
+            "choose a directory without one"
+        )
+    return path.replace("%", "%%")
+
+
+def _long_name(key: str) -> str:
+    name = str(key).replace("_", "-")
+    if name in OPTIONS:
+        return name
+    if name in NOT_AN_OPTION:
+        raise InvalidOption(f"option {key}: {NOT_AN_OPTION[name]}")
+    import difflib
+
+    near = difflib.get_close_matches(name, sorted(OPTIONS), 1)
+    hint = f"did you mean {near[0].replace('-', '_')}?" if near else "see the manual of sbatch"
+    raise InvalidOption(f"option {key}: sbatch has no --{name}; {hint}")
+
+
+def _text(name: str, value: object) -> str:
+    flag = value is True or value == ""
+    if flag and name in NEEDS_VALUE:
+        raise InvalidOption("it needs a value; leave it out to take Slurm's default")
+    if flag:
+        return ""
+    if name in FLAGS:
+        raise InvalidOption("it is a flag: give True, or leave it out")
+    text = _plain_text(name, value)
+    _refuse_control_characters(text)
+    if name in CHECKS:
+        CHECKS[name](text)
+    return text
+
+
+def _plain_text(name: str, value: object) -> str:
+    if isinstance(value, datetime.timedelta) and name in ("time", "time-min"):
+        return _spell(value)
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    if isinstance(value, (str, int)):
+        return str(value)
+    raise InvalidOption(f"a {type(value).__name__} is no value for sbatch; give text or an int")
+
+
+def _spell(limit: datetime.timedelta) -> str:
+    if limit <= datetime.timedelta(0):
+        raise InvalidOption("a time limit is longer than nothing; leave it out for none")
+    minutes, seconds = divmod(-(-limit // datetime.timedelta(seconds=1)), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    return f"{days}-{hours:02}:{minutes:02}:{seconds:02}"
+
+
+def _refuse_control_characters(text: str) -> None:
+    if CONTROL.search(text):
+        raise InvalidOption(f"a line break or control character in {text!r}; take it out")
+
+
+def _time(text: str) -> None:
+    parse_time_limit(text)
+
+
+def _nodes(text: str) -> None:
+    low, _, high = text.partition("-")
+    if not NODES.fullmatch(text) or ((low + high).isdigit() and high and int(low) > int(high)):
+        raise InvalidOption("give a positive count or a range, such as 2 or 2-4")
+
+
+def _matches(pattern: re.Pattern[str], advice: str) -> Callable[[str], None]:
+    def check(text: str) -> None:
+        if not pattern.fullmatch(text):
+            raise InvalidOption(advice)
+
+    return check
+
+
+_size = _matches(SIZE, "give a size: megabytes as a number, or text such as 512M, 4G or 4GB")
+_count = _matches(COUNT, "give a positive whole number")
+_gpus = _matches(GPUS, "give a count, or a type and a count, such as 2 or a100:2")
+
+CHECKS: Mapping[str, Callable[[str], None]] = {
+    **dict.fromkeys(("time", "time-min"), _time),
+    **dict.fromkeys(("mem", "mem-per-cpu", "mem-per-gpu", "tmp"), _size),
+    **dict.fromkeys(
+        _words("""cores-per-socket cpus-per-gpu cpus-per-task mincpus ntasks ntasks-per-core ntasks-per-gpu
+        ntasks-per-node ntasks-per-socket segment sockets-per-node threads-per-core"""),
+        _count,
+    ),
+    **dict.fromkeys(("gpus", "gpus-per-node", "gpus-per-socket", "gpus-per-task"), _gpus),
+    "nodes": _nodes,
+}

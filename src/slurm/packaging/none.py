@@ -1,0 +1,34 @@
+"""No packaging: the user's own imports are there already."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from slurm.errors import ConfigError
+from slurm.packaging.base import PackagingStrategy
+from slurm.rendering import Environment
+
+if TYPE_CHECKING:
+    from slurm.cluster import Cluster
+    from slurm.task import SlurmTask
+
+
+class NonePackagingStrategy(PackagingStrategy):
+    """Runs tasks with the Python that is there. The SDK itself still travels by its own.
+
+    `python` is the interpreter on the nodes (default: the cluster's); `pythonpath` lists directories
+    on the nodes that hold the modules tasks import.
+    """
+
+    def __init__(self, *, python: str | None = None, pythonpath: Sequence[str] = ()) -> None:
+        if isinstance(pythonpath, str):
+            raise ConfigError(f"pythonpath is a list of directories, not the text {pythonpath!r}")
+        self.python = python
+        self.pythonpath = list(pythonpath)
+
+    def prepare(self, task: SlurmTask[Any, Any], cluster: Cluster) -> Environment:
+        return Environment([self.python or cluster.python], pythonpath=self.pythonpath)
+
+    def inherited(self) -> dict[str, Any]:
+        return {"type": "none", "python": self.python, "pythonpath": self.pythonpath}

@@ -1,0 +1,54 @@
+"""The job script: plain data in, text out."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from slurm.job_dir import JobDirectory
+from slurm.options import directive
+
+
+@dataclass(frozen=True)
+class Environment:
+    """How user code gets to run on the node: what packaging has to say to the script.
+
+    - `interpreter`: the command that starts Python there, as an argument list.
+    - `setup` and `cleanup`: shell lines around it, written by a packaging strategy, not by a user.
+    - `pythonpath`: directories on the node that are searched for imports.
+    """
+
+    interpreter: Sequence[str]
+    setup: Sequence[str] = ()
+    cleanup: Sequence[str] = ()
+    pythonpath: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class ScriptSpec:
+    """Everything that stands in a job script."""
+
+    directory: JobDirectory
+    options: Mapping[str, str]
+    environment: Environment
+    sdk_directory: str
+    sdk_version: str
+    exports: Mapping[str, str] = field(default_factory=dict)
+
+
+def render_job_script(spec: ScriptSpec) -> str:
+    """The text of ``job.sh``; it can be handed to ``sbatch`` by hand as well."""
+    lines = ["#!/bin/bash"]
+    lines += [directive(name, value) for name, value in sorted(spec.options.items())]
+    lines += ["", f"# Written by slurm-sdk {spec.sdk_version}."]
+    exports = {"JOB_DIR": spec.directory.path, **spec.exports}
+    lines += [f"export {name}={shlex.quote(value)}" for name, value in exports.items()]
+    lines += spec.environment.setup
+    command = shlex.join([*spec.environment.interpreter, "-u", spec.sdk_directory])
+    command += ' "$JOB_DIR"'
+    if spec.environment.cleanup:
+        lines += [command, "status=$?", *spec.environment.cleanup, "exit $status"]
+    else:
+        lines += [f"exec {command}"]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,113 @@
+"""One job, from its payload to its result file."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from slurm.api.agent import update_json, write_atomic
+from slurm.errors import DependencyFailed, RemoteError, ResultMissing
+from slurm.job_dir import JobDirectory, event_name, utc_now
+from slurm.runner.functions import load_function, restore_imports
+from slurm.runner.injection import Injection
+from slurm.serialization import (
+    Envelope,
+    JobResultPlaceholder,
+    Payload,
+    dump_envelope,
+    exception_envelope,
+    load_arguments,
+    load_envelope,
+    load_payload,
+    open_envelope,
+    value_envelope,
+)
+
+
+def run_job(path: str) -> int:
+    """Run the job in the directory `path`; 0 when its function returned, 1 when it raised."""
+    directory = JobDirectory(path)
+    attempt = int(os.environ.get("SLURM_RESTART_COUNT", "0")) + 1
+    update_json(
+        directory.metadata,
+        {
+            "status": "running",
+            "job_id": os.environ.get("SLURM_JOB_ID"),
+            "attempt": attempt,
+            "started_at": utc_now(),
+            "node": os.environ.get("SLURMD_NODENAME"),
+            "python_version": sys.version.split()[0],
+        },
+    )
+    envelope = _call(directory, attempt)
+    success = envelope.kind == "value"
+    write_atomic(directory.result, dump_envelope(envelope))
+    status = "completed" if success else "failed"
+    update_json(directory.metadata, {"status": status, "completed_at": utc_now()})
+    _tell_the_client(attempt, success)
+    return 0 if success else 1
+
+
+def _call(directory: JobDirectory, attempt: int) -> Envelope:
+    try:
+        with open(directory.payload, "rb") as file:
+            payload = load_payload(file.read())
+        value = _run_function(payload, directory)
+    except SystemExit as leaving:
+        if leaving.code in (None, 0):
+            value = None
+        else:
+            traceback.print_exc()
+            error = RemoteError(
+                f"the task called sys.exit({leaving.code!r})", type_name="SystemExit"
+            )
+            return exception_envelope(error, attempt)
+    except BaseException as error:  # noqa: BLE001 - whatever the user's code raises is the result
+        traceback.print_exc()
+        return exception_envelope(error, attempt)
+    envelope = value_envelope(value, attempt)
+    if envelope.kind == "exception":
+        print(envelope.message, file=sys.stderr)
+    return envelope
+
+
+def _run_function(payload: Payload, directory: JobDirectory) -> Any:
+    restore_imports(payload, directory)
+    function: Callable[..., Any] = load_function(payload.function)
+    args, kwargs = load_arguments(payload.arguments, result_of_job)
+    with Injection(function, payload.children, directory) as injection:
+        return injection.call(args, kwargs)
+
+
+def result_of_job(placeholder: JobResultPlaceholder) -> Any:
+    """The result of the job a placeholder stands for. Raises `DependencyFailed` when it raised."""
+    path = JobDirectory(placeholder.job_dir).result
+    try:
+        with open(path, "rb") as file:
+            envelope = load_envelope(file.read(), path=path)
+    except FileNotFoundError:
+        raise ResultMissing(
+            f"an argument is the result of job {placeholder.job_id}, and {path} is not there",
+            job_id=placeholder.job_id,
+            job_dir=placeholder.job_dir,
+        ) from None
+    if envelope.kind == "exception":
+        raise DependencyFailed(
+            f"an argument is the result of job {placeholder.job_id}, which raised "
+            f"{envelope.type_name}: {envelope.message}",
+            job_id=placeholder.job_id,
+            job_dir=placeholder.job_dir,
+        )
+    return open_envelope(envelope, job_id=placeholder.job_id, job_dir=placeholder.job_dir)
+
+
+def _tell_the_client(attempt: int, success: bool) -> None:
+    """Leave an empty file where the client listens; a client that is gone has no such directory."""
+    folder = os.environ.get("SLURM_SDK_EVENT_DIR", "")
+    token = os.environ.get("SLURM_SDK_TOKEN", "")
+    if token and os.path.isdir(folder):
+        with open(os.path.join(folder, event_name(token, attempt, success)), "wb"):
+            pass

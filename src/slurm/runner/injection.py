@@ -1,0 +1,80 @@
+"""What a function is given beside its arguments: its own job, or a workflow's context."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from contextvars import Token
+from types import TracebackType
+from typing import Any
+
+from slurm import context
+from slurm.api.agent import write_atomic
+from slurm.errors import SlurmError
+from slurm.job_dir import JobDirectory
+from slurm.runtime import CallBinder, JobContext, current_job_context
+from slurm.workflow import WorkflowContext
+
+
+class Injection:
+    """``with Injection(function, children, directory) as i:`` makes the job's contexts, and ends them.
+
+    `children` is the configuration of a workflow's cluster; empty for a plain task.
+    """
+
+    def __init__(
+        self, function: Callable[..., Any], children: Mapping[str, Any], directory: JobDirectory
+    ) -> None:
+        self.function = function
+        self.children = children
+        self.directory = directory
+        self._workflow: WorkflowContext | None = None
+        self._token: Token[Any] | None = None
+
+    def __enter__(self) -> Injection:
+        if self.children:
+            self._workflow = _workflow_context(self.children, self.directory)
+            self._token = context.set_active_context(self._workflow)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._token is not None:
+            context.reset_active_context(self._token)
+        if self._workflow is not None and self._workflow.cluster is not None:
+            self._workflow.cluster.close()
+
+    def call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Call the function with a context for every parameter that is annotated as one."""
+        binder = CallBinder(self.function)
+        contexts: dict[type, Any] = {WorkflowContext: self._workflow}
+        if JobContext in binder.injected.values():
+            contexts[JobContext] = current_job_context()
+        bound = binder.bind(args, kwargs, contexts)
+        return self.function(*bound.args, **bound.kwargs)
+
+
+def _workflow_context(children: Mapping[str, Any], directory: JobDirectory) -> WorkflowContext:
+    """The context of this workflow job, its environment written down for whoever looks later."""
+    from slurm.cluster import Cluster
+
+    packaging = json.dumps(children.get("packaging"))
+    write_atomic(directory.environment, json.dumps(dict(children), indent=2).encode())
+    os.environ["SLURM_SDK_PACKAGING_CONFIG"] = packaging
+    cluster, problem = None, ""
+    try:
+        cluster = Cluster(**children)
+    except (SlurmError, OSError) as error:
+        problem = str(error)
+    return WorkflowContext(
+        cluster=cluster,
+        workflow_job_id=os.environ.get("SLURM_JOB_ID", ""),
+        workflow_job_dir=directory.path,  # type: ignore[arg-type]  # __post_init__ makes it a Path
+        local_mode=children.get("backend_type") == "local",
+        cluster_error=problem,
+    )

@@ -1,0 +1,118 @@
+"""What a running job knows of itself."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from slurm.job_dir import SHARED
+
+
+@dataclass(frozen=True)
+class JobContext:
+    """A job from the inside, read from Slurm's environment variables.
+
+    Injected into a task that annotates a parameter with this type; see "OUTPUT ENVIRONMENT
+    VARIABLES" of Slurm's ``sbatch`` manual for the variables behind the fields.
+    """
+
+    job_id: str
+    job_name: str
+    job_dir: Path
+    partition: str = ""
+    node_list: str = ""
+    num_nodes: int = 1
+    ntasks: int = 1
+    cpus_per_task: int = 1
+    attempt: int = 1
+
+    @property
+    def shared_dir(self) -> Path:
+        """A directory in the job directory for what should be handed on; made on first use."""
+        path = self.job_dir / SHARED
+        path.mkdir(mode=0o700, exist_ok=True)
+        return path
+
+
+def current_job_context(environ: Mapping[str, str] = os.environ) -> JobContext:
+    """The context of the job this process runs in. Raises ``RuntimeError`` outside of a job."""
+    if "SLURM_JOB_ID" not in environ or "JOB_DIR" not in environ:
+        raise RuntimeError("current_job_context() works inside a job only: SLURM_JOB_ID is not set")
+    return JobContext(
+        job_id=environ["SLURM_JOB_ID"],
+        job_name=environ.get("SLURM_JOB_NAME", ""),
+        job_dir=Path(environ["JOB_DIR"]),
+        partition=environ.get("SLURM_JOB_PARTITION", ""),
+        node_list=environ.get("SLURM_JOB_NODELIST", ""),
+        num_nodes=int(environ.get("SLURM_JOB_NUM_NODES", "1")),
+        ntasks=int(environ.get("SLURM_NTASKS", "1")),
+        cpus_per_task=int(environ.get("SLURM_CPUS_PER_TASK", "1")),
+        attempt=int(environ.get("SLURM_RESTART_COUNT", "0")) + 1,
+    )
+
+
+class CallBinder:
+    """Binds a call's arguments to a function, leaving out the parameters that are filled in on the node.
+
+    `injected`: parameter name -> `JobContext` or `WorkflowContext`, for parameters annotated so.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.signature = inspect.signature(function)
+        self.injected = dict(_injected(function, self.signature))
+
+    def check(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        """Raises ``TypeError`` when the function cannot be called like this."""
+        self._given(args, kwargs)
+
+    def bind(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any], contexts: Mapping[type, Any]
+    ) -> inspect.BoundArguments:
+        """The whole call, with a context from `contexts` for every parameter that wants one."""
+        given = self._given(args, kwargs).arguments
+        filled = {
+            name: contexts[kind]
+            for name, kind in self.injected.items()
+            if name not in given and contexts.get(kind) is not None
+        }
+        order = [name for name in self.signature.parameters if name in given or name in filled]
+        bound = self.signature.bind_partial()
+        bound.arguments.update((n, given[n] if n in given else filled[n]) for n in order)
+        return bound
+
+    def _given(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> inspect.BoundArguments:
+        kept = [
+            parameter
+            for name, parameter in self.signature.parameters.items()
+            if name not in self.injected or name in kwargs
+        ]
+        return self.signature.replace(parameters=_defaults_last(kept)).bind(*args, **kwargs)
+
+
+def _defaults_last(parameters: list[inspect.Parameter]) -> list[inspect.Parameter]:
+    """Parameters with their context taken out, in an order that a signature accepts."""
+    return sorted(
+        parameters, key=lambda p: (p.kind, p.kind <= 1 and p.default is not inspect.Parameter.empty)
+    )
+
+
+def _injected(
+    function: Callable[..., Any], signature: inspect.Signature
+) -> Iterator[tuple[str, type]]:
+    from slurm.workflow import WorkflowContext
+
+    try:
+        hints = typing.get_type_hints(function)
+    except (NameError, TypeError, AttributeError):  # names that only a type checker can resolve
+        hints = {}
+    for name, parameter in signature.parameters.items():
+        hint = hints.get(name, parameter.annotation)
+        for kind in (JobContext, WorkflowContext):
+            named = isinstance(hint, str) and hint.split(".")[-1].strip() == kind.__name__
+            if hint is kind or kind in typing.get_args(hint) or named:
+                yield name, kind

@@ -1,0 +1,158 @@
+"""Slurm's job states, and the pure reducer from observations to what is known of a job.
+
+The rows follow "JOB STATE CODES" of Slurm's ``squeue`` and ``sacct`` manuals.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, replace
+
+# A job may leave PREEMPTED or NODE_FAIL for PENDING when it is requeued; it has ended only when
+# the scheduler keeps saying so.
+SIGHTINGS_TO_BELIEVE = 3
+
+
+class JobState(str, enum.Enum):
+    """A job's state in Slurm's own words; compares equal to the plain string."""
+
+    PENDING = "PENDING"
+    CONFIGURING = "CONFIGURING"
+    RUNNING = "RUNNING"
+    COMPLETING = "COMPLETING"
+    SUSPENDED = "SUSPENDED"
+    STOPPED = "STOPPED"
+    SIGNALING = "SIGNALING"
+    STAGE_OUT = "STAGE_OUT"
+    RESIZING = "RESIZING"
+    REQUEUED = "REQUEUED"
+    REQUEUE_FED = "REQUEUE_FED"
+    REQUEUE_HOLD = "REQUEUE_HOLD"
+    RESV_DEL_HOLD = "RESV_DEL_HOLD"
+    SPECIAL_EXIT = "SPECIAL_EXIT"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    TIMEOUT = "TIMEOUT"
+    DEADLINE = "DEADLINE"
+    OUT_OF_MEMORY = "OUT_OF_MEMORY"
+    LAUNCH_FAILED = "LAUNCH_FAILED"
+    RECONFIG_FAIL = "RECONFIG_FAIL"
+    REVOKED = "REVOKED"
+    NODE_FAIL = "NODE_FAIL"
+    BOOT_FAIL = "BOOT_FAIL"
+    PREEMPTED = "PREEMPTED"
+    UNKNOWN = "UNKNOWN"  # not Slurm's: the scheduler no longer knows the job
+
+    def __str__(self) -> str:
+        return self.value
+
+
+ENDED = frozenset(
+    {
+        JobState.COMPLETED,
+        JobState.FAILED,
+        JobState.CANCELLED,
+        JobState.TIMEOUT,
+        JobState.DEADLINE,
+        JobState.OUT_OF_MEMORY,
+        JobState.LAUNCH_FAILED,
+        JobState.RECONFIG_FAIL,
+        JobState.REVOKED,
+    }
+)
+ENDED_IF_IT_STAYS = frozenset({JobState.NODE_FAIL, JobState.BOOT_FAIL, JobState.PREEMPTED})
+ACTIVE = frozenset(
+    {
+        JobState.RUNNING,
+        JobState.COMPLETING,
+        JobState.SUSPENDED,
+        JobState.STOPPED,
+        JobState.SIGNALING,
+        JobState.STAGE_OUT,
+        JobState.RESIZING,
+    }
+)
+NEVER_STARTS = frozenset({"DependencyNeverSatisfied"})
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One thing somebody said about a job.
+
+    `source` is ``squeue``, ``sacct``, ``local`` (the local scheduler), ``event`` (the job's own
+    runner said it finished) or ``absent`` (the scheduler answered and did not name the job).
+    """
+
+    job_id: str
+    source: str
+    state: JobState = JobState.UNKNOWN
+    reason: str = ""
+    exit_code: str = ""
+    node: str = ""
+
+
+@dataclass(frozen=True)
+class JobStatus:
+    """What is known of a job: its state, whether it `finished`, and how sure the rest is.
+
+    `forgotten`: the controller no longer knows the job, only accounting does.
+    """
+
+    state: JobState = JobState.PENDING
+    finished: bool = False
+    forgotten: bool = False
+    reason: str = ""
+    exit_code: str = ""
+    node: str = ""
+    sightings: int = 0
+
+    @property
+    def never_starts(self) -> bool:
+        """True when the scheduler says that the job's dependency can not be satisfied any more."""
+        return not self.finished and self.reason in NEVER_STARTS
+
+
+def parse_state(text: str) -> JobState:
+    """The state named by `text` (``CANCELLED by 1000`` included); UNKNOWN for a word not in the table."""
+    word = text.strip().split(" ")[0].rstrip("+")
+    return JobState.__members__.get(word, JobState.UNKNOWN)
+
+
+def reduce(status: JobStatus, seen: Observation) -> JobStatus:
+    """What is known after `seen`. A finished job stays finished, whatever comes later or twice."""
+    if status.finished:
+        return replace(status, exit_code=status.exit_code or seen.exit_code)
+    if seen.source == "event":
+        return replace(status, state=seen.state, finished=True, exit_code=seen.exit_code, reason="")
+    if seen.source == "absent":
+        return _uncertain(status, replace(seen, state=JobState.UNKNOWN))
+    if seen.state in ENDED_IF_IT_STAYS:
+        return _uncertain(status, seen)
+    if seen.state is JobState.UNKNOWN:
+        return replace(status, sightings=0)
+    known = replace(
+        status,
+        state=seen.state,
+        reason=seen.reason,
+        node=seen.node or status.node,
+        forgotten=seen.source == "sacct",
+    )
+    if seen.state in ENDED:
+        return replace(known, finished=True, exit_code=seen.exit_code)
+    return replace(known, sightings=0)
+
+
+def _uncertain(status: JobStatus, seen: Observation) -> JobStatus:
+    """A state that ends the job only once it has been seen often enough in a row."""
+    sightings = status.sightings + 1
+    if sightings < SIGHTINGS_TO_BELIEVE:
+        return replace(status, sightings=sightings)
+    return replace(
+        status,
+        state=seen.state,
+        finished=True,
+        reason=seen.reason,
+        exit_code=seen.exit_code,
+        sightings=sightings,
+    )

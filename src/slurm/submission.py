@@ -1,0 +1,187 @@
+"""From a task call to a job request: everything that happens before a backend is asked."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from slurm._version import __version__
+from slurm.api.base import Archive, JobRequest
+from slurm.errors import SerializationError
+from slurm.identity import MAIN_NAMES, main_module, refer_to
+from slurm.job import Job
+from slurm.job_dir import (
+    JOB_SCRIPT,
+    METADATA,
+    PAYLOAD,
+    USER_SCRIPT,
+    JobDirectory,
+    initial_metadata,
+)
+from slurm.options import escape_filename_pattern
+from slurm.packaging import strategy_of
+from slurm.rendering import Environment, ScriptSpec, render_job_script
+from slurm.serialization import (
+    MAIN_ALIAS,
+    FunctionReference,
+    JobResultPlaceholder,
+    MainModule,
+    Payload,
+    dump_arguments,
+    dump_payload,
+)
+from slurm.task import DEFAULT_OPTIONS, TaskCall
+
+if TYPE_CHECKING:
+    from slurm.cluster import Cluster
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A request and the jobs it depends on."""
+
+    request: JobRequest
+    dependencies: tuple[Job[Any], ...]
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a job belongs: under `base`, as a child of the workflow job `parent` if there is one."""
+
+    base: str
+    parent: str | None = None
+
+
+def prepare(call: TaskCall, cluster: Cluster, placement: Placement, archive: Archive) -> Prepared:
+    """Turn `call` into a request. Raises before anything is submitted when the call cannot travel."""
+    directory = JobDirectory.fresh(placement.base, call.task.name)
+    payload, found = _payload(call, cluster)
+    dependencies = _unique([*found, *call.after])
+    environment = strategy_of(call.task.packaging or cluster.packaging).prepare(call.task, cluster)
+    options = _options(call, cluster, directory)
+    submit_options = _submit_options(options, call.token, dependencies)
+    script = _script(options, directory, environment, cluster, call.token, archive)
+    metadata = initial_metadata(
+        directory=directory,
+        task_name=call.task.name,
+        token=call.token,
+        is_workflow=call.task._is_workflow,
+        parent_workflow=placement.parent,
+        sdk_version=__version__,
+        client_python=sys.version.split()[0],
+    )
+    request = JobRequest(
+        job_dir=directory.path,
+        files={
+            JOB_SCRIPT: script.encode(),
+            **_travelling(payload, environment, cluster),
+            METADATA: metadata,
+        },
+        options=options,
+        submit_options=submit_options,
+        token=call.token,
+        orchestrator=call.task._is_workflow,
+    )
+    return Prepared(request, dependencies)
+
+
+def _payload(call: TaskCall, cluster: Cluster) -> tuple[Payload, list[Job[Any]]]:
+    found: list[Job[Any]] = []
+
+    def placeholder_of(value: Any) -> JobResultPlaceholder | None:
+        if isinstance(value, Job):
+            found.append(value)
+            return JobResultPlaceholder(value.id, value.job_dir)
+        return None
+
+    function = refer_to(call.task.unwrapped)
+    arguments, by_value = dump_arguments(call.args, dict(call.kwargs), placeholder_of)
+    if by_value or function.kind == "value":
+        _require_same_python(call.task.name, cluster)
+    children = cluster.children_config() if call.task._is_workflow else {}
+    return Payload(function, arguments, _main_needed(function, arguments), (), children), found
+
+
+def _main_needed(function: FunctionReference, arguments: bytes) -> MainModule | None:
+    named = any(name.encode() in arguments for name in MAIN_NAMES)
+    if function.kind == "script" or named or MAIN_ALIAS in sys.modules:
+        return main_module()
+    return None
+
+
+def _require_same_python(name: str, cluster: Cluster) -> None:
+    there = cluster.backend.host().python
+    if there[:2] != sys.version_info[:2]:
+        raise SerializationError(
+            f"{name} or one of its arguments can only be sent by value, which needs the same Python "
+            f"there and here: the cluster has {there[0]}.{there[1]}, this is "
+            f"{sys.version_info[0]}.{sys.version_info[1]}. Define it in a module or script file"
+        )
+
+
+def _travelling(payload: Payload, environment: Environment, cluster: Cluster) -> dict[str, bytes]:
+    """The payload as the node will see it, and the user's script when there is one."""
+    own = _own_sys_path() if cluster.backend.shares_filesystem else []
+    payload = replace(payload, sys_path=(*environment.pythonpath, *own))
+    if payload.main is None or not payload.main.path:
+        return {PAYLOAD: dump_payload(payload)}
+    script = Path(payload.main.path).read_bytes()
+    payload = replace(payload, main=MainModule(path=USER_SCRIPT))
+    return {PAYLOAD: dump_payload(payload), USER_SCRIPT: script}
+
+
+def _own_sys_path() -> list[str]:
+    """What this process imports from beside its interpreter's own folders."""
+    prefixes = tuple({os.path.realpath(p) + os.sep for p in (sys.prefix, sys.base_prefix)})
+    entries = (os.path.abspath(entry) for entry in sys.path)
+    return [path for path in entries if not (os.path.realpath(path) + os.sep).startswith(prefixes)]
+
+
+def _options(call: TaskCall, cluster: Cluster, directory: JobDirectory) -> dict[str, str]:
+    """The job's sbatch options: the SDK's defaults, the site's, the task's."""
+    pattern = escape_filename_pattern(directory.path)
+    return {
+        **{name: str(value) for name, value in DEFAULT_OPTIONS.items()},
+        "job-name": call.task.name,
+        "output": JobDirectory(pattern).stdout(),
+        "error": JobDirectory(pattern).stderr(),
+        **cluster.submit_defaults,
+        **call.options,
+    }
+
+
+def _submit_options(
+    options: dict[str, str], token: str, dependencies: Sequence[Job[Any]]
+) -> dict[str, str]:
+    """What goes on the command line; taken out of `options`, which go into the script."""
+    comment = options.pop("comment", "")
+    wanted = [options.pop("dependency", "")]
+    waiting = [job.id for job in dependencies if job.holds_others_back()]
+    if waiting:
+        wanted.append(":".join(["afterok", *waiting]))
+    submit_options = {"comment": f"{token} {comment}".strip()}
+    if any(wanted):
+        submit_options["dependency"] = ",".join(filter(None, wanted))
+    return submit_options
+
+
+def _script(
+    options: Mapping[str, str],
+    directory: JobDirectory,
+    environment: Environment,
+    cluster: Cluster,
+    token: str,
+    archive: Archive,
+) -> str:
+    exports = {"SLURM_SDK_EVENT_DIR": cluster.event_dir, "SLURM_SDK_TOKEN": token}
+    return render_job_script(
+        ScriptSpec(directory, options, environment, archive.directory, __version__, exports)
+    )
+
+
+def _unique(jobs: Sequence[Job[Any]]) -> tuple[Job[Any], ...]:
+    return tuple({job.id: job for job in jobs}.values())

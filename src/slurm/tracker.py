@@ -1,0 +1,183 @@
+"""One observer per cluster: asks about all its jobs at once and completes their futures."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from slurm.api.base import BackendBase
+from slurm.errors import RemoteFileMissing, ResultCorrupted, SlurmError
+from slurm.job import Job
+from slurm.job_dir import parse_event
+from slurm.serialization import load_envelope
+from slurm.states import JobState, Observation, reduce
+
+logger = logging.getLogger(__name__)
+
+INTERVAL_GROWTH = 1.5
+LONGEST_LISTEN = 2.0
+
+
+class Tracker:
+    """Watches every live job of one cluster from one thread.
+
+    A runner that finishes leaves an event, seen at once and without asking the scheduler. The
+    scheduler is asked about all jobs together, every `interval_min` to `interval_max` seconds: often
+    after something changed, rarely while nothing does. Errors of a look never change a job's state.
+    """
+
+    def __init__(
+        self, backend: BackendBase, event_dir: str, *, interval_min: float, interval_max: float
+    ) -> None:
+        self.backend = backend
+        self.event_dir = event_dir
+        self.interval_min = interval_min
+        self.interval_max = interval_max
+        self._jobs: dict[str, Job[Any]] = {}
+        self._seen_events: list[str] = []
+        self._changed = threading.Condition()
+        self._looking = threading.Lock()
+        self._looked = float("-inf")
+        self._looked_at: frozenset[str] = frozenset()
+        self._interval = interval_min
+        self._next_look = 0.0
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    def watch(self, job: Job[Any]) -> None:
+        """Complete `job` when it ends. Watching it twice is watching it once."""
+        with self._changed:
+            if self._closed:
+                raise SlurmError(f"job {job.id} cannot be watched: its cluster was closed")
+            if job.id in self._jobs or job.is_completed():
+                return
+            self._jobs[job.id] = job
+            self._hurry()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="slurm-tracker", daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+
+    def hurry(self) -> None:
+        """Look again as soon as allowed: something was done that changes a job."""
+        with self._changed:
+            self._hurry()
+
+    def refresh(self, job: Job[Any]) -> None:
+        """Know `job` as it is now, or was at most `interval_min` seconds ago."""
+        self.watch(job)
+        with self._looking:
+            fresh = time.monotonic() - self._looked < self.interval_min
+            if not fresh or job.id not in self._looked_at:
+                self._look()
+
+    def close(self) -> None:
+        """Stop watching; the futures of live jobs stay as they are."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+            thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(LONGEST_LISTEN + 3)
+
+    def _hurry(self) -> None:
+        self._interval = self.interval_min
+        self._next_look = min(self._next_look, time.monotonic() + self.interval_min)
+
+    def _run(self) -> None:
+        failures = 0
+        while self._wait_for_work():
+            try:
+                self._listen()
+                if time.monotonic() >= self._next_look:
+                    with self._looking:
+                        self._look()
+                failures = 0
+            except SlurmError as error:
+                if self._closed:
+                    return
+                failures += 1
+                level = logging.WARNING if failures == 1 else logging.DEBUG
+                logger.log(level, "cannot see the jobs right now, trying again: %s", error)
+                self._pause(failures)
+            except Exception:  # a bug of ours must not leave every future waiting for ever
+                failures += 1
+                logger.exception("the job tracker failed and goes on")
+                self._pause(failures)
+
+    def _wait_for_work(self) -> bool:
+        with self._changed:
+            while not self._jobs and not self._closed:
+                self._changed.wait()
+            return not self._closed
+
+    def _pause(self, failures: int) -> None:
+        with self._changed:
+            if not self._closed:
+                self._changed.wait(min(self.interval_max, self.interval_min * 2**failures))
+
+    def _listen(self) -> None:
+        """Wait for events, no longer than until the next look is due."""
+        patience = min(LONGEST_LISTEN, max(0.0, self._next_look - time.monotonic()))
+        names = self.backend.wait_events(self.event_dir, self._seen_events, patience)
+        self._seen_events = names
+        by_token = {job.token: job for job in self._live()}
+        for name in names:
+            token, success = parse_event(name) or ("", False)
+            if token in by_token:
+                state = JobState.COMPLETED if success else JobState.FAILED
+                self._apply(Observation(by_token[token].id, "event", state))
+
+    def _look(self) -> None:
+        started = time.monotonic()
+        before = {job.id: job.status.state for job in self._live()}
+        if before:
+            for observation in self.backend.query_jobs(list(before)):
+                self._apply(observation)
+        self._looked = time.monotonic()
+        self._looked_at = frozenset(before)
+        self._schedule(before, self._looked - started)
+
+    def _schedule(self, before: dict[str, JobState], took: float) -> None:
+        with self._changed:
+            unchanged = all(
+                job_id in self._jobs and self._jobs[job_id].status.state == state
+                for job_id, state in before.items()
+            )
+            uncertain = any(job.status.sightings for job in self._jobs.values())
+            grown = min(self.interval_max, self._interval * INTERVAL_GROWTH)
+            self._interval = grown if unchanged and not uncertain else self.interval_min
+            # A scheduler that answers slowly is asked more rarely.
+            self._next_look = time.monotonic() + max(self._interval, 2 * took)
+
+    def _apply(self, observation: Observation) -> None:
+        job = self._jobs.get(observation.job_id)
+        if job is None:
+            return
+        status = reduce(job.status, observation)
+        if status.never_starts:
+            self.backend.cancel_jobs([job.id])
+            status = replace(status, state=JobState.CANCELLED, finished=True)
+        if status.finished and status.state is JobState.UNKNOWN:
+            status = replace(status, state=self._word_of_result(job))
+        if status.finished:
+            with self._changed:
+                self._jobs.pop(job.id, None)
+        job._observed(status)
+
+    def _word_of_result(self, job: Job[Any]) -> JobState:
+        """How a job ended that the scheduler has forgotten, by the result it left."""
+        try:
+            data = self.backend.read_file(job.directory.result)
+            kind = load_envelope(data, path=job.directory.result).kind
+        except (RemoteFileMissing, ResultCorrupted):
+            return JobState.UNKNOWN
+        return JobState.COMPLETED if kind == "value" else JobState.FAILED
+
+    def _live(self) -> Iterable[Job[Any]]:
+        with self._changed:
+            return list(self._jobs.values())

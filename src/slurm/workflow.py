@@ -1,0 +1,97 @@
+"""What a workflow function holds: its own job, its directories, and a cluster to submit to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from slurm.errors import RemoteFileMissing, SlurmError
+from slurm.job_dir import METADATA, RESULT, SHARED, TASKS, sanitise
+from slurm.serialization import load_envelope, open_envelope
+
+if TYPE_CHECKING:
+    from slurm.cluster import Cluster
+    from slurm.job import Job
+    from slurm.task import TaskCall
+
+
+@dataclass
+class WorkflowContext:
+    """Injected into a workflow function that annotates a parameter with this type.
+
+    - `cluster`: where tasks called inside the workflow are submitted to.
+    - `workflow_job_id`, `workflow_job_dir`: the workflow's own job.
+    - `shared_dir`: a directory for what tasks hand to each other.
+    - `local_mode`: True when the workflow runs without Slurm.
+    - `cluster_error`: why there is no cluster, when it could not be set up inside the job.
+    """
+
+    cluster: Cluster | None
+    workflow_job_id: str
+    workflow_job_dir: Path
+    shared_dir: Path = field(default_factory=Path)
+    local_mode: bool = False
+    cluster_error: str = ""
+
+    def __post_init__(self) -> None:
+        self.workflow_job_dir = Path(self.workflow_job_dir)
+        self.shared_dir = self.workflow_job_dir / SHARED
+        for directory in (self.shared_dir, self.tasks_dir):
+            directory.mkdir(mode=0o700, exist_ok=True)
+
+    @property
+    def result_path(self) -> Path:
+        """The file with the workflow's result."""
+        return self.workflow_job_dir / RESULT
+
+    @property
+    def metadata_path(self) -> Path:
+        """The workflow's ``metadata.json``."""
+        return self.workflow_job_dir / METADATA
+
+    @property
+    def tasks_dir(self) -> Path:
+        """The directory that holds the jobs submitted by this workflow."""
+        return self.workflow_job_dir / TASKS
+
+    def submit_call(self, call: TaskCall) -> Job[Any]:
+        """Submit one call of a task as a child of this workflow."""
+        from slurm.submission import Placement
+
+        if self.cluster is None:
+            raise SlurmError(
+                f"{call.task.name} cannot be submitted from workflow job {self.workflow_job_id}: "
+                f"its cluster could not be set up: {self.cluster_error}"
+            )
+        placement = Placement(str(self.tasks_dir), parent=self.workflow_job_id)
+        return self.cluster.submit_call(call, placement)
+
+    def get_task_output_dir(self, task_name: str) -> Path:
+        """The directory with all runs of a task in this workflow."""
+        return self.tasks_dir / sanitise(task_name)
+
+    def list_task_runs(self, task_name: str) -> list[Path]:
+        """The job directories of a task in this workflow, newest first."""
+        output = self.get_task_output_dir(task_name)
+        if not output.is_dir():
+            return []
+        return sorted((path for path in output.iterdir() if path.is_dir()), reverse=True)
+
+    def get_latest_task_result(self, task_name: str) -> Any:
+        """The result of the most recent run of a task. Raises `RemoteFileMissing` when none has one."""
+        for run in self.list_task_runs(task_name):
+            if (run / RESULT).is_file():
+                return self._open(run / RESULT)
+        raise RemoteFileMissing(f"no run of {task_name} in {self.tasks_dir} has a result yet")
+
+    def load_workflow_result(self, workflow_path: str | Path) -> Any:
+        """The result of another workflow, by its job directory."""
+        return self._open(Path(workflow_path) / RESULT)
+
+    def _open(self, path: Path) -> Any:
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            raise RemoteFileMissing(f"there is no result at {path}") from None
+        return open_envelope(load_envelope(data, path=str(path)), job_dir=str(path.parent))
