@@ -15,6 +15,13 @@ TEXT_OPTIONS = (
 )
 
 
+def positive(text: str) -> int:
+    """An argparse type: a whole number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
+
+
 def add_argparse_args(parser: argparse.ArgumentParser) -> None:
     """Add the group of options to `parser`."""
     group = parser.add_argument_group(
@@ -31,8 +38,10 @@ def add_argparse_args(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--env", help="the environment in it (default: SLURM_ENV, else default)")
     for option, explanation in TEXT_OPTIONS:
         group.add_argument(option, help=explanation)
-    group.add_argument("--port", type=int, help="ssh: port")
-    group.add_argument("--max-cpus", type=int, help="local: cores to use at once (default: all)")
+    group.add_argument("--port", type=positive, help="ssh: port")
+    group.add_argument(
+        "--max-cpus", type=positive, help="local: cores to use at once (default: all)"
+    )
     group.add_argument("--account", help="Slurm account to charge")
 
 

@@ -151,7 +151,10 @@ class Cluster:
         """Submit one call; see `SlurmTask`. `placement` puts it elsewhere than under `job_base_dir`."""
         request, dependencies = self._prepare(call, placement)
         [answer] = self.backend.submit_jobs(
-            [request], base=self.job_base_dir, archive=archive_for(self.job_base_dir)
+            [request],
+            base=self.job_base_dir,
+            events=self.event_dir,
+            archive=archive_for(self.job_base_dir),
         )
         if answer.error is not None:
             raise type(answer.error)(f"{call.task.name}: {answer.error}") from answer.error
@@ -239,11 +242,14 @@ class Cluster:
             return
         self._closed = True
         if self._tracker is not None:
-            self._tracker.close()
-            # The directory is this client's alone; a cluster that cannot be reached keeps an empty one.
+            self._tracker.stop()
+            # The directory is this client's alone; a cluster that cannot be reached keeps an empty
+            # one. Without it, and without a connection, the tracker stops listening at once.
             with contextlib.suppress(SlurmError):
                 self.backend.remove(self.event_dir)
         self.backend.close()
+        if self._tracker is not None:
+            self._tracker.join()
 
     def __repr__(self) -> str:
         return f"<Cluster {self.backend_type} {self._base}>"
@@ -282,7 +288,7 @@ def _construct(backend: Callable[..., BackendBase], options: Mapping[str, Any]) 
             )
     try:
         return backend(**options)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise ConfigError(f"{backend.__name__}: {error}") from error
 
 

@@ -78,7 +78,8 @@ def load(path: Path, environment: str) -> dict[str, dict[str, Any]]:
             f"{path}: there is no environment {environment!r}{suggestion(environment, known)}; "
             f"it has {known}"
         )
-    merged = _merge(content.get(DEFAULT, {}), content.get(environment, {}))
+    over = content.get(environment, {})
+    merged = _merge(_fitting(content.get(DEFAULT, {}), over), over)
     return {section: merged.get(section, {}) for section in SECTIONS}
 
 
@@ -143,6 +144,14 @@ def _check_keys(values: Mapping[str, Any], known: tuple[str, ...], where: str) -
             raise ConfigError(
                 f"{where} has no key {key!r}{suggestion(key, known)}; it takes {list(known)}"
             )
+
+
+def _fitting(default: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """What of ``default`` an environment inherits: nothing about the cluster if its backend is another."""
+    backends = [sections.get("cluster", {}).get("backend") for sections in (default, over)]
+    if backends[1] in (None, backends[0]):
+        return dict(default)
+    return {section: values for section, values in default.items() if section != "cluster"}
 
 
 def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -75,14 +75,16 @@ class Tracker:
             if not fresh or job.id not in self._looked_at:
                 self._look()
 
-    def close(self) -> None:
-        """Stop watching; the futures of live jobs stay as they are."""
+    def stop(self) -> None:
+        """Watch no longer than the look that is under way; futures of live jobs stay as they are."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-            thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(LONGEST_LISTEN + 3)
+
+    def join(self) -> None:
+        """After `stop`, wait for the thread to end."""
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(LONGEST_LISTEN + 3)
 
     def _hurry(self) -> None:
         self._interval = self.interval_min

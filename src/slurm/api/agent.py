@@ -352,14 +352,16 @@ class Agent:
         return None, b""
 
     def op_submit(
-        self, blob: bytes, base: str, needs: str, requests: List[Any]
+        self, blob: bytes, base: str, needs: str, events: str, requests: List[Any]
     ) -> Tuple[Any, bytes]:
         """Write each request's files and submit it, at most once per token.
 
-        Answers ``{"needs": path}`` and does nothing when the directory `needs` is not there.
+        Makes the directory `events`, in which the runners tell that they have finished. Answers
+        ``{"needs": path}`` and does nothing when the directory `needs` is not there.
         """
         if needs and not os.path.isdir(needs):
             return {"needs": needs}, b""
+        make_private_directory(events)
         make_private_directory(os.path.join(base, ".receipts"))
         return {"jobs": [self._submit_one(base, request, blob) for request in requests]}, b""
 
@@ -446,7 +448,6 @@ class Agent:
         """
         for name in seen:
             self.op_remove(b"", os.path.join(directory, os.path.basename(name)))
-        make_private_directory(directory)
         deadline = time.monotonic() + timeout
         while True:
             names = sorted(os.listdir(directory))

@@ -43,10 +43,15 @@ class AgentBackend(BackendBase):
         return Host(said["home"], said["user"], (major, minor, micro), said["executable"])
 
     def submit_jobs(
-        self, requests: Sequence[JobRequest], *, base: str, archive: Archive
+        self, requests: Sequence[JobRequest], *, base: str, events: str, archive: Archive
     ) -> list[Submitted]:
         entries, blob = _pack(requests)
-        params = {"base": base, "needs": archive.directory, "requests": entries}
+        params = {
+            "base": base,
+            "needs": archive.directory,
+            "events": events,
+            "requests": entries,
+        }
         answer, _ = self.request("submit", params, blob)
         if "needs" in answer:
             self.request("install", {"directory": archive.directory}, archive.content)

@@ -92,9 +92,13 @@ class BackendBase(abc.ABC):
 
     @abc.abstractmethod
     def submit_jobs(
-        self, requests: Sequence[JobRequest], *, base: str, archive: Archive
+        self, requests: Sequence[JobRequest], *, base: str, events: str, archive: Archive
     ) -> list[Submitted]:
-        """Submit all requests in one round trip; one answer each, in order."""
+        """Submit all requests in one round trip; one answer each, in order.
+
+        `base` is the directory under which the client keeps its jobs, `events` the one in which
+        their runners tell it that they have finished, `archive` the SDK's code they run with.
+        """
 
     @abc.abstractmethod
     def query_jobs(self, job_ids: Sequence[str]) -> list[Observation]:

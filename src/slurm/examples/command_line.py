@@ -9,7 +9,10 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from slurm import Cluster
+from slurm.arguments import positive
 from slurm.errors import ConfigError, SlurmError
+
+__all__ = ["OneLineParser", "parser_for", "positive", "run", "seconds"]
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -25,13 +28,6 @@ def parser_for(program: str, description: str) -> argparse.ArgumentParser:
     Cluster.add_argparse_args(parser)
     parser.add_argument("--verbose", action="store_true", help="log every detail")
     return parser
-
-
-def positive(text: str) -> int:
-    """An argparse type: a whole number of at least 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
-    return int(text)
 
 
 def seconds(text: str) -> float:

@@ -7,6 +7,7 @@ import importlib.util
 import os
 import pickle
 import sys
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -38,11 +39,25 @@ def load_function(reference: FunctionReference) -> Callable[..., Any]:
     if reference.kind == "value":
         found = pickle.loads(reference.pickled)  # noqa: S301 - the user's own file
     else:
-        found = importlib.import_module(reference.module)
+        found = _import(reference.module)
         for name in reference.qualname.split("."):
             found = getattr(found, name)
     function: Callable[..., Any] = getattr(found, "unwrapped", found)
     return function
+
+
+def _import(module: str) -> types.ModuleType:
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise  # a module that was found needs one that is not
+        raise ModuleNotFoundError(
+            f"the task's module {module!r} cannot be imported on the node. Put it where the node "
+            "finds it and name that directory in the packaging's pythonpath, or define the task in "
+            "the script that submits it",
+            name=error.name,
+        ) from None
 
 
 def _run_script(path: str) -> None:

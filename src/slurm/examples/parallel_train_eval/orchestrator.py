@@ -30,8 +30,7 @@ class Orchestrator:
         self.plan = plan
         self.ctx = ctx
         self.state = RunState(plan)
-        self.train = _on(train_epoch, partition=plan.partition_train, gres=plan.gres_train)
-        self.evaluate = _on(evaluate_epoch, partition=plan.partition_eval)
+        self.train, self.evaluate = tasks_for(plan)
         self.evaluations: dict[int, Job[dict[str, Any]]] = {}
 
     def run(self) -> dict[str, Any]:
@@ -65,10 +64,14 @@ class Orchestrator:
         return last
 
     def _epoch_is_trained(self, epoch: int) -> bool:
-        """Whether all steps are done and no job is still to be heard of."""
+        """Whether all steps are done, by what the recorded jobs are known to have done.
+
+        The checkpoint alone may owe steps to a job that was submitted and not recorded any more;
+        asking for the next job finds that one.
+        """
         jobs = self.state.epoch(epoch)["train_jobs"]
-        unheard = bool(jobs) and jobs[-1]["outcome"] is None
-        return not unheard and self._steps_on_disk(epoch) >= self.plan.epoch_steps
+        unheard = not jobs or jobs[-1]["outcome"] is None
+        return not unheard and jobs[-1]["steps_completed"] >= self.plan.epoch_steps
 
     def _await_training(self, epoch: int, job: Job[dict[str, Any]]) -> None:
         jobs = self.state.epoch(epoch)["train_jobs"]
@@ -162,8 +165,10 @@ class Orchestrator:
         return job
 
 
-def _on(task: SlurmTask[Any, Any], **options: str | None) -> SlurmTask[Any, Any]:
-    return task.with_options(**{name: value for name, value in options.items() if value})
+def tasks_for(plan: Plan) -> tuple[SlurmTask[..., Any], SlurmTask[..., Any]]:
+    """Training and evaluation with the partitions and resources of `plan`. Raises `ConfigError`."""
+    train = train_epoch.with_options(partition=plan.partition_train, gres=plan.gres_train)
+    return train, evaluate_epoch.with_options(partition=plan.partition_eval)
 
 
 def _has_failed(job: Job[Any]) -> bool:

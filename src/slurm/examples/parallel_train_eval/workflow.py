@@ -17,9 +17,10 @@ from slurm import Cluster, Job, WorkflowContext, workflow
 from slurm.errors import ConfigError, RemoteFileError
 from slurm.examples import command_line
 from slurm.examples.parallel_train_eval.files import exclusive
-from slurm.examples.parallel_train_eval.orchestrator import Orchestrator
+from slurm.examples.parallel_train_eval.orchestrator import Orchestrator, tasks_for
 from slurm.examples.parallel_train_eval.plan import Plan
 from slurm.examples.parallel_train_eval.state import initial_state, parse_state
+from slurm.suggest import suggestion
 
 PROGRAM = "parallel_train_eval"
 
@@ -70,7 +71,7 @@ def plan_from(args: argparse.Namespace, cluster: Cluster) -> Plan:
         workdir = cluster.backend.make_directory(workdir)
     except RemoteFileError as error:
         raise ConfigError(f"--workdir cannot be written: {error}") from error
-    return Plan(
+    plan = Plan(
         workdir=workdir,
         epochs=args.epochs,
         epoch_steps=args.epoch_steps,
@@ -81,6 +82,20 @@ def plan_from(args: argparse.Namespace, cluster: Cluster) -> Plan:
         step_seconds=args.step_seconds,
         eval_seconds=args.eval_seconds,
     )
+    tasks_for(plan)  # refuses what sbatch would refuse later, from inside the orchestrator
+    return plan
+
+
+def check_partitions(args: argparse.Namespace, cluster: Cluster) -> None:
+    """Refuse a partition that the cluster does not have. Raises `ConfigError`."""
+    known = [row["partition"] for row in cluster.get_cluster_info().get("partitions", [])]
+    for kind in ("workflow", "train", "eval"):
+        name = getattr(args, f"partition_{kind}")
+        if name and known and not set(name.split(",")) <= set(known):
+            raise ConfigError(
+                f"--partition-{kind} {name!r} is not a partition of this cluster"
+                f"{suggestion(name, known)}; it has {sorted(set(known))}"
+            )
 
 
 def open_run(plan: Plan, cluster: Cluster) -> dict[str, Any]:
@@ -94,8 +109,7 @@ def open_run(plan: Plan, cluster: Cluster) -> dict[str, Any]:
 def start(plan: Plan, cluster: Cluster, partition: str) -> Job[dict[str, Any]]:
     """The run's orchestrator: the one that is alive or has finished it, else a new one."""
     run_id = open_run(plan, cluster)["run_id"]
-    options = {"partition": partition} if partition else {}
-    task = train_and_evaluate.with_options(**options)
+    task = train_and_evaluate.with_options(partition=partition or None)
     for number in itertools.count():
         job: Job[dict[str, Any]] = task.submit(cluster, key=f"{run_id}/orchestrator/{number}")(plan)
         if not job.reattached:
@@ -118,6 +132,7 @@ def main(argv: list[str] | None = None) -> int:
 def _main(args: argparse.Namespace) -> None:
     cluster = Cluster.from_args(args)
     try:
+        check_partitions(args, cluster)
         plan = plan_from(args, cluster)
         with cluster:
             state = start(plan, cluster, args.partition_workflow).get_result()

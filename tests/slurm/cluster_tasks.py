@@ -1,0 +1,68 @@
+"""Tasks for the tests on the real cluster. The file travels there; the tests import it here."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from slurm import JobContext, WorkflowContext, task, workflow
+
+
+@task(time="00:02:00", mem="100M")
+def add(left: int, right: int) -> int:
+    return left + right
+
+
+@task(time="00:02:00", mem="100M")
+def total(numbers: list[int]) -> int:
+    return sum(numbers)
+
+
+class Unlucky(Exception):
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message, code)
+        self.code = code
+
+
+@task(time="00:02:00", mem="100M")
+def fail(message: str, code: int) -> None:
+    print("about to fail", file=sys.stderr)
+    raise Unlucky(message, code)
+
+
+@task(time="00:05:00", mem="100M")
+def sleep_in_a_child(seconds: float, mark: str) -> None:
+    """Start a process that would outlive this one if nobody killed the group, and wait for it."""
+    pid = os.fork()
+    if pid == 0:
+        Path(mark).write_text(str(os.getpid()))
+        time.sleep(seconds)
+        os._exit(0)
+    os.waitpid(pid, 0)
+
+
+@task(time="00:02:00", mem="100M")
+def where(job: JobContext) -> dict[str, str | None]:
+    return {
+        "job_id": job.job_id,
+        "partition": job.partition,
+        "job_dir": str(job.job_dir),
+        "python": f"{sys.version_info[0]}.{sys.version_info[1]}",
+        "gpus": os.environ.get("CUDA_VISIBLE_DEVICES"),
+        "user": os.environ.get("USER"),
+    }
+
+
+@workflow(time="00:05:00", mem="100M")
+def sum_of_sums(ctx: WorkflowContext, pairs: list[tuple[int, int]]) -> dict[str, object]:
+    sums: list[Any] = [add(left, right) for left, right in pairs]
+    result = total(sums).get_result()
+    return {
+        "total": result,
+        "job_dir": str(ctx.workflow_job_dir),
+        "runs": len(ctx.list_task_runs("add")),
+        "latest": ctx.get_latest_task_result("total"),
+    }

@@ -1,0 +1,333 @@
+"""The example on the local backend: every acceptance point of its specification, resume included."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from slurm.api.local import LocalBackend
+
+EPOCHS, EPOCH_STEPS, CAP = 2, 5, 2
+DEADLINE = 45.0
+
+
+class Example:
+    """The example as a user runs it: a command, a workdir, and what is found there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.base = folder / "jobs"
+        self.workdir = folder / "run"
+
+    def command(self, *more: str, **parameters: object) -> list[str]:
+        given = {
+            "epochs": EPOCHS,
+            "epoch-steps": EPOCH_STEPS,
+            "steps-per-job-cap": CAP,
+            "workdir": self.workdir,
+            "step-seconds": 0.01,
+            "eval-seconds": 0.2,
+            **{name.replace("_", "-"): value for name, value in parameters.items()},
+        }
+        options = [word for name, value in given.items() for word in (f"--{name}", str(value))]
+        module = "slurm.examples.parallel_train_eval.workflow"
+        local = ["--backend", "local", "--job-base-dir", str(self.base), "--max-cpus", "4"]
+        return [sys.executable, "-m", module, *local, *options, *more]
+
+    def start(self, **parameters: object) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            self.command(**parameters),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, **parameters: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(**parameters),
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
+            check=False,
+        )
+
+    @property
+    def state(self) -> dict[str, Any]:
+        content: dict[str, Any] = json.loads((self.workdir / "state.json").read_text())
+        return content
+
+    def events(self, kind: str) -> list[dict[str, Any]]:
+        return [event for event in self.state["events"] if event["event"] == kind]
+
+    def checkpoint(self, epoch: int) -> dict[str, Any]:
+        path = self.workdir / "checkpoints" / f"epoch_{epoch:03d}.json"
+        content: dict[str, Any] = json.loads(path.read_text())
+        return content
+
+    def wait_until(self, reached: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + DEADLINE
+        while time.monotonic() < deadline:
+            try:
+                if reached():
+                    return
+            except FileNotFoundError:
+                pass  # state.json or a checkpoint that is not written yet
+            time.sleep(0.01)
+        raise AssertionError(f"not reached in {DEADLINE:g} s; state: {self.state}")
+
+    def kill(self, task: str) -> None:
+        """kill -9 for every process that runs a job of `task`."""
+        for pid in self.processes(task):
+            os.kill(pid, signal.SIGKILL)
+
+    def processes(self, task: str) -> list[int]:
+        """Processes whose last argument is the directory of a job of `task`."""
+        listed = subprocess.run(
+            ["ps", "-A", "-ww", "-o", "pid=,args="], capture_output=True, text=True, check=True
+        )
+        rows = (line.split() for line in listed.stdout.splitlines())
+        jobs = ((int(row[0]), Path(row[-1])) for row in rows)
+        return [pid for pid, job in jobs if self.base in job.parents and job.parent.name == task]
+
+
+@pytest.fixture
+def example(tmp_path: Path) -> Iterator[Example]:
+    with_files = Example(tmp_path)
+    yield with_files
+    stop_scheduler(with_files)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
+    """A run that went through undisturbed."""
+    example = Example(tmp_path_factory.mktemp("finished"))
+    done = example.run()
+    assert done.returncode == 0, done.stderr
+    (example.workdir / "log").write_text(done.stderr)
+    (example.workdir / "report").write_text(done.stdout)
+    yield example
+    stop_scheduler(example)
+
+
+def stop_scheduler(example: Example) -> None:
+    if example.base.exists():
+        LocalBackend(state_dir=str(example.base / ".local")).shutdown(kill_jobs=True)
+
+
+def assert_whole(example: Example) -> None:
+    """No step lost, none done twice, one evaluation per epoch, whatever happened on the way."""
+    state = example.state
+    assert state["status"] == "completed"
+    for epoch in range(EPOCHS):
+        history = example.checkpoint(epoch)["history"]
+        assert [entry["step"] for entry in history] == list(range(1, EPOCH_STEPS + 1))
+        assert state["epochs"][epoch]["steps_completed"] == EPOCH_STEPS
+        outcomes = [job["outcome"] for job in state["epochs"][epoch]["eval_jobs"]]
+        assert outcomes.count("completed") == 1
+        metrics = json.loads(Path(state["epochs"][epoch]["metrics"]).read_text())
+        assert metrics["epoch"] == epoch
+        assert metrics["steps_completed"] == EPOCH_STEPS
+
+
+# --- a run that nothing disturbs -----------------------------------------------------------------
+
+
+def test_every_epoch_reaches_its_steps(finished: Example) -> None:
+    assert_whole(finished)
+    assert len(finished.state["epochs"]) == EPOCHS
+
+
+def test_an_epoch_longer_than_the_cap_takes_several_train_jobs(finished: Example) -> None:
+    for entry in finished.state["epochs"]:
+        steps = [job["steps"] for job in entry["train_jobs"]]
+        assert steps == [2, 2, 1]
+        assert len({job["job_id"] for job in entry["train_jobs"]}) == 3
+
+
+def test_exactly_one_eval_job_per_epoch_is_launched(finished: Example) -> None:
+    launched = Counter(event["epoch"] for event in finished.events("eval_submitted"))
+    assert launched == dict.fromkeys(range(EPOCHS), 1)
+
+
+def test_the_eval_job_depends_on_the_epochs_last_train_job(finished: Example) -> None:
+    for entry in finished.state["epochs"]:
+        assert entry["eval_jobs"][0]["depends_on"] == [entry["train_jobs"][-1]["job_id"]]
+
+
+def test_training_goes_on_while_an_evaluation_is_under_way(finished: Example) -> None:
+    sequence = {(e["event"], e["epoch"]): e["sequence"] for e in reversed(finished.state["events"])}
+    for epoch in range(EPOCHS - 1):
+        submitted = sequence["eval_submitted", epoch]
+        assert submitted < sequence["train_submitted", epoch + 1]
+        assert sequence["train_submitted", epoch + 1] < sequence["eval_finished", epoch]
+
+
+def test_metrics_name_the_checkpoint_they_were_made_from(finished: Example) -> None:
+    for entry in finished.state["epochs"]:
+        metrics = json.loads(Path(entry["metrics"]).read_text())
+        assert metrics["checkpoint"] == entry["checkpoint"]
+        assert metrics["weights"] == finished.checkpoint(entry["epoch"])["weights"]
+        assert metrics["loss"] == entry["loss"]
+
+
+def test_training_continues_from_the_epoch_before(finished: Example) -> None:
+    losses = [entry["loss"] for entry in finished.state["epochs"]]
+    assert losses == sorted(losses, reverse=True)
+
+
+def test_state_names_every_job_id(finished: Example) -> None:
+    submitted = {
+        event["job_id"] for event in finished.state["events"] if "submitted" in event["event"]
+    }
+    named = {
+        job["job_id"]
+        for entry in finished.state["epochs"]
+        for job in entry["train_jobs"] + entry["eval_jobs"]
+    }
+    assert submitted == named
+    assert len(named) == EPOCHS * 4
+    assert len(finished.state["orchestrators"]) == 1
+
+
+def test_the_log_of_the_orchestrator_tells_of_submissions_progress_and_artifacts(
+    finished: Example,
+) -> None:
+    [job_dir] = (finished.base / "train_and_evaluate").iterdir()
+    [log] = job_dir.glob("slurm_*.err")
+    text = log.read_text()
+    train, evaluation = (
+        finished.state["epochs"][0][f"{kind}_jobs"][0] for kind in ("train", "eval")
+    )
+    assert f"train job {train['job_id']}" in text
+    assert f"eval job {evaluation['job_id']}" in text
+    assert "epoch 0: 2 of 5 steps" in text
+    assert finished.state["epochs"][0]["metrics"] in text
+
+
+def test_the_report_names_the_artifacts(finished: Example) -> None:
+    report = (finished.workdir / "report").read_text()
+    for entry in finished.state["epochs"]:
+        assert entry["checkpoint"] in report
+        assert entry["metrics"] in report
+
+
+# --- started again -------------------------------------------------------------------------------
+
+
+def test_a_finished_run_started_again_submits_nothing(finished: Example) -> None:
+    before = finished.state
+    again = finished.run()
+    assert again.returncode == 0, again.stderr
+    assert finished.state == before
+
+
+def test_a_client_that_was_killed_finds_its_run_again(example: Example) -> None:
+    client = example.start(step_seconds=0.05)
+    example.wait_until(lambda: bool(example.events("train_finished")))
+    client.kill()
+    client.communicate()
+    again = example.run(step_seconds=0.05)
+    assert again.returncode == 0, again.stderr
+    assert len(example.state["orchestrators"]) == 1
+    assert_whole(example)
+
+
+@pytest.mark.parametrize("moment", [1, 6, 11])
+def test_an_orchestrator_killed_at_any_moment_is_replaced(example: Example, moment: int) -> None:
+    client = example.start(step_seconds=0.03)
+    example.wait_until(lambda: len(example.state["events"]) >= moment)
+    example.kill("train_and_evaluate")
+    _, stderr = client.communicate(timeout=DEADLINE)
+    assert client.returncode == 1, stderr
+    again = example.run(step_seconds=0.03)
+    assert again.returncode == 0, again.stderr
+    assert len(example.state["orchestrators"]) == 2
+    assert_whole(example)
+    assert Counter(e["epoch"] for e in example.events("eval_submitted")) == dict.fromkeys(range(EPOCHS), 1)
+
+
+def test_training_goes_on_after_a_train_job_was_killed(example: Example) -> None:
+    client = example.start(step_seconds=0.05)
+    example.wait_until(lambda: example.checkpoint(0)["steps_completed"] >= 1)
+    example.kill("train_epoch")
+    _, stderr = client.communicate(timeout=DEADLINE)
+    assert client.returncode == 0, stderr
+    assert len(example.events("train_failed")) == 1
+    assert_whole(example)
+
+
+def test_everything_killed_at_once_is_finished_by_the_next_start(example: Example) -> None:
+    client = example.start(step_seconds=0.05)
+    example.wait_until(lambda: example.checkpoint(1)["steps_completed"] >= 1)
+    daemon = LocalBackend(state_dir=str(example.base / ".local")).info()["pid"]
+    os.kill(daemon, signal.SIGKILL)
+    client.kill()
+    for task in ("train_and_evaluate", "train_epoch", "evaluate_epoch"):
+        example.kill(task)
+    client.communicate()
+    again = example.run(step_seconds=0.01)
+    assert again.returncode == 0, again.stderr
+    assert_whole(example)
+
+
+def test_two_starts_at_once_are_one_run(example: Example) -> None:
+    clients = [example.start() for _ in range(2)]
+    for client in clients:
+        _, stderr = client.communicate(timeout=DEADLINE)
+        assert client.returncode == 0, stderr
+    assert len(example.state["orchestrators"]) == 1
+    assert_whole(example)
+
+
+# --- what is refused -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"epochs": 0}, "--epochs"),
+        ({"epochs": "many"}, "--epochs"),
+        ({"epoch_steps": -1}, "--epoch-steps"),
+        ({"steps_per_job_cap": 0}, "--steps-per-job-cap"),
+        ({"step_seconds": "nan"}, "--step-seconds"),
+        ({"workdir": "/dev/null/run"}, "--workdir"),
+        ({"partition_train": "two\nlines"}, "partition"),
+        ({"port": "x"}, "--port"),
+        ({"max_cpus": 0}, "--max-cpus"),
+    ],
+)
+def test_bad_arguments_get_one_line_before_anything_is_submitted(
+    example: Example, wrong: dict[str, object], named: str
+) -> None:
+    refused = example.run(**wrong)
+    assert refused.returncode == 2
+    assert len(refused.stderr.splitlines()) == 1
+    assert named in refused.stderr
+    assert not list(example.base.glob("*/*/job.sh"))
+
+
+def test_a_workdir_of_a_run_with_other_parameters_is_refused(finished: Example) -> None:
+    before = finished.state
+    refused = finished.run(epochs=EPOCHS + 1)
+    assert refused.returncode == 2
+    [line] = refused.stderr.splitlines()
+    assert "epochs is 2 there, 3 here" in line
+    assert finished.state == before
+
+
+def test_a_workdir_with_a_foreign_state_file_is_refused(example: Example) -> None:
+    example.workdir.mkdir()
+    (example.workdir / "state.json").write_text("[]")
+    refused = example.run()
+    assert refused.returncode == 2
+    assert "state.json is not the state of a run" in refused.stderr
