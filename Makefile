@@ -9,7 +9,7 @@ DEBIAN_RELEASE ?=
 SLURM_WORKERS ?= 4
 SLURM_TIMEOUT ?= 600
 DEMO_DIR = demo-output
-DEMO_ARGS = --backend local --workdir $(DEMO_DIR)
+DEMO_ARGS = --backend local --job-base-dir $(DEMO_DIR)/jobs --workdir $(DEMO_DIR)/run
 
 PY = $(VENV)/bin/python
 # The stamps carry the checkout's place: an environment that moved with it is made anew.
@@ -37,7 +37,7 @@ help: ## Say what there is
 demo: $(RUNTIME) ## Run the train/eval example on this machine, without Slurm
 	$(PY) -m slurm.examples.parallel_train_eval.workflow $(DEMO_ARGS)
 	@echo "Written:"
-	@find $(DEMO_DIR) -type f | LC_ALL=C sort | sed 's/^/  /'
+	@find $(DEMO_DIR)/run -type f -not -name ".*" -not -name "*.lock" | LC_ALL=C sort | sed 's/^/  /'
 
 test: lint docs test-unit test-slurm ## Everything below
 
@@ -59,7 +59,7 @@ test-unit: $(DEV) ## Run the tests that need neither Slurm nor Docker
 
 test-slurm: $(DEV) ## Run the tests that need the dockerised cluster
 	docker/ensure-docker.sh
-	$(PY) -m pytest -n $(SLURM_WORKERS) -m slurm --timeout $(SLURM_TIMEOUT)
+	$(PY) -m pytest -n $(SLURM_WORKERS) --dist loadfile -m slurm --timeout $(SLURM_TIMEOUT)
 
 format: $(DEV) ## Format the code and mend what ruff can mend
 	$(PY) -m ruff format .

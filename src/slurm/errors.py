@@ -30,6 +30,8 @@
         |   +-- ResultNotSerializable     the value could not be pickled on the node
         +-- RemoteError                   the task raised something that cannot be rebuilt here
 
+The harness has its own below `SlurmError`: ``slurm.testing.errors.ClusterError``, `ClusterStartError`.
+
 An exception raised by the task itself arrives as that very exception, with a `RemoteTraceback`
 as its ``__cause__``. Timeouts of a wait are the built-in ``TimeoutError``.
 """

@@ -3,7 +3,7 @@
 ::
 
     {job_base_dir}/{task_name}/{YYYYMMDD_HHMMSS}_{8 hex}/
-        job.sh  payload.pkl  script.py  slurm_<jobid>.out  slurm_<jobid>.err  result.pkl  metadata.json
+        job.sh  payload.pkl  script.py  module.py  slurm_<jobid>.out  slurm_<jobid>.err  result.pkl  metadata.json
         .slurm_environment.json  shared/  tasks/<task>/<ts>_<id>/        of a workflow
     {job_base_dir}/.sdk/<content address>/      the SDK's own code, unpacked once
     {job_base_dir}/.events/<client>/            finished runners leave an empty file here
@@ -28,6 +28,7 @@ METADATA_SCHEMA = 1
 JOB_SCRIPT = "job.sh"
 PAYLOAD = "payload.pkl"
 USER_SCRIPT = "script.py"
+USER_MODULE = "module.py"
 RESULT = "result.pkl"
 METADATA = "metadata.json"
 ENVIRONMENT = ".slurm_environment.json"
@@ -69,10 +70,6 @@ class JobDirectory:
     @property
     def payload(self) -> str:
         return posixpath.join(self.path, PAYLOAD)
-
-    @property
-    def user_script(self) -> str:
-        return posixpath.join(self.path, USER_SCRIPT)
 
     @property
     def result(self) -> str:

@@ -22,6 +22,7 @@ from slurm import errors
 PROTOCOL = 5  # Python 3.8
 ENVELOPE_SCHEMA = 1
 MAIN_ALIAS = "__slurm_main__"
+CHECKSUM_MARK = b"\nsha256 "
 
 
 @dataclass(frozen=True)
@@ -43,13 +44,15 @@ class FunctionReference:
     """How the node finds the function.
 
     `kind` is ``module`` (import `module`, take `qualname`), ``script`` (run the travelled script as
-    `module`, take `qualname`) or ``value`` (unpickle `pickled`).
+    `module`, take `qualname`) or ``value`` (unpickle `pickled`). `source` is the module's own file,
+    for a node that cannot import it: in a payload relative to the job directory.
     """
 
     kind: str
     module: str = ""
     qualname: str = ""
     pickled: bytes = b""
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -163,13 +166,12 @@ class _Unpickler(pickle.Unpickler):
 class Envelope:
     """What a finished runner leaves behind.
 
-    `kind` is ``value`` or ``exception``; `body` its pickle (empty for an exception that has none),
-    `sha256` the body's checksum. `type_name`, `message`, `traceback` describe an exception in text.
+    `kind` is ``value`` or ``exception``; `body` its pickle (empty for an exception that has none).
+    `type_name`, `message`, `traceback` describe an exception in text.
     """
 
     kind: str
     body: bytes
-    sha256: str
     attempt: int
     python: str
     type_name: str = ""
@@ -185,69 +187,96 @@ def value_envelope(value: Any, attempt: int) -> Envelope:
     except Exception as error:  # noqa: BLE001 - __reduce__ is the user's code and may raise anything
         message = f"the task returned a {type(value).__qualname__} that cannot be pickled: {error}"
         return exception_envelope(errors.ResultNotSerializable(message), attempt)
-    return Envelope("value", body, _sha256(body), attempt, sys.version.split()[0])
+    return Envelope("value", body, attempt, sys.version.split()[0])
 
 
 def exception_envelope(error: BaseException, attempt: int) -> Envelope:
     """The envelope of a raised exception; its body is empty when it would not survive the way."""
-    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    body = b""
-    # SystemExit and KeyboardInterrupt would end the client: there they are a RemoteError.
-    if isinstance(error, Exception):
-        try:
-            body = _pickle_with_fallback(error)
-            pickle.loads(body)  # noqa: S301 - an exception whose __init__ wants more fails only here
-        except Exception:  # noqa: BLE001 - whatever it is, the text still tells the story
-            body = b""
     return Envelope(
         "exception",
-        body,
-        _sha256(body),
+        # SystemExit and KeyboardInterrupt would end the client: there they are a RemoteError.
+        dump_exception(error) if isinstance(error, Exception) else b"",
         attempt,
         sys.version.split()[0],
         type_name=f"{type(error).__module__}.{type(error).__qualname__}",
-        message=str(error),
-        traceback=text,
+        message=_text_of(error),
+        traceback="".join(traceback.format_exception(type(error), error, error.__traceback__)),
     )
 
 
 def dump_envelope(envelope: Envelope) -> bytes:
-    """The content of ``result.pkl``."""
-    return pickle.dumps(asdict(envelope), PROTOCOL)
+    """The content of ``result.pkl``: a pickle of plain containers, and behind it its checksum."""
+    data = pickle.dumps(asdict(envelope), PROTOCOL)
+    return data + CHECKSUM_MARK + _sha256(data)
 
 
 def load_envelope(data: bytes, *, path: str = "result.pkl") -> Envelope:
-    """Read ``result.pkl``. Raises `ResultCorrupted` when it is not whole."""
-    try:
-        envelope = Envelope(**pickle.loads(data))  # noqa: S301 - the user's own file
-    except Exception as error:
-        raise errors.ResultCorrupted(f"{path} is truncated or no result file: {error}") from error
-    if _sha256(envelope.body) != envelope.sha256:
+    """Read ``result.pkl``. Raises `ResultCorrupted`, before anything is unpickled, if it is not whole."""
+    content, mark, checksum = data.rpartition(CHECKSUM_MARK)
+    if not mark:
+        raise errors.ResultCorrupted(f"{path} is truncated, or no result file")
+    if _sha256(content) != checksum:
         raise errors.ResultCorrupted(f"{path} was altered: its checksum does not match")
-    return envelope
+    return Envelope(**pickle.loads(content))  # noqa: S301 - the user's own file
 
 
 def open_envelope(envelope: Envelope, *, job_id: str = "", job_dir: str = "") -> Any:
     """The value in the envelope; raises the exception in it, with the remote traceback as cause."""
     if envelope.kind == "value":
         return _unpickle(envelope.body, job_id, job_dir)
-    raise _rebuild(envelope, job_id, job_dir) from errors.RemoteTraceback(envelope.traceback)
+    error = _rebuild(envelope, job_id, job_dir)
+    if isinstance(error, errors.JobError) and not error.job_id:
+        error.job_id, error.job_dir = job_id, job_dir
+    raise error from errors.RemoteTraceback(envelope.traceback)
 
 
 def _rebuild(envelope: Envelope, job_id: str, job_dir: str) -> BaseException:
     if envelope.body:
         try:
-            rebuilt = _unpickle(envelope.body, job_id, job_dir)
+            return load_exception(_unpickle(envelope.body, job_id, job_dir))
         except errors.ResultError:
-            rebuilt = None
-        if isinstance(rebuilt, BaseException):
-            return rebuilt
+            pass  # its class is not here: the text still tells the story
     return errors.RemoteError(
         f"{envelope.type_name}: {envelope.message}",
         type_name=envelope.type_name,
         job_id=job_id,
         job_dir=job_dir,
     )
+
+
+def dump_exception(error: Exception) -> bytes:
+    """An exception as a pickle that `load_exception` turns into its like; empty when there is none.
+
+    Pickle calls the class with ``error.args``, which is not always what ``__init__`` was called with;
+    the second form does without ``__init__``.
+    """
+    for form in (error, (type(error), error.args, error.__dict__)):
+        try:
+            body = _pickle_with_fallback(form)
+            again = load_exception(pickle.loads(body))  # noqa: S301 - our own, a moment old
+            if type(again) is type(error) and _text_of(again) == _text_of(error):
+                return body
+        except Exception:  # noqa: BLE001 - the user's class may raise anything
+            continue
+    return b""
+
+
+def load_exception(form: Any) -> BaseException:
+    """The exception in either form that `dump_exception` writes."""
+    if isinstance(form, BaseException):
+        return form
+    kind, args, attributes = form
+    error: BaseException = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(attributes)
+    return error
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as failure:  # noqa: BLE001 - the user's __str__ may raise anything
+        return f"(its __str__ raised {type(failure).__name__})"
 
 
 def _unpickle(body: bytes, job_id: str, job_dir: str) -> Any:
@@ -271,5 +300,5 @@ def _pickle_with_fallback(value: Any) -> bytes:
         return pickled
 
 
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+def _sha256(data: bytes) -> bytes:
+    return hashlib.sha256(data).hexdigest().encode()

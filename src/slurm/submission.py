@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 from slurm._version import __version__
 from slurm.api.base import Archive, JobRequest
 from slurm.errors import SerializationError
-from slurm.identity import MAIN_NAMES, main_module, refer_to
+from slurm.identity import MAIN_NAMES, is_importable, main_module, refer_to
 from slurm.job import Job
 from slurm.job_dir import (
     JOB_SCRIPT,
     METADATA,
     PAYLOAD,
+    USER_MODULE,
     USER_SCRIPT,
     JobDirectory,
     initial_metadata,
@@ -124,14 +125,23 @@ def _require_same_python(name: str, cluster: Cluster) -> None:
 
 
 def _travelling(payload: Payload, environment: Environment, cluster: Cluster) -> dict[str, bytes]:
-    """The payload as the node will see it, and the user's script when there is one."""
-    own = _own_sys_path() if cluster.backend.shares_filesystem else []
-    payload = replace(payload, sys_path=(*environment.pythonpath, *own))
-    if payload.main is None or not payload.main.path:
-        return {PAYLOAD: dump_payload(payload)}
-    script = Path(payload.main.path).read_bytes()
-    payload = replace(payload, main=MainModule(path=USER_SCRIPT))
-    return {PAYLOAD: dump_payload(payload), USER_SCRIPT: script}
+    """The payload as the node will see it, and the user's own files that go with it."""
+    files = {}
+    own: list[str] = []
+    function, main = payload.function, payload.main
+    if cluster.backend.shares_filesystem:
+        own = _own_sys_path()
+        if function.source and is_importable(function.module):
+            function = replace(function, source="")
+    if function.source:
+        files[USER_MODULE] = Path(function.source).read_bytes()
+        function = replace(function, source=USER_MODULE)
+    if main is not None and main.path:
+        files[USER_SCRIPT] = Path(main.path).read_bytes()
+        main = MainModule(path=USER_SCRIPT)
+    sys_path = (*environment.pythonpath, *own)
+    payload = replace(payload, function=function, main=main, sys_path=sys_path)
+    return {PAYLOAD: dump_payload(payload), **files}
 
 
 def _own_sys_path() -> list[str]:

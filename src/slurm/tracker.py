@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 import time
@@ -37,7 +38,7 @@ class Tracker:
         self.event_dir = event_dir
         self.interval_min = interval_min
         self.interval_max = interval_max
-        self._jobs: dict[str, Job[Any]] = {}
+        self._jobs: dict[str, list[Job[Any]]] = {}  # one job may have several futures
         self._seen_events: list[str] = []
         self._changed = threading.Condition()
         self._looking = threading.Lock()
@@ -53,9 +54,10 @@ class Tracker:
         with self._changed:
             if self._closed:
                 raise SlurmError(f"job {job.id} cannot be watched: its cluster was closed")
-            if job.id in self._jobs or job.is_completed():
+            futures = self._jobs.get(job.id, [])
+            if job.is_completed() or any(job is future for future in futures):
                 return
-            self._jobs[job.id] = job
+            self._jobs[job.id] = [*futures, job]
             self._hurry()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="slurm-tracker", daemon=True)
@@ -147,29 +149,35 @@ class Tracker:
     def _schedule(self, before: dict[str, JobState], took: float) -> None:
         with self._changed:
             unchanged = all(
-                job_id in self._jobs and self._jobs[job_id].status.state == state
+                any(job.status.state == state for job in self._jobs.get(job_id, []))
                 for job_id, state in before.items()
             )
-            uncertain = any(job.status.sightings for job in self._jobs.values())
+            uncertain = any(job.status.sightings for job in self._every_future())
             grown = min(self.interval_max, self._interval * INTERVAL_GROWTH)
             self._interval = grown if unchanged and not uncertain else self.interval_min
             # A scheduler that answers slowly is asked more rarely.
             self._next_look = time.monotonic() + max(self._interval, 2 * took)
 
     def _apply(self, observation: Observation) -> None:
-        job = self._jobs.get(observation.job_id)
-        if job is None:
-            return
-        status = reduce(job.status, observation)
-        if status.never_starts:
-            self.backend.cancel_jobs([job.id])
-            status = replace(status, state=JobState.CANCELLED, finished=True)
-        if status.finished and status.state is JobState.UNKNOWN:
-            status = replace(status, state=self._word_of_result(job))
-        if status.finished:
-            with self._changed:
-                self._jobs.pop(job.id, None)
-        job._observed(status)
+        with self._changed:
+            futures = self._jobs.get(observation.job_id, [])
+        for job in futures:
+            status = reduce(job.status, observation)
+            if status.never_starts:
+                self.backend.cancel_jobs([job.id])
+                status = replace(status, state=JobState.CANCELLED, finished=True)
+            if status.finished and status.state is JobState.UNKNOWN:
+                status = replace(status, state=self._word_of_result(job))
+            if status.finished:
+                self._forget(job)
+            job._observed(status)
+
+    def _forget(self, job: Job[Any]) -> None:
+        with self._changed:
+            left = [future for future in self._jobs.get(job.id, []) if future is not job]
+            self._jobs[job.id] = left
+            if not left:
+                del self._jobs[job.id]
 
     def _word_of_result(self, job: Job[Any]) -> JobState:
         """How a job ended that the scheduler has forgotten, by the result it left."""
@@ -182,4 +190,7 @@ class Tracker:
 
     def _live(self) -> Iterable[Job[Any]]:
         with self._changed:
-            return list(self._jobs.values())
+            return list(self._every_future())
+
+    def _every_future(self) -> Iterable[Job[Any]]:
+        return itertools.chain.from_iterable(self._jobs.values())

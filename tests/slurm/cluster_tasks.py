@@ -1,7 +1,8 @@
-"""Tasks for the tests on the real cluster. The file travels there; the tests import it here."""
+"""Tasks for the tests on the real cluster, where no such module is: the file travels with the jobs."""
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import time
@@ -54,6 +55,12 @@ def where(job: JobContext) -> dict[str, str | None]:
         "gpus": os.environ.get("CUDA_VISIBLE_DEVICES"),
         "user": os.environ.get("USER"),
     }
+
+
+@task(time="00:02:00", mem="100M")
+def number_of(module: str) -> int:
+    number: int = importlib.import_module(module).NUMBER
+    return number
 
 
 @workflow(time="00:05:00", mem="100M")

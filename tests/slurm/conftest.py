@@ -4,37 +4,20 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from slurm import Cluster
-from slurm.testing import DockerCluster
-
-
-@pytest.fixture(scope="module")
-def code_on_cluster(slurm_cluster: DockerCluster) -> Iterator[str]:
-    """A directory on the cluster that holds the tests' tasks."""
-    directory = f"/shared/work/code-{secrets.token_hex(4)}"
-    cluster = Cluster.from_env(slurm_cluster.slurmfile)
-    source = Path(__file__).with_name("cluster_tasks.py").read_bytes()
-    cluster.backend.write_file(f"{directory}/cluster_tasks.py", source)
-    yield directory
-    cluster.backend.remove(directory)
-    cluster.close()
 
 
 @pytest.fixture
-def ssh(slurm_cluster: DockerCluster, code_on_cluster: str) -> Iterator[Cluster]:
-    """The cluster through ssh, active, with the tests' tasks importable on its nodes."""
-    packaging = {"type": "none", "pythonpath": [code_on_cluster]}
-    cluster = Cluster.from_env(slurm_cluster.slurmfile, overrides={"packaging": packaging})
+def ssh(cluster: Cluster) -> Iterator[Cluster]:
+    """The cluster through ssh, active: tasks that a test calls are submitted to it."""
     with cluster:
         yield cluster
-    cluster.close()
 
 
 @pytest.fixture
-def workdir(ssh: Cluster) -> str:
+def workdir(cluster: Cluster) -> str:
     """A fresh directory on the shared volume."""
-    return ssh.backend.make_directory(f"/shared/work/{secrets.token_hex(6)}")
+    return cluster.backend.make_directory(f"/shared/work/{secrets.token_hex(6)}")

@@ -46,6 +46,18 @@ def test_a_task_runs_on_a_node_with_the_clusters_own_python(ssh: Cluster) -> Non
     assert str(seen["job_dir"]).startswith("/shared/home/dev/slurm_jobs/where/")
 
 
+def test_a_module_that_is_not_on_the_cluster_is_found_where_pythonpath_says(
+    slurm_cluster: DockerCluster, workdir: str
+) -> None:
+    package = f"{workdir}/code/beside"
+    overrides = {"packaging": {"type": "none", "pythonpath": [f"{workdir}/code"]}}
+    cluster = Cluster.from_env(slurm_cluster.slurmfile, overrides=overrides)
+    cluster.backend.write_file(f"{package}.py", b"NUMBER = 5\n")
+    with cluster:
+        assert cluster_tasks.number_of("beside").get_result(TIMEOUT) == 5
+    cluster.close()
+
+
 def test_a_gpu_job_sees_the_gpu_it_asked_for(ssh: Cluster) -> None:
     job = cluster_tasks.where.with_options(partition="gpu", gres="gpu:1")()
     seen = job.get_result(TIMEOUT)
@@ -120,12 +132,11 @@ def test_a_workflow_submits_its_own_jobs_under_its_directory(ssh: Cluster) -> No
 
 
 def test_the_same_key_is_the_same_job_for_a_new_client(
-    ssh: Cluster, slurm_cluster: DockerCluster, code_on_cluster: str
+    ssh: Cluster, slurm_cluster: DockerCluster
 ) -> None:
     key = secrets.token_hex(8)
     first = cluster_tasks.add.submit(ssh, key=key)(20, 22)
-    packaging = {"type": "none", "pythonpath": [code_on_cluster]}
-    other = Cluster.from_env(slurm_cluster.slurmfile, overrides={"packaging": packaging})
+    other = Cluster.from_env(slurm_cluster.slurmfile)
     again = cluster_tasks.add.submit(other, key=key)(0, 0)
     assert again.reattached
     assert (again.id, again.job_dir) == (first.id, first.job_dir)
@@ -177,7 +188,7 @@ def test_an_option_with_a_line_break_never_reaches_slurm(ssh: Cluster) -> None:
 
 
 def test_on_the_login_node_the_same_script_needs_no_ssh(
-    ssh: Cluster, slurm_cluster: DockerCluster, workdir: str, code_on_cluster: str
+    ssh: Cluster, slurm_cluster: DockerCluster, workdir: str
 ) -> None:
     cluster_tasks.add(1, 1).get_result(TIMEOUT)  # the SDK's archive is there from now on
     script = f"""

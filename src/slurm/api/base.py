@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,7 +40,7 @@ class JobRequest:
     def __str__(self) -> str:
         script = self.files[self.script].decode("utf-8")
         names = ", ".join(f"{name} ({len(data)} bytes)" for name, data in self.files.items())
-        return f"{' '.join(self.argv)}\n# files: {names}\n{script}"
+        return f"{shlex.join(self.argv)}\n# files: {names}\n{script}"
 
 
 @dataclass(frozen=True)

@@ -68,9 +68,9 @@ class SSHCommandBackend(AgentBackend):
         argv += ["-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4"]
         argv += ["-o", f"ConnectTimeout={max(1, round(self.connect_timeout))}"]
         if self.identity_file:
-            argv += ["-i", os.path.expanduser(self.identity_file), "-o", "IdentitiesOnly=yes"]
+            argv += ["-i", _literal(self.identity_file), "-o", "IdentitiesOnly=yes"]
         if self.known_hosts_file:
-            argv += ["-o", f'UserKnownHostsFile="{os.path.expanduser(self.known_hosts_file)}"']
+            argv += ["-o", f'UserKnownHostsFile="{_literal(self.known_hosts_file)}"']
         if self.port:
             argv += ["-p", str(int(self.port))]
         if self.username:
@@ -106,3 +106,8 @@ class SSHCommandBackend(AgentBackend):
                     self.argv, target=self.hostname, connect_timeout=self.connect_timeout
                 )
             return self._channel
+
+
+def _literal(path: str) -> str:
+    """A path in which ssh finds nothing to expand: it reads ``%h`` and the like in file names."""
+    return os.path.expanduser(path).replace("%", "%%")

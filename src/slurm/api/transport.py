@@ -107,12 +107,12 @@ class Channel:
         self._reader.start()
 
     def _read_answers(self, ready: threading.Event) -> None:
-        stdout = self._pipe(self._process.stdout)
         try:
-            if self._skip_noise(stdout):
-                ready.set()
-                while (frame := read_frame(stdout)) is not None:
-                    self._deliver(*frame)
+            with self._pipe(self._process.stdout) as stdout:
+                if self._skip_noise(stdout):
+                    ready.set()
+                    while (frame := read_frame(stdout)) is not None:
+                        self._deliver(*frame)
             self._lost("the connection was closed")
         except (OSError, ValueError) as error:
             self._lost(f"the connection broke: {error}")
@@ -133,7 +133,7 @@ class Channel:
 
     def _deliver(self, reply: dict[str, Any], blob: bytes) -> None:
         with self._lock:
-            answer = self._waiting.get(reply["id"])
+            answer = self._waiting.pop(reply["id"], None)
         if answer is None:
             return
         if "error" in reply:
@@ -142,8 +142,9 @@ class Channel:
             answer.set_result((reply["result"], blob))
 
     def _read_stderr(self) -> None:
-        for line in self._pipe(self._process.stderr):
-            self._stderr.append(line.decode("utf-8", "replace").rstrip())
+        with self._pipe(self._process.stderr) as stderr:
+            for line in stderr:
+                self._stderr.append(line.decode("utf-8", "replace").rstrip())
 
     def _lost(self, what: str) -> TransportError:
         self._process.kill()
@@ -164,18 +165,16 @@ class Channel:
                 self._broken = error
             error = self._broken
             waiting = list(self._waiting.values())
-        if self._process.poll() is None:
-            self._process.kill()
+            self._waiting.clear()
+        self._process.kill()
         self._process.wait()
         for answer in waiting:
-            if not answer.done():
-                answer.set_exception(error)
-        if threading.current_thread() is not self._reader and self._reader.is_alive():
-            self._reader.join(5)
-        for stream in (self._process.stdin, self._process.stdout):
-            with contextlib.suppress(OSError):
-                if stream is not None and threading.current_thread() is not self._reader:
-                    stream.close()
+            answer.set_exception(error)
+        with contextlib.suppress(OSError):
+            self._pipe(self._process.stdin).close()
+        for thread in (self._reader, self._drain):  # each closes the pipe it reads
+            if thread.is_alive() and thread is not threading.current_thread():
+                thread.join(5)
         return error
 
 

@@ -76,7 +76,7 @@ def _call(directory: JobDirectory, attempt: int) -> Envelope:
 
 def _run_function(payload: Payload, directory: JobDirectory) -> Any:
     restore_imports(payload, directory)
-    function: Callable[..., Any] = load_function(payload.function)
+    function: Callable[..., Any] = load_function(payload.function, directory)
     args, kwargs = load_arguments(payload.arguments, result_of_job)
     with Injection(function, payload.children, directory) as injection:
         return injection.call(args, kwargs)

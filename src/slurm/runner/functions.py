@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import os
 import pickle
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from slurm import context
@@ -23,51 +24,61 @@ def restore_imports(payload: Payload, directory: JobDirectory) -> None:
             sys.path.append(entry)
     if payload.main is None:
         return
-    context.set_loading_script(True)
-    try:
+    with _loading():
         if payload.main.module:
             sys.modules["__main__"] = importlib.import_module(payload.main.module)
         else:
-            _run_script(os.path.join(directory.path, payload.main.path))
-    finally:
-        context.set_loading_script(False)
+            _load_file(MAIN_ALIAS, os.path.join(directory.path, payload.main.path))
 
 
-def load_function(reference: FunctionReference) -> Callable[..., Any]:
+def load_function(reference: FunctionReference, directory: JobDirectory) -> Callable[..., Any]:
     """The plain function behind a reference; out of its task, where it is one."""
     found: Any
     if reference.kind == "value":
         found = pickle.loads(reference.pickled)  # noqa: S301 - the user's own file
     else:
-        found = _import(reference.module)
+        found = _import(reference, directory)
         for name in reference.qualname.split("."):
             found = getattr(found, name)
     function: Callable[..., Any] = getattr(found, "unwrapped", found)
     return function
 
 
-def _import(module: str) -> types.ModuleType:
+def _import(reference: FunctionReference, directory: JobDirectory) -> types.ModuleType:
+    module = reference.module
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module}.".startswith(f"{error.name}."):
             raise  # a module that was found needs one that is not
-        raise ModuleNotFoundError(
-            f"the task's module {module!r} cannot be imported on the node. Put it where the node "
-            "finds it and name that directory in the packaging's pythonpath, or define the task in "
-            "the script that submits it",
-            name=error.name,
-        ) from None
+        if not reference.source:
+            raise ModuleNotFoundError(
+                f"the task's module {module!r} cannot be imported on the node: name the directory "
+                "that holds it there in the packaging's pythonpath",
+                name=error.name,
+            ) from None
+    with _loading():
+        return _load_file(module, os.path.join(directory.path, reference.source))
 
 
-def _run_script(path: str) -> None:
-    """Run the script under another name, as multiprocessing does: its main part stays asleep.
+@contextlib.contextmanager
+def _loading() -> Iterator[None]:
+    """While a user's file is loaded, nothing may be submitted: its main part must stay asleep."""
+    context.set_loading_script(True)
+    try:
+        yield
+    finally:
+        context.set_loading_script(False)
 
-    The module stands under both names, for what was pickled under either.
-    """
-    spec = importlib.util.spec_from_file_location(MAIN_ALIAS, path)
+
+def _load_file(name: str, path: str) -> types.ModuleType:
+    """Run a file as the module `name`."""
+    spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} cannot be loaded as a Python script", path=path)
     module = importlib.util.module_from_spec(spec)
-    sys.modules[MAIN_ALIAS] = sys.modules["__main__"] = module
+    sys.modules[name] = module
+    if name == MAIN_ALIAS:  # as multiprocessing does, for what was pickled under either name
+        sys.modules["__main__"] = module
     spec.loader.exec_module(module)
+    return module

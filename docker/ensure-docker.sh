@@ -1,0 +1,221 @@
+#!/usr/bin/env bash
+# Makes sure of what the dockerised Slurm needs and does nothing where it exists: a Docker engine that answers, the
+# Compose v2 and buildx plugins, and the base image debian:$DEBIAN_RELEASE-slim.
+#
+# On Debian and Ubuntu it installs what is missing with apt (through sudo where that works); elsewhere it says in one
+# line what to install. Where no image registry answers, the base image is built with debootstrap from apt's own mirror.
+set -euo pipefail
+
+release=${DEBIAN_RELEASE:-trixie}
+base_image=debian:${release}-slim
+tool_image=debian:trixie-slim # the oldest Debian whose docker-compose is version 2
+engine_log=/var/log/dockerd.log
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+
+say() { printf 'ensure-docker: %s\n' "$*" >&2; }
+die() { say "$*"; exit 1; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# limit SECONDS COMMAND...: macOS has no timeout(1), and there the engine is never started by us
+limit() { if have timeout; then timeout "$@"; else shift && "$@"; fi; }
+
+engine_answers() { limit 20 docker version --format '{{.Server.Version}}' >/dev/null 2>&1; }
+plugin_answers() { docker "$1" version >/dev/null 2>&1; }
+compose_is_v2() { docker compose version --short 2>/dev/null | grep -Eq '^v?([2-9]|[1-9][0-9])\.'; }
+image_exists() { docker image inspect "$1" >/dev/null 2>&1; }
+all_there() { engine_answers && compose_is_v2 && plugin_answers buildx && image_exists "$base_image"; }
+
+# quietly COMMAND...: the output is shown only when the command fails
+quietly() {
+  local output status=0
+  output=$("$@" 2>&1) || status=$?
+  [ "$status" -eq 0 ] || printf '%s\n' "$output" | tail -n 20 >&2
+  return "$status"
+}
+
+sudo_works() { have sudo && { sudo -n true 2>/dev/null || { [ -t 0 ] && sudo -v; }; }; }
+can_be_root() { [ "$(id -u)" -eq 0 ] || sudo_works; }
+
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+apt_get() { as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 "$@" </dev/null; }
+
+# The lists may be absent or older than the mirror: both show as a failed install, and are mended by an update.
+apt_install() {
+  say "installing $*"
+  apt_get install -y --no-install-recommends "$@" >/dev/null 2>&1 && return
+  quietly apt_get update || die "apt-get update failed: mend apt's configuration, then run this again"
+  quietly apt_get install -y --no-install-recommends "$@" || die "apt-get install $* failed (see above)"
+}
+
+need_apt_for() {
+  have apt-get || die "$1"
+  can_be_root || die "$1 (or run this as root, or as a user whom sudo lets)"
+}
+
+# ---------------------------------------------------------------------------------------------------------- engine
+
+explain_silent_engine() {
+  local socket=/var/run/docker.sock hint
+  hint="install Docker Desktop (or another Docker engine), start it, then run this again"
+  [ "$(uname -s)" != Darwin ] || die "no Docker engine answers: $hint"
+  [ -z "${DOCKER_HOST:-}" ] ||
+    die "no Docker engine answers at DOCKER_HOST=$DOCKER_HOST: start it, or unset DOCKER_HOST"
+  if [ -S "$socket" ] && ! [ -w "$socket" ]; then
+    die "$(id -un) may not use the Docker engine: run 'sudo usermod -aG docker $(id -un)' and log in again"
+  fi
+}
+
+wait_for_engine() { # wait_for_engine SECONDS
+  local deadline=$((SECONDS + $1))
+  until engine_answers; do
+    [ "$SECONDS" -lt "$deadline" ] || return 1
+    sleep 0.2
+  done
+}
+
+# In a session of its own and with no inherited descriptor, so that a CI pipe or a make job server ends without it.
+start_dockerd() {
+  say "starting dockerd (log: $engine_log)"
+  local group=docker
+  [ "$(id -u)" -eq 0 ] || group=$(id -gn) # who may sudo may use the engine he started
+  # shellcheck disable=SC2016 # expanded by the inner shell
+  as_root bash -c '
+    for fd in /proc/self/fd/*; do fd=${fd##*/}; [ "$fd" -le 2 ] || eval "exec $fd>&-"; done
+    setsid dockerd --group "$2" </dev/null >>"$1" 2>&1 &
+  ' start-dockerd "$engine_log" "$group"
+  wait_for_engine 60 && return
+  as_root tail -n 15 "$engine_log" >&2
+  die "dockerd did not answer within 60 s: see $engine_log"
+}
+
+ensure_engine() {
+  ! engine_answers || return 0
+  explain_silent_engine
+  need_apt_for "no Docker engine answers: install Docker Engine with its Compose plugin, start it, then run this again"
+  if ! have dockerd; then
+    apt_install docker.io
+    have docker || apt_install docker-cli # split off from docker.io in Debian 13
+  fi
+  if [ -d /run/systemd/system ]; then
+    quietly as_root systemctl start docker || die "systemctl start docker failed: see 'journalctl -u docker'"
+    wait_for_engine 30 || { explain_silent_engine; die "dockerd does not answer: see 'journalctl -u docker'"; }
+  else
+    start_dockerd
+  fi
+}
+
+# --------------------------------------------------------------------------------------------------------- plugins
+
+apt_has_compose_v2() {
+  local candidate
+  candidate=$(apt-cache policy docker-compose 2>/dev/null | awk '$1 == "Candidate:" { print $2 }')
+  [ -n "$candidate" ] && dpkg --compare-versions "$candidate" ge 2
+}
+
+# The one folder for all users that every docker client looks into; without root, the user's own.
+copy_plugins_from_container() {
+  local folder=/usr/libexec/docker/cli-plugins root=as_root
+  ensure_image "$tool_image"
+  if ! can_be_root; then folder=${DOCKER_CONFIG:-$HOME/.docker}/cli-plugins root=env; fi
+  say "copying the Compose and buildx plugins of Debian 13 to $folder"
+  $root mkdir -p "$folder"
+  docker run --rm "$tool_image" bash -c '
+    set -e
+    exec 3>&1 >&2
+    cd "$(mktemp -d)" && chmod 755 .
+    apt-get -qq update
+    apt-get -qq -o APT::Sandbox::User=root download docker-compose docker-buildx
+    for package in *.deb; do dpkg -x "$package" unpacked; done
+    tar -C unpacked/usr/libexec/docker/cli-plugins -c docker-compose docker-buildx >&3
+  ' | $root tar -x --no-same-owner -C "$folder" ||
+    die "apt in a $tool_image container could not fetch the plugins (see above)"
+}
+
+ensure_plugins() {
+  ! { compose_is_v2 && plugin_answers buildx; } || return 0
+  local hint="docker has no Compose v2 or no buildx plugin: install docker-compose-plugin and docker-buildx-plugin"
+  [ "$(uname -s)" = Linux ] || die "$hint"
+  if have apt-get && can_be_root && apt_has_compose_v2; then
+    apt_install docker-compose docker-buildx
+  else
+    copy_plugins_from_container
+  fi
+  { compose_is_v2 && plugin_answers buildx; } || die "$hint"
+}
+
+# ------------------------------------------------------------------------------------------------------ base image
+
+# A registry that answers prints a line within seconds; from then on a slow line may take its time.
+pull_image() {
+  local progress pid deadline status=0
+  progress=$(mktemp)
+  docker pull "$1" >"$progress" 2>&1 &
+  pid=$!
+  deadline=$((SECONDS + 15))
+  while kill -0 "$pid" 2>/dev/null && ! grep -q 'Pulling from' "$progress"; do
+    [ "$SECONDS" -lt "$deadline" ] || kill "$pid" 2>/dev/null || true
+    sleep 0.1
+  done
+  wait "$pid" 2>/dev/null || status=$?
+  [ "$status" -eq 0 ] || say "cannot pull $1: $(tail -n 1 "$progress" | grep . || echo 'no registry answered in 15 s')"
+  rm -f "$progress"
+  return "$status"
+}
+
+debian_mirror() {
+  # shellcheck disable=SC2016 # $(REPO_URI) is apt's own notation
+  apt-get indextargets --format '$(REPO_URI)' \
+    'Created-By: Packages' 'Origin: Debian' 'Label: Debian' 'Component: main' 2>/dev/null | sort -u | head -n 1
+}
+
+import_image() { # import_image IMAGE: debootstrap of its release, without documentation as in Debian's own slim images
+  local image=$1 suite=${1#debian:} mirror tree
+  suite=${suite%-slim}
+  have debootstrap || apt_install debootstrap
+  [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || apt_install debian-archive-keyring
+  [ -e "/usr/share/debootstrap/scripts/$suite" ] ||
+    die "debootstrap here does not know $suite: upgrade it, or pull $image"
+  mirror=$(debian_mirror)
+  if [ -z "$mirror" ]; then
+    quietly apt_get update || die "apt-get update failed: mend apt's configuration, then run this again"
+    mirror=$(debian_mirror)
+  fi
+  [ -n "$mirror" ] || die "no image registry answers and apt here knows no Debian mirror: make $image available first"
+  say "building $image with debootstrap"
+  tree=$(as_root mktemp -d -p /var/tmp)
+  # shellcheck disable=SC2064 # the folder of now
+  trap "as_root rm -rf '$tree'" EXIT
+  quietly as_root debootstrap --variant=minbase "$suite" "$tree" "$mirror" ||
+    die "debootstrap of $suite failed (see above)"
+  printf 'path-exclude /usr/share/%s/*\n' doc info locale man | as_root tee "$tree/etc/dpkg/dpkg.cfg.d/slim" >/dev/null
+  as_root tar -C "$tree" -c --exclude './var/cache/apt/*' --exclude './var/lib/apt/lists/*' --exclude './var/log/*' \
+    --exclude './usr/share/doc/*' --exclude './usr/share/info/*' --exclude './usr/share/locale/*' \
+    --exclude './usr/share/man/*' . | quietly docker import --change 'CMD ["bash"]' - "$image" ||
+    die "docker import of $image failed"
+}
+
+ensure_image() {
+  ! image_exists "$1" || return 0
+  ! pull_image "$1" || return 0
+  need_apt_for "cannot pull $1 and no apt-get to build it with: check that Docker can reach its registry"
+  import_image "$1"
+}
+
+# ------------------------------------------------------------------------------------------------------------ main
+
+case $release in
+  trixie | bookworm) ;;
+  *) die "DEBIAN_RELEASE=$release is not supported: use trixie or bookworm" ;;
+esac
+
+all_there && exit 0
+if have flock; then
+  exec 9>"${TMPDIR:-/tmp}/slurm-ensure-docker-$(id -u).lock"
+  flock 9
+fi
+ensure_engine
+ensure_plugins
+ensure_image "$base_image"

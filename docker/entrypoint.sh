@@ -1,0 +1,150 @@
+#!/bin/bash
+# cluster-entrypoint db|slurmdbd|slurmctld|login|node: prepares the role and becomes its daemon.
+#
+# All containers start at once; each waits here for what it needs of the others.
+set -euo pipefail
+umask 022
+
+say() { printf 'entrypoint: %s\n' "$*" >&2; }
+die() { say "$*"; exit 1; }
+
+wait_for() { # wait_for SECONDS COMMAND...
+  local deadline=$((SECONDS + $1))
+  shift
+  until "$@" >/dev/null 2>&1; do
+    [ "$SECONDS" -lt "$deadline" ] || die "gave up waiting for: $*"
+    sleep 0.05
+  done
+}
+
+listens() { (exec 3<>"/dev/tcp/$1/$2") 2>/dev/null; } # listens HOST PORT
+
+# ---------------------------------------------------------------------------------------------------------- secrets
+# Each kind has a volume of its own, mounted only where it is needed. Whoever starts first makes them.
+
+make_once() { # make_once FILE COMMAND...: COMMAND writes to the path it gets as its last argument
+  local file=$1
+  shift
+  (
+    flock 8
+    [ ! -e "$file" ] || exit 0
+    rm -f "$file.new"
+    "$@" "$file.new"
+    mv "$file.new" "$file"
+  ) 8>"${file%/*}/.lock"
+}
+
+write_munge_key() {
+  (umask 077 && head -c 1024 /dev/urandom >"$1")
+  chown munge:munge "$1"
+}
+
+write_password() { (umask 077 && head -c 24 /dev/urandom | base64 | tr '+/' '-_' >"$1"); }
+
+write_ssh_key() { # write_ssh_key COMMENT FILE; the public half is derived when it is needed
+  rm -f "$2.pub"
+  ssh-keygen -q -t ed25519 -N '' -C "$1" -f "$2"
+  rm -f "$2.pub"
+}
+
+# ------------------------------------------------------------------------------------------------------------ parts
+
+start_munged() {
+  chown munge:munge /etc/munge
+  chmod 0700 /etc/munge
+  make_once /etc/munge/munge.key write_munge_key
+  install -d -o munge -g munge -m 0755 /run/munge
+  # An orphan at once, so that it is tini's child and not the daemon's. Its Info lines would bury those that matter.
+  (setpriv --reuid munge --regid munge --clear-groups munged --foreground \
+    2> >(grep --line-buffered -Ev '^munged: (Info|Notice):' >&2) &)
+  wait_for 20 munge -n
+}
+
+make_shared_folders() {
+  install -d -m 0755 /shared /shared/home
+  install -d -o dev -g dev -m 0700 /shared/home/dev
+  install -d -o dev -g dev -m 0755 /shared/work
+}
+
+make_fake_gpus() {
+  local gpu
+  for gpu in /dev/fakegpu0 /dev/fakegpu1; do
+    [ -e "$gpu" ] || mknod -m 666 "$gpu" c 1 3
+  done
+}
+
+# ------------------------------------------------------------------------------------------------------------ roles
+
+run_db() {
+  make_once /etc/slurm-db/password write_password
+  install -d -o mysql -g mysql -m 0755 /run/mysqld
+  install -o mysql -g mysql -m 0600 /dev/null /run/mysqld/init.sql
+  local password
+  password=$(</etc/slurm-db/password)
+  cat >/run/mysqld/init.sql <<SQL
+CREATE DATABASE IF NOT EXISTS slurm_acct_db;
+CREATE OR REPLACE USER 'slurm'@'%' IDENTIFIED BY '$password';
+GRANT ALL ON slurm_acct_db.* TO 'slurm'@'%';
+SQL
+  if [ ! -d /var/lib/mysql/mysql ]; then
+    chown mysql:mysql /var/lib/mysql
+    say "creating the database"
+    mariadb-install-db --defaults-file=/etc/mysql/cluster.cnf --skip-test-db --init-file= >/tmp/install-db.log 2>&1 \
+      || { cat /tmp/install-db.log >&2; die "mariadb-install-db failed"; }
+  fi
+  exec mariadbd --defaults-file=/etc/mysql/cluster.cnf
+}
+
+run_slurmdbd() {
+  start_munged
+  make_once /etc/slurm-db/password write_password
+  install -o slurm -g slurm -m 0600 /dev/null /etc/slurm/slurmdbd.conf
+  cat >/etc/slurm/slurmdbd.conf <<CONF
+DbdHost=slurmdbd
+SlurmUser=slurm
+AuthType=auth/munge
+DebugLevel=info
+PidFile=/run/slurmdbd.pid
+StorageType=accounting_storage/mysql
+StorageHost=db
+StorageLoc=slurm_acct_db
+StorageUser=slurm
+StoragePass=$(</etc/slurm-db/password)
+CONF
+  wait_for 120 listens db 3306
+  exec slurmdbd -D
+}
+
+run_slurmctld() {
+  start_munged
+  chown slurm:slurm /var/lib/slurm/slurmctld
+  chmod 0700 /var/lib/slurm/slurmctld
+  wait_for 60 getent hosts c1
+  wait_for 60 getent hosts c2
+  wait_for 120 listens slurmdbd 6819
+  exec slurmctld -D
+}
+
+run_login() {
+  start_munged
+  make_shared_folders
+  make_once /etc/ssh/keys/host_ed25519 write_ssh_key login
+  make_once /etc/ssh/keys/dev_ed25519 write_ssh_key dev
+  install -d -m 0755 /etc/ssh/authorized_keys /run/sshd
+  ssh-keygen -y -f /etc/ssh/keys/dev_ed25519 >/etc/ssh/authorized_keys/dev
+  exec /usr/sbin/sshd -D -e
+}
+
+run_node() {
+  start_munged
+  make_shared_folders
+  make_fake_gpus
+  wait_for 120 listens slurmctld 6817
+  exec slurmd -D
+}
+
+rm -f /run/cluster-ready # of an earlier run of this container; see cluster-health
+case ${1:-} in
+  db | slurmdbd | slurmctld | login | node) "run_$1" ;;
+  *) die "the role must be db, slurmdbd, slurmctld, login or node, not '${1:-}'" ;;
+esac

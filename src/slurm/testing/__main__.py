@@ -1,0 +1,120 @@
+"""``python -m slurm.testing``: start, use and remove a dockerised Slurm cluster."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+
+from slurm.testing.compose import RELEASES
+from slurm.testing.docker_cluster import DockerCluster
+from slurm.testing.errors import ClusterError
+
+COMMANDS = {
+    "up": "start the cluster and say how to reach it",
+    "down": "remove the cluster and everything in it",
+    "shell": "open a shell on the login node",
+    "status": "show services and nodes",
+    "logs": "show what the daemons wrote",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; its exit status."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(stream=sys.stderr, format="%(message)s")
+    logging.getLogger("testcontainers").setLevel(logging.CRITICAL)  # its errors arrive as ours
+    try:
+        cluster = DockerCluster(
+            options.project,
+            ssh_port=_port(options),
+            debian_release=options.release,
+            state_dir=options.state_dir,
+        )
+        return _run(options, cluster)
+    except ClusterError as error:
+        print(f"slurm.testing: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("slurm.testing: interrupted", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m slurm.testing", description="A real Slurm in Docker."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, summary in COMMANDS.items():
+        command = commands.add_parser(name, help=summary, description=summary.capitalize() + ".")
+        command.add_argument(
+            "--project", default="slurm-sdk", help="the compose project's name (%(default)s)"
+        )
+        command.add_argument(
+            "--state-dir", help="folder of the keys and settings (.slurm-cluster/PROJECT)"
+        )
+        command.set_defaults(port=None, release=RELEASES[0])
+        if name == "up":
+            _add_up_options(command)
+        if name == "logs":
+            command.add_argument("--follow", action="store_true", help="go on as they write")
+    return parser
+
+
+def _add_up_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--port", type=int, help="port on 127.0.0.1 for ssh (SLURM_SSH_PORT, or a free one)"
+    )
+    command.add_argument(
+        "--release",
+        choices=RELEASES,
+        default=os.environ.get("DEBIAN_RELEASE") or RELEASES[0],
+        help="the Debian release, which picks Slurm's version (DEBIAN_RELEASE, or trixie)",
+    )
+    command.add_argument("--verbose", action="store_true", help="show what Docker does")
+
+
+def _port(options: argparse.Namespace) -> int:
+    named = os.environ.get("SLURM_SSH_PORT") or "0"
+    if options.port is not None:
+        return int(options.port)
+    if not named.isdecimal():
+        raise ClusterError(f"SLURM_SSH_PORT must be a port's number, not {named!r}")
+    return int(named)
+
+
+def _run(options: argparse.Namespace, cluster: DockerCluster) -> int:
+    if options.command == "up":
+        _up(cluster, verbose=options.verbose)
+    elif options.command == "down":
+        cluster.down()
+    elif options.command == "shell":
+        return cluster.shell()
+    elif options.command == "status":
+        print(cluster.status())
+    elif options.command == "logs":
+        if options.follow:
+            return cluster.compose.pass_through("logs", "--follow")
+        print(cluster.logs(), end="")
+    return 0
+
+
+def _up(cluster: DockerCluster, *, verbose: bool) -> None:
+    if verbose:
+        logging.getLogger("slurm.testing").setLevel(logging.INFO)
+    started = time.monotonic()
+    print(f"Starting the cluster {cluster.project}.", flush=True)
+    cluster.up()
+    version = cluster.exec("login", ["sinfo", "--version"]).stdout.strip()
+    ssh = shlex.join(["ssh", "-F", str(cluster.ssh_config), cluster.project])
+    print(f"{version} is up after {time.monotonic() - started:.1f} s, nodes c1 and c2.\n")
+    print(f"  a shell on it           {ssh}")
+    print(f"  for Cluster.from_env()  export SLURMFILE={shlex.quote(str(cluster.slurmfile))}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

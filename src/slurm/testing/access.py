@@ -1,0 +1,172 @@
+"""The files by which one dockerised cluster is reached: keys, ssh and SDK configuration."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from slurm.testing.errors import ClusterError
+
+USER = "dev"
+HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Access:
+    """Where the files of the cluster `project` lie: in `folder`, which only its owner may enter."""
+
+    project: str
+    folder: Path
+
+    @property
+    def identity_file(self) -> Path:
+        """The user's private key."""
+        return self.folder / "id_ed25519"
+
+    @property
+    def known_hosts(self) -> Path:
+        """The login node's key, pinned."""
+        return self.folder / "known_hosts"
+
+    @property
+    def ssh_config(self) -> Path:
+        """For ``ssh -F``; the host's name in it is the project's."""
+        return self.folder / "ssh_config"
+
+    @property
+    def slurmfile(self) -> Path:
+        """For `Cluster.from_env`."""
+        return self.folder / "Slurmfile.toml"
+
+    @property
+    def env_file(self) -> Path:
+        """For a shell to source: ``SLURMFILE``."""
+        return self.folder / "cluster.env"
+
+    @property
+    def lock(self) -> Path:
+        """For processes that share the cluster; held while one of them starts it."""
+        return self.folder / "lock"
+
+    def exists(self) -> bool:
+        """Whether the cluster was brought up and its files were not removed since."""
+        return self.slurmfile.is_file()
+
+    def write(self, *, port: int, host_key: str, write_private_key: Callable[[int], None]) -> None:
+        """Write all files; the Slurmfile last, for it says that the others are there.
+
+        `host_key` is the public key as ``ssh-keygen -y`` prints it. `write_private_key` gets the
+        descriptor of the file that is to hold the private key.
+        """
+        self.make_folder()
+        _write(self.identity_file, write_private_key)
+        kind, key = host_key.split()[:2]
+        _write_text(self.known_hosts, f"[{HOST}]:{port} {kind} {key}\n")
+        _write_text(self.ssh_config, self._ssh_config(port))
+        quoted = shlex.quote(str(self.slurmfile))
+        _write_text(self.env_file, f"SLURMFILE={quoted}\nexport SLURMFILE\n")
+        _write_text(self.slurmfile, self._slurmfile(port))
+
+    def make_folder(self) -> None:
+        """Make the folder, which keeps itself out of git. Raises `ClusterError`."""
+        if '"' in str(self.folder) or "\n" in str(self.folder):
+            raise ClusterError(
+                f"ssh cannot read files in {str(self.folder)!r}: choose another folder"
+            )
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.folder.chmod(0o700)
+            _write_text(self.folder / ".gitignore", "*\n")
+        except OSError as error:
+            raise ClusterError(f"cannot write to {self.folder}: {error.strerror}") from error
+
+    def remove(self) -> None:
+        """Remove the files, and the folders made for them where nothing else is in them."""
+        mine = (
+            self.slurmfile,
+            self.env_file,
+            self.ssh_config,
+            self.known_hosts,
+            self.identity_file,
+        )
+        for path in (*mine, self.folder / ".gitignore"):
+            path.unlink(missing_ok=True)
+        _remove_if_empty(self.folder)
+        if self.folder.parent.name == DEFAULT_PARENT:
+            _remove_if_empty(self.folder.parent)
+
+    def _ssh_config(self, port: int) -> str:
+        return f"""\
+Host {self.project}
+    HostName {HOST}
+    Port {port}
+    User {USER}
+    IdentityFile {_ssh_path(self.identity_file)}
+    IdentitiesOnly yes
+    BatchMode yes
+    StrictHostKeyChecking yes
+    UserKnownHostsFile {_ssh_path(self.known_hosts)}
+    GlobalKnownHostsFile /dev/null
+"""
+
+    def _slurmfile(self, port: int) -> str:
+        return f"""\
+[default.cluster]
+backend = "ssh"
+job_base_dir = "~/slurm_jobs"
+
+[default.cluster.backend_config]
+hostname = "{HOST}"
+port = {port}
+username = "{USER}"
+identity_file = {_toml_path(self.identity_file)}
+known_hosts_file = {_toml_path(self.known_hosts)}
+
+[default.packaging]
+type = "none"
+"""
+
+
+DEFAULT_PARENT = ".slurm-cluster"
+
+
+def default_folder(project: str, base: Path | None = None) -> Path:
+    """Where the files of `project` go: ``.slurm-cluster/<project>`` in `base` or here."""
+    return (base or Path.cwd()) / DEFAULT_PARENT / project
+
+
+def _ssh_path(path: Path) -> str:
+    return '"' + str(path).replace("%", "%%") + '"'
+
+
+def _toml_path(path: Path) -> str:
+    return json.dumps(str(path), ensure_ascii=False)
+
+
+def _write_text(path: Path, text: str) -> None:
+    def write(descriptor: int) -> None:
+        os.write(descriptor, text.encode())
+
+    _write(path, write)
+
+
+def _write(path: Path, write: Callable[[int], None]) -> None:
+    """Only for its owner, and whole or not at all."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        write(descriptor)
+        os.fsync(descriptor)
+        os.replace(partial, path)
+    finally:
+        os.close(descriptor)
+        partial.unlink(missing_ok=True)
+
+
+def _remove_if_empty(folder: Path) -> None:
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()

@@ -1,0 +1,198 @@
+"""How ``docker compose`` is called for one cluster."""
+
+from __future__ import annotations
+
+import logging
+import re
+import subprocess
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from slurm.testing.errors import ClusterError
+
+if TYPE_CHECKING:
+    from testcontainers.compose import DockerCompose
+
+SERVICES = ("db", "slurmdbd", "slurmctld", "login", "c1", "c2")
+RELEASES = ("trixie", "bookworm")
+
+logger = logging.getLogger("slurm.testing")
+
+
+def cluster_files() -> Path:
+    """The folder with ``docker-compose.yml`` and ``docker/``.
+
+    In an installed package they lie inside it, in a checkout at its root. Raises `ClusterError`.
+    """
+    here = Path(__file__).resolve()
+    for folder in (here.parent / "_cluster", here.parents[3]):
+        if (folder / "docker-compose.yml").is_file() and (folder / "docker").is_dir():
+            return folder
+    raise ClusterError(
+        "docker-compose.yml and docker/ are missing from this installation of slurm-sdk"
+    )
+
+
+@dataclass(frozen=True)
+class ComposeProject:
+    """One compose project; `port` 0 lets Docker choose a free one.
+
+    Raises `ClusterError` for values that make no sense.
+    """
+
+    name: str
+    release: str = RELEASES[0]
+    port: int = 0
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,62}", self.name):
+            raise ClusterError(
+                f"the project name {self.name!r} must be of lowercase letters, digits, '-' and '_'"
+            )
+        if self.release not in RELEASES:
+            raise ClusterError(f"the release {self.release!r} must be one of {', '.join(RELEASES)}")
+        if not 0 <= self.port <= 65535:
+            raise ClusterError(f"the port {self.port} must be from 1 to 65535, or 0 for a free one")
+
+    @property
+    def command(self) -> list[str]:
+        """``docker compose`` for this project, whatever the caller's environment says of it."""
+        folder = cluster_files()
+        unset = ("COMPOSE_PROFILES", "COMPOSE_ENV_FILES", "COMPOSE_FILE", "COMPOSE_PROJECT_NAME")
+        return [
+            "env",
+            *(word for name in unset for word in ("-u", name)),
+            f"DEBIAN_RELEASE={self.release}",
+            f"SLURM_SSH_PORT={self.port}",
+            *("docker", "compose", "--ansi", "never", "--project-name", self.name),
+            *("--project-directory", str(folder), "--file", str(folder / "docker-compose.yml")),
+        ]
+
+    def run(
+        self,
+        *arguments: str,
+        timeout: float = 300.0,
+        check: bool = True,
+        stdout: int = subprocess.PIPE,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a compose command with nothing to read; its output is text.
+
+        Raises `ClusterError` with the last line it wrote if it fails and `check` is set, or after
+        `timeout` seconds.
+        """
+        what = f"docker compose {arguments[0]}"
+        try:
+            done = subprocess.run(
+                [*self.command, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=subprocess.PIPE,
+                encoding="utf-8",
+                errors="replace",
+                timeout=timeout,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise ClusterError(f"{what} for {self.name} took more than {timeout:g} s") from error
+        if check and done.returncode != 0:
+            raise ClusterError(f"{what} for {self.name} failed: {explain(done)}")
+        return done
+
+    def pass_through(self, *arguments: str) -> int:
+        """Run a compose command on the caller's own terminal; its exit status."""
+        return subprocess.run([*self.command, *arguments], check=False).returncode
+
+    def prepare_docker(self) -> None:
+        """Make sure of the engine, its plugins and the base image. Raises `ClusterError`."""
+        script = cluster_files() / "docker" / "ensure-docker.sh"
+        run_logged(
+            ["env", f"DEBIAN_RELEASE={self.release}", "bash", str(script)], "ensure-docker.sh"
+        )
+
+    def build(self) -> None:
+        """Build the image: one service's, for all share it. Raises `ClusterError`."""
+        run_logged([*self.command, "build", "login"], "docker compose build")
+
+    def remove(self) -> None:
+        """Remove containers, volumes and network; nothing happens where there are none."""
+        self.run("down", "--volumes", "--remove-orphans")
+
+    def testcontainers(self) -> DockerCompose:
+        """The project as testcontainers knows it; its `start` does not wait."""
+        from testcontainers.compose import DockerCompose
+
+        compose = DockerCompose(cluster_files(), wait=False)
+        compose.compose_command_property = self.command  # it has no argument for a project's name
+        return compose
+
+    def running_release(self) -> str | None:
+        """The Debian release of the project's containers, running or not; None if it has none."""
+        done = subprocess.run(
+            [
+                *("docker", "ps", "--all", "--format", '{{.Label "slurm-sdk.release"}}'),
+                *("--filter", f"label=com.docker.compose.project={self.name}"),
+            ],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise ClusterError(f"docker ps failed: {explain(done)}")
+        return next(iter(done.stdout.split()), None)
+
+
+def run_logged(argv: Sequence[str], what: str) -> None:
+    """Run `argv` and log what it writes. Raises `ClusterError`, with the last line first."""
+    last: deque[str] = deque(maxlen=20)
+    with subprocess.Popen(
+        argv,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+    ) as process:
+        for line in process.stdout or ():
+            last.append(line.rstrip())
+            logger.info("%s", last[-1])
+    if process.returncode != 0:
+        reason = last.pop() if last else f"exit status {process.returncode}"
+        raise ClusterError("\n".join([f"{what} failed: {reason}", *last]))
+
+
+def explain(done: subprocess.CompletedProcess[str]) -> str:
+    """The line of a failed command that says why."""
+    if done.returncode == 127:
+        return "there is no docker command here"
+    lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+    return lines[-1] if lines else f"exit status {done.returncode}"
+
+
+def plain(logs: str) -> str:
+    """Compose 2.26 starts lines with a terminal's "erase line" whoever reads them."""
+    return logs.replace("\x1b[2K", "")
+
+
+def wait_until_healthy(compose: DockerCompose, seconds: float) -> None:
+    """What ``up --wait`` does, but a dead service ends it; Compose 2.26 waits for the others.
+
+    Raises `ClusterError` then, and after `seconds`.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        containers = compose.get_containers(include_all=True)
+        for container in containers:
+            if container.State in ("exited", "dead"):
+                raise ClusterError(f"{container.Service} ended with status {container.ExitCode}")
+            if container.Health == "unhealthy":
+                raise ClusterError(f"{container.Service} does not answer")
+        waiting = [str(c.Service) for c in containers if c.Health != "healthy"]
+        if not waiting:
+            return
+        if time.monotonic() > deadline:
+            raise ClusterError(f"not ready after {seconds:g} s: {', '.join(sorted(waiting))}")
+        time.sleep(0.2)

@@ -1,0 +1,247 @@
+"""`DockerCluster`: a real Slurm in Docker that can be started, used and removed from Python."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+from slurm.testing import access
+from slurm.testing.compose import (
+    RELEASES,
+    SERVICES,
+    ComposeProject,
+    explain,
+    plain,
+    wait_until_healthy,
+)
+from slurm.testing.errors import ClusterError, ClusterStartError
+
+NODES = ("c1", "c2")
+USABLE = {"idle", "mixed", "allocated", "completing"}
+KEYS = "/etc/ssh/keys"
+LOG_LINES = 15
+START_TIMEOUT = 180.0
+
+
+class DockerCluster:
+    """Slurm in six containers: two nodes, partitions ``cpu`` and ``gpu``, accounting, ssh.
+
+    - `project`: the name of the compose project; clusters with different names live side by side.
+    - `ssh_port`: where on 127.0.0.1 its login node answers; None or 0 takes a free port.
+    - `debian_release`: ``trixie`` (Slurm 24.11) or ``bookworm`` (22.05).
+    - `state_dir`: the folder for the files by which it is reached, ``.slurm-cluster/<project>`` in
+      the working directory unless told.
+
+    As a context manager it is up inside the block and gone after it. Raises `ClusterError` for
+    arguments that make no sense.
+    """
+
+    def __init__(
+        self,
+        project: str = "slurm-sdk",
+        *,
+        ssh_port: int | None = None,
+        debian_release: str = RELEASES[0],
+        state_dir: str | os.PathLike[str] | None = None,
+    ) -> None:
+        self.compose = ComposeProject(project, debian_release, ssh_port or 0)
+        folder = Path(state_dir) if state_dir is not None else access.default_folder(project)
+        self.access = access.Access(project, folder.expanduser().absolute())
+
+    def __repr__(self) -> str:
+        return f"DockerCluster({self.project!r}, state_dir={str(self.state_dir)!r})"
+
+    def __enter__(self) -> DockerCluster:
+        self.up()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.down()
+
+    @property
+    def project(self) -> str:
+        """The compose project's name, which is also the login node's name in `ssh_config`."""
+        return self.compose.name
+
+    @property
+    def state_dir(self) -> Path:
+        """The folder of the files below."""
+        return self.access.folder
+
+    @property
+    def slurmfile(self) -> Path:
+        """What `slurm.Cluster.from_env` reads."""
+        return self.access.slurmfile
+
+    @property
+    def ssh_config(self) -> Path:
+        """For ``ssh -F <ssh_config> <project>``."""
+        return self.access.ssh_config
+
+    # ---------------------------------------------------------------------------------- life
+
+    def up(self) -> None:
+        """Start the cluster, or mend one that runs, and write the files by which it is reached.
+
+        Returns when both nodes take jobs. Installs Docker where it can and must. Raises
+        `ClusterStartError`, and then nothing that this call started is left.
+        """
+        self.access.make_folder()
+        with self._gone_on_failure():
+            self.compose.prepare_docker()
+            existing = self.compose.running_release()
+            if existing not in (None, self.compose.release):
+                raise ClusterStartError(
+                    f"the cluster {self.project} runs {existing}, not {self.compose.release}: "
+                    "take it down first, or choose another project name"
+                )
+            self.compose.build()
+            with self._removed_on_failure(existed=existing is not None):
+                port = self._start()
+                self._wait_for_nodes(30.0)
+                self._write_access(port)
+
+    def down(self) -> None:
+        """Remove the cluster's containers, volumes and network, and the files in `state_dir`."""
+        self.compose.remove()
+        self.access.lock.unlink(missing_ok=True)
+        self.access.remove()
+
+    def is_up(self) -> bool:
+        """Whether the cluster answers now, both nodes take jobs, and the files here lead to it."""
+        if not self.access.exists():
+            return False
+        published = self.compose.run("port", "login", "22", check=False).stdout.strip()
+        port = published.rpartition(":")[2]
+        return (
+            port.isdigit()
+            and f"port = {port}\n" in self.slurmfile.read_text("utf-8")
+            and self._usable_nodes() == set(NODES)
+        )
+
+    # ----------------------------------------------------------------------------------- use
+
+    def exec(
+        self,
+        service: str,
+        argv: Sequence[str],
+        *,
+        user: str = "root",
+        check: bool = True,
+        timeout: float = 60.0,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `argv` in the container of `service`, without a shell.
+
+        Raises `ClusterError` if it fails and `check` is set, or takes more than `timeout` seconds.
+        """
+        if service not in SERVICES:
+            raise ClusterError(f"there is no service {service!r}; there are {', '.join(SERVICES)}")
+        return self.compose.run(
+            *("exec", "-T", "--user", user, service, *argv), check=check, timeout=timeout
+        )
+
+    def status(self) -> str:
+        """What ``docker compose ps`` and ``sinfo`` print. Raises `ClusterError` if it is not up."""
+        services = self.compose.run("ps", "--all").stdout
+        if len(services.splitlines()) < 2:
+            raise ClusterError(f"the cluster {self.project} is not up")
+        nodes = self.exec("login", ["sinfo", "--long", "--Node"], check=False)
+        shown = nodes.stdout if nodes.returncode == 0 else f"sinfo: {explain(nodes)}\n"
+        return f"{services}\n{shown}"
+
+    def logs(self, *services: str, tail: int | None = None) -> str:
+        """What the daemons of `services` wrote (all unless named), or its last `tail` lines."""
+        lines = "all" if tail is None else str(tail)
+        return plain(self.compose.run("logs", "--tail", lines, *services).stdout)
+
+    def shell(self) -> int:
+        """A login shell on the login node, on the caller's terminal; its exit status."""
+        if not self.access.exists():
+            raise ClusterError(f"the cluster {self.project} is not up")
+        argv = ["ssh", "-F", str(self.ssh_config), self.project]
+        return subprocess.run(argv, check=False).returncode
+
+    # ------------------------------------------------------------------------------- private
+
+    def _start(self) -> int:
+        """All services healthy; the port on which the login node answers."""
+        compose = self.compose.testcontainers()
+        try:
+            compose.start()
+            wait_until_healthy(compose, START_TIMEOUT)
+            port = compose.get_service_port("login", 22)
+        except subprocess.CalledProcessError as error:
+            done = subprocess.CompletedProcess(
+                error.cmd, error.returncode, "", error.stderr.decode("utf-8", "replace")
+            )
+            raise ClusterError(f"docker compose failed: {explain(done)}") from error
+        if port is None:
+            raise ClusterError("Docker published no port for the login node")
+        return port
+
+    def _usable_nodes(self) -> set[str]:
+        done = self.exec("login", ["sinfo", "-h", "-N", "-o", "%N %T"], check=False)
+        rows = (line.split() for line in done.stdout.splitlines())
+        return {row[0] for row in rows if len(row) == 2 and row[1] in USABLE}
+
+    def _wait_for_nodes(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while self._usable_nodes() != set(NODES):
+            if time.monotonic() > deadline:
+                raise ClusterError(f"the nodes do not take jobs after {seconds:g} s")
+            time.sleep(0.2)
+
+    def _write_access(self, port: int) -> None:
+        public = self.exec("login", ["ssh-keygen", "-y", "-f", f"{KEYS}/host_ed25519"]).stdout
+
+        def write_private_key(descriptor: int) -> None:
+            self.compose.run("exec", "-T", "login", "cat", f"{KEYS}/dev_ed25519", stdout=descriptor)
+
+        self.access.write(port=port, host_key=public, write_private_key=write_private_key)
+
+    @contextmanager
+    def _gone_on_failure(self) -> Iterator[None]:
+        """Whatever goes wrong is a `ClusterStartError`, and an empty folder does not stay."""
+        try:
+            yield
+        except BaseException as error:
+            if not self.access.exists():
+                self.access.remove()
+            if isinstance(error, ClusterError) and not isinstance(error, ClusterStartError):
+                message = f"the cluster {self.project} did not start: {error}"
+                raise ClusterStartError(message) from error
+            raise
+
+    @contextmanager
+    def _removed_on_failure(self, *, existed: bool) -> Iterator[None]:
+        """Also when interrupted; a cluster that ran before is left as it is."""
+        try:
+            yield
+        except BaseException as error:
+            last_words = self._last_words() if isinstance(error, ClusterError) else ""
+            if not existed:
+                self.compose.remove()
+                self.access.remove()
+            if last_words:
+                message = f"the cluster {self.project} did not start: {error}\n{last_words}"
+                raise ClusterStartError(message) from error
+            raise
+
+    def _last_words(self) -> str:
+        """The last lines of each daemon, under its name."""
+        parts = []
+        for service in SERVICES:
+            arguments = ("logs", "--no-log-prefix", "--tail", str(LOG_LINES), service)
+            written = plain(self.compose.run(*arguments, check=False).stdout).rstrip()
+            parts.append(f"--- {service}\n{written or '(wrote nothing)'}")
+        return "\n".join(parts)

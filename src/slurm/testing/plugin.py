@@ -1,0 +1,121 @@
+"""The pytest plugin: tests that submit to a real Slurm.
+
+::
+
+    def test_a_job_runs(cluster):  # a slurm.Cluster, connected through ssh
+        with cluster:
+            assert double(21).get_result() == 42
+
+Loaded through the entry point ``pytest11``. Docker is not touched before a test asks for one of the
+fixtures; such tests carry the marker ``slurm``.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from slurm.testing.errors import ClusterError
+from slurm.testing.sharing import SharedCluster
+
+if TYPE_CHECKING:
+    from slurm.cluster import Cluster
+    from slurm.testing.docker_cluster import DockerCluster
+
+SHARED = pytest.StashKey[SharedCluster]()
+SECTION = "slurm cluster"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--slurm-keep`` and ``--slurm-release``."""
+    group = parser.getgroup("slurm", "a real Slurm in Docker")
+    group.addoption(
+        "--slurm-keep",
+        action="store_true",
+        help="leave the cluster running after the tests and use it again in the next run",
+    )
+    group.addoption(
+        "--slurm-release",
+        metavar="NAME",
+        default=os.environ.get("DEBIAN_RELEASE") or "trixie",
+        help="the Debian release that picks Slurm's version: trixie or bookworm (%(default)s)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker and name the cluster of this run."""
+    config.addinivalue_line("markers", "slurm: needs the dockerised Slurm cluster")
+    run = getattr(config, "workerinput", {}).get("slurm_run") or [secrets.token_hex(4), os.getpid()]
+    config.stash[SHARED] = SharedCluster(
+        root=config.rootpath,
+        run_id=run[0],
+        owner=run[1],
+        release=config.getoption("--slurm-release"),
+        keep=config.getoption("--slurm-keep"),
+    )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell an xdist worker which run it belongs to."""
+    shared = node.config.stash[SHARED]
+    node.workerinput["slurm_run"] = [shared.run_id, shared.owner]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test that needs the cluster, so that ``-m "not slurm"`` never starts it."""
+    for item in items:
+        if "slurm_cluster" in getattr(item, "fixturenames", ()):
+            item.add_marker("slurm")
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say why the cluster did not start, or how to reach one that is kept."""
+    shared = config.stash[SHARED]
+    failure = shared.failure()
+    if failure is not None:
+        terminalreporter.section(SECTION, red=True)
+        terminalreporter.write_line(failure)
+    elif shared.keep and shared.folder.is_dir():
+        terminalreporter.section(SECTION)
+        terminalreporter.write_line(f"ssh -F {shared.cluster().ssh_config} {shared.project}")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove the cluster in the process that began the run, whatever became of the tests."""
+    shared = config.stash.get(SHARED, None)
+    if shared is None or hasattr(config, "workerinput"):
+        return
+    try:
+        shared.release_resources()
+    except ClusterError as error:
+        config.get_terminal_writer().line(f"{SECTION}: {error}", red=True)
+
+
+@pytest.fixture(scope="session")
+def slurm_cluster(pytestconfig: pytest.Config) -> DockerCluster:
+    """The dockerised cluster, up: one for the whole run and all its xdist workers."""
+    try:
+        return pytestconfig.stash[SHARED].bring_up()
+    except ClusterError as error:
+        reason = str(error).partition("\n")[0]
+    pytest.fail(f"{reason}; see the section {SECTION!r} at the end", pytrace=False)
+
+
+@pytest.fixture
+def cluster(slurm_cluster: DockerCluster) -> Iterator[Cluster]:
+    """A `slurm.Cluster` on the dockerised cluster, as from a laptop; closed after the test."""
+    from slurm.cluster import Cluster
+
+    connected = Cluster.from_env(slurm_cluster.slurmfile, env="default")
+    try:
+        yield connected
+    finally:
+        connected.close()

@@ -1,0 +1,146 @@
+"""One dockerised cluster for all processes of a test run.
+
+The run's first process that needs the cluster starts it, under a lock; the others find the note it
+left. The process that began the run removes the cluster. A run that was killed leaves its own to
+the next one, which finds that its owner is gone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from slurm.testing import access
+from slurm.testing.errors import ClusterError, ClusterStartError
+
+if TYPE_CHECKING:
+    from slurm.testing.docker_cluster import DockerCluster
+
+OWNER = "owner"
+
+
+@dataclass(frozen=True)
+class SharedCluster:
+    """The cluster of one test run, equal in all its processes.
+
+    - `root`: the folder of the tests; ``.slurm-cluster`` is made in it.
+    - `run_id`: names this run; `owner` is the process that began it.
+    - `keep`: use one cluster for many runs. Otherwise each run has its own.
+    """
+
+    root: Path
+    run_id: str
+    owner: int
+    release: str
+    keep: bool
+
+    @property
+    def project(self) -> str:
+        """The compose project's name: other checkouts, releases and runs have others."""
+        name = f"{self._family}-{self.release}"
+        return name if self.keep else f"{name}-{self.run_id}"
+
+    @property
+    def folder(self) -> Path:
+        """The cluster's state directory; there is none unless a test asked for the cluster."""
+        return access.default_folder(self.project, self.root)
+
+    def cluster(self) -> DockerCluster:
+        """The cluster, up or not."""
+        from slurm.testing.docker_cluster import DockerCluster
+
+        return DockerCluster(self.project, debian_release=self.release, state_dir=self.folder)
+
+    def bring_up(self) -> DockerCluster:
+        """The cluster, up. Raises `ClusterError`, in every process of the run that asks."""
+        from filelock import FileLock
+
+        cluster = self.cluster()
+        cluster.access.make_folder()
+        with FileLock(cluster.access.lock):
+            if self._failed.exists():
+                raise ClusterStartError(f"the cluster {self.project} did not start")
+            if not self._ready.exists():
+                self._start(cluster)
+        return cluster
+
+    def failure(self) -> str | None:
+        """Why the cluster did not start, with its daemons' last lines; None if it was not so."""
+        return self._failed.read_text("utf-8") if self._failed.exists() else None
+
+    def release_resources(self) -> None:
+        """End of the run: remove the cluster unless it is kept. Only for the run's owner.
+
+        Raises `ClusterError` if that fails.
+        """
+        if not self.folder.is_dir():
+            return
+        from filelock import FileLock
+
+        cluster = self.cluster()
+        with FileLock(cluster.access.lock):  # an interrupted process may still be at it
+            failed = self._failed.exists()
+            for note in (self._ready, self._failed):
+                note.unlink(missing_ok=True)
+            if self.keep and cluster.access.exists():
+                return
+            if not failed:  # else there is none, and perhaps no Docker to ask
+                cluster.compose.remove()
+            _remove_files(cluster)
+
+    # ------------------------------------------------------------------------------- private
+
+    @property
+    def _family(self) -> str:
+        return "slurm-test-" + hashlib.sha256(os.fsencode(self.root)).hexdigest()[:8]
+
+    @property
+    def _ready(self) -> Path:
+        return self.folder / f"ready-{self.run_id}"
+
+    @property
+    def _failed(self) -> Path:
+        return self.folder / f"failed-{self.run_id}"
+
+    def _start(self, cluster: DockerCluster) -> None:
+        self._remove_orphans()
+        if not self.keep:
+            (self.folder / OWNER).write_text(str(self.owner), "utf-8")
+        try:
+            if self.keep and cluster.access.exists() and not cluster.is_up():
+                cluster.down()
+            cluster.up()
+        except ClusterError as error:
+            self._failed.write_text(str(error), "utf-8")
+            raise
+        self._ready.touch()
+
+    def _remove_orphans(self) -> None:
+        from slurm.testing.docker_cluster import DockerCluster
+
+        for note in self.folder.parent.glob(f"{self._family}-*/{OWNER}"):
+            if not _is_alive(int(note.read_text("utf-8"))):
+                orphan = DockerCluster(note.parent.name, state_dir=note.parent)
+                orphan.compose.remove()
+                _remove_files(orphan)
+
+
+def _remove_files(cluster: DockerCluster) -> None:
+    for pattern in (OWNER, "ready-*", "failed-*"):
+        for note in cluster.state_dir.glob(pattern):
+            note.unlink(missing_ok=True)
+    cluster.access.lock.unlink(missing_ok=True)
+    cluster.access.remove()
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
