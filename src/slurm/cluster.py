@@ -11,6 +11,7 @@ import os
 import posixpath
 import secrets
 import sys
+import threading
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from slurm import context
 from slurm.api.base import BackendBase
 from slurm.archive import archive_for
+from slurm.checks import check_positive
 from slurm.errors import ConfigError, SlurmError
 from slurm.job import Job
 from slurm.job_dir import event_directory
@@ -72,15 +74,16 @@ class Cluster:
         self.backend_type = backend_type
         self.packaging = packaging
         strategy_of(packaging)
+        _check_backend(backend_type)
         self.submit_defaults = normalise(submit or {})
         self._base = str(job_base_dir or DEFAULT_BASE)
         self._client = secrets.token_hex(8)
         self.python = python or ("python3" if backend_type == "ssh" else sys.executable)
         self._backend_options = dict(backend_options)
+        self.poll_intervals = _poll_intervals(backend_type, poll_interval_min, poll_interval_max)
         self.backend: BackendBase = self._make_backend()
-        shortest, longest = POLL_INTERVALS[backend_type]
-        self.poll_intervals = (poll_interval_min or shortest, poll_interval_max or longest)
         self._tracker: Tracker | None = None
+        self._tracker_made = threading.Lock()
         self._closed = False
         atexit.register(_close_at_exit, weakref.ref(self))
 
@@ -170,7 +173,7 @@ class Cluster:
         self.tracker.watch(job)
         return job
 
-    def dry_run(self, task: SlurmTask[Any, Any], *args: Any, **kwargs: Any) -> JobRequest:
+    def dry_run(self, task: SlurmTask[Any, Any], /, *args: Any, **kwargs: Any) -> JobRequest:
         """The request that calling `task` would submit; print it to see the script and the command."""
         return self._prepare(task._call(args, kwargs), None)[0]
 
@@ -179,6 +182,8 @@ class Cluster:
     ) -> tuple[JobRequest, tuple[Job[Any], ...]]:
         from slurm.submission import Placement, prepare
 
+        if self._closed:
+            raise SlurmError(f"{call.task.name} was not submitted: its cluster was closed")
         if context.is_loading_script():
             raise SlurmError(
                 f"{call.task.name} was called while its script was being loaded on the node: put the "
@@ -207,12 +212,13 @@ class Cluster:
     @property
     def tracker(self) -> Tracker:
         """What completes this cluster's futures."""
-        if self._tracker is None:
-            shortest, longest = self.poll_intervals
-            self._tracker = Tracker(
-                self.backend, self.event_dir, interval_min=shortest, interval_max=longest
-            )
-        return self._tracker
+        with self._tracker_made:
+            if self._tracker is None:
+                shortest, longest = self.poll_intervals
+                self._tracker = Tracker(
+                    self.backend, self.event_dir, interval_min=shortest, interval_max=longest
+                )
+            return self._tracker
 
     def get_queue(self) -> list[Mapping[str, Any]]:
         """The user's live jobs, whoever submitted them."""
@@ -267,15 +273,34 @@ class Cluster:
             from slurm.api.slurm_cli import SlurmCliBackend
 
             return _construct(SlurmCliBackend, self._backend_options)
-        known = ["local", "slurm", "ssh"]
-        raise ConfigError(
-            f"backend {self.backend_type!r} does not exist{suggestion(self.backend_type, known)}; "
-            f"choose from {known}"
-        )
+        raise AssertionError("the backend was checked")
 
     def _local_options(self) -> dict[str, Any]:
-        base = Path(self._base).expanduser().absolute()
-        return {"state_dir": str(base / LOCAL_STATE), **self._backend_options}
+        options = {"state_dir": Path(self._base) / LOCAL_STATE, **self._backend_options}
+        state_dir = Path(options["state_dir"]).expanduser().absolute()
+        return {**options, "state_dir": str(state_dir)}
+
+
+def _check_backend(backend_type: object) -> None:
+    if backend_type not in POLL_INTERVALS:
+        near = suggestion(str(backend_type), POLL_INTERVALS)
+        known = ", ".join(POLL_INTERVALS)
+        raise ConfigError(f"backend {backend_type!r} does not exist{near}; choose from {known}")
+
+
+def _poll_intervals(
+    backend_type: str, shortest: float | None, longest: float | None
+) -> tuple[float, float]:
+    """Both intervals in seconds, the backend's own where they were not given. Raises `ConfigError`."""
+    lower, upper = POLL_INTERVALS[backend_type]
+    for name, given in (("poll_interval_min", shortest), ("poll_interval_max", longest)):
+        if given is not None:
+            check_positive(name, given)
+    lower = lower if shortest is None else shortest
+    upper = max(upper, lower) if longest is None else longest
+    if lower > upper:
+        raise ConfigError(f"poll_interval_min {lower:g} is more than poll_interval_max {upper:g}")
+    return lower, upper
 
 
 def _construct(backend: Callable[..., BackendBase], options: Mapping[str, Any]) -> BackendBase:

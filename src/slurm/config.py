@@ -52,6 +52,8 @@ def cluster_arguments(
     environment = env or named or os.environ.get("SLURM_ENV") or DEFAULT
     arguments = _arguments(load(path, environment), path)
     changes = dict(overrides or {})
+    if "submit" in changes:
+        changes["submit"] = {**arguments.get("submit", {}), **changes["submit"]}
     if changes.get("backend_type", arguments["backend_type"]) != arguments["backend_type"]:
         return changes  # another backend: the file's settings are not meant for it
     return {**arguments, **changes}
@@ -87,10 +89,9 @@ def _locate(name_or_path: str | os.PathLike[str] | None) -> tuple[Path, str | No
     """The Slurmfile, and the environment's name if that is what was given."""
     if name_or_path is not None:
         path = Path(name_or_path).expanduser()
-        if path.is_dir():
-            path = path / FILE_NAME
-        if path.is_file():
-            return path, None
+        for candidate in (path, path / FILE_NAME):
+            if candidate.is_file():
+                return candidate, None
         if path.suffix == ".toml" or os.sep in str(name_or_path):
             raise ConfigError(f"there is no Slurmfile at {path}")
     found = find_slurmfile()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import os
 import typing
@@ -83,6 +84,7 @@ class CallBinder:
         order = [name for name in self.signature.parameters if name in given or name in filled]
         bound = self.signature.bind_partial()
         bound.arguments.update((n, given[n] if n in given else filled[n]) for n in order)
+        bound.apply_defaults()  # a positional argument may stand behind one that was left out
         return bound
 
     def _given(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> inspect.BoundArguments:
@@ -106,13 +108,45 @@ def _injected(
 ) -> Iterator[tuple[str, type]]:
     from slurm.workflow import WorkflowContext
 
-    try:
-        hints = typing.get_type_hints(function)
-    except (NameError, TypeError, AttributeError):  # names that only a type checker can resolve
-        hints = {}
+    names = getattr(inspect.unwrap(function), "__globals__", {})
     for name, parameter in signature.parameters.items():
-        hint = hints.get(name, parameter.annotation)
         for kind in (JobContext, WorkflowContext):
-            named = isinstance(hint, str) and hint.split(".")[-1].strip() == kind.__name__
-            if hint is kind or kind in typing.get_args(hint) or named:
+            if _means(parameter.annotation, kind, names):
                 yield name, kind
+
+
+def _means(annotation: Any, kind: type, names: Mapping[str, Any]) -> bool:
+    """Whether an annotation is `kind`, or `kind` and None; also as text, of which any is allowed."""
+    if not isinstance(annotation, str):
+        return annotation is kind or kind in typing.get_args(annotation)
+    try:
+        expression = ast.parse(annotation.strip(), mode="eval").body
+    except SyntaxError:
+        return False
+    return any(_names(part, kind, names) for part in _alternatives(expression))
+
+
+def _alternatives(expression: ast.expr) -> Iterator[ast.expr]:
+    """The parts of ``A | B``, ``Optional[A]`` and ``Union[A, B]``; Python 3.9 evaluates no ``A | B``."""
+    if isinstance(expression, ast.BinOp):
+        yield from _alternatives(expression.left)
+        yield from _alternatives(expression.right)
+    elif isinstance(expression, ast.Subscript):
+        outer = ast.unparse(expression.value).split(".")[-1]
+        inner = expression.slice
+        if outer in ("Optional", "Union"):
+            yield from inner.elts if isinstance(inner, ast.Tuple) else [inner]
+    else:
+        yield expression
+
+
+def _names(expression: ast.expr, kind: type, names: Mapping[str, Any]) -> bool:
+    """Whether the expression is a name for `kind`: what it is bound to, else what it is called."""
+    text = ast.unparse(expression)
+    first, *rest = text.split(".")
+    if first not in names:
+        return text.split(".")[-1] == kind.__name__
+    found: Any = names[first]
+    for name in rest:
+        found = getattr(found, name, None)
+    return found is kind

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import importlib
 import secrets
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -14,7 +16,7 @@ from slurm.errors import ConfigError, NoActiveContext
 from slurm.identity import refer_to
 from slurm.options import normalise
 from slurm.runtime import CallBinder
-from slurm.serialization import JobResultPlaceholder
+from slurm.serialization import MAIN_ALIAS, JobResultPlaceholder
 
 if TYPE_CHECKING:
     from typing import ParamSpec
@@ -86,7 +88,7 @@ class SlurmTask(Generic[P, R]):
         """The function itself, to call without any cluster."""
         return self._function
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
         """Submit a job that calls the function. Raises `NoActiveContext` where no cluster is active."""
         context = get_active_context()
         if context is None:
@@ -99,7 +101,14 @@ class SlurmTask(Generic[P, R]):
         return context.submit_call(self._call(args, kwargs))
 
     def after(self, *jobs: Job[Any]) -> SlurmTask[P, R]:
-        """This task, to start only when `jobs` have completed successfully."""
+        """This task, to start only when `jobs` have completed successfully. Raises ``TypeError``."""
+        from slurm.job import Job
+
+        for job in jobs:
+            if not isinstance(job, Job):
+                raise TypeError(
+                    f"{self.name}.after() takes jobs, one argument each, not {type(job).__name__}"
+                )
         derived = self._copy()
         derived._pending_dependencies = [*self._pending_dependencies, *jobs]
         return derived
@@ -162,11 +171,20 @@ class SlurmTask(Generic[P, R]):
         derived._pending_dependencies = list(self._pending_dependencies)
         return derived
 
+    def __copy__(self) -> SlurmTask[P, R]:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> SlurmTask[P, R]:
+        return self
+
     def __reduce__(self) -> Any:
-        reference = refer_to(self._function) if "<" not in self._qualname else None
-        if reference is not None and reference.kind != "value" and not self._pending_dependencies:
-            return _named_task, (reference.module, reference.qualname, dict(self.options))
-        return _rebuilt_task, (self._function, dict(self.options), self._is_workflow)
+        if self._pending_dependencies:
+            raise TypeError(f"{self.name}.after(...) cannot be an argument; call after() there")
+        reference = refer_to(self._function)
+        settings = (dict(self.options), self.packaging, self._is_workflow)
+        if reference.kind == "value":
+            return _rebuilt_task, (self._function, *settings)
+        return _named_task, (reference.module, reference.qualname, *settings)
 
     def __repr__(self) -> str:
         return f"<{'workflow' if self._is_workflow else 'task'} {self.__module__}.{self._qualname}>"
@@ -179,21 +197,22 @@ def token_of_key(key: str) -> str:
     return "k" + hashlib.sha256(key.encode()).hexdigest()[:31]
 
 
-def _named_task(module: str, qualname: str, options: Mapping[str, str]) -> SlurmTask[Any, Any]:
-    import importlib
-
+def _named_task(module: str, qualname: str, *settings: Any) -> SlurmTask[Any, Any]:
+    if module == MAIN_ALIAS and MAIN_ALIAS not in sys.modules:
+        module = "__main__"
     found: Any = importlib.import_module(module)
     for name in qualname.split("."):
         found = getattr(found, name)
-    task: SlurmTask[Any, Any] = found._copy()
-    task.options = options
-    return task
+    return _rebuilt_task(getattr(found, "unwrapped", found), *settings)
 
 
 def _rebuilt_task(
-    function: Callable[..., Any], options: Mapping[str, str], is_workflow: bool
+    function: Callable[..., Any],
+    options: Mapping[str, str],
+    packaging: PackagingConfig,
+    is_workflow: bool,
 ) -> SlurmTask[Any, Any]:
-    return SlurmTask(function, options=options, is_workflow=is_workflow)
+    return SlurmTask(function, options=options, packaging=packaging, is_workflow=is_workflow)
 
 
 __all__ = ["JobResultPlaceholder", "SlurmTask", "TaskCall"]

@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 INTERVAL_GROWTH = 1.5
 LONGEST_LISTEN = 2.0
+FASTEST_SCAN, SLOWEST_SCAN = 0.02, 0.25
 
 
 class Tracker:
@@ -127,7 +128,9 @@ class Tracker:
     def _listen(self) -> None:
         """Wait for events, no longer than until the next look is due."""
         patience = min(LONGEST_LISTEN, max(0.0, self._next_look - time.monotonic()))
-        names = self.backend.wait_events(self.event_dir, self._seen_events, patience)
+        # While nothing happens the directory, which may be on a file server, is left more in peace.
+        every = min(SLOWEST_SCAN, max(FASTEST_SCAN, self._interval / 20))
+        names = self.backend.wait_events(self.event_dir, self._seen_events, patience, every)
         self._seen_events = names
         by_token = {job.token: job for job in self._live()}
         for name in names:

@@ -29,7 +29,6 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 PROTOCOL = 1
 COMMAND_TIMEOUT = 60.0
-EVENT_SCAN_INTERVAL = 0.03
 SCRUBBED_PREFIXES = ("SLURM_", "SBATCH_", "SRUN_", "SQUEUE_", "SACCT_", "PMI", "PMIX")
 KEPT_VARIABLES = ("SLURM_CONF",)
 SQUEUE_FIELDS = "%i|%T|%r|%N|%k"
@@ -366,27 +365,26 @@ class Agent:
         return {"jobs": [self._submit_one(base, request, blob) for request in requests]}, b""
 
     def _submit_one(self, base: str, request: Dict[str, Any], blob: bytes) -> Dict[str, Any]:
-        receipt = os.path.join(base, ".receipts", request["token"] + ".json")
+        token = request["token"]
+        receipt = os.path.join(base, ".receipts", token + ".json")
         try:
-            with Locked(os.path.join(base, ".receipts", ".lock-" + request["token"][:2])):
+            with Locked(os.path.join(base, ".receipts", ".lock-" + token[:2])):
                 known = read_json(receipt)
                 reattached = known is not None
                 if known is None:
                     self._prepare(request, blob)
                     known = {"job_dir": request["job_dir"], "job_id": None}
                     _write_json(receipt, known)
-                elif known["job_id"] is None:
-                    known["job_id"] = self.scheduler.find_by_token(request["token"])
                 if known["job_id"] is None:
-                    known["job_id"] = self._ask_scheduler(request, receipt)
-                _write_json(receipt, known)
+                    # From here on the first request's directory is the job's, whoever asks again.
+                    known["job_id"] = self._resolve(known["job_dir"], request, receipt, reattached)
+                    _write_json(receipt, known)
+                    metadata = os.path.join(known["job_dir"], "metadata.json")
+                    update_json(metadata, {"job_id": known["job_id"]})
         except AgentError as error:
             return {"error": str(error), "kind": error.kind}
         except OSError as error:
             return {"error": "{}: {}".format(error.strerror, error.filename), "kind": "file"}
-        if not reattached:
-            metadata = os.path.join(known["job_dir"], "metadata.json")
-            update_json(metadata, {"job_id": known["job_id"]})
         return dict(known, reattached=reattached)
 
     def _prepare(self, request: Dict[str, Any], blob: bytes) -> None:
@@ -395,12 +393,23 @@ class Agent:
             path = os.path.join(request["job_dir"], name)
             write_atomic(path, blob[offset : offset + length])
 
-    def _ask_scheduler(self, request: Dict[str, Any], receipt: str) -> str:
+    def _resolve(
+        self, job_dir: str, request: Dict[str, Any], receipt: str, intended_before: bool
+    ) -> str:
+        """The id of the job in `job_dir`: an earlier submission's if it went through, else a new one."""
+        if intended_before:
+            metadata = read_json(os.path.join(job_dir, "metadata.json")) or {}
+            known = metadata.get("job_id") or self.scheduler.find_by_token(request["token"])
+            if known:
+                return str(known)
+        return self._ask_scheduler(job_dir, request, receipt)
+
+    def _ask_scheduler(self, job_dir: str, request: Dict[str, Any], receipt: str) -> str:
         try:
             return str(
                 self.scheduler.submit(
-                    script=os.path.join(request["job_dir"], request["script"]),
-                    cwd=request["job_dir"],
+                    script=os.path.join(job_dir, request["script"]),
+                    cwd=job_dir,
                     options=request["options"],
                     submit_options=request["submit_options"],
                     token=request["token"],
@@ -410,7 +419,7 @@ class Agent:
         except AgentError as error:
             if error.kind != "refused":
                 return self._reconcile(request["token"], error)
-            shutil.rmtree(request["job_dir"])
+            shutil.rmtree(job_dir)
             os.unlink(receipt)
             raise
 
@@ -440,11 +449,11 @@ class Agent:
         return None, b""
 
     def op_events(
-        self, blob: bytes, directory: str, seen: List[str], timeout: float
+        self, blob: bytes, directory: str, seen: List[str], timeout: float, every: float
     ) -> Tuple[Any, bytes]:
         """The names in the event directory, as soon as there is one, else none after `timeout` s.
 
-        An event stays until the client says it has `seen` it: an answer that is lost loses nothing.
+        Looks `every` so many seconds. An event stays until the client says it has `seen` it: an answer that is lost loses nothing.
         """
         for name in seen:
             self.op_remove(b"", os.path.join(directory, os.path.basename(name)))
@@ -453,7 +462,7 @@ class Agent:
             names = sorted(os.listdir(directory))
             if names or time.monotonic() >= deadline:
                 break
-            time.sleep(EVENT_SCAN_INTERVAL)
+            time.sleep(every)
         return names, b""
 
     # Files

@@ -67,8 +67,11 @@ class AgentBackend(BackendBase):
     def cancel_jobs(self, job_ids: Sequence[str]) -> None:
         self._ask("cancel", job_ids=list(job_ids))
 
-    def wait_events(self, directory: str, seen: Sequence[str], timeout: float) -> list[str]:
-        return list(self._ask("events", directory=directory, seen=list(seen), timeout=timeout))
+    def wait_events(
+        self, directory: str, seen: Sequence[str], timeout: float, every: float
+    ) -> list[str]:
+        params = {"directory": directory, "seen": list(seen), "timeout": timeout, "every": every}
+        return list(self.request("events", params)[0])
 
     def get_queue(self) -> list[Mapping[str, Any]]:
         return list(self._ask("queue"))

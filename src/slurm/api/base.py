@@ -110,10 +110,12 @@ class BackendBase(abc.ABC):
         """Cancel these jobs; one that has ended already is no error."""
 
     @abc.abstractmethod
-    def wait_events(self, directory: str, seen: Sequence[str], timeout: float) -> list[str]:
+    def wait_events(
+        self, directory: str, seen: Sequence[str], timeout: float, every: float
+    ) -> list[str]:
         """Names in the event `directory`, as soon as there are any, at the latest after `timeout` seconds.
 
-        Names in `seen` are removed first.
+        Names in `seen` are removed first. The directory is looked into `every` so many seconds.
         """
 
     @abc.abstractmethod

@@ -10,6 +10,7 @@ from typing import Any
 
 from slurm.api.agent_backend import AgentBackend
 from slurm.api.transport import BOOTSTRAP, Channel
+from slurm.checks import check_port, check_positive
 from slurm.errors import ConfigError, TransportError
 
 REQUEST_TIMEOUT = 120.0
@@ -42,6 +43,8 @@ class SSHCommandBackend(AgentBackend):
     ) -> None:
         if not hostname or hostname.startswith("-") or any(c.isspace() for c in hostname):
             raise ConfigError(f"hostname {hostname!r} is not a host: give a name, address or alias")
+        check_port("port", port)
+        check_positive("connect_timeout", connect_timeout)
         self.hostname = hostname
         self.username = username
         self.port = port
@@ -72,7 +75,7 @@ class SSHCommandBackend(AgentBackend):
         if self.known_hosts_file:
             argv += ["-o", f'UserKnownHostsFile="{_literal(self.known_hosts_file)}"']
         if self.port:
-            argv += ["-p", str(int(self.port))]
+            argv += ["-p", str(self.port)]
         if self.username:
             argv += ["-l", self.username]
         command = f"exec {shlex.quote(self.python)} -u -c {shlex.quote(BOOTSTRAP)}"

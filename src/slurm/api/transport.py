@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import secrets
 import subprocess
@@ -97,7 +98,7 @@ class Channel:
         self._break(TransportError(f"the connection to {self.target} was closed"))
 
     def _start_agent(self) -> None:
-        source = resources.files("slurm.api").joinpath("agent.py").read_bytes()
+        source = _agent_source()
         self._nonce = secrets.token_hex(8)
         stdin = self._pipe(self._process.stdin)
         # A refused login closes the pipe under us; the reader says why, from ssh's own words.
@@ -176,6 +177,12 @@ class Channel:
             if thread.is_alive() and thread is not threading.current_thread():
                 thread.join(5)
         return error
+
+
+@functools.lru_cache(maxsize=1)
+def _agent_source() -> bytes:
+    """The agent's text as this process met it first: an upgrade must not change it under a reconnect."""
+    return resources.files("slurm.api").joinpath("agent.py").read_bytes()
 
 
 def _explain(target: str, what: str, stderr: list[str]) -> TransportError:

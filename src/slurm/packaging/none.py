@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +22,13 @@ class NonePackagingStrategy(PackagingStrategy):
     on the nodes that hold the modules tasks import.
     """
 
-    def __init__(self, *, python: str | None = None, pythonpath: Sequence[str] = ()) -> None:
+    def __init__(
+        self, *, python: str | None = None, pythonpath: Sequence[str | os.PathLike[str]] = ()
+    ) -> None:
         if isinstance(pythonpath, str):
             raise ConfigError(f"pythonpath is a list of directories, not the text {pythonpath!r}")
         self.python = python
-        self.pythonpath = list(pythonpath)
+        self.pythonpath = [os.fspath(path) for path in pythonpath]
 
     def prepare(self, task: SlurmTask[Any, Any], cluster: Cluster) -> Environment:
         return Environment([self.python or cluster.python], pythonpath=self.pythonpath)
