@@ -7,7 +7,6 @@ import hashlib
 import importlib.util
 import io
 import posixpath
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,6 +37,8 @@ def archive_for(base: str) -> Archive:
 
 @functools.lru_cache(maxsize=1)
 def _built() -> tuple[str, bytes]:
+    import zipfile
+
     files = dict(sorted(_files()))
     digest = hashlib.sha256()
     for name, content in files.items():

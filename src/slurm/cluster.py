@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import atexit
 import contextlib
 import contextvars
 import inspect
 import os
 import posixpath
-import secrets
 import sys
 import threading
 import weakref
@@ -30,6 +28,8 @@ from slurm.suggest import suggestion
 from slurm.tracker import Tracker
 
 if TYPE_CHECKING:
+    import argparse
+
     from slurm.api.base import JobRequest
     from slurm.submission import Placement
     from slurm.task import SlurmTask, TaskCall
@@ -77,7 +77,7 @@ class Cluster:
         _check_backend(backend_type)
         self.submit_defaults = normalise(submit or {})
         self._base = str(job_base_dir or DEFAULT_BASE)
-        self._client = secrets.token_hex(8)
+        self._client = os.urandom(8).hex()
         self.python = python or ("python3" if backend_type == "ssh" else sys.executable)
         self._backend_options = dict(backend_options)
         self.poll_intervals = _poll_intervals(backend_type, poll_interval_min, poll_interval_max)

@@ -16,9 +16,9 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 import posixpath
 import re
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -60,7 +60,7 @@ class JobDirectory:
     def fresh(cls, base: str, task_name: str, now: datetime.datetime | None = None) -> JobDirectory:
         """A directory nobody has used, under ``base/task_name``; nothing is created."""
         stamp = (now or datetime.datetime.now().astimezone()).strftime("%Y%m%d_%H%M%S")
-        name = f"{stamp}_{secrets.token_hex(4)}"
+        name = f"{stamp}_{os.urandom(4).hex()}"
         return cls(posixpath.join(base, sanitise(task_name), name))
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -12,5 +11,7 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     >>> suggestion("partiton", ["partition", "time"])
     " (did you mean 'partition'?)"
     """
+    import difflib  # half of what importing the SDK would cost, for mistakes only
+
     close = difflib.get_close_matches(name, list(known), n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib
-import secrets
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -49,7 +49,7 @@ class TaskCall:
     kwargs: Mapping[str, Any]
     after: tuple[Job[Any], ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
-    token: str = field(default_factory=lambda: secrets.token_hex(16))
+    token: str = field(default_factory=lambda: os.urandom(16).hex())
 
 
 class SlurmTask(Generic[P, R]):

@@ -81,7 +81,7 @@ def test_an_exception_arrives_as_itself_with_the_remote_traceback(
         job.get_result(TIMEOUT)
     assert raised.value.code == 7
     assert isinstance(raised.value.__cause__, RemoteTraceback)
-    assert "cluster_tasks.py" in str(raised.value.__cause__)
+    assert "raise Unlucky(message, code)" in str(raised.value.__cause__)
     assert "about to fail" in job.get_stderr()
     settled(slurm_cluster, [job.id], "FAILED")
 

@@ -6,31 +6,38 @@ nothing from ``slurm``, and runs on Python 3.6.
 
 Two rooms: the file operations and `Agent`, which answers named requests (`Agent.call`), and
 `SlurmCommands`, the dialect of ``sbatch``, ``squeue``, ``sacct`` and ``scancel``. A scheduler that
-is not Slurm (the local one) takes the place of `SlurmCommands` and nothing else changes.
+is not Slurm (the local one) takes the place of `SlurmCommands` and nothing else changes. Every job
+imports this file, so what only some requests need is imported there.
 """
 
+import binascii
 import errno
 import fcntl
-import hashlib
 import io
 import json
 import os
 import pwd
-import shutil
 import stat
 import struct
-import subprocess
 import sys
-import tempfile
 import threading
 import time
-import zipfile
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 PROTOCOL = 1
 COMMAND_TIMEOUT = 60.0
 SCRUBBED_PREFIXES = ("SLURM_", "SBATCH_", "SRUN_", "SQUEUE_", "SACCT_", "PMI", "PMIX")
-KEPT_VARIABLES = ("SLURM_CONF",)
+KEPT_VARIABLES = ("SLURM_CONF", "SLURM_ENV")
+# What sbatch prints when the controller may have taken the job without saying so.
+LOST_ANSWERS = (
+    "timed out",
+    "unable to contact",
+    "zero bytes were transmitted",
+    "communication",
+    "connection re",
+    "transport endpoint",
+    "unexpected message",
+)
 SQUEUE_FIELDS = "%i|%T|%r|%N|%k"
 SACCT_FIELDS = "JobIDRaw,State,ExitCode,Partition,NodeList,Start,End,Restarts"
 
@@ -46,16 +53,21 @@ class AgentError(Exception):
 # --- files ---------------------------------------------------------------------------------------
 
 
+def unique_name() -> str:
+    """A file name that no other process on any node chooses."""
+    return binascii.hexlify(os.urandom(8)).decode("ascii")
+
+
 def write_atomic(path: str, data: bytes, mode: int = 0o600) -> None:
     """Write `data` to `path` so that a reader sees the old file or the whole new one, never a part."""
     folder, name = os.path.split(path)
-    handle, temporary = tempfile.mkstemp(prefix="." + name[:60] + ".", dir=folder)
+    temporary = os.path.join(folder, ".{}.{}".format(name[:60], unique_name()))
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, mode)
         os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)
@@ -184,6 +196,8 @@ class SlurmCommands:
         self.accounting = True
 
     def run(self, argv: List[str], cwd: Optional[str] = None) -> Tuple[int, str, str]:
+        import subprocess
+
         environment = scrubbed_environment()
         environment["SLURM_TIME_FORMAT"] = "%s"
         try:
@@ -224,10 +238,12 @@ class SlurmCommands:
         code, out, err = self.run(sbatch_argv(script, submit_options), cwd)
         if code == 0:
             # --parsable prints "id" or "id;cluster", after whatever a site's wrapper prints first.
-            return out.strip().splitlines()[-1].split(";")[0].strip()
+            job_id = (out.split() or [""])[-1].split(";")[0]
+            if job_id.isdigit():
+                return job_id
         message = err.strip() or out.strip() or "sbatch exited with {}".format(code)
-        timed_out = "timed out" in message.lower() or "unable to contact" in message.lower()
-        raise AgentError("unanswered" if timed_out else "refused", message)
+        lost = code <= 0 or any(words in message.lower() for words in LOST_ANSWERS)
+        raise AgentError("unanswered" if lost else "refused", message)
 
     def find_by_token(self, token: str) -> Optional[str]:
         for row in self._squeue():
@@ -236,8 +252,9 @@ class SlurmCommands:
         argv = ["sacct", "-n", "-P", "-X", "-S", "now-2days", "-o", "JobIDRaw,Comment"]
         code, out, err = self.run(argv)
         if code != 0:
-            self._without_accounting(err)
-            return None
+            if self._accounting_is_off(err):
+                return None
+            raise AgentError("unreachable", err.strip() or "sacct exited with {}".format(code))
         for line in out.splitlines():
             job_id, _, comment = line.partition("|")
             if comment.split(" ")[0].strip() == token:
@@ -254,8 +271,10 @@ class SlurmCommands:
             )
             if code == 0:
                 rows += [row for row in parse_sacct(out) if row["job_id"] in wanted]
-            else:
-                self._without_accounting(err)
+            elif not self._accounting_is_off(err):  # it will know them when it is back
+                rows += [
+                    {"job_id": job_id, "state": "UNKNOWN", "source": "sacct"} for job_id in left
+                ]
         return rows
 
     def queue(self) -> List[Dict[str, Any]]:
@@ -272,7 +291,10 @@ class SlurmCommands:
             raise AgentError("unreachable", err.strip())
         partitions = []
         for line in out.splitlines():
-            name, available, limit, nodes, state, gres = line.split("|", 5)
+            fields = line.split("|", 5)
+            if len(fields) != 6 or not fields[3].isdigit():
+                continue  # what a site prints before
+            name, available, limit, nodes, state, gres = fields
             partitions.append(
                 {
                     "partition": name.rstrip("*"),
@@ -293,11 +315,11 @@ class SlurmCommands:
             raise AgentError("unreachable", err.strip() or "squeue exited with {}".format(code))
         return parse_squeue(out)
 
-    def _without_accounting(self, stderr: str) -> None:
+    def _accounting_is_off(self, stderr: str) -> bool:
+        """Whether this site has no accounting; remembered, so that nobody asks again."""
         if "accounting storage is disabled" in stderr.lower():
             self.accounting = False
-        else:
-            raise AgentError("unreachable", stderr.strip() or "sacct failed without a word")
+        return not self.accounting
 
 
 # --- the agent -----------------------------------------------------------------------------------
@@ -336,12 +358,19 @@ class Agent:
 
     def op_install(self, blob: bytes, directory: str) -> Tuple[Any, bytes]:
         """Unpack the zip archive in `blob` to `directory`, which appears whole or not at all."""
+        import compileall
+        import shutil
+        import zipfile
+
         directory = os.path.expanduser(directory)
         parent = os.path.dirname(directory)
         make_private_directory(parent)
-        staging = tempfile.mkdtemp(prefix=".new-", dir=parent)
+        staging = os.path.join(parent, ".new-" + unique_name())
+        os.mkdir(staging, 0o700)
         with zipfile.ZipFile(io.BytesIO(blob)) as archive:
             archive.extractall(staging)
+        # Jobs of this Python start twice as fast; those of another compile for themselves.
+        compileall.compile_dir(staging, quiet=2)
         try:
             os.rename(staging, directory)
         except OSError:  # somebody else was quicker, with the same content
@@ -417,9 +446,9 @@ class Agent:
                 )
             )
         except AgentError as error:
-            if error.kind != "refused":
+            if error.kind not in ("refused", "scheduler"):
                 return self._reconcile(request["token"], error)
-            shutil.rmtree(job_dir)
+            self.op_remove(b"", job_dir)
             os.unlink(receipt)
             raise
 
@@ -508,6 +537,8 @@ class Agent:
 
     def op_remove(self, blob: bytes, path: str) -> Tuple[Any, bytes]:
         """Remove a file or a whole directory; what is not there is removed already."""
+        import shutil
+
         path = os.path.expanduser(path)
         try:
             if stat.S_ISDIR(os.lstat(path).st_mode):
@@ -588,11 +619,6 @@ class Server:
             }
         with self.writing:
             write_frame(self.answers, reply, out)
-
-
-def fingerprint(source: bytes) -> str:
-    """A short content address."""
-    return hashlib.sha256(source).hexdigest()[:16]
 
 
 def serve_over_stdio(nonce: str) -> None:

@@ -36,8 +36,11 @@ class AgentBackend(BackendBase):
     def _ask(self, op: str, **params: Any) -> Any:
         return self.request(op, params)[0]
 
-    @functools.lru_cache(maxsize=1)  # noqa: B019 - one entry, and a backend lives as long as its cluster
     def host(self) -> Host:
+        return self._host
+
+    @functools.cached_property
+    def _host(self) -> Host:
         said = self._ask("hello")
         major, minor, micro = said["python"]
         return Host(said["home"], said["user"], (major, minor, micro), said["executable"])

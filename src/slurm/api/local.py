@@ -19,7 +19,7 @@ class LocalBackend(InProcessBackend):
     def __init__(
         self, *, state_dir: str, max_cpus: int | None = None, idle_timeout: float = 30.0
     ) -> None:
-        from slurm.api.local_scheduler import LocalScheduler
+        from slurm.local.scheduler import LocalScheduler
 
         self.scheduler = LocalScheduler(
             os.path.abspath(os.path.expanduser(state_dir)),

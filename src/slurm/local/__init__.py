@@ -1,0 +1,19 @@
+"""A small Slurm stand-in for a machine without Slurm: one daemon, one supervisor per job.
+
+::
+
+    scheduler.LocalScheduler   what the agent calls, with the words of Slurm
+      -> client                starts the daemon when there is none, and asks it
+      -> daemon                the process: loop, signals, the lock that makes it the only one
+           server              lines over a Unix socket
+           service             what a request or an event means
+             queue, jobs       pure: which job may start, what is known of it
+             journal, state    what survives a crash, and which file is called what
+             processes         starts and adopts supervisors
+      -> supervisor            one process per job: starts it, holds it to its limit, ends all of it
+           launch, ps          what to start; whose processes there are
+
+One daemon serves one state directory: every client and every workflow job that names it. Daemon and
+supervisors outlive their clients; a daemon that is killed is replaced by the next client, which
+takes over the jobs that run.
+"""

@@ -1,0 +1,152 @@
+"""What a local job runs as: its environment, its files, its working directory. Pure."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from slurm.local.jobs import LocalJob, partition_of
+
+NO_LIMIT = 365 * 24 * 3600  # seconds; what slurmctld adds for the end time of a job without limit
+PATTERN = re.compile(r"%(%|([0-9]*)([AJjNnstux]))")
+
+
+@dataclass(frozen=True)
+class Launch:
+    """Everything needed to run a job.
+
+    `stderr` is empty when it goes where stdout goes; `time_limit` and `kill_wait` are seconds;
+    `pid_file` and `status_file` are what the supervisor leaves for the daemon.
+    """
+
+    argv: tuple[str, ...]
+    cwd: str
+    environment: Mapping[str, str]
+    stdin: str
+    stdout: str
+    stderr: str
+    append: bool
+    umask: int
+    time_limit: int | None
+    kill_wait: float
+    pid_file: str
+    status_file: str
+
+
+def launch_of(
+    job: LocalJob,
+    *,
+    environment: Mapping[str, str],
+    umask: int,
+    max_cpus: int,
+    kill_wait: float,
+    spool: str,
+) -> Launch:
+    """How `job`, which is about to start, is run for the client whose `environment` is given."""
+    return Launch(
+        argv=("/bin/bash", job.script),
+        cwd=job.cwd,
+        environment={
+            **exported(environment, job.options.get("export", "ALL")),
+            **slurm_variables(job, min(job.cpus, max_cpus)),
+        },
+        stdin=_file(job, "input", "/dev/null"),
+        stdout=_file(job, "output", "slurm-%j.out"),
+        stderr=_file(job, "error", ""),
+        append=job.options.get("open-mode", "truncate").startswith("a"),
+        umask=umask,
+        time_limit=job.time_limit,
+        kill_wait=kill_wait,
+        pid_file=posixpath.join(spool, f"{job.job_id}.pid"),
+        status_file=posixpath.join(spool, f"{job.job_id}.status"),
+    )
+
+
+def exported(environment: Mapping[str, str], export: str) -> dict[str, str]:
+    """The part of the client's environment that sbatch's ``--export`` lets through."""
+    result: dict[str, str] = {}
+    for item in export.split(","):
+        name, given, value = item.partition("=")
+        if given:
+            result[name] = value
+        elif name == "ALL":
+            result = {**environment, **result}
+        elif name in environment:
+            result[name] = environment[name]
+    return result
+
+
+def slurm_variables(job: LocalJob, cpus: int) -> dict[str, str]:
+    """What Slurm sets in the environment of a batch job that was given `cpus` on this machine."""
+    job_id, options, start = str(job.job_id), job.options, int(job.start or 0)
+    tasks = options.get("ntasks", options.get("ntasks-per-node", "1"))
+    variables = {
+        "SLURM_CLUSTER_NAME": "local",
+        "SLURM_JOB_ID": job_id,
+        "SLURM_JOBID": job_id,
+        "SLURM_JOB_NAME": job.name,
+        "SLURM_JOB_PARTITION": partition_of(job),
+        "SLURM_SUBMIT_DIR": job.cwd,
+        "SLURM_JOB_NODELIST": job.node,
+        "SLURM_NODELIST": job.node,
+        "SLURMD_NODENAME": job.node,
+        "SLURM_JOB_NUM_NODES": "1",
+        "SLURM_NNODES": "1",
+        "SLURM_NTASKS": tasks,
+        "SLURM_NPROCS": tasks,
+        "SLURM_TASKS_PER_NODE": tasks,
+        "SLURM_CPUS_ON_NODE": str(cpus),
+        "SLURM_JOB_CPUS_PER_NODE": str(cpus),
+        "SLURM_PROCID": "0",
+        "SLURM_LOCALID": "0",
+        "SLURM_NODEID": "0",
+        "SLURM_JOB_START_TIME": str(start),
+        "SLURM_JOB_END_TIME": str(start + (job.time_limit or NO_LIMIT)),
+    }
+    if "cpus-per-task" in options:
+        variables["SLURM_CPUS_PER_TASK"] = options["cpus-per-task"]
+    if job.restarts:
+        variables["SLURM_RESTART_COUNT"] = str(job.restarts)
+    return variables
+
+
+def expand_filename_pattern(pattern: str, values: Mapping[str, Any]) -> str:
+    """A file name pattern of sbatch with its symbols replaced; `values` maps a symbol's letter.
+
+    A number after the percent sign pads numbers with zeros. A backslash anywhere switches all
+    symbols off, as in Slurm, and ``\\\\`` is one backslash then.
+    """
+    if "\\" in pattern:
+        return re.sub(r"\\(\\?)", r"\1", pattern)
+
+    def symbol(match: re.Match[str]) -> str:
+        if match[1] == "%":
+            return "%"
+        value = values[match[3]]
+        width = min(int(match[2] or "0"), 10)
+        return f"{value:0{width}}" if isinstance(value, int) else str(value)
+
+    return PATTERN.sub(symbol, pattern)
+
+
+def _file(job: LocalJob, option: str, default: str) -> str:
+    pattern = job.options.get(option, default)
+    if not pattern:
+        return ""
+    job_id = job.job_id
+    numbers = {"A": job_id, "J": job_id, "j": job_id, "n": 0, "t": 0, "s": "batch"}
+    names = {"N": job.node, "u": _user(), "x": job.name}
+    return posixpath.join(job.cwd, expand_filename_pattern(pattern, {**numbers, **names}))
+
+
+def _user() -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container may run as a user it does not know
+        return str(os.getuid())

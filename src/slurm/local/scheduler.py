@@ -1,0 +1,149 @@
+"""The client of the local scheduler: Slurm's words on a machine without Slurm.
+
+The daemon behind it (`daemon`) is started on demand, is shared by all clients with the same
+state directory, jobs included, and outlives them. Every call is one connection, so a scheduler
+object may be used by several threads and across a fork.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from typing import Any
+
+from slurm.api.agent import AgentError, scrubbed_environment
+from slurm.local.client import DaemonClient, Unreachable
+from slurm.local.state import PROTOCOL, StateDirectory, StateError
+
+END_TIMEOUT = 30.0  # seconds for a daemon to be gone
+_UMASK_LOCK = threading.Lock()
+
+
+class LocalScheduler:
+    """The scheduler whose queue, journal and socket are in `state_dir`.
+
+    `max_cpus` bounds the cpus of the jobs that run at once (default: what the running daemon has,
+    and the machine's for a new one); the last submission that names it wins. `idle_timeout` and
+    `kill_wait` (between SIGTERM and SIGKILL) are seconds and hold for a daemon this client starts.
+
+    Every method raises `AgentError`: of kind ``refused`` when the scheduler says no, and
+    ``unreachable`` when it cannot be reached or started.
+    """
+
+    def __init__(
+        self,
+        state_dir: str,
+        *,
+        max_cpus: int | None = None,
+        idle_timeout: float = 30.0,
+        kill_wait: float = 5.0,
+    ) -> None:
+        if max_cpus is not None and max_cpus < 1:
+            raise ValueError(f"max_cpus={max_cpus}: a scheduler needs at least one cpu")
+        self._state = StateDirectory(state_dir)
+        self._umask = _umask()
+        self._max_cpus = max_cpus
+        self._end_timeout = END_TIMEOUT + kill_wait
+        self._client = DaemonClient(
+            self._state,
+            {"max_cpus": max_cpus or 0, "idle_timeout": idle_timeout, "kill_wait": kill_wait},
+        )
+
+    def submit(
+        self,
+        script: str,
+        cwd: str,
+        options: dict[str, str],
+        submit_options: dict[str, str],
+        token: str,
+        orchestrator: bool,
+    ) -> str:
+        """Queue the job script at the path `script`; its job id, or that of an earlier `token`.
+
+        The job runs in `cwd` with this process's environment. `submit_options` win over `options`.
+        An `orchestrator` waits for other jobs and takes no cpu from them.
+        """
+        answer: str = self._call(
+            "submit",
+            script=os.path.join(os.path.abspath(cwd), script),
+            cwd=os.path.abspath(cwd),
+            options=options,
+            submit_options=submit_options,
+            token=token,
+            orchestrator=orchestrator,
+            environment=scrubbed_environment(),
+            umask=self._umask,
+            max_cpus=self._max_cpus,
+        )
+        return answer
+
+    def query(self, job_ids: list[str]) -> list[dict[str, Any]]:
+        """What is known of these jobs; ids nobody knows are left out.
+
+        Each a dict of job_id, state, reason, exit_code (``code:signal``), node, start and end (Unix
+        seconds or None) and restarts.
+        """
+        rows: list[dict[str, Any]] = self._call("query", job_ids=job_ids)
+        return rows
+
+    def cancel(self, job_ids: list[str]) -> None:
+        """Cancel jobs; one that has ended or is not known is no error."""
+        self._call("cancel", job_ids=job_ids)
+
+    def find_by_token(self, token: str) -> str | None:
+        """The job an earlier submission with this token became."""
+        job_id: str | None = self._call("find_by_token", token=token)
+        return job_id
+
+    def queue(self) -> list[dict[str, Any]]:
+        """All jobs that have not ended: what `query` says, and name, cpus, partition and the like."""
+        rows: list[dict[str, Any]] = self._call("queue")
+        return rows
+
+    def info(self) -> dict[str, Any]:
+        """The daemon's ``max_cpus`` and ``pid``, and how many jobs are ``running`` and ``pending``."""
+        info: dict[str, Any] = self._call("info")
+        return info
+
+    def is_running(self) -> bool:
+        """Whether there is a daemon at the moment; asking starts none."""
+        try:
+            return self._client.is_running()
+        except StateError as error:
+            raise AgentError("unreachable", str(error)) from None
+
+    def shutdown(self, kill_jobs: bool = False) -> None:
+        """End the daemon, if there is one, and return when it is gone.
+
+        Its jobs go on, and the next daemon takes them up; with `kill_jobs` they are cancelled, also
+        those of a daemon that was killed.
+        """
+        if not self._state.journal.exists():
+            return
+        if kill_jobs or self.is_running():
+            self._call("shutdown", kill_jobs=kill_jobs)
+        if not self._client.await_end(self._end_timeout):
+            raise AgentError(
+                "unreachable", f"the local scheduler did not end; see {self._state.log}"
+            )
+
+    def _call(self, operation: str, **parameters: Any) -> Any:
+        request = {"protocol": PROTOCOL, "op": operation, **parameters}
+        try:
+            answer = json.loads(self._client.ask(json.dumps(request).encode() + b"\n"))
+        except Unreachable as error:
+            # Of a submission that was never sent nobody need ask what has become of it.
+            refused = operation == "submit" and not error.sent
+            raise AgentError("refused" if refused else "unreachable", str(error)) from None
+        if "error" in answer:
+            raise AgentError(answer["kind"], answer["error"])
+        return answer["ok"]
+
+
+def _umask() -> int:
+    """This process's umask, which cannot be read without setting it; hence the lock."""
+    with _UMASK_LOCK:
+        umask = os.umask(0o077)
+        os.umask(umask)
+    return umask

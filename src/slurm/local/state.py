@@ -1,0 +1,142 @@
+"""The state directory of a local scheduler: the one owner of its file names, and its socket's address."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+# What client and daemon say to each other; a daemon may be older than its client.
+PROTOCOL = 1
+# The shortest limit among Unixes is 104 bytes (macOS), the closing NUL included.
+LONGEST_ADDRESS = 103
+
+
+class StateError(Exception):
+    """The state directory cannot be used; the message is one line that says why."""
+
+
+def write_atomic(path: Path, data: bytes, *, sync: bool = True) -> None:
+    """Write a private file so that readers see the old content or all of the new.
+
+    With `sync`, it survives a crash of the machine as well.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with open(handle, "wb") as file:
+        file.write(data)
+        file.flush()
+        if sync:
+            os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+class StateDirectory:
+    """Paths in a scheduler's state directory::
+
+    daemon.lock     held by the daemon as long as it lives; says who it is
+    start.lock      held by a client that starts a daemon
+    scheduler.sock  where the daemon listens
+    daemon.log      what the daemon has to say
+    journal.jsonl   every job
+    spool/ID.json   a live job's environment; gone when the job has ended
+    spool/ID.alive  a named pipe its supervisor holds open, which proves that it lives
+    spool/ID.pid    written by the job's process just before it becomes the job
+    spool/ID.status how it ended
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = Path(os.path.realpath(Path(path).expanduser()))
+        self.spool = self.path / "spool"
+        self.socket = self.path / "scheduler.sock"
+        self.log = self.path / "daemon.log"
+        self.journal = self.path / "journal.jsonl"
+        self.daemon_lock = self.path / "daemon.lock"
+        self.start_lock = self.path / "start.lock"
+
+    def prepare(self) -> None:
+        """Make sure of the directories, private to this user. Raises `StateError`."""
+        try:
+            for missing in (*reversed(self.path.parents), self.path):
+                missing.mkdir(mode=0o700, exist_ok=True)
+            names = {one.name for one in self.path.iterdir()}
+            if names and self.daemon_lock.name not in names:  # it is the first file to be made
+                raise StateError(f"{self.path} has other things in it; choose a new directory")
+            _make_private(self.path, "choose another")
+            self.daemon_lock.touch(mode=0o600)
+            self.spool.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise StateError(f"{error.filename}: {error.strerror}") from None
+
+    def spooled(self, job_id: int, kind: str) -> Path:
+        """A job's file in the spool; `kind` is one of ``json``, ``alive``, ``pid``, ``status``."""
+        return self.spool / f"{job_id}.{kind}"
+
+    def read_spooled(self, job_id: int, kind: str) -> dict[str, Any] | None:
+        """The JSON object in a job's spool file, None where there is no such file."""
+        try:
+            content: dict[str, Any] = json.loads(self.spooled(job_id, kind).read_bytes())
+        except FileNotFoundError:
+            return None
+        return content
+
+    def write_spooled(self, job_id: int, kind: str, content: Mapping[str, Any]) -> None:
+        """Write a job's spool file."""
+        write_atomic(self.spooled(job_id, kind), json.dumps(content).encode())
+
+    def forget_spooled(self, job_id: int, *kinds: str) -> None:
+        """Remove files of a job from the spool."""
+        for kind in kinds or ("json", "alive", "pid", "status"):
+            with contextlib.suppress(FileNotFoundError):
+                self.spooled(job_id, kind).unlink()
+
+    def socket_address(self) -> str:
+        """An address for the socket that is short enough for the kernel.
+
+        A long path is reached through a link to the directory, in a directory of this user's under
+        a temporary one. Every client makes the link it needs, so cleaning that away does no harm.
+        Raises `StateError`.
+        """
+        if len(os.fsencode(self.socket)) <= LONGEST_ADDRESS:
+            return str(self.socket)
+        import hashlib
+        import tempfile
+
+        digest = hashlib.sha256(os.fsencode(self.path)).hexdigest()[:16]
+        problem = StateError(f"state directory {self.path}: its path is too long for a socket")
+        for temporary in (tempfile.gettempdir(), "/tmp"):  # noqa: S108 - checked by _make_private
+            link = Path(temporary) / f"slurm-sdk-{os.getuid()}" / digest
+            address = str(link / self.socket.name)
+            if len(os.fsencode(address)) <= LONGEST_ADDRESS:
+                try:
+                    self._make_link(link)
+                except StateError as error:
+                    problem = error
+                else:
+                    return address
+        raise problem
+
+    def _make_link(self, link: Path) -> None:
+        try:
+            link.parent.mkdir(mode=0o700, exist_ok=True)
+            _make_private(link.parent, "set TMPDIR to another directory")
+            while not (link.is_symlink() and os.readlink(link) == str(self.path)):
+                with contextlib.suppress(FileNotFoundError):
+                    link.unlink()
+                with contextlib.suppress(FileExistsError):
+                    link.symlink_to(self.path)
+        except OSError as error:
+            raise StateError(f"{error.filename}: {error.strerror}") from None
+
+
+def _make_private(path: Path, advice: str) -> None:
+    """See to it that `path` is a directory of this user which nobody else can enter."""
+    status = path.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
+        raise StateError(f"{path} is not a directory of this user's own; {advice}")
+    if status.st_mode & 0o077:
+        path.chmod(0o700)

@@ -1,0 +1,178 @@
+"""The supervisor: a process per job that outlives the daemon, ends the job and records how it ended.
+
+The daemon forks it; it forks the job's ``/bin/bash``, in a session of its own, and then only waits.
+It enforces the time limit, cancels on SIGTERM, and kills what the job leaves behind. Until then it
+holds the job's named pipe open: the daemon, or the next daemon, reads its end from that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import NoReturn
+
+from slurm.local.launch import Launch
+from slurm.local.ps import any_alive, descendant_groups, signal_group
+from slurm.local.state import write_atomic
+
+# Seconds to wait for killed processes to be gone; one that waits for a dead disk may take longer.
+LEFTOVER_WAIT = 5.0
+# What Python set otherwise for itself or a login shell for its children.
+DEFAULT_SIGNALS = ("SIGPIPE", "SIGXFSZ", "SIGHUP", "SIGINT", "SIGTERM", "SIGQUIT", "SIGCHLD")
+
+
+def spawn(launch: Launch, lifeline: int) -> int:
+    """Fork the supervisor of a job; returns its process id.
+
+    `lifeline` is the file descriptor it keeps open as long as it lives. Raises OSError.
+    """
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        process = os.fork()
+        if process == 0:
+            _become_supervisor(launch, lifeline)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    return process
+
+
+def _become_supervisor(launch: Launch, lifeline: int) -> NoReturn:
+    try:
+        os.setsid()
+        _close_all_but(lifeline)
+        _Supervisor(launch).run()
+    except BaseException as error:  # noqa: BLE001 - the daemon's own code must not run twice
+        sys.stderr.write(f"supervisor of {launch.argv}: {type(error).__name__}: {error}\n")
+        sys.stderr.flush()
+    finally:
+        os._exit(0)
+
+
+def _close_all_but(kept: int) -> None:
+    """Sockets, locks and other jobs' pipes must not stay open here when the daemon is gone."""
+    for name in os.listdir("/dev/fd"):
+        if int(name) > 2 and int(name) != kept:
+            with contextlib.suppress(OSError):  # the listing's own descriptor is closed already
+                os.close(int(name))
+
+
+class _Supervisor:
+    def __init__(self, launch: Launch) -> None:
+        self.launch = launch
+        self.cause: str | None = None
+        self.kill_at: float | None = None
+        self.groups: set[int] = set()
+        self.status: int | None = None
+        self.wakeup, write_end = os.pipe()
+        os.set_blocking(write_end, False)
+        signal.set_wakeup_fd(write_end)
+        for number in (signal.SIGCHLD, signal.SIGTERM):
+            signal.signal(number, lambda *_: None)
+        self.limit_at: float | None = None
+        if launch.time_limit is not None:
+            self.limit_at = time.monotonic() + launch.time_limit
+
+    def run(self) -> None:
+        self.job, error = _start_job(self.launch)
+        self.groups.add(self.job)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+        while not self._has_ended():
+            self._wait()
+        self._kill_leftovers()
+        status = {"error": error, "cause": self.cause, "end": time.time(), "wait": self.status}
+        write_atomic(Path(self.launch.status_file), json.dumps(status).encode())
+
+    def _has_ended(self) -> bool:
+        if hasattr(os, "waitid"):  # unreaped, the job keeps the id of its group from being reused
+            options = os.WEXITED | os.WNOHANG | os.WNOWAIT
+            return os.waitid(os.P_PID, self.job, options) is not None
+        process, status = os.waitpid(self.job, os.WNOHANG)  # macOS before Python 3.13
+        if process:
+            self.status = status
+        return bool(process)
+
+    def _wait(self) -> None:
+        now = time.monotonic()
+        if self.limit_at is not None and now >= self.limit_at:
+            self.limit_at = None
+            self._terminate("limit")
+        if self.kill_at is not None and now >= self.kill_at:
+            self.kill_at = None
+            self._signal(signal.SIGKILL)
+        moments = [moment for moment in (self.limit_at, self.kill_at) if moment is not None]
+        # A day at most: some kernels refuse longer waits.
+        timeout = min(max(0.0, min(moments) - now), 86400.0) if moments else None
+        ready = select.select([self.wakeup], [], [], timeout)[0]
+        if ready and signal.SIGTERM in os.read(self.wakeup, 4096):
+            self._terminate("cancel")
+
+    def _terminate(self, cause: str) -> None:
+        if self.cause is None:
+            self.cause = cause
+            self.kill_at = time.monotonic() + self.launch.kill_wait
+            self._signal(signal.SIGTERM)
+            self._signal(signal.SIGCONT)
+
+    def _signal(self, number: int) -> None:
+        """Signal every process group in which a descendant of the job is, the job's own first."""
+        self.groups |= descendant_groups(self.job) - {os.getpgrp()}
+        for group in sorted(self.groups, key=lambda one: one != self.job):
+            signal_group(group, number)
+
+    def _kill_leftovers(self) -> None:
+        """As at the end of a job under Slurm: nothing of it goes on."""
+        groups = self.groups if self.cause else {self.job}
+        for group in groups:
+            signal_group(group, signal.SIGKILL)
+        if self.status is None:
+            self.status = os.waitpid(self.job, 0)[1]
+        deadline = time.monotonic() + LEFTOVER_WAIT
+        while any_alive(groups) and time.monotonic() < deadline:
+            time.sleep(0.005)
+
+
+def _start_job(launch: Launch) -> tuple[int, str]:
+    """Fork the job; its process id, and why it could not become ``bash`` (empty when it did)."""
+    read_end, write_end = os.pipe()
+    process = os.fork()
+    if process == 0:
+        _become_job(launch, write_end)
+    os.close(write_end)
+    with open(read_end, "rb") as pipe:
+        return process, pipe.read().decode("utf-8", "replace")
+
+
+def _become_job(launch: Launch, complaint: int) -> NoReturn:
+    try:
+        os.setsid()
+        os.umask(launch.umask)
+        os.chdir(launch.cwd)
+        _open_files(launch)
+        supervision = {"pid": os.getpid(), "supervisor": os.getppid(), "start": time.time()}
+        write_atomic(Path(launch.pid_file), json.dumps(supervision).encode(), sync=False)
+        for name in DEFAULT_SIGNALS:
+            signal.signal(getattr(signal, name), signal.SIG_DFL)
+        signal.set_wakeup_fd(-1)
+        signal.pthread_sigmask(signal.SIG_SETMASK, set())
+        os.execve(launch.argv[0], launch.argv, dict(launch.environment))
+    except OSError as error:
+        os.write(complaint, f"{error.strerror}: {error.filename}".encode("utf-8", "replace"))
+    except ValueError as error:
+        os.write(complaint, f"{error}".encode("utf-8", "replace"))
+    finally:
+        os._exit(1)
+
+
+def _open_files(launch: Launch) -> None:
+    how = os.O_WRONLY | os.O_CREAT | (os.O_APPEND if launch.append else os.O_TRUNC)
+    stdin = os.open(launch.stdin, os.O_RDONLY)
+    stdout = os.open(launch.stdout, how, 0o666)
+    stderr = os.open(launch.stderr, how, 0o666) if launch.stderr else stdout
+    for handle, target in ((stdin, 0), (stdout, 1), (stderr, 2)):
+        os.dup2(handle, target)

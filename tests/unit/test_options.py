@@ -1,0 +1,261 @@
+"""sbatch options: names, values, and the one line each becomes."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import PurePosixPath
+from typing import Any
+
+import pytest
+
+from slurm.errors import ConfigError
+from slurm.options import (
+    InvalidOption,
+    directive,
+    escape_filename_pattern,
+    normalise,
+    parse_time_limit,
+)
+
+
+def refusal(**options: Any) -> str:
+    with pytest.raises(InvalidOption) as caught:
+        normalise(options)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_keywords_become_long_names_and_values_text() -> None:
+    assert normalise({"cpus_per_task": 4, "mem": "4GB", "partition": "gpu", "nodes": "1-4"}) == {
+        "cpus-per-task": "4",
+        "mem": "4GB",
+        "partition": "gpu",
+        "nodes": "1-4",
+    }
+
+
+def test_true_is_a_flag_and_false_or_none_says_nothing() -> None:
+    assert normalise({"requeue": True, "exclusive": True, "contiguous": False, "qos": None}) == {
+        "requeue": "",
+        "exclusive": "",
+    }
+
+
+def test_normalised_options_normalise_to_themselves() -> None:
+    once = normalise({"requeue": True, "exclusive": "user", "time": 10, "output": "/a b/%j.out"})
+    assert normalise(once) == once
+
+
+def test_an_unknown_option_is_refused_with_a_near_match() -> None:
+    message = refusal(cpu_per_task=4)
+    assert "cpu_per_task" in message
+    assert "cpus_per_task" in message
+    assert "zzz" in refusal(zzz=1)
+
+
+def test_an_invalid_option_is_a_configuration_and_a_value_error() -> None:
+    assert issubclass(InvalidOption, ConfigError)
+    assert issubclass(InvalidOption, ValueError)
+
+
+def test_an_option_given_in_both_spellings_is_refused() -> None:
+    with pytest.raises(InvalidOption, match="twice"):
+        normalise({"cpus_per_task": 1, "cpus-per-task": 2})
+
+
+@pytest.mark.parametrize(
+    ("option", "instead"),
+    [
+        ("array", ".map"),
+        ("wait", "get_result"),
+        ("wrap", "function"),
+        ("parsable", "id"),
+        ("test_only", "print"),
+        ("help", "sbatch"),
+    ],
+)
+def test_what_the_sdk_does_itself_is_refused_with_what_to_use(option: str, instead: str) -> None:
+    message = refusal(**{option: "1"})
+    assert option in message
+    assert instead in message
+
+
+def test_paths_and_files_of_the_job_may_be_given() -> None:
+    assert normalise({"output": PurePosixPath("/logs/%j.out"), "error": "/logs/%j.err"}) == {
+        "output": "/logs/%j.out",
+        "error": "/logs/%j.err",
+    }
+
+
+@pytest.mark.parametrize("value", ["a\nb", "a\0b", "a\rb", "a\x1b[1m", "a\x7f", "a\x85b"])
+def test_control_characters_are_refused(value: str) -> None:
+    assert "comment" in refusal(comment=value)
+    with pytest.raises(InvalidOption):
+        directive("comment", value)
+
+
+@pytest.mark.parametrize("value", [1.5, b"x", ["a"], object(), datetime.timedelta(hours=1)])
+def test_values_of_other_types_are_refused(value: object) -> None:
+    assert "partition" in refusal(partition=value)
+
+
+@pytest.mark.parametrize("value", [True, ""])
+def test_an_option_that_needs_a_value_is_no_flag(value: object) -> None:
+    assert "needs a value" in refusal(partition=value)
+
+
+@pytest.mark.parametrize("value", ["yes", 1])
+def test_a_flag_takes_no_value(value: object) -> None:
+    assert "flag" in refusal(requeue=value)
+
+
+TIMES = [
+    ("10", 600),
+    ("1:30", 90),
+    ("0:01", 1),
+    ("01:02:03", 3723),
+    ("2-12", 216000),
+    ("1-02:03", 93780),
+    ("1-02:03:04", 93784),
+    ("0", None),
+    ("0:00", None),
+    ("UNLIMITED", None),
+    ("infinite", None),
+]
+
+
+@pytest.mark.parametrize(("text", "seconds"), TIMES)
+def test_every_slurm_spelling_of_a_time_limit_is_read(text: str, seconds: int | None) -> None:
+    assert parse_time_limit(text) == seconds
+    assert normalise({"time": text}) == {"time": text}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "-5",
+        "x",
+        "1.5",
+        "1:2:3:4",
+        "1:",
+        ":5",
+        "1-",
+        "1-:5",
+        "+5",
+        " 5",
+        "5m",
+        "\u0661",
+        "9" * 30,
+    ],
+)
+def test_a_malformed_time_limit_is_refused(text: str) -> None:
+    with pytest.raises(InvalidOption, match="minutes"):
+        parse_time_limit(text)
+    refusal(time=text)
+
+
+def test_a_time_limit_may_be_minutes_or_a_timedelta() -> None:
+    assert normalise({"time": 90}) == {"time": "90"}
+    assert normalise({"time": datetime.timedelta(seconds=90)}) == {"time": "0-00:01:30"}
+    assert normalise({"time_min": datetime.timedelta(days=2, hours=3)}) == {
+        "time-min": "2-03:00:00"
+    }
+    assert normalise({"time": datetime.timedelta(seconds=1, microseconds=1)}) == {
+        "time": "0-00:00:02"
+    }
+    assert "time" in refusal(time=datetime.timedelta(0))
+    assert "time" in refusal(time=-1)
+
+
+@pytest.mark.parametrize("value", [4096, "4G", "4GB", "4gb", "4096M", "1T", "2K", "0"])
+@pytest.mark.parametrize("option", ["mem", "mem-per-cpu", "mem-per-gpu", "tmp"])
+def test_memory_sizes_are_read_as_sbatch_does(option: str, value: object) -> None:
+    assert normalise({option: value}) == {option: str(value)}
+
+
+@pytest.mark.parametrize("value", ["4Gi", "1.5G", "4 G", "G", "-1", -1, "1P", "lots"])
+def test_other_memory_sizes_are_refused(value: object) -> None:
+    assert "4G" in refusal(mem=value)
+
+
+@pytest.mark.parametrize("value", [0, -1, "0", "two", "1-2", "*", "1k"])
+@pytest.mark.parametrize("option", ["ntasks", "cpus_per_task", "ntasks_per_node", "mincpus"])
+def test_counts_are_positive_whole_numbers(option: str, value: object) -> None:
+    assert option in refusal(**{option: value})
+
+
+@pytest.mark.parametrize("value", [1, "2", "1-4", "2k", "1,2,4", "1-9:2"])
+def test_node_counts_may_be_ranges(value: object) -> None:
+    assert normalise({"nodes": value}) == {"nodes": str(value)}
+
+
+@pytest.mark.parametrize("value", [0, -1, "4-1", "0-2", "²-4", "9" * 5000, "many", "1-", "1g"])
+def test_other_node_counts_are_refused(value: object) -> None:
+    assert "nodes" in refusal(nodes=value)
+
+
+def test_gpu_counts_may_name_a_type() -> None:
+    assert normalise({"gpus": "a100:2", "gpus_per_node": 1}) == {
+        "gpus": "a100:2",
+        "gpus-per-node": "1",
+    }
+    assert "gpus" in refusal(gpus=-1)
+
+
+def test_a_directive_without_specials_stays_readable() -> None:
+    assert directive("cpus-per-task", "4") == "#SBATCH --cpus-per-task=4"
+    assert directive("output", "/jobs/slurm_%j.out") == "#SBATCH --output=/jobs/slurm_%j.out"
+    assert directive("requeue", "") == "#SBATCH --requeue"
+
+
+def sbatch_reads(line: str) -> str:
+    """The argument in a directive, read as sbatch 22.05 to 24.11 does (`_get_argument` of its opt.c)."""
+    text, value, quote, position = line[len("#SBATCH ") :], "", "", 0
+    while position < len(text) and (quote or not text[position].isspace()):
+        character = text[position]
+        if character == "\\":
+            position += 1
+            value += text[position]
+        elif quote:
+            quote = "" if character == quote else quote
+            value += "" if not quote else character
+        elif character in "'\"":
+            quote = character
+        elif character == "#":
+            break
+        else:
+            value += character
+        position += 1
+    return value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "/a b/c",
+        "it's",
+        'say "hi"',
+        "back\\slash",
+        "a#b",
+        "# x",
+        "$HOME `id`",
+        "ü € 名",
+        "'",
+        "\\",
+        "%%j",
+    ],
+)
+def test_sbatch_reads_back_what_a_directive_says(value: str) -> None:
+    assert sbatch_reads(directive("comment", value)) == f"--comment={value}"
+
+
+def test_a_path_is_escaped_so_that_no_part_of_it_is_a_pattern() -> None:
+    assert escape_filename_pattern("/a/100%/%j x") == "/a/100%%/%%j x"
+    assert escape_filename_pattern("/plain/path") == "/plain/path"
+
+
+def test_a_backslash_in_a_path_is_refused_because_it_switches_patterns_off() -> None:
+    with pytest.raises(InvalidOption, match="backslash"):
+        escape_filename_pattern("/a\\b")
