@@ -253,7 +253,9 @@ def test_an_orchestrator_killed_at_any_moment_is_replaced(example: Example, mome
     assert again.returncode == 0, again.stderr
     assert len(example.state["orchestrators"]) == 2
     assert_whole(example)
-    assert Counter(e["epoch"] for e in example.events("eval_submitted")) == dict.fromkeys(range(EPOCHS), 1)
+    assert Counter(e["epoch"] for e in example.events("eval_submitted")) == dict.fromkeys(
+        range(EPOCHS), 1
+    )
 
 
 def test_training_goes_on_after_a_train_job_was_killed(example: Example) -> None:

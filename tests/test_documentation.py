@@ -1,0 +1,250 @@
+"""The documentation, held against the code: its commands run, its links lead somewhere, its reference is complete.
+
+A ``bash`` block after ``<!-- run: local -->`` or ``<!-- run: cluster -->`` is executed; of a ``text`` block that
+follows it, every line must be in the output, save for times, job numbers and what ``...`` stands for. A ``python``
+block after ``<!-- from: FILE -->`` is an excerpt of that file, one after ``<!-- signatures: OBJECT -->`` a list of
+signatures.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import os
+import re
+import secrets
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+import slurm
+from slurm import Cluster, config, errors
+from slurm.api.local import LocalBackend
+from slurm.api.ssh import SSHCommandBackend
+from slurm.examples.parallel_train_eval import workflow
+from slurm.testing import DockerCluster
+from slurm.testing import __main__ as testing
+
+ROOT = Path(__file__).parents[1]
+EXAMPLE = ROOT / "src/slurm/examples/parallel_train_eval"
+TUTORIAL = ROOT / "docs/tutorials/parallel-train-eval-workflow.md"
+REFERENCE = ROOT / "docs/reference"
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), EXAMPLE / "README.md"])
+EVERY_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+
+BLOCK = re.compile(
+    r"(?:<!-- (?P<mark>[^\n]+) -->\n)?^```(?P<language>\w+)\n(?P<text>.*?)^```$"
+    r"(?:\n\n```text\n(?P<shown>.*?)^```$)?",
+    re.MULTILINE | re.DOTALL,
+)
+HOME_SHOWN = "/home/me/slurm-sdk"
+VARYING = (
+    (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}", "TIME"),
+    (r"\b[0-9a-f]{16}\b", "RUN"),
+    (r"^ *\d+ +", "N "),
+    (r"\bjob \d+", "job N"),
+    (r"'job_id': '\d+'", "'job_id': N"),
+    (r"port = \d+", "port = N"),
+    (r"-{3,}", "---"),
+    (r" +", " "),
+)
+
+
+class Block(NamedTuple):
+    """A fenced block, the comment before it, and the ``text`` block that shows its output."""
+
+    mark: str
+    language: str
+    text: str
+    shown: str
+
+
+def blocks(page: Path) -> Iterator[Block]:
+    for match in BLOCK.finditer(page.read_text("utf-8")):
+        yield Block(*(match[name] or "" for name in Block._fields))
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Iterator[Path]:
+    """A folder with what the documented commands need of a checkout, and a home of its own beside it."""
+    folder = tmp_path.resolve() / "slurm-sdk"
+    folder.mkdir()
+    (folder.parent / "home").mkdir()
+    (folder / ".venv").symlink_to(sys.prefix)
+    yield folder
+    scheduler = LocalBackend(state_dir=str(folder.parent / "home/slurm_jobs/.local"))
+    scheduler.shutdown(kill_jobs=True)
+
+
+def run(argv: list[str], checkout: Path, timeout: float) -> str:
+    """What `argv` and all it starts write; fails if it does, or lasts longer than `timeout` seconds."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("SLURM", "PYTEST"))}
+    environment["HOME"] = str(checkout.parent / "home")
+    log = checkout.parent / "output.log"
+    with log.open("wb") as output:
+        streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output}
+        process = subprocess.Popen(
+            argv, cwd=checkout, env=environment, start_new_session=True, **streams
+        )
+        try:
+            status: int | None = process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            status = None
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    written = log.read_text("utf-8", "replace")
+    assert status == 0, f"exit status {status} of {argv}, which wrote:\n{written}"
+    return written
+
+
+def run_blocks(page: Path, tier: str, checkout: Path, prefix: str, timeout: float) -> None:
+    """Run the page's blocks of `tier` in one shell, with `prefix` before the names of runs."""
+    marked = [block for block in blocks(page) if block.mark == f"run: {tier}"]
+    assert marked, f"{page.name} has no commands for {tier}"
+    commands = [f"echo '<<<{n}>>>'\n{block.text}" for n, block in enumerate(marked)]
+    script = checkout.parent / "commands.sh"
+    script.write_text(re.sub(r"\brun-(?=\d)", f"run-{prefix}", "set -eu\n" + "\n".join(commands)))
+    written = run(["bash", str(script)], checkout, timeout)
+    written = written.replace(str(checkout), HOME_SHOWN).replace(f"run-{prefix}", "run-")
+    for block, output in zip(marked, re.split(r"<<<\d+>>>\n", written)[1:]):
+        lines = "\n".join(map(normalised, output.splitlines()))
+        for line in block.shown.splitlines():
+            pattern = re.escape(normalised(line)).replace(re.escape("..."), ".*")
+            assert re.search(f"^{pattern}$", lines, re.MULTILINE), f"no {line!r} in\n{output}"
+
+
+def normalised(line: str) -> str:
+    for pattern, word in VARYING:
+        line = re.sub(pattern, word, line)
+    return line.strip()
+
+
+def test_the_program_in_the_readme_runs(checkout: Path) -> None:
+    [program] = [block for block in blocks(ROOT / "README.md") if block.language == "python"]
+    (checkout / "first.py").write_text(program.text)
+    output = run([".venv/bin/python", "first.py"], checkout, 50)
+    assert normalised(output) == normalised(program.shown)
+
+
+def test_the_tutorials_local_commands_print_what_it_shows(checkout: Path) -> None:
+    run_blocks(TUTORIAL, "local", checkout, "", 55)
+
+
+@pytest.mark.slurm
+def test_the_tutorials_cluster_commands_print_what_it_shows(
+    checkout: Path, slurm_cluster: DockerCluster
+) -> None:
+    (folder := checkout / ".slurm-cluster/slurm-sdk").mkdir(parents=True)
+    (folder / "Slurmfile.toml").write_text(slurm_cluster.slurmfile.read_text())
+    host = re.compile("^Host .*", re.MULTILINE)
+    ssh_config = host.sub("Host slurm-sdk", slurm_cluster.ssh_config.read_text())
+    (folder / "ssh_config").write_text(ssh_config)
+    run_blocks(TUTORIAL, "cluster", checkout, secrets.token_hex(4) + "-", 300)
+
+
+@EVERY_PAGE
+def test_links_lead_somewhere(page: Path) -> None:
+    prose = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for target in re.findall(r"(?:\]\(|^\[[^\]]+\]: )(?!https://)([^)\s]+)", prose, re.MULTILINE):
+        path, _, anchor = target.partition("#")
+        file = (page.parent / path).resolve() if path else page
+        assert file.exists(), f"{page.name} links to {path}"
+        assert not anchor or anchor in anchors(file), f"{page.name} links to {target}"
+
+
+def anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
+@EVERY_PAGE
+def test_named_files_and_make_targets_exist(page: Path) -> None:
+    text = page.read_text("utf-8")
+    for name in re.findall(r"`((?:src|docs|tests|docker|scripts|\.ci)/[\w./-]*)`", text):
+        assert (ROOT / name).exists(), f"{page.name} names {name}"
+    makefile = (ROOT / "Makefile").read_text()
+    commands = "".join(block.text for block in blocks(page) if block.language == "bash")
+    typed = re.findall(r"^make ([a-z-]+)", commands, re.MULTILINE)
+    for target in [*typed, *re.findall(r"`make ([a-z-]+)", text)]:
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"{page.name}: make {target}"
+
+
+@EVERY_PAGE
+def test_code_is_python_and_excerpts_are_from_their_files(page: Path) -> None:
+    for block in blocks(page):
+        kind, _, where = block.mark.partition(": ")
+        if kind == "from":
+            source = iter((ROOT / where).read_text("utf-8").splitlines())  # so the order counts
+            wanted = [line for line in block.text.splitlines() if line.strip() not in ("", "...")]
+            assert [line for line in wanted if line not in source] == [], where
+        elif block.language == "python":
+            ast.parse(block.text)
+
+
+@EVERY_PAGE
+def test_slurmfiles_are_accepted(page: Path, tmp_path: Path) -> None:
+    for block in blocks(page):
+        if block.language == "toml":
+            path = tmp_path / "Slurmfile.toml"
+            path.write_text(block.text)
+            for environment in re.findall(r"^\[(\w+)", block.text, re.MULTILINE):
+                Cluster.from_env(path, env=environment).close()
+
+
+def test_every_key_of_a_slurmfile_is_documented() -> None:
+    page = (ROOT / "docs/how-to/configure-a-cluster.md").read_text("utf-8")
+    ssh, local = (inspect.signature(one).parameters for one in (SSHCommandBackend, LocalBackend))
+    assert [key for key in (*config.CLUSTER_KEYS, *ssh, *local) if f"`{key}`" not in page] == []
+
+
+def test_the_api_page_has_the_signatures_of_the_code() -> None:
+    page = REFERENCE / "api.md"
+    for block in blocks(page):
+        kind, _, where = block.mark.partition(": slurm")
+        if kind == "signatures":
+            owner: Any = getattr(slurm, where[1:]) if where else slurm
+            for node in ast.parse(block.text).body:
+                assert isinstance(node, ast.FunctionDef)
+                assert ast.unparse(node.args) == parameters_of(getattr(owner, node.name)), node.name
+    missing = [name for name in slurm.__all__ if name not in page.read_text("utf-8")]
+    assert missing == ["__version__"]
+
+
+def parameters_of(function: Any) -> str:
+    """A function's parameters as source, without annotations, with ``...`` for defaults that are no literals."""
+    kept = []
+    for parameter in inspect.signature(function).parameters.values():
+        plain = isinstance(parameter.default, (str, int, float, tuple, type(None), type))
+        default = parameter.default if plain else ...
+        if parameter.name != "self":
+            kept.append(parameter.replace(annotation=parameter.empty, default=default))
+    text = str(inspect.Signature(kept)).replace("Ellipsis", "...")
+    return ast.unparse(ast.parse(f"lambda {text[1:-1]}: 0").body[0].value.args)  # type: ignore[attr-defined]
+
+
+def test_the_errors_page_has_the_tree_of_the_code() -> None:
+    [drawn] = [block.text for block in blocks(REFERENCE / "errors.md") if block.language == "text"]
+    assert textwrap.indent(drawn, "    ") in (errors.__doc__ or "").replace("``", "`")
+
+
+def test_the_command_line_page_has_the_options_of_the_programs(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    page = (REFERENCE / "command-line.md").read_text("utf-8")
+    said = workflow.arguments().format_help()
+    for command in ("up", "logs"):
+        with pytest.raises(SystemExit):
+            testing.main([command, "--help"])
+        said += capsys.readouterr().out
+    assert set(re.findall(r"`(--[a-z-]+)`", page)) == set(re.findall(r"(?<=[\s[])--[a-z-]+", said))
+
+
+def test_the_examples_readme_names_all_its_files() -> None:
+    text = (EXAMPLE / "README.md").read_text("utf-8")
+    assert [path.name for path in EXAMPLE.glob("[!_]*.py") if f"`{path.name}`" not in text] == []
