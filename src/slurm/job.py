@@ -25,7 +25,17 @@ RESULT_RETRY = 0.2
 DEPENDENCY_GRACE = 30.0
 
 
-class Job(Generic[T]):
+if TYPE_CHECKING:
+
+    class _Promise(Any):  # type: ignore[misc]
+        """Lets type checkers accept a job wherever the value it promises is accepted."""
+else:
+
+    class _Promise:
+        """At run time a job is a job; calling a task with one makes it a dependency."""
+
+
+class Job(_Promise, Generic[T]):
     """A job that was submitted. Passing it to another task makes that task depend on it.
 
     Attributes: `id`, the scheduler's job id; `task_name`; `job_dir`, its directory on the cluster;
