@@ -15,9 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from slurm.errors import SerializationError
-from slurm.serialization import MAIN_ALIAS, PROTOCOL, FunctionReference, MainModule
-
-MAIN_NAMES = ("__main__", MAIN_ALIAS)
+from slurm.serialization import (
+    MAIN_ALIAS,
+    MAIN_NAMES,
+    PROTOCOL,
+    FunctionReference,
+    MainModule,
+)
 
 
 def refer_to(function: Callable[..., Any]) -> FunctionReference:

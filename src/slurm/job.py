@@ -63,6 +63,7 @@ class Job(_Promise, Generic[T]):
         self.reattached = reattached
         self._status = JobStatus()
         self._finished = threading.Event()
+        self._news = threading.Event()  # finished, or nobody watches any more
         self._finished_at = 0.0
         self._fetching = threading.Lock()
         self._outcome: _Outcome | None = None
@@ -90,8 +91,9 @@ class Job(_Promise, Generic[T]):
     def get_status(self) -> JobState:
         """The job's state, from the scheduler unless it was asked a moment ago.
 
-        Equal to Slurm's word for it: ``job.get_status() == "RUNNING"``. Raises `TransportError` or
-        `SchedulerUnreachable` when nobody answers.
+        Equal to Slurm's word for it: ``job.get_status() == "RUNNING"``. A state from which a requeued
+        job may come back (NODE_FAIL, PREEMPTED) is looked at a few times before it is believed. Raises
+        `TransportError` or `SchedulerUnreachable` when nobody answers.
         """
         if not self._status.finished:
             self.cluster.tracker.refresh(self)
@@ -110,10 +112,15 @@ class Job(_Promise, Generic[T]):
         return self._finished.is_set() and self._status.state is JobState.COMPLETED
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until the job has ended, at most `timeout` seconds; returns whether it has."""
+        """Wait until the job has ended, at most `timeout` seconds; returns whether it has.
+
+        Raises `SlurmError` when the cluster was closed, now or while waiting.
+        """
         if not self._finished.is_set():
             self.cluster.tracker.watch(self)
-        return self._finished.wait(timeout)
+        if self._news.wait(timeout) and not self._finished.is_set():
+            raise errors.SlurmError(f"job {self.id} is watched no more: its cluster was closed")
+        return self._finished.is_set()
 
     def cancel(self) -> None:
         """Have the scheduler cancel the job. A job that has ended already stays as it is."""
@@ -190,6 +197,11 @@ class Job(_Promise, Generic[T]):
         if status.finished:
             self._finished_at = time.monotonic()
             self._finished.set()
+            self._news.set()
+
+    def _abandoned(self) -> None:
+        """The tracker's last word on a job it does not watch to its end."""
+        self._news.set()
 
     def __repr__(self) -> str:
         return f"<Job {self.id} {self.task_name} {self._status.state}>"

@@ -22,6 +22,7 @@ from slurm import errors
 PROTOCOL = 5  # Python 3.8
 ENVELOPE_SCHEMA = 1
 MAIN_ALIAS = "__slurm_main__"
+MAIN_NAMES = ("__main__", MAIN_ALIAS)
 CHECKSUM_MARK = b"\nsha256 "
 
 
@@ -97,21 +98,32 @@ def dump_arguments(
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
     placeholder_of: Callable[[Any], JobResultPlaceholder | None],
+    *,
+    main_travels: bool = True,
 ) -> tuple[bytes, bool]:
     """Pickle a call's arguments; the second value says whether it took ``cloudpickle``.
 
     `placeholder_of` is asked for every object and answers None for what is to be pickled as it is.
-    Raises `SerializationError` for what cannot be pickled at all.
+    Unless `main_travels`, what ``__main__`` defined is pickled by value. Raises `SerializationError`
+    for what cannot be pickled at all.
     """
     try:
-        return _dump(pickle.Pickler, (args, kwargs), placeholder_of), False
-    except Exception:  # noqa: BLE001 - __reduce__ is the user's code and may raise anything
-        import cloudpickle
+        data = _dump(pickle.Pickler, (args, kwargs), placeholder_of)
+        if main_travels or not names_main(data):
+            return data, False
+    except Exception:  # noqa: BLE001 - __reduce__ is the user's and may raise anything; see below
+        pass
+    import cloudpickle
 
-        try:
-            return _dump(cloudpickle.CloudPickler, (args, kwargs), placeholder_of), True
-        except Exception as error:
-            raise errors.SerializationError(f"an argument cannot be pickled: {error}") from error
+    try:
+        return _dump(cloudpickle.CloudPickler, (args, kwargs), placeholder_of), True
+    except Exception as error:
+        raise errors.SerializationError(f"an argument cannot be pickled: {error}") from error
+
+
+def names_main(data: bytes) -> bool:
+    """Whether a pickle may refer to something that ``__main__`` defined."""
+    return any(name.encode() in data for name in MAIN_NAMES)
 
 
 def _dump(

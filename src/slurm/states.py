@@ -73,6 +73,7 @@ ACTIVE = frozenset(
         JobState.RESIZING,
     }
 )
+FINAL_SOURCES = frozenset({"event", "result", "given up"})
 NEVER_STARTS = frozenset({"DependencyNeverSatisfied"})
 
 
@@ -80,8 +81,9 @@ NEVER_STARTS = frozenset({"DependencyNeverSatisfied"})
 class Observation:
     """One thing somebody said about a job.
 
-    `source` is ``squeue``, ``sacct``, ``local`` (the local scheduler), ``event`` (the job's own
-    runner said it finished) or ``absent`` (the scheduler answered and did not name the job).
+    `source` is ``squeue``, ``sacct``, ``local`` (the local scheduler), or ``absent`` (the scheduler
+    answered and did not name the job). Final whatever the state: ``event`` (the job's own runner said
+    that it finished), ``result`` (its result file did) and ``given up`` (it could never start).
     """
 
     job_id: str
@@ -123,8 +125,14 @@ def reduce(status: JobStatus, seen: Observation) -> JobStatus:
     """What is known after `seen`. A finished job stays finished, whatever comes later or twice."""
     if status.finished:
         return replace(status, exit_code=status.exit_code or seen.exit_code)
-    if seen.source == "event":
-        return replace(status, state=seen.state, finished=True, exit_code=seen.exit_code, reason="")
+    if seen.source in FINAL_SOURCES:
+        return replace(
+            status,
+            state=seen.state,
+            finished=True,
+            exit_code=seen.exit_code,
+            reason=seen.reason,
+        )
     if seen.source == "absent":
         return _uncertain(status, replace(seen, state=JobState.UNKNOWN))
     if seen.state in ENDED_IF_IT_STAYS:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from slurm._version import __version__
 from slurm.api.base import Archive, JobRequest
 from slurm.errors import SerializationError
-from slurm.identity import MAIN_NAMES, is_importable, main_module, refer_to
+from slurm.identity import is_importable, main_module, refer_to
 from slurm.job import Job
 from slurm.job_dir import (
     JOB_SCRIPT,
@@ -28,12 +28,12 @@ from slurm.packaging import strategy_of
 from slurm.rendering import Environment, ScriptSpec, render_job_script
 from slurm.serialization import (
     MAIN_ALIAS,
-    FunctionReference,
     JobResultPlaceholder,
     MainModule,
     Payload,
     dump_arguments,
     dump_payload,
+    names_main,
 )
 from slurm.task import DEFAULT_OPTIONS, TaskCall
 
@@ -100,18 +100,15 @@ def _payload(call: TaskCall, cluster: Cluster) -> tuple[Payload, list[Job[Any]]]
         return None
 
     function = refer_to(call.task.unwrapped)
-    arguments, by_value = dump_arguments(call.args, dict(call.kwargs), placeholder_of)
+    main = main_module()
+    arguments, by_value = dump_arguments(
+        call.args, dict(call.kwargs), placeholder_of, main_travels=main is not None
+    )
     if by_value or function.kind == "value":
         _require_same_python(call.task.name, cluster)
     children = cluster.children_config() if call.task._is_workflow else {}
-    return Payload(function, arguments, _main_needed(function, arguments), (), children), found
-
-
-def _main_needed(function: FunctionReference, arguments: bytes) -> MainModule | None:
-    named = any(name.encode() in arguments for name in MAIN_NAMES)
-    if function.kind == "script" or named or MAIN_ALIAS in sys.modules:
-        return main_module()
-    return None
+    needed = function.kind == "script" or names_main(arguments) or MAIN_ALIAS in sys.modules
+    return Payload(function, arguments, main if needed else None, (), children), found
 
 
 def _require_same_python(name: str, cluster: Cluster) -> None:

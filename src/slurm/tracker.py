@@ -71,18 +71,28 @@ class Tracker:
             self._hurry()
 
     def refresh(self, job: Job[Any]) -> None:
-        """Know `job` as it is now, or was at most `interval_min` seconds ago."""
+        """Know `job` as it is now, or was at most `interval_min` seconds ago.
+
+        A state that ends the job only if it stays is looked at until it is believed or gone.
+        """
         self.watch(job)
         with self._looking:
             fresh = time.monotonic() - self._looked < self.interval_min
             if not fresh or job.id not in self._looked_at:
                 self._look()
+        while job.status.sightings and not job.status.finished and not self._closed:
+            self._pause(self.interval_min)
+            with self._looking:
+                self._look()
 
     def stop(self) -> None:
-        """Watch no longer than the look that is under way; futures of live jobs stay as they are."""
+        """Watch no longer than the look that is under way; whoever waits for a job is told."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+            left = list(self._every_future())
+        for job in left:
+            job._abandoned()
 
     def join(self) -> None:
         """After `stop`, wait for the thread to end."""
@@ -103,16 +113,14 @@ class Tracker:
                         self._look()
                 failures = 0
             except SlurmError as error:
-                if self._closed:
-                    return
-                failures += 1
-                level = logging.WARNING if failures == 1 else logging.DEBUG
+                level = logging.DEBUG if failures or self._closed else logging.WARNING
                 logger.log(level, "cannot see the jobs right now, trying again: %s", error)
-                self._pause(failures)
-            except Exception:  # a bug of ours must not leave every future waiting for ever
                 failures += 1
+                self._pause(min(self.interval_max, self.interval_min * 2 ** min(failures, 10)))
+            except Exception:  # a bug of ours must not leave every future waiting for ever
                 logger.exception("the job tracker failed and goes on")
-                self._pause(failures)
+                failures += 1
+                self._pause(self.interval_max)
 
     def _wait_for_work(self) -> bool:
         with self._changed:
@@ -120,17 +128,21 @@ class Tracker:
                 self._changed.wait()
             return not self._closed
 
-    def _pause(self, failures: int) -> None:
+    def _pause(self, seconds: float) -> None:
         with self._changed:
             if not self._closed:
-                self._changed.wait(min(self.interval_max, self.interval_min * 2**failures))
+                self._changed.wait(seconds)
 
     def _listen(self) -> None:
         """Wait for events, no longer than until the next look is due."""
         patience = min(LONGEST_LISTEN, max(0.0, self._next_look - time.monotonic()))
         # While nothing happens the directory, which may be on a file server, is left more in peace.
         every = min(SLOWEST_SCAN, max(FASTEST_SCAN, self._interval / 20))
-        names = self.backend.wait_events(self.event_dir, self._seen_events, patience, every)
+        try:
+            names = self.backend.wait_events(self.event_dir, self._seen_events, patience, every)
+        except RemoteFileMissing:  # somebody tidied up: the scheduler's answer has to do
+            self._pause(patience)
+            return
         self._seen_events = names
         by_token = {job.token: job for job in self._live()}
         for name in names:
@@ -161,26 +173,27 @@ class Tracker:
             # A scheduler that answers slowly is asked more rarely.
             self._next_look = time.monotonic() + max(self._interval, 2 * took)
 
-    def _apply(self, observation: Observation) -> None:
+    def _apply(self, seen: Observation) -> None:
         with self._changed:
-            futures = self._jobs.get(observation.job_id, [])
+            futures = self._jobs.get(seen.job_id, [])
         for job in futures:
-            status = reduce(job.status, observation)
-            if status.never_starts:
+            expected = reduce(job.status, seen)
+            if expected.never_starts:
                 self.backend.cancel_jobs([job.id])
-                status = replace(status, state=JobState.CANCELLED, finished=True)
-            if status.finished and status.state is JobState.UNKNOWN:
-                status = replace(status, state=self._word_of_result(job))
-            if status.finished:
-                self._forget(job)
-            job._observed(status)
+                seen = replace(seen, source="given up", state=JobState.CANCELLED)
+            elif expected.finished and expected.state is JobState.UNKNOWN:
+                seen = replace(seen, source="result", state=self._word_of_result(job))
+            self._note(job, seen)
 
-    def _forget(self, job: Job[Any]) -> None:
+    def _note(self, job: Job[Any], seen: Observation) -> None:
+        """One observation at a time: a look that took long must not undo what was seen meanwhile."""
         with self._changed:
-            left = [future for future in self._jobs.get(job.id, []) if future is not job]
-            self._jobs[job.id] = left
-            if not left:
-                del self._jobs[job.id]
+            status = reduce(job.status, seen)
+            if status.finished and job.id in self._jobs:
+                self._jobs[job.id] = [other for other in self._jobs[job.id] if other is not job]
+                if not self._jobs[job.id]:
+                    del self._jobs[job.id]
+            job._observed(status)
 
     def _word_of_result(self, job: Job[Any]) -> JobState:
         """How a job ended that the scheduler has forgotten, by the result it left."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from slurm.api.agent import read_json
 from slurm.errors import RemoteFileMissing, SlurmError
 from slurm.job_dir import METADATA, RESULT, SHARED, TASKS, sanitise
 from slurm.serialization import load_envelope, open_envelope
@@ -76,7 +77,8 @@ class WorkflowContext:
         output = self.get_task_output_dir(task_name)
         if not output.is_dir():
             return []
-        return sorted((path for path in output.iterdir() if path.is_dir()), reverse=True)
+        runs = [path for path in output.iterdir() if path.is_dir()]
+        return sorted(runs, key=_submitted_at, reverse=True)
 
     def get_latest_task_result(self, task_name: str) -> Any:
         """The result of the most recent run of a task. Raises `RemoteFileMissing` when none has one."""
@@ -95,3 +97,10 @@ class WorkflowContext:
         except FileNotFoundError:
             raise RemoteFileMissing(f"there is no result at {path}") from None
         return open_envelope(load_envelope(data, path=str(path)), job_dir=str(path.parent))
+
+
+def _submitted_at(run: Path) -> tuple[str, str]:
+    """When a run was submitted: its name says it to the second, its metadata to the millisecond."""
+    metadata = read_json(str(run / METADATA)) or {}
+    stamp = run.name[: len("YYYYMMDD_HHMMSS")]
+    return stamp, str(metadata.get("timestamp", ""))

@@ -28,6 +28,8 @@ PROTOCOL = 1
 COMMAND_TIMEOUT = 60.0
 SCRUBBED_PREFIXES = ("SLURM_", "SBATCH_", "SRUN_", "SQUEUE_", "SACCT_", "PMI", "PMIX")
 KEPT_VARIABLES = ("SLURM_CONF", "SLURM_ENV")
+FRAME_MARK = b"slf\0"
+FRAME_START = struct.Struct(">4sIQ")  # the mark, and the lengths of header and blob
 # What sbatch prints when the controller may have taken the job without saying so.
 LOST_ANSWERS = (
     "timed out",
@@ -554,11 +556,16 @@ class Agent:
 
 
 def read_frame(stream: Any) -> Optional[Tuple[Any, bytes]]:
-    """The next ``(header, blob)``, or None at the end of the stream."""
-    lengths = _read_exactly(stream, 12)
-    if lengths is None:
+    """The next ``(header, blob)``, or None at the end of the stream.
+
+    Raises ``ValueError`` for anything else, which somebody printed into the channel.
+    """
+    start = _read_exactly(stream, FRAME_START.size)
+    if start is None:
         return None
-    header_length, blob_length = struct.unpack(">IQ", lengths)
+    mark, header_length, blob_length = FRAME_START.unpack(start)
+    if mark != FRAME_MARK:
+        raise ValueError("this is not a frame: {!r}".format(start))
     header = _read_exactly(stream, header_length)
     blob = _read_exactly(stream, blob_length)
     if header is None or blob is None:
@@ -568,7 +575,7 @@ def read_frame(stream: Any) -> Optional[Tuple[Any, bytes]]:
 
 def write_frame(stream: Any, header: Any, blob: bytes) -> None:
     encoded = json.dumps(header).encode("utf-8")
-    stream.write(struct.pack(">IQ", len(encoded), len(blob)) + encoded)
+    stream.write(FRAME_START.pack(FRAME_MARK, len(encoded), len(blob)) + encoded)
     stream.write(blob)
     stream.flush()
 

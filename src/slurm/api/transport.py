@@ -43,13 +43,7 @@ class Channel:
         self._writing = threading.Lock()
         self._broken: TransportError | None = None
         self._stderr: deque[str] = deque(maxlen=STDERR_LINES_KEPT)
-        self._process = subprocess.Popen(
-            argv,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C in the terminal is ours to handle, not ssh's
-        )
+        self._process = _start(argv, target)
         self._drain = threading.Thread(target=self._read_stderr, daemon=True)
         self._drain.start()
         ready = threading.Event()
@@ -115,8 +109,9 @@ class Channel:
                     while (frame := read_frame(stdout)) is not None:
                         self._deliver(*frame)
             self._lost("the connection was closed")
-        except (OSError, ValueError) as error:
-            self._lost(f"the connection broke: {error}")
+        except (OSError, ValueError, KeyError, TypeError, MemoryError, OverflowError) as error:
+            # What is no frame of the agent's could be anything, and so could all that follows it.
+            self._lost(f"the connection broke: {type(error).__name__}: {error}")
         finally:
             ready.set()
 
@@ -177,6 +172,21 @@ class Channel:
             if thread.is_alive() and thread is not threading.current_thread():
                 thread.join(5)
         return error
+
+
+def _start(argv: Sequence[str], target: str) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C in the terminal is ours to handle, not ssh's
+        )
+    except OSError as error:
+        raise TransportError(
+            f"{target}: cannot run {argv[0]}: {error.strerror}. Is it installed and on the PATH?"
+        ) from error
 
 
 @functools.lru_cache(maxsize=1)

@@ -26,7 +26,7 @@ def strategy_of(config: PackagingConfig) -> PackagingStrategy:
         {"type": config or "none"} if config is None or isinstance(config, str) else dict(config)
     )
     name = settings.pop("type", "none")
-    if name not in STRATEGIES:
+    if not isinstance(name, str) or name not in STRATEGIES:
         raise ConfigError(
             f"packaging type {name!r} does not exist; choose from {sorted(STRATEGIES)}"
         )

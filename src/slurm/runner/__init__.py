@@ -14,4 +14,6 @@ def main() -> None:
     """Run the job whose directory is the first argument; the exit status is Slurm's to judge."""
     from slurm.runner.execute import run_job
 
-    sys.exit(run_job(os.path.abspath(sys.argv[1])))
+    # A user's script that is loaded here must not take our argument for one of its own.
+    directory = os.path.abspath(sys.argv.pop(1))
+    sys.exit(run_job(directory))

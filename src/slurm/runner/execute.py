@@ -109,5 +109,8 @@ def _tell_the_client(attempt: int, success: bool) -> None:
     folder = os.environ.get("SLURM_SDK_EVENT_DIR", "")
     token = os.environ.get("SLURM_SDK_TOKEN", "")
     if token and os.path.isdir(folder):
-        with open(os.path.join(folder, event_name(token, attempt, success)), "wb"):
-            pass
+        try:
+            with open(os.path.join(folder, event_name(token, attempt, success)), "wb"):
+                pass
+        except OSError as error:  # the result is there, and the scheduler's word leads to it
+            print(f"slurm-sdk: no event could be left in {folder}: {error}", file=sys.stderr)
