@@ -77,6 +77,8 @@ class Cluster:
         _check_backend(backend_type)
         self.submit_defaults = normalise(submit or {})
         self._base = str(job_base_dir or DEFAULT_BASE)
+        if backend_type != "ssh" and not self._base.startswith("~"):
+            self._base = os.path.abspath(self._base)  # a later chdir must not move it
         self._client = os.urandom(8).hex()
         self.python = python or ("python3" if backend_type == "ssh" else sys.executable)
         self._backend_options = dict(backend_options)
@@ -196,13 +198,12 @@ class Cluster:
     @property
     def job_base_dir(self) -> str:
         """The absolute directory on the cluster under which job directories are made."""
-        if self._base == "~" or self._base.startswith("~/"):
-            self._base = posixpath.join(self.backend.host().home, self._base[2:])
-        if self.backend.shares_filesystem:
-            self._base = os.path.abspath(self._base)
-        if not self._base.startswith("/"):
+        base = self._base
+        if base == "~" or base.startswith("~/"):
+            base = posixpath.join(self.backend.host().home, base[2:])
+        if not base.startswith("/"):
             raise ConfigError(f"job_base_dir {self._base!r} must be absolute, or start with ~/")
-        return self._base.rstrip("/") or "/"
+        return posixpath.normpath(base)
 
     @property
     def event_dir(self) -> str:

@@ -230,7 +230,7 @@ def test_cancel_ends_the_job_with_all_its_processes(local: Cluster, tmp_path: Pa
 
 
 def test_a_time_limit_ends_the_job_with_all_its_processes(local: Cluster, tmp_path: Path) -> None:
-    job = family.with_options(time="0:03")(str(tmp_path / "child"))
+    job = family.with_options(time="0:02")(str(tmp_path / "child"))
     with pytest.raises(JobTimeout, match="time="):
         job.get_result(TIMEOUT)
     assert gone(int((tmp_path / "child").read_text()))
