@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -278,6 +279,19 @@ def test_everything_killed_at_once_is_finished_by_the_next_start(example: Exampl
         example.kill(task)
     client.communicate()
     again = example.run(step_seconds=0.01)
+    assert again.returncode == 0, again.stderr
+    assert_whole(example)
+
+
+def test_a_run_goes_on_when_its_job_directories_were_removed(example: Example) -> None:
+    client = example.start(eval_seconds=1)
+    example.wait_until(lambda: bool(example.events("eval_submitted")))
+    client.kill()
+    client.communicate()
+    example.kill("train_and_evaluate")
+    stop_scheduler(example)
+    shutil.rmtree(example.base)
+    again = example.run()
     assert again.returncode == 0, again.stderr
     assert_whole(example)
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from slurm.cluster import Cluster
     from slurm.context import get_active_context, reset_active_context, set_active_context
     from slurm.decorators import task, workflow
+    from slurm.futures import as_completed, gather
     from slurm.job import Job
     from slurm.runtime import JobContext, current_job_context
     from slurm.states import JobState
@@ -39,7 +40,9 @@ _HOME_OF = {
     "JobState": "slurm.states",
     "SlurmTask": "slurm.task",
     "WorkflowContext": "slurm.workflow",
+    "as_completed": "slurm.futures",
     "current_job_context": "slurm.runtime",
+    "gather": "slurm.futures",
     "get_active_context": "slurm.context",
     "reset_active_context": "slurm.context",
     "set_active_context": "slurm.context",
@@ -55,7 +58,9 @@ __all__ = [
     "SlurmTask",
     "WorkflowContext",
     "__version__",
+    "as_completed",
     "current_job_context",
+    "gather",
     "get_active_context",
     "reset_active_context",
     "set_active_context",

@@ -206,6 +206,14 @@ class Cluster:
         return posixpath.normpath(base)
 
     @property
+    def place(self) -> tuple[object, ...]:
+        """Equal for clusters on which a job id means the same job."""
+        if self.backend_type == "local":
+            return ("local", self._local_options()["state_dir"])
+        names = ("hostname", "port", "username", "config_file")
+        return (self.backend_type, *(self._backend_options.get(name) for name in names))
+
+    @property
     def event_dir(self) -> str:
         """Where runners tell this client that they have finished."""
         return event_directory(self.job_base_dir, self._client)

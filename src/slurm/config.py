@@ -63,7 +63,8 @@ def find_slurmfile(start: Path | None = None) -> Path | None:
     """``SLURMFILE``, else the first Slurmfile.toml from `start` (the working directory) upwards."""
     named = os.environ.get("SLURMFILE")
     if named:
-        return Path(named)
+        path = Path(named).expanduser()
+        return path / FILE_NAME if path.is_dir() else path
     folder = (start or Path.cwd()).resolve()
     candidates = (parent / FILE_NAME for parent in (folder, *folder.parents))
     return next((path for path in candidates if path.is_file()), None)

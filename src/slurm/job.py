@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from slurm import errors
-from slurm.failures import failure_of
 from slurm.job_dir import JobDirectory
-from slurm.serialization import load_envelope, open_envelope
+from slurm.outcome import Outcome, fetch_outcome
 from slurm.states import ACTIVE, JobState, JobStatus
 
 if TYPE_CHECKING:
     from slurm.cluster import Cluster
 
+logger = logging.getLogger(__name__)
+
 T = TypeVar("T")
 
-# A result file may become visible on this machine after the scheduler says that the job is done
-# (NFS attribute caches live for up to a minute by default; most sites' are far shorter).
-RESULT_GRACE = 10.0
-RESULT_RETRY = 0.2
 DEPENDENCY_GRACE = 30.0
 
 
@@ -65,8 +63,10 @@ class Job(_Promise, Generic[T]):
         self._finished = threading.Event()
         self._news = threading.Event()  # finished, or nobody watches any more
         self._finished_at = 0.0
+        self._callbacks: list[Callable[[Job[T]], object]] = []
+        self._callbacks_changing = threading.Lock()
         self._fetching = threading.Lock()
-        self._outcome: _Outcome | None = None
+        self._outcome: Outcome | None = None
 
     @property
     def job_id(self) -> str:
@@ -135,15 +135,69 @@ class Job(_Promise, Generic[T]):
         the job ended without an answer, a `ResultError` when there is none to be had, and the
         built-in ``TimeoutError`` when the job has not ended in time.
         """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        late = f"job {self.id} ({self.task_name}) is {{}} after {timeout} s"
         if not self.wait(timeout):
-            raise TimeoutError(
-                f"job {self.id} ({self.task_name}) is {self._status.state} after {timeout:g} s"
-            )
-        with self._fetching:
+            raise TimeoutError(late.format(self._status.state))
+        left = None if deadline is None else max(0.0, deadline - time.monotonic())
+        if not self._fetching.acquire(timeout=-1 if left is None else left):
+            raise TimeoutError(late.format("being fetched"))
+        try:
             if self._outcome is None:
-                self._outcome = self._fetch()
+                self._outcome = fetch_outcome(self, patience=left)
+        finally:
+            self._fetching.release()
         result: T = self._outcome.get()
         return result
+
+    # The words of concurrent.futures and asyncio
+
+    def result(self, timeout: float | None = None) -> T:
+        """The same as `get_result`."""
+        return self.get_result(timeout)
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """What `get_result` would raise, None for a job that has a result.
+
+        Raises the built-in ``TimeoutError`` when the job has not ended in time.
+        """
+        if not self.wait(timeout):
+            raise TimeoutError(f"job {self.id} ({self.task_name}) has not ended in {timeout:g} s")
+        try:
+            self.get_result()
+        except Exception as error:  # noqa: BLE001 - whatever the task raised is what was asked for
+            return error
+        return None
+
+    def done(self) -> bool:
+        """Whether the job has ended, in whatever way; the same as `is_completed`."""
+        return self._finished.is_set()
+
+    def add_done_callback(self, function: Callable[[Job[T]], object]) -> None:
+        """Have `function` called with this job when it has ended; at once if it has already.
+
+        It is called in the thread that watches the cluster and should be quick. What it raises is
+        logged.
+        """
+        self.cluster.tracker.watch(self)
+        with self._callbacks_changing:
+            if not self._finished.is_set():
+                self._callbacks.append(function)
+                return
+        self._call_back(function)
+
+    def __await__(self) -> Generator[Any, None, T]:
+        """``await job`` gives its result and leaves the event loop free meanwhile."""
+        return self._awaited().__await__()
+
+    async def _awaited(self) -> T:
+        import asyncio
+
+        loop = asyncio.get_running_loop()
+        ended = asyncio.Event()
+        self.add_done_callback(lambda job: loop.call_soon_threadsafe(ended.set))
+        await ended.wait()
+        return await loop.run_in_executor(None, self.get_result)
 
     def get_stdout(self) -> str:
         """What the job has printed so far."""
@@ -158,27 +212,6 @@ class Job(_Promise, Generic[T]):
             return self.cluster.backend.read_file(path).decode("utf-8", "replace")
         except errors.RemoteFileMissing:
             return ""
-
-    def _fetch(self) -> _Outcome:
-        try:
-            data = self._read_result()
-        except errors.RemoteFileMissing:
-            return _Outcome(error=failure_of(self))
-        try:
-            envelope = load_envelope(data, path=self.directory.result)
-            return _Outcome(open_envelope(envelope, job_id=self.id, job_dir=self.job_dir))
-        except BaseException as error:  # noqa: BLE001 - the task's own exception, kept and raised
-            return _Outcome(error=error)
-
-    def _read_result(self) -> bytes:
-        deadline = time.monotonic() + (RESULT_GRACE if self.is_successful() else 0)
-        while True:
-            try:
-                return self.cluster.backend.read_file(self.directory.result)
-            except errors.RemoteFileMissing:
-                if time.monotonic() >= deadline:
-                    raise
-                time.sleep(RESULT_RETRY)
 
     def holds_others_back(self) -> bool:
         """Whether a dependency on this job still means something to the scheduler.
@@ -196,25 +229,27 @@ class Job(_Promise, Generic[T]):
         self._status = status
         if status.finished:
             self._finished_at = time.monotonic()
-            self._finished.set()
+            with self._callbacks_changing:
+                self._finished.set()
             self._news.set()
+
+    def _call_back_all(self) -> None:
+        """Tell everybody who asked to be told; not under any lock, for they may do anything."""
+        with self._callbacks_changing:
+            functions, self._callbacks = self._callbacks, []
+        for function in functions:
+            self._call_back(function)
+
+    def _call_back(self, function: Callable[[Job[T]], object]) -> None:
+        try:
+            function(self)
+        except Exception:  # the user's own, which must not end the thread that watches all jobs
+            logger.exception("a callback of job %s failed", self.id)
 
     def _abandoned(self) -> None:
         """The tracker's last word on a job it does not watch to its end."""
         self._news.set()
+        self._call_back_all()
 
     def __repr__(self) -> str:
         return f"<Job {self.id} {self.task_name} {self._status.state}>"
-
-
-class _Outcome:
-    """A value or an exception, handed out as often as asked."""
-
-    def __init__(self, value: Any = None, error: BaseException | None = None) -> None:
-        self.value = value
-        self.error = error
-
-    def get(self) -> Any:
-        if self.error is not None:
-            raise self.error
-        return self.value

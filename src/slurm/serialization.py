@@ -13,6 +13,7 @@ import io
 import pickle
 import sys
 import traceback
+import types
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -115,10 +116,28 @@ def dump_arguments(
         pass
     import cloudpickle
 
+    class ByValue(cloudpickle.CloudPickler):  # type: ignore[misc]
+        """By value what has to be; what the travelling script defines keeps its identity there."""
+
+        def reducer_override(self, value: Any) -> Any:
+            if main_travels and _is_of_main(value):
+                return value.__qualname__
+            return super().reducer_override(value)
+
     try:
-        return _dump(cloudpickle.CloudPickler, (args, kwargs), placeholder_of), True
+        return _dump(ByValue, (args, kwargs), placeholder_of), True
     except Exception as error:
         raise errors.SerializationError(f"an argument cannot be pickled: {error}") from error
+
+
+def _is_of_main(value: Any) -> bool:
+    """Whether a class or function is found in ``__main__`` under its own name."""
+    if not isinstance(value, (type, types.FunctionType)) or value.__module__ not in MAIN_NAMES:
+        return False
+    found: Any = sys.modules[value.__module__]
+    for name in value.__qualname__.split("."):
+        found = getattr(found, name, None)
+    return found is value
 
 
 def names_main(data: bytes) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from slurm._version import __version__
 from slurm.api.base import Archive, JobRequest
-from slurm.errors import SerializationError
+from slurm.errors import SerializationError, SubmissionError
 from slurm.identity import is_importable, main_module, refer_to
 from slurm.job import Job
 from slurm.job_dir import (
@@ -23,7 +23,7 @@ from slurm.job_dir import (
     JobDirectory,
     initial_metadata,
 )
-from slurm.options import escape_filename_pattern
+from slurm.options import escape_filename_pattern, overlay
 from slurm.packaging import strategy_of
 from slurm.rendering import Environment, ScriptSpec, render_job_script
 from slurm.serialization import (
@@ -62,6 +62,7 @@ def prepare(call: TaskCall, cluster: Cluster, placement: Placement, archive: Arc
     directory = JobDirectory.fresh(placement.base, call.task.name)
     payload, found = _payload(call, cluster)
     dependencies = _unique([*found, *call.after])
+    _require_same_place(call.task.name, dependencies, cluster)
     environment = strategy_of(call.task.packaging or cluster.packaging).prepare(call.task, cluster)
     options = _options(call, cluster, directory)
     submit_options = _submit_options(options, call.token, dependencies)
@@ -111,6 +112,15 @@ def _payload(call: TaskCall, cluster: Cluster) -> tuple[Payload, list[Job[Any]]]
     return Payload(function, arguments, main if needed else None, (), children), found
 
 
+def _require_same_place(name: str, jobs: Sequence[Job[Any]], cluster: Cluster) -> None:
+    for job in jobs:
+        if job.cluster.place != cluster.place:
+            raise SubmissionError(
+                f"{name} cannot depend on job {job.id} ({job.task_name}): that one is on "
+                f"{job.cluster!r}, and this would be on {cluster!r}"
+            )
+
+
 def _require_same_python(name: str, cluster: Cluster) -> None:
     there = cluster.backend.host().python
     if there[:2] != sys.version_info[:2]:
@@ -150,15 +160,10 @@ def _own_sys_path() -> list[str]:
 
 def _options(call: TaskCall, cluster: Cluster, directory: JobDirectory) -> dict[str, str]:
     """The job's sbatch options: the SDK's defaults, the site's, the task's."""
-    pattern = escape_filename_pattern(directory.path)
-    return {
-        **{name: str(value) for name, value in DEFAULT_OPTIONS.items()},
-        "job-name": call.task.name,
-        "output": JobDirectory(pattern).stdout(),
-        "error": JobDirectory(pattern).stderr(),
-        **cluster.submit_defaults,
-        **call.options,
-    }
+    output = JobDirectory(escape_filename_pattern(directory.path))
+    own = {"job-name": call.task.name, "output": output.stdout(), "error": output.stderr()}
+    defaults = {name: str(value) for name, value in DEFAULT_OPTIONS.items()}
+    return overlay(defaults, own, cluster.submit_defaults, call.options)
 
 
 def _submit_options(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from slurm.context import get_active_context
 from slurm.errors import ConfigError, NoActiveContext
 from slurm.identity import refer_to
-from slurm.options import normalise
+from slurm.options import normalise, overlay
 from slurm.runtime import CallBinder
 from slurm.serialization import MAIN_ALIAS, JobResultPlaceholder
 
@@ -116,7 +116,7 @@ class SlurmTask(Generic[P, R]):
     def with_options(self, **sbatch_options: Any) -> SlurmTask[P, R]:
         """This task with other sbatch options; those not named stay. Raises `ConfigError`."""
         derived = self._copy()
-        derived.options = {**self.options, **normalise(sbatch_options)}
+        derived.options = overlay(self.options, normalise(sbatch_options))
         return derived
 
     def submit(

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from slurm.api.base import BackendBase
-from slurm.errors import RemoteFileMissing, ResultCorrupted, SlurmError
+from slurm.errors import RemoteFileError, RemoteFileMissing, ResultCorrupted, SlurmError
 from slurm.job import Job
 from slurm.job_dir import parse_event
 from slurm.serialization import load_envelope
@@ -140,7 +140,9 @@ class Tracker:
         every = min(SLOWEST_SCAN, max(FASTEST_SCAN, self._interval / 20))
         try:
             names = self.backend.wait_events(self.event_dir, self._seen_events, patience, every)
-        except RemoteFileMissing:  # somebody tidied up: the scheduler's answer has to do
+        except (
+            RemoteFileError
+        ):  # somebody tidied up, or a mount went stale: the scheduler has to do
             self._pause(patience)
             return
         self._seen_events = names
@@ -194,6 +196,8 @@ class Tracker:
                 if not self._jobs[job.id]:
                     del self._jobs[job.id]
             job._observed(status)
+        if status.finished:
+            job._call_back_all()
 
     def _word_of_result(self, job: Job[Any]) -> JobState:
         """How a job ended that the scheduler has forgotten, by the result it left."""

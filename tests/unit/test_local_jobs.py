@@ -23,6 +23,7 @@ from slurm.errors import (
     JobFailed,
     JobTimeout,
     RemoteError,
+    RemoteFileError,
     RemoteTraceback,
     ResultMissing,
     ResultNotSerializable,
@@ -306,7 +307,7 @@ def test_futures_resolve_after_the_context_was_left(base: Path) -> None:
 def test_a_result_that_was_removed_is_missing_not_a_traceback(
     local: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("slurm.job.RESULT_GRACE", 0.1)
+    monkeypatch.setattr("slurm.outcome.RESULT_GRACE", 0.1)
     job = add(1, 2)
     assert job.wait(TIMEOUT)
     (Path(job.job_dir) / "result.pkl").unlink()
@@ -382,6 +383,19 @@ with Cluster("local", job_base_dir={str(base)!r}):
     )
     assert done.returncode == 1
     assert "if __name__ == '__main__':" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("name", [".sdk", ".receipts", ".events"])
+def test_directories_that_others_can_write_to_are_refused(tmp_path: Path, name: str) -> None:
+    """What stands in them is run or believed; on a shared scratch anybody could have made them."""
+    base = tmp_path / "shared"
+    (base / name).mkdir(parents=True)
+    (base / name).chmod(0o777)
+    cluster = Cluster("local", job_base_dir=base)
+    with pytest.raises(RemoteFileError, match="only you can write"):
+        add.submit(cluster)(1, 2)
+    cluster.close()
+    assert not list(base.glob("add/*"))
 
 
 def test_a_dry_run_shows_the_script_and_submits_nothing(local: Cluster) -> None:

@@ -88,6 +88,17 @@ def make_private_directory(path: str) -> None:
             raise AgentError("file", path + " exists and is not a directory") from None
 
 
+def require_own_directory(path: str) -> None:
+    """Refuse a directory in which another user could have put, or could put, something to be run or believed."""
+    found = os.lstat(path)
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
+        raise AgentError(
+            "file",
+            "{} is not a directory that only you can write to: remove it, or choose another "
+            "job_base_dir".format(path),
+        )
+
+
 def read_json(path: str) -> Optional[Dict[str, Any]]:
     """The JSON object in `path`, or None where there is no such file."""
     try:
@@ -117,16 +128,25 @@ def _write_json(path: str, content: Dict[str, Any]) -> None:
 class Locked:
     """``with Locked(path):`` holds an exclusive lock on `path`, released when the process dies."""
 
+    held = threading.local()  # what this thread holds, so that a command may hold it as well
+
     def __init__(self, path: str) -> None:
         self.path = path
         self.handle = -1
 
+    @classmethod
+    def handles(cls) -> List[int]:
+        """The locks of this thread. A process that inherits them holds them until it ends."""
+        return list(getattr(cls.held, "handles", ()))
+
     def __enter__(self) -> "Locked":
         self.handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(self.handle, fcntl.LOCK_EX)
+        self.held.handles = [*self.handles(), self.handle]
         return self
 
     def __exit__(self, *exc_info: Any) -> None:
+        self.held.handles.remove(self.handle)
         os.close(self.handle)
 
 
@@ -197,7 +217,9 @@ class SlurmCommands:
     def __init__(self) -> None:
         self.accounting = True
 
-    def run(self, argv: List[str], cwd: Optional[str] = None) -> Tuple[int, str, str]:
+    def run(
+        self, argv: List[str], cwd: Optional[str] = None, locks: Tuple[int, ...] = ()
+    ) -> Tuple[int, str, str]:
         import subprocess
 
         environment = scrubbed_environment()
@@ -212,6 +234,7 @@ class SlurmCommands:
                 stderr=subprocess.PIPE,
                 timeout=COMMAND_TIMEOUT,
                 check=False,
+                pass_fds=locks,
             )
         except FileNotFoundError:
             raise AgentError(
@@ -237,7 +260,10 @@ class SlurmCommands:
         token: str,
         orchestrator: bool,
     ) -> str:
-        code, out, err = self.run(sbatch_argv(script, submit_options), cwd)
+        # Should this process be killed now, sbatch goes on: whoever asks for the same token next must
+        # wait for it, and so it holds the lock too.
+        locks = tuple(Locked.handles())
+        code, out, err = self.run(sbatch_argv(script, submit_options), cwd, locks)
         if code == 0:
             # --parsable prints "id" or "id;cluster", after whatever a site's wrapper prints first.
             job_id = (out.split() or [""])[-1].split(";")[0]
@@ -367,6 +393,7 @@ class Agent:
         directory = os.path.expanduser(directory)
         parent = os.path.dirname(directory)
         make_private_directory(parent)
+        require_own_directory(parent)
         staging = os.path.join(parent, ".new-" + unique_name())
         os.mkdir(staging, 0o700)
         with zipfile.ZipFile(io.BytesIO(blob)) as archive:
@@ -389,17 +416,22 @@ class Agent:
         Makes the directory `events`, in which the runners tell that they have finished. Answers
         ``{"needs": path}`` and does nothing when the directory `needs` is not there.
         """
+        receipts = os.path.join(base, ".receipts")
+        for directory in (events, receipts):
+            make_private_directory(directory)
         if needs and not os.path.isdir(needs):
+            make_private_directory(os.path.dirname(needs))
             return {"needs": needs}, b""
-        make_private_directory(events)
-        make_private_directory(os.path.join(base, ".receipts"))
+        trusted = [receipts, events, os.path.dirname(events)]
+        for directory in trusted + ([needs, os.path.dirname(needs)] if needs else []):
+            require_own_directory(directory)
         return {"jobs": [self._submit_one(base, request, blob) for request in requests]}, b""
 
     def _submit_one(self, base: str, request: Dict[str, Any], blob: bytes) -> Dict[str, Any]:
         token = request["token"]
         receipt = os.path.join(base, ".receipts", token + ".json")
         try:
-            with Locked(os.path.join(base, ".receipts", ".lock-" + token[:2])):
+            with Locked(os.path.join(base, ".receipts", ".lock-" + token[-3:])):
                 known = read_json(receipt)
                 reattached = known is not None
                 if known is None:
@@ -602,8 +634,9 @@ class Server:
 
     def serve(self) -> None:
         for header, blob in self._frames():
-            thread = threading.Thread(target=self._answer, args=(header, blob), daemon=True)
-            thread.start()
+            # A submission is brought to its end also when nobody is there any more to hear of it.
+            daemon = header["op"] != "submit"
+            threading.Thread(target=self._answer, args=(header, blob), daemon=daemon).start()
 
     def _frames(self) -> Iterator[Tuple[Any, bytes]]:
         while True:

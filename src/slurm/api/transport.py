@@ -86,6 +86,9 @@ class Channel:
                 write_frame(self._process.stdin, header, blob)
         except (OSError, ValueError) as error:
             raise self._lost(f"the connection broke while sending: {error}") from error
+        except BaseException:  # Ctrl-C: what comes after half a frame would be read as its rest
+            self._lost("sending was interrupted")
+            raise
 
     def close(self) -> None:
         """End the process; requests in flight fail."""
@@ -145,7 +148,7 @@ class Channel:
     def _lost(self, what: str) -> TransportError:
         self._process.kill()
         self._process.wait()
-        self._drain.join(1)
+        self._drain.join(0.3)
         return self._break(_explain(self.target, what, list(self._stderr)))
 
     @staticmethod
@@ -168,9 +171,10 @@ class Channel:
             answer.set_exception(error)
         with contextlib.suppress(OSError):
             self._pipe(self._process.stdin).close()
-        for thread in (self._reader, self._drain):  # each closes the pipe it reads
-            if thread.is_alive() and thread is not threading.current_thread():
-                thread.join(5)
+        # The reader closes its pipe as it ends. So does the drain, which is not waited for: an ssh
+        # master that stays in the background keeps stderr open.
+        if self._reader.is_alive() and self._reader is not threading.current_thread():
+            self._reader.join(5)
         return error
 
 

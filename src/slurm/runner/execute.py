@@ -45,9 +45,13 @@ def run_job(path: str) -> int:
     envelope = _call(directory, attempt)
     success = envelope.kind == "value"
     write_atomic(directory.result, dump_envelope(envelope))
-    status = "completed" if success else "failed"
-    update_json(directory.metadata, {"status": status, "completed_at": utc_now()})
-    _tell_the_client(attempt, success)
+    # The result is there: whatever fails from here on must not make it a failure for dependents.
+    try:
+        status = "completed" if success else "failed"
+        update_json(directory.metadata, {"status": status, "completed_at": utc_now()})
+        _tell_the_client(attempt, success)
+    except (OSError, ValueError) as error:
+        print(f"slurm-sdk: the result is written, its note is not: {error}", file=sys.stderr)
     return 0 if success else 1
 
 
@@ -109,8 +113,5 @@ def _tell_the_client(attempt: int, success: bool) -> None:
     folder = os.environ.get("SLURM_SDK_EVENT_DIR", "")
     token = os.environ.get("SLURM_SDK_TOKEN", "")
     if token and os.path.isdir(folder):
-        try:
-            with open(os.path.join(folder, event_name(token, attempt, success)), "wb"):
-                pass
-        except OSError as error:  # the result is there, and the scheduler's word leads to it
-            print(f"slurm-sdk: no event could be left in {folder}: {error}", file=sys.stderr)
+        with open(os.path.join(folder, event_name(token, attempt, success)), "wb"):
+            pass

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from slurm import JobContext, task
-from slurm.examples.parallel_train_eval.files import read_json, write_json
+from slurm.examples.parallel_train_eval.files import exclusive, read_json, write_json
 from slurm.examples.parallel_train_eval.plan import Plan
 from slurm.examples.parallel_train_eval.train_task import loss_of
 
@@ -17,28 +17,38 @@ logger = logging.getLogger(__name__)
 
 @task(time="00:10:00", mem="200M")
 def evaluate_epoch(job: JobContext, plan: Plan, trained: dict[str, Any]) -> dict[str, Any]:
-    """Evaluate the checkpoint that a training job left; `trained` is that job's result."""
+    """Evaluate the checkpoint that a training job left; `trained` is that job's result.
+
+    The lock, and a look at what is there, let an epoch be evaluated once, however many jobs are sent.
+    """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     started = time.time()
-    checkpoint = read_json(Path(trained["checkpoint"]))
-    if checkpoint is None:
-        raise FileNotFoundError(f"the checkpoint {trained['checkpoint']} is gone")
-    time.sleep(plan.eval_seconds)
-    metrics = {
-        "epoch": trained["epoch"],
-        "checkpoint": trained["checkpoint"],
-        "steps_completed": checkpoint["steps_completed"],
-        "weights": checkpoint["weights"],
-        "loss": loss_of(checkpoint["weights"]),
-        "job_id": job.job_id,
-    }
     path = plan.metrics_path(trained["epoch"])
-    write_json(path, metrics)
-    logger.info("epoch %d: loss %.6f, wrote %s", metrics["epoch"], metrics["loss"], path)
+    with exclusive(path.with_suffix(".lock")):
+        metrics = read_json(path)
+        if metrics is None:
+            metrics = _evaluate(plan, trained, job.job_id)
+            write_json(path, metrics)
+            logger.info("epoch %d: loss %.6f, wrote %s", metrics["epoch"], metrics["loss"], path)
     return {
         "metrics": str(path),
         "loss": metrics["loss"],
         "partition": job.partition,
         "started_at": started,
         "finished_at": time.time(),
+    }
+
+
+def _evaluate(plan: Plan, trained: dict[str, Any], job_id: str) -> dict[str, Any]:
+    checkpoint = read_json(Path(trained["checkpoint"]))
+    if checkpoint is None:
+        raise FileNotFoundError(f"the checkpoint {trained['checkpoint']} is gone")
+    time.sleep(plan.eval_seconds)
+    return {
+        "epoch": trained["epoch"],
+        "checkpoint": trained["checkpoint"],
+        "steps_completed": checkpoint["steps_completed"],
+        "weights": checkpoint["weights"],
+        "loss": loss_of(checkpoint["weights"]),
+        "job_id": job_id,
     }

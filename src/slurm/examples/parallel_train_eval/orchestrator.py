@@ -157,6 +157,10 @@ class Orchestrator:
         number = len(jobs) - 1 if open_entry else len(jobs)
         key = f"{self.state.run_id}/{kind}/{epoch}/{number}"
         job: Job[dict[str, Any]] = task.submit(self.ctx, key=key)(*arguments)
+        if open_entry and jobs[-1]["job_id"] != job.id:
+            # The job directories were moved or removed, and with them the knowledge of that job.
+            jobs[-1].update(outcome="lost", steps_completed=self._steps_on_disk(epoch))
+            open_entry = False
         if not open_entry:
             jobs.append({"job_id": job.id, "job_dir": job.job_dir, "outcome": None})
             jobs[-1]["depends_on"] = [dependency.id for dependency in job.dependencies]

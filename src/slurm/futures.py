@@ -1,0 +1,45 @@
+"""Several jobs at once, with the words of ``concurrent.futures`` and ``asyncio``."""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
+
+from slurm.job import Job
+
+T = TypeVar("T")
+
+
+def as_completed(jobs: Iterable[Job[T]], timeout: float | None = None) -> Iterator[Job[T]]:
+    """The jobs in the order in which they end, each once, those that have ended already first.
+
+    Raises the built-in ``TimeoutError`` when not all have ended `timeout` seconds after the first
+    was asked for.
+    """
+    waiting = {id(job): job for job in jobs}
+    deadline = None if timeout is None else time.monotonic() + timeout
+    ended: queue.SimpleQueue[Job[T]] = queue.SimpleQueue()
+    for job in waiting.values():
+        job.add_done_callback(ended.put)
+    for left in range(len(waiting), 0, -1):
+        patience = None if deadline is None else max(0.0, deadline - time.monotonic())
+        try:
+            yield ended.get(timeout=patience)
+        except queue.Empty:
+            raise TimeoutError(f"{left} of {len(waiting)} jobs have not ended") from None
+
+
+def gather(*jobs: Job[Any], return_exceptions: bool = False) -> list[Any]:
+    """The results of all jobs, in the order in which they were given.
+
+    Waits for all of them. Raises the exception of the first one in that order that has none; with
+    `return_exceptions` its exception stands in its place instead.
+    """
+    for job in jobs:
+        job.wait()
+    if not return_exceptions:
+        return [job.get_result() for job in jobs]
+    errors = [job.exception() for job in jobs]
+    return [job.get_result() if error is None else error for job, error in zip(jobs, errors)]

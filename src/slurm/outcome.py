@@ -1,0 +1,65 @@
+"""What became of a finished job: its value, its task's exception, or why there is neither."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from slurm import errors
+from slurm.failures import failure_of
+from slurm.serialization import load_envelope, open_envelope
+
+if TYPE_CHECKING:
+    from slurm.job import Job
+
+# A result file may become visible on this machine after the scheduler says that the job is done
+# (NFS attribute caches live for up to a minute by default; most sites' are far shorter).
+RESULT_GRACE = 10.0
+RESULT_RETRY = 0.2
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A value or an exception, handed out as often as asked."""
+
+    value: Any = None
+    error: BaseException | None = None
+
+    def get(self) -> Any:
+        """The value; raises the exception where there is one."""
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+
+def fetch_outcome(job: Job[Any], patience: float | None = None) -> Outcome:
+    """Read the result of a finished `job`.
+
+    Raises only what says nothing about it: the connection's errors, and the built-in ``TimeoutError``
+    when the result of a completed job is not visible within `patience` seconds and still may be.
+    """
+    grace = RESULT_GRACE if job.is_successful() else 0.0
+    waited = grace if patience is None else min(grace, patience)
+    try:
+        data = _read_result(job, waited)
+    except errors.RemoteFileMissing:
+        if waited < grace:
+            raise TimeoutError(f"the result of job {job.id} is not visible here yet") from None
+        return Outcome(error=failure_of(job))
+    try:
+        envelope = load_envelope(data, path=job.directory.result)
+        return Outcome(open_envelope(envelope, job_id=job.id, job_dir=job.job_dir))
+    except Exception as error:  # noqa: BLE001 - the task's own exception, kept and raised
+        return Outcome(error=error)
+
+
+def _read_result(job: Job[Any], seconds: float) -> bytes:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return job.cluster.backend.read_file(job.directory.result)
+        except errors.RemoteFileMissing:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(RESULT_RETRY)
