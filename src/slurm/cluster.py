@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import contextvars
-import inspect
 import os
 import posixpath
 import sys
@@ -15,16 +14,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slurm import context
+from slurm import backends, context
 from slurm.api.base import BackendBase
 from slurm.archive import archive_for
-from slurm.checks import check_positive
 from slurm.errors import ConfigError, SlurmError
 from slurm.job import Job
 from slurm.job_dir import event_directory
 from slurm.options import normalise
 from slurm.packaging import PackagingConfig, strategy_of
-from slurm.suggest import suggestion
 from slurm.tracker import Tracker
 
 if TYPE_CHECKING:
@@ -36,7 +33,6 @@ if TYPE_CHECKING:
 
 DEFAULT_BASE = "~/slurm_jobs"
 LOCAL_STATE = ".local"
-POLL_INTERVALS = {"local": (0.1, 1.0), "slurm": (1.0, 15.0), "ssh": (1.0, 15.0)}
 
 _entered: contextvars.ContextVar[tuple[contextvars.Token[Any], ...]] = contextvars.ContextVar(
     "slurm_entered", default=()
@@ -74,7 +70,7 @@ class Cluster:
         self.backend_type = backend_type
         self.packaging = packaging
         strategy_of(packaging)
-        _check_backend(backend_type)
+        backends.check(backend_type)
         self.submit_defaults = normalise(submit or {})
         self._base = str(job_base_dir or DEFAULT_BASE)
         if backend_type != "ssh" and not self._base.startswith("~"):
@@ -82,8 +78,10 @@ class Cluster:
         self._client = os.urandom(8).hex()
         self.python = python or ("python3" if backend_type == "ssh" else sys.executable)
         self._backend_options = dict(backend_options)
-        self.poll_intervals = _poll_intervals(backend_type, poll_interval_min, poll_interval_max)
-        self.backend: BackendBase = self._make_backend()
+        self.poll_intervals = backends.poll_intervals(
+            backend_type, poll_interval_min, poll_interval_max
+        )
+        self.backend: BackendBase = backends.make(backend_type, self._options_of_backend())
         self._tracker: Tracker | None = None
         self._tracker_made = threading.Lock()
         self._closed = False
@@ -229,6 +227,15 @@ class Cluster:
                 )
             return self._tracker
 
+    def get_job(self, job_id: str | int) -> Job[Any]:
+        """The job with this id, submitted by this client or an earlier one under this `job_base_dir`.
+
+        Raises `RemoteFileMissing` when no such job was submitted from here.
+        """
+        from slurm.reattach import job_from_id
+
+        return job_from_id(str(job_id), self)
+
     def get_queue(self) -> list[Mapping[str, Any]]:
         """The user's live jobs, whoever submitted them."""
         return self.backend.get_queue()
@@ -269,61 +276,17 @@ class Cluster:
     def __repr__(self) -> str:
         return f"<Cluster {self.backend_type} {self._base}>"
 
-    def _make_backend(self) -> BackendBase:
+    def _options_of_backend(self) -> dict[str, Any]:
         if self.backend_type == "local":
-            from slurm.api.local import LocalBackend
-
-            return _construct(LocalBackend, self._local_options())
+            return self._local_options()
         if self.backend_type == "ssh":
-            from slurm.api.ssh import SSHCommandBackend
-
-            return _construct(SSHCommandBackend, {"python": self.python, **self._backend_options})
-        if self.backend_type == "slurm":
-            from slurm.api.slurm_cli import SlurmCliBackend
-
-            return _construct(SlurmCliBackend, self._backend_options)
-        raise AssertionError("the backend was checked")
+            return {"python": self.python, **self._backend_options}
+        return self._backend_options
 
     def _local_options(self) -> dict[str, Any]:
         options = {"state_dir": Path(self._base) / LOCAL_STATE, **self._backend_options}
         state_dir = Path(options["state_dir"]).expanduser().absolute()
         return {**options, "state_dir": str(state_dir)}
-
-
-def _check_backend(backend_type: object) -> None:
-    if backend_type not in POLL_INTERVALS:
-        near = suggestion(str(backend_type), POLL_INTERVALS)
-        known = ", ".join(POLL_INTERVALS)
-        raise ConfigError(f"backend {backend_type!r} does not exist{near}; choose from {known}")
-
-
-def _poll_intervals(
-    backend_type: str, shortest: float | None, longest: float | None
-) -> tuple[float, float]:
-    """Both intervals in seconds, the backend's own where they were not given. Raises `ConfigError`."""
-    lower, upper = POLL_INTERVALS[backend_type]
-    for name, given in (("poll_interval_min", shortest), ("poll_interval_max", longest)):
-        if given is not None:
-            check_positive(name, given)
-    lower = lower if shortest is None else shortest
-    upper = max(upper, lower) if longest is None else longest
-    if lower > upper:
-        raise ConfigError(f"poll_interval_min {lower:g} is more than poll_interval_max {upper:g}")
-    return lower, upper
-
-
-def _construct(backend: Callable[..., BackendBase], options: Mapping[str, Any]) -> BackendBase:
-    parameters = inspect.signature(backend).parameters
-    for name in options:
-        if name not in parameters:
-            raise ConfigError(
-                f"{backend.__name__} has no option {name!r}{suggestion(name, parameters)}; "
-                f"it takes {sorted(parameters)}"
-            )
-    try:
-        return backend(**options)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{backend.__name__}: {error}") from error
 
 
 def _close_at_exit(reference: weakref.ref[Cluster]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
@@ -67,6 +68,17 @@ class Job(_Promise, Generic[T]):
         self._callbacks_changing = threading.Lock()
         self._fetching = threading.Lock()
         self._outcome: Outcome | None = None
+
+    @classmethod
+    def from_dir(cls, path: str | os.PathLike[str], cluster: Cluster | None = None) -> Job[Any]:
+        """The job whose directory on the cluster is `path`, whoever submitted it.
+
+        `cluster` is the active one unless given. Raises `RemoteFileMissing` when there is no job in
+        `path`, `JobError` when one was prepared there and never submitted.
+        """
+        from slurm.reattach import job_from_dir
+
+        return job_from_dir(os.fspath(path), cluster)
 
     @property
     def job_id(self) -> str:

@@ -8,6 +8,7 @@
     {job_base_dir}/.sdk/<content address>/      the SDK's own code, unpacked once
     {job_base_dir}/.events/<client>/            finished runners leave an empty file here
     {job_base_dir}/.receipts/<token>.json       which submission became which job
+    {job_base_dir}/.receipts/job-<id>.json      and which directory is that job's
 
 Pure: paths are text, since they are the cluster's and may not exist on this machine.
 """
@@ -103,6 +104,11 @@ class JobDirectory:
 def event_directory(base: str, client: str) -> str:
     """Where runners tell `client` that they have finished."""
     return posixpath.join(base, EVENTS, client)
+
+
+def receipt_of_job(base: str, job_id: str) -> str:
+    """The file that says which directory is the job's."""
+    return posixpath.join(base, RECEIPTS, f"job-{job_id}.json")
 
 
 def event_name(token: str, attempt: int, success: bool) -> str:

@@ -13,7 +13,7 @@ import pytest
 
 from slurm import Cluster, Job, as_completed, gather, task
 from slurm.api.local import LocalBackend
-from slurm.errors import SlurmError
+from slurm.errors import ConfigError, NoActiveContext, RemoteFileMissing, SlurmError
 
 TIMEOUT = 30.0
 
@@ -174,3 +174,48 @@ def test_nobody_waits_for_the_jobs_of_a_cluster_that_is_closed(base: Path, fifo:
     with pytest.raises(SlurmError, match="closed"):
         next(left).result()
     fifo.write_text("too late")
+
+
+# --- found again ---------------------------------------------------------------------------------
+
+
+def test_a_job_is_found_again_by_its_id_and_by_its_directory(local: Cluster, base: Path) -> None:
+    job = double(21)
+    job.wait(TIMEOUT)
+    later = Cluster("local", job_base_dir=base)
+    for again in (
+        later.get_job(job.id),
+        later.get_job(int(job.id)),
+        Job.from_dir(job.job_dir, later),
+    ):
+        assert (again.id, again.job_dir, again.task_name) == (job.id, job.job_dir, "double")
+        assert again.reattached
+        assert again.get_result(TIMEOUT) == 42
+    later.close()
+
+
+def test_a_job_that_was_found_again_can_be_a_dependency(local: Cluster) -> None:
+    first = double(1)
+    again: Any = Job.from_dir(first.job_dir)
+    assert double(again).get_result(TIMEOUT) == 4
+
+
+def test_a_running_job_that_was_found_again_ends_for_both(local: Cluster, fifo: Path) -> None:
+    job = wait_for(str(fifo))
+    again = local.get_job(job.id)
+    fifo.write_text("both")
+    assert job.get_result(TIMEOUT) == again.get_result(TIMEOUT) == "both"
+
+
+def test_what_is_not_there_is_said_in_one_line(local: Cluster, tmp_path: Path) -> None:
+    with pytest.raises(RemoteFileMissing, match="no job 99999 was submitted under"):
+        local.get_job(99999)
+    with pytest.raises(ConfigError, match="no job id"):
+        local.get_job("../../etc")
+    with pytest.raises(RemoteFileMissing):
+        Job.from_dir(tmp_path)
+
+
+def test_a_directory_without_a_cluster_says_what_to_pass(tmp_path: Path) -> None:
+    with pytest.raises(NoActiveContext, match="cluster="):
+        Job.from_dir(tmp_path)

@@ -444,6 +444,8 @@ class Agent:
                     _write_json(receipt, known)
                     metadata = os.path.join(known["job_dir"], "metadata.json")
                     update_json(metadata, {"job_id": known["job_id"]})
+                    index = os.path.join(base, ".receipts", "job-{}.json".format(known["job_id"]))
+                    _write_json(index, {"job_dir": known["job_dir"], "token": token})
         except AgentError as error:
             return {"error": str(error), "kind": error.kind}
         except OSError as error:
