@@ -43,7 +43,7 @@ test: lint docs test-unit test-slurm ## Everything below
 
 VERMIN = $(VENV)/bin/vermin --quiet --no-tips --violations
 # vermin does not follow conditions: these are imported only where they exist. One line alone is excused by `# novm`.
-NEWER = --exclude tomllib --exclude typing.ParamSpec
+NEWER = --exclude tomllib --exclude typing.ParamSpec --exclude typing.Concatenate
 lint: $(DEV) ## Check format, rules, types and the oldest Python each file may need
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .

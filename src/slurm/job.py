@@ -147,6 +147,11 @@ class Job(_Promise, Generic[T]):
         the job ended without an answer, a `ResultError` when there is none to be had, and the
         built-in ``TimeoutError`` when the job has not ended in time.
         """
+        result: T = self._outcome_within(timeout).get()
+        return result
+
+    def _outcome_within(self, timeout: float | None) -> Outcome:
+        """What became of the job; raises only what says nothing about it."""
         deadline = None if timeout is None else time.monotonic() + timeout
         late = f"job {self.id} ({self.task_name}) is {{}} after {timeout} s"
         if not self.wait(timeout):
@@ -159,8 +164,7 @@ class Job(_Promise, Generic[T]):
                 self._outcome = fetch_outcome(self, patience=left)
         finally:
             self._fetching.release()
-        result: T = self._outcome.get()
-        return result
+        return self._outcome
 
     # The words of concurrent.futures and asyncio
 
@@ -169,17 +173,12 @@ class Job(_Promise, Generic[T]):
         return self.get_result(timeout)
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
-        """What `get_result` would raise, None for a job that has a result.
+        """What the job failed with: what `get_result` raises; None for a job that has a result.
 
-        Raises the built-in ``TimeoutError`` when the job has not ended in time.
+        Raises the built-in ``TimeoutError`` when the job has not ended in time, and what says nothing
+        about the job, such as `TransportError`.
         """
-        if not self.wait(timeout):
-            raise TimeoutError(f"job {self.id} ({self.task_name}) has not ended in {timeout:g} s")
-        try:
-            self.get_result()
-        except Exception as error:  # noqa: BLE001 - whatever the task raised is what was asked for
-            return error
-        return None
+        return self._outcome_within(timeout).error
 
     def done(self) -> bool:
         """Whether the job has ended, in whatever way; the same as `is_completed`."""
@@ -193,7 +192,7 @@ class Job(_Promise, Generic[T]):
         """
         self.cluster.tracker.watch(self)
         with self._callbacks_changing:
-            if not self._finished.is_set():
+            if not self._news.is_set():
                 self._callbacks.append(function)
                 return
         self._call_back(function)
@@ -241,9 +240,9 @@ class Job(_Promise, Generic[T]):
         self._status = status
         if status.finished:
             self._finished_at = time.monotonic()
+            self._finished.set()
             with self._callbacks_changing:
-                self._finished.set()
-            self._news.set()
+                self._news.set()
 
     def _call_back_all(self) -> None:
         """Tell everybody who asked to be told; not under any lock, for they may do anything."""
@@ -260,7 +259,8 @@ class Job(_Promise, Generic[T]):
 
     def _abandoned(self) -> None:
         """The tracker's last word on a job it does not watch to its end."""
-        self._news.set()
+        with self._callbacks_changing:
+            self._news.set()
         self._call_back_all()
 
     def __repr__(self) -> str:

@@ -40,6 +40,7 @@ class Tracker:
         self.interval_min = interval_min
         self.interval_max = interval_max
         self._jobs: dict[str, list[Job[Any]]] = {}  # one job may have several futures
+        self._ended: list[Job[Any]] = []  # and their callbacks do not know it yet
         self._seen_events: list[str] = []
         self._changed = threading.Condition()
         self._looking = threading.Lock()
@@ -53,11 +54,11 @@ class Tracker:
     def watch(self, job: Job[Any]) -> None:
         """Complete `job` when it ends. Watching it twice is watching it once."""
         with self._changed:
-            if self._closed:
-                raise SlurmError(f"job {job.id} cannot be watched: its cluster was closed")
             futures = self._jobs.get(job.id, [])
             if job.is_completed() or any(job is future for future in futures):
                 return
+            if self._closed:
+                raise SlurmError(f"job {job.id} cannot be watched: its cluster was closed")
             self._jobs[job.id] = [*futures, job]
             self._hurry()
             if self._thread is None:
@@ -84,6 +85,7 @@ class Tracker:
             self._pause(self.interval_min)
             with self._looking:
                 self._look()
+        self._announce()
 
     def stop(self) -> None:
         """Watch no longer than the look that is under way; whoever waits for a job is told."""
@@ -108,9 +110,11 @@ class Tracker:
         while self._wait_for_work():
             try:
                 self._listen()
+                self._announce()
                 if time.monotonic() >= self._next_look:
                     with self._looking:
                         self._look()
+                    self._announce()
                 failures = 0
             except SlurmError as error:
                 level = logging.DEBUG if failures or self._closed else logging.WARNING
@@ -196,8 +200,18 @@ class Tracker:
                 if not self._jobs[job.id]:
                     del self._jobs[job.id]
             job._observed(status)
-        if status.finished:
-            job._call_back_all()
+            if status.finished:
+                self._ended.append(job)
+
+    def _announce(self) -> None:
+        """Call back for the jobs that have ended; under no lock, for a callback may do anything."""
+        while True:
+            with self._changed:
+                ended, self._ended = self._ended, []
+            if not ended:
+                return
+            for job in ended:
+                job._call_back_all()
 
     def _word_of_result(self, job: Job[Any]) -> JobState:
         """How a job ended that the scheduler has forgotten, by the result it left."""

@@ -328,6 +328,36 @@ def killed() -> None:
     os.kill(os.getpid(), 9)
 
 
+@task
+def fork_and_come_back() -> str:
+    child = os.fork()
+    if child == 0:
+        return "child"
+    os.waitpid(child, 0)
+    return "parent"
+
+
+def test_a_forked_child_that_comes_back_does_not_speak_for_the_job(local: Cluster) -> None:
+    assert fork_and_come_back().get_result(TIMEOUT) == "parent"
+
+
+@task
+def fail_without_stderr(how: str) -> None:
+    if how == "closed":
+        sys.stderr.close()
+    elif how == "gone":
+        os.close(2)
+    else:
+        setattr(sys, "stderr", object())  # noqa: B010 - a checker would not allow it
+    raise ValueError("the reason")
+
+
+@pytest.mark.parametrize("how", ["closed", "gone", "replaced"])
+def test_a_task_without_stderr_still_says_why_it_failed(local: Cluster, how: str) -> None:
+    with pytest.raises(ValueError, match="the reason"):
+        fail_without_stderr(how).get_result(TIMEOUT)
+
+
 def test_every_error_of_a_job_is_one_kind(local: Cluster) -> None:
     for job in (leave(1), unpicklable(), killed()):
         with pytest.raises(JobError):

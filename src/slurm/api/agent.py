@@ -28,6 +28,7 @@ PROTOCOL = 1
 COMMAND_TIMEOUT = 60.0
 SCRUBBED_PREFIXES = ("SLURM_", "SBATCH_", "SRUN_", "SQUEUE_", "SACCT_", "PMI", "PMIX")
 KEPT_VARIABLES = ("SLURM_CONF", "SLURM_ENV")
+NOISE_LIMIT = 1 << 20
 FRAME_MARK = b"slf\0"
 FRAME_START = struct.Struct(">4sIQ")  # the mark, and the lengths of header and blob
 # What sbatch prints when the controller may have taken the job without saying so.
@@ -67,6 +68,7 @@ def write_atomic(path: str, data: bytes, mode: int = 0o600) -> None:
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         with os.fdopen(handle, "wb") as file:
+            os.fchmod(handle, mode)  # whatever the umask
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -592,14 +594,20 @@ class Agent:
 def read_frame(stream: Any) -> Optional[Tuple[Any, bytes]]:
     """The next ``(header, blob)``, or None at the end of the stream.
 
-    Raises ``ValueError`` for anything else, which somebody printed into the channel.
+    Skips what a background job of a login's start-up file printed in between; raises ``ValueError``
+    for more of that than anybody would print.
     """
     start = _read_exactly(stream, FRAME_START.size)
+    skipped = 0
+    while start is not None and not start.startswith(FRAME_MARK):
+        more = _read_exactly(stream, 1)
+        start = None if more is None else start[1:] + more
+        skipped += 1
+        if skipped > NOISE_LIMIT:
+            raise ValueError("no frame in {} bytes".format(skipped))
     if start is None:
         return None
-    mark, header_length, blob_length = FRAME_START.unpack(start)
-    if mark != FRAME_MARK:
-        raise ValueError("this is not a frame: {!r}".format(start))
+    _, header_length, blob_length = FRAME_START.unpack(start)
     header = _read_exactly(stream, header_length)
     blob = _read_exactly(stream, blob_length)
     if header is None or blob is None:

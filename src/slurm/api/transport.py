@@ -15,7 +15,7 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from importlib import resources
 from typing import IO, Any
 
-from slurm.api.agent import read_frame, write_frame
+from slurm.api.agent import NOISE_LIMIT, read_frame, write_frame
 from slurm.api.agent_backend import error_of
 from slurm.errors import AuthenticationFailed, HostKeyError, TransportError
 
@@ -26,7 +26,6 @@ BOOTSTRAP = (
     'exec(compile(i.read(int(n)), "slurm-sdk-agent", "exec")); serve_over_stdio(k.decode())'
 )
 STDERR_LINES_KEPT = 50
-NOISE_LIMIT = 1 << 20
 
 
 class Channel:

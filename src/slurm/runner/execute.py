@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -42,7 +42,11 @@ def run_job(path: str) -> int:
             "python_version": sys.version.split()[0],
         },
     )
+    process = os.getpid()
     envelope = _call(directory, attempt)
+    if os.getpid() != process:
+        os._exit(1)  # a child that the function forked came back from it: the job is its parent's
+    _log(envelope)
     success = envelope.kind == "value"
     write_atomic(directory.result, dump_envelope(envelope))
     # The result is there: whatever fails from here on must not make it a failure for dependents.
@@ -51,7 +55,7 @@ def run_job(path: str) -> int:
         update_json(directory.metadata, {"status": status, "completed_at": utc_now()})
         _tell_the_client(attempt, success)
     except (OSError, ValueError) as error:
-        print(f"slurm-sdk: the result is written, its note is not: {error}", file=sys.stderr)
+        _say(f"slurm-sdk: the result is written, its note is not: {error}")
     return 0 if success else 1
 
 
@@ -61,21 +65,25 @@ def _call(directory: JobDirectory, attempt: int) -> Envelope:
             payload = load_payload(file.read())
         value = _run_function(payload, directory)
     except SystemExit as leaving:
-        if leaving.code in (None, 0):
-            value = None
-        else:
-            traceback.print_exc()
-            error = RemoteError(
-                f"the task called sys.exit({leaving.code!r})", type_name="SystemExit"
-            )
-            return exception_envelope(error, attempt)
+        if leaving.code not in (None, 0):
+            text = f"the task called sys.exit({leaving.code!r})"
+            return exception_envelope(RemoteError(text, type_name="SystemExit"), attempt)
+        value = None
     except BaseException as error:  # noqa: BLE001 - whatever the user's code raises is the result
-        traceback.print_exc()
         return exception_envelope(error, attempt)
-    envelope = value_envelope(value, attempt)
+    return value_envelope(value, attempt)
+
+
+def _log(envelope: Envelope) -> None:
+    """Put an exception into the job's stderr, where people look first."""
     if envelope.kind == "exception":
-        print(envelope.message, file=sys.stderr)
-    return envelope
+        _say(envelope.traceback)
+
+
+def _say(text: str) -> None:
+    # The task may have closed stderr, or put something else in its place.
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        print(text, file=sys.stderr, flush=True)
 
 
 def _run_function(payload: Payload, directory: JobDirectory) -> Any:

@@ -1,0 +1,196 @@
+"""Shared by the unit tier: a clean environment, fake Slurm programs, a fake backend, real job runs."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+from tests.unit.channels import AGENT, Open
+from tests.unit.fakes import DEADLINE, FakeBackend, Programs, assert_ended
+from tests.unit.processes import JobRun, RunJob, RunPython, execute
+from tests.unit.scheduler_on_disk import SchedulerOnDisk
+
+from slurm import Cluster, Job
+from slurm.api.agent import Agent
+from slurm.api.slurm_cli import InProcessBackend, SlurmCliBackend
+from slurm.api.transport import Channel
+from slurm.archive import archive_for
+from slurm.job_dir import SDK
+
+# The same examples in every run, and no clock: a busy machine is no failure.
+hypothesis.settings.register_profile(
+    "unit", deadline=None, derandomize=True, database=None, max_examples=60
+)
+hypothesis.settings.load_profile("unit")
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No surrounding job, and nobody's Slurmfile."""
+    for name in os.environ:
+        if name.startswith(("SLURM", "SBATCH", "SQUEUE", "SACCT")) or name == "JOB_DIR":
+            monkeypatch.delenv(name)
+
+
+# --- programs on the PATH ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
+    """A folder of fake programs at the front of the PATH."""
+    made = Programs(tmp_path / "programs")
+    monkeypatch.setenv("PATH", f"{made.folder}{os.pathsep}{os.environ['PATH']}")
+    return made
+
+
+@pytest.fixture
+def slurm(programs: Programs) -> SlurmCliBackend:
+    """A backend over fake programs: nothing is queued and accounting knows nothing, unless a test says so."""
+    programs.add("squeue", "cat $HERE/queue 2>/dev/null; exit 0")
+    programs.add("sacct", "cat $HERE/accounts 2>/dev/null; exit 0")
+    return SlurmCliBackend()
+
+
+@pytest.fixture
+def run_python(tmp_path: Path) -> RunPython:
+    """Run this interpreter with the arguments given; ``code=`` is the exit status expected."""
+
+    def run(*arguments: str, code: int = 0, **env: str) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-W", "error", *arguments],
+            cwd=tmp_path,
+            env={**os.environ, **env},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done
+
+    return run
+
+
+# --- a fake backend, for what stands above backends ----------------------------------------------
+
+
+@pytest.fixture
+def backend() -> FakeBackend:
+    """A `FakeBackend`, the one under `fake_cluster`."""
+    return FakeBackend()
+
+
+@pytest.fixture
+def fake_cluster(tmp_path: Path, backend: FakeBackend) -> Iterator[Cluster]:
+    """A cluster over the fake backend; it asks the scheduler every few milliseconds."""
+    cluster = Cluster(
+        "slurm", job_base_dir=tmp_path / "jobs", poll_interval_min=0.01, poll_interval_max=0.02
+    )
+    cluster.backend = backend
+    yield cluster
+    cluster.close()
+
+
+@pytest.fixture
+def patient_cluster(tmp_path: Path, backend: FakeBackend) -> Iterator[Cluster]:
+    """A cluster that asks the scheduler once a minute by itself."""
+    cluster = Cluster(
+        "slurm", job_base_dir=tmp_path, poll_interval_min=60.0, poll_interval_max=60.0
+    )
+    cluster.backend = backend
+    yield cluster
+    cluster.close()
+
+
+@pytest.fixture
+def job(fake_cluster: Cluster, backend: FakeBackend) -> Job[Any]:
+    """A running job."""
+    backend.say("7", "RUNNING")
+    job: Job[Any] = Job(fake_cluster, id="7", task_name="train", job_dir="/jobs/7", token="t7")
+    fake_cluster.tracker.watch(job)
+    return job
+
+
+# --- real runs of a job directory ----------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def sdk_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory ``.sdk`` of a job base, with the SDK's archive installed in it."""
+    archive = archive_for(str(tmp_path_factory.mktemp("base")))
+    Agent().call("install", {"directory": archive.directory}, archive.content)
+    return Path(archive.directory).parent
+
+
+@pytest.fixture
+def run_job(fake_cluster: Cluster, sdk_directory: Path) -> RunJob:
+    """Write the files of a dry run and run their job.sh: ``run_job(task, *args, env={...}, **kwargs)``."""
+    base = Path(fake_cluster.job_base_dir)
+    base.mkdir(parents=True)
+    (base / SDK).symlink_to(sdk_directory)
+
+    def run(task: Any, *args: Any, env: Mapping[str, str] | None = None, **kwargs: Any) -> JobRun:
+        request = fake_cluster.dry_run(task, *args, **kwargs)
+        return JobRun(request, execute(request, env or {}))
+
+    return run
+
+
+@pytest.fixture
+def tasks(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The module `node_tasks`, importable by its own name here and on the node."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    return importlib.import_module("node_tasks")
+
+
+# --- agents and channels -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def agent() -> Agent:
+    """An agent that is asked about files only."""
+    return Agent(scheduler=object())
+
+
+@pytest.fixture
+def files(agent: Agent) -> InProcessBackend:
+    """A backend over `agent`."""
+    return InProcessBackend(agent)
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    """Where jobs are kept; not there yet."""
+    return tmp_path / "jobs"
+
+
+@pytest.fixture
+def scheduler(tmp_path: Path) -> SchedulerOnDisk:
+    """A fake scheduler that several processes may share."""
+    return SchedulerOnDisk(tmp_path / "queue")
+
+
+@pytest.fixture
+def channel_to() -> Iterator[Open]:
+    """Opens channels; whatever happens to them, no thread, process or pipe may be left."""
+    before = set(threading.enumerate())
+    with contextlib.ExitStack() as stack:
+
+        def open_channel(argv: list[str] = AGENT, connect_timeout: float = DEADLINE) -> Channel:
+            channel = Channel(argv, target="login", connect_timeout=connect_timeout)
+            stack.callback(channel.close)
+            return channel
+
+        yield open_channel
+    gc.collect()  # an unclosed pipe is a ResourceWarning, and warnings are errors
+    assert_ended(set(threading.enumerate()) - before)

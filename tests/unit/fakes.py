@@ -1,0 +1,193 @@
+"""Fakes that the unit tier shares; each says of itself that it is one."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from slurm import Cluster
+from slurm.api.base import BackendBase, Host, JobRequest, Submitted
+from slurm.errors import RemoteFileMissing, SlurmError
+from slurm.job import Job
+from slurm.job_dir import event_name
+from slurm.serialization import dump_envelope, exception_envelope, value_envelope
+from slurm.states import JobState, Observation
+
+DEADLINE = 20.0  # seconds after which a test that waits for something gives up
+
+
+def assert_ended(threads: set[threading.Thread]) -> None:
+    """Threads that read a pipe end a moment after the pipe does."""
+    for thread in threads:
+        thread.join(DEADLINE)
+    assert not [thread for thread in threads if thread.is_alive()]
+
+
+# What sacct says on a site that keeps no accounts.
+NO_ACCOUNTING = "echo 'Slurm accounting storage is disabled' >&2; exit 1"
+
+
+class Programs:
+    """Fake programs, found before the real ones. They are shell scripts and note how they were called."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir()
+
+    def add(self, name: str, script: str) -> None:
+        """A program `name` that runs `script` with sh; ``$HERE`` is a folder of its own use."""
+        here = shlex.quote(str(self.folder))
+        note = f'HERE={here}\nfor a in "$0" "$@"; do printf \'%s\\0\' "$a"; done >> {here}/{name}.calls\n'
+        note += f"printf '\\n' >> {here}/{name}.calls\n"
+        path = self.folder / name
+        path.write_text(f"#!/bin/sh\n{note}{script}\n")
+        path.chmod(0o755)
+
+    def calls(self, name: str) -> list[list[str]]:
+        """The arguments of every call of `name` so far."""
+        log = self.folder / f"{name}.calls"
+        lines = log.read_text().split("\0\n")[:-1] if log.exists() else []
+        return [line.split("\0")[1:] for line in lines]
+
+
+class FakeBackend(BackendBase):
+    """A scheduler and its files in memory. It is a fake: it says what a test has it say, and runs nothing."""
+
+    def __init__(self) -> None:
+        self.requests: list[JobRequest] = []
+        self.queries: list[list[str]] = []
+        self.listened = 0
+        self.cancelled: list[str] = []
+        self.said: dict[str, Observation] = {}
+        self.files: dict[str, bytes] = {}
+        self.refusal: SlurmError | None = None
+        self.query_error: SlurmError | None = None
+        self.listen_error: Callable[[int], SlurmError | None] = lambda count: None
+        self.python = sys.version_info[:3]
+        self._events: set[str] = set()
+        self._changed = threading.Condition()
+
+    # What a test does
+
+    def say(self, job_id: str, state: str, *, source: str = "squeue", **more: str) -> None:
+        """From now on the scheduler says this of the job."""
+        self.said[job_id] = Observation(job_id, source, JobState(state), **more)
+
+    def finish(self, job: Job[Any], value: Any = None) -> None:
+        """The job's runner leaves a result and its event."""
+        envelope = (
+            exception_envelope(value, 1)
+            if isinstance(value, Exception)
+            else value_envelope(value, 1)
+        )
+        self.files[job.directory.result] = dump_envelope(envelope)
+        self.tell(event_name(job.token, 1, envelope.kind == "value"))
+
+    def tell(self, event: str) -> None:
+        """A file appears in the event directory."""
+        with self._changed:
+            self._events.add(event)
+            self._changed.notify_all()
+
+    def pending_events(self) -> set[str]:
+        """The events that the client has not seen yet."""
+        with self._changed:
+            return set(self._events)
+
+    def wait_until(self, happened: Callable[[], bool]) -> None:
+        """Wait for something that comes with a question to this backend."""
+        with self._changed:
+            assert self._changed.wait_for(happened, DEADLINE)
+
+    # What a backend does
+
+    @property
+    def shares_filesystem(self) -> bool:
+        return True
+
+    def host(self) -> Host:
+        return Host("/home/me", "me", self.python, sys.executable)
+
+    def submit_jobs(self, requests: Sequence[JobRequest], **where: Any) -> list[Submitted]:
+        self.requests += requests
+        if self.refusal is not None:
+            return [Submitted(error=self.refusal) for _ in requests]
+        first = len(self.requests) - len(requests) + 1
+        return [Submitted(str(first + i), r.job_dir) for i, r in enumerate(requests)]
+
+    def query_jobs(self, job_ids: Sequence[str]) -> list[Observation]:
+        with self._changed:
+            self.queries.append(list(job_ids))
+            self._changed.notify_all()
+        if self.query_error is not None:
+            raise self.query_error
+        return [self.said.get(job_id) or Observation(job_id, "absent") for job_id in job_ids]
+
+    def cancel_jobs(self, job_ids: Sequence[str]) -> None:
+        self.cancelled += job_ids
+
+    def wait_events(
+        self, directory: str, seen: Sequence[str], timeout: float, every: float
+    ) -> list[str]:
+        with self._changed:
+            self.listened += 1
+            self._changed.notify_all()
+            error = self.listen_error(self.listened)
+            if error is not None:
+                raise error
+            self._events -= set(seen)
+            self._changed.wait_for(lambda: bool(self._events), timeout)
+            return sorted(self._events)
+
+    def get_queue(self) -> list[Mapping[str, Any]]:
+        return []
+
+    def get_cluster_info(self) -> Mapping[str, Any]:
+        return {"partitions": []}
+
+    def read_file(self, path: str) -> bytes:
+        if path not in self.files:
+            raise RemoteFileMissing(f"No such file or directory: {path}")
+        return self.files[path]
+
+    def read_tail(self, path: str, size: int) -> bytes:
+        return self.read_file(path)[-size:]
+
+    def write_file(self, path: str, content: bytes, *, exclusive: bool = False) -> bool:
+        if exclusive and path in self.files:
+            return False
+        self.files[path] = content
+        return True
+
+    def list_directory(self, path: str) -> list[str]:
+        return sorted({p[len(path) + 1 :].split("/")[0] for p in self.files if p.startswith(path)})
+
+    def make_directory(self, path: str) -> str:
+        return path
+
+    def file_exists(self, path: str) -> bool:
+        return path in self.files
+
+    def remove(self, path: str) -> None:
+        self.files.pop(path, None)
+
+    def close(self) -> None:
+        self.tell("closed")
+
+
+def job_on(cluster: Cluster, id: str, *dependencies: Job[Any], token: str = "") -> Job[Any]:
+    """A job with the directory ``/jobs/<id>`` that the cluster's tracker watches."""
+    job: Job[Any] = Job(
+        cluster,
+        id=id,
+        task_name="train",
+        job_dir=f"/jobs/{id}",
+        token=token or f"t{id}",
+        dependencies=dependencies,
+    )
+    cluster.tracker.watch(job)
+    return job

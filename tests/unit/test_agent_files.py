@@ -1,0 +1,140 @@
+"""The agent's work with files: whole or not at all, private, and errors that name the path."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from slurm.api.agent import make_private_directory, update_json, write_atomic
+from slurm.api.slurm_cli import InProcessBackend
+from slurm.errors import RemoteFileError, RemoteFileMissing
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+# --- reading and writing -------------------------------------------------------------------------
+
+
+def test_a_file_is_read_as_it_was_written(files: InProcessBackend, tmp_path: Path) -> None:
+    path = tmp_path / "new" / "deep" / "file"
+    assert files.write_file(str(path), b"\0\xffdata")
+    assert files.read_file(str(path)) == b"\0\xffdata"
+    assert files.read_tail(str(path), 4) == b"data"
+    assert files.read_tail(str(path), 400) == b"\0\xffdata"
+    assert files.file_exists(str(path))
+    assert (mode(path), mode(path.parent), mode(path.parent.parent)) == (0o600, 0o700, 0o700)
+    assert os.listdir(path.parent) == ["file"]
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    write_atomic(str(path), b"old")
+    with pytest.raises(TypeError):
+        write_atomic(str(path), "no bytes")  # type: ignore[arg-type]
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_long_file_name_can_be_written(tmp_path: Path) -> None:
+    write_atomic(str(tmp_path / ("n" * 250)), b"x")
+    assert os.listdir(tmp_path) == ["n" * 250]
+
+
+def test_what_is_not_there_is_missing_and_named(files: InProcessBackend, tmp_path: Path) -> None:
+    for read in (files.read_file, files.list_directory):
+        with pytest.raises(RemoteFileMissing, match=str(tmp_path / "none")):
+            read(str(tmp_path / "none"))
+    assert not files.file_exists(str(tmp_path / "none"))
+    assert issubclass(RemoteFileMissing, FileNotFoundError)
+
+
+def test_a_path_that_cannot_be_used_is_named(files: InProcessBackend, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(RemoteFileError, match="directory"):
+        files.read_file(str(tmp_path))
+    with pytest.raises(RemoteFileError, match=str(tmp_path / "file")):
+        files.write_file(str(tmp_path / "file" / "below"), b"")
+    with pytest.raises(RemoteFileError, match=str(tmp_path / "file")):
+        files.make_directory(str(tmp_path / "file"))
+
+
+def test_paths_may_start_at_home(
+    files: InProcessBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    files.write_file("~/a/file", b"x")
+    assert (tmp_path / "a" / "file").read_bytes() == b"x"
+    assert files.list_directory("~/a") == ["file"]
+    assert files.make_directory("~/b") == str(tmp_path / "b")
+    files.remove("~/a")
+    assert not (tmp_path / "a").exists()
+
+
+def test_removing_takes_files_directories_links_and_nothing(
+    files: InProcessBackend, tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    (kept / "file").touch()
+    (tmp_path / "link").symlink_to(kept)
+    files.remove(str(tmp_path / "link"))
+    assert (kept / "file").exists()
+    files.remove(str(kept))
+    files.remove(str(kept))
+    assert os.listdir(tmp_path) == []
+
+
+def test_only_one_of_many_writes_a_file_exclusively(
+    files: InProcessBackend, tmp_path: Path
+) -> None:
+    path = tmp_path / "claim"
+    start = threading.Barrier(8)
+    wrote: list[int] = []
+
+    def work(number: int) -> None:
+        start.wait()
+        if files.write_file(str(path), f"writer {number}".encode(), exclusive=True):
+            wrote.append(number)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    [winner] = wrote
+    assert path.read_text() == f"writer {winner}"
+    assert os.listdir(tmp_path) == ["claim"]
+    assert not files.write_file(str(path), b"later", exclusive=True)
+    assert files.write_file(str(path), b"later")
+
+
+def test_directories_that_are_there_keep_their_mode(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    make_private_directory(str(tmp_path / "a" / "b"))
+    assert (mode(tmp_path), mode(tmp_path / "a"), mode(tmp_path / "a" / "b")) == (
+        0o755,
+        0o700,
+        0o700,
+    )
+
+
+def test_many_writers_of_one_json_file_lose_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "metadata.json"
+    threads = [
+        threading.Thread(target=update_json, args=(str(path), {f"key{number}": number}))
+        for number in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert json.loads(path.read_text()) == {f"key{n}": n for n in range(8)}
+    update_json(str(path), {"key0": None, "key1": "new"})
+    assert json.loads(path.read_text())["key0"] == 0
+    assert json.loads(path.read_text())["key1"] == "new"

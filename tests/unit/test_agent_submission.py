@@ -1,0 +1,169 @@
+"""Submission is at most once: whatever dies, a token never makes a second job, and no job is lost.
+
+The scheduler is a fake (see `scheduler_on_disk`): it notes what it was asked for and runs nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+from tests.unit import scheduler_on_disk as disk
+
+from slurm.api.agent import Agent, AgentError
+from slurm.api.base import Archive, Submitted
+from slurm.api.slurm_cli import InProcessBackend
+from slurm.errors import RemoteFileError, SubmissionRefused
+
+# --- one submission ------------------------------------------------------------------------------
+
+
+def test_the_files_are_there_before_the_scheduler_is_asked(
+    base: Path, scheduler: disk.SchedulerOnDisk
+) -> None:
+    request = disk.request_for(base)
+    [answer] = disk.submit(scheduler, base, request)
+    assert answer == Submitted("101", request.job_dir, reattached=False)
+    [call] = scheduler.submissions()
+    assert call["there"] == ["job.sh", "metadata.json", "payload.pkl"]
+    assert call["script"] == f"{request.job_dir}/job.sh"
+    assert call["cwd"] == request.job_dir
+    assert (call["options"], call["submit_options"]) == ({"mem": "1G"}, {"comment": "aa11"})
+
+
+def test_files_arrive_whole_and_private(base: Path, scheduler: disk.SchedulerOnDisk) -> None:
+    request = disk.request_for(base)
+    disk.submit(scheduler, base, request)
+    folder = Path(request.job_dir)
+    assert (folder / "payload.pkl").read_bytes() == bytes(range(256))
+    assert json.loads((folder / "metadata.json").read_text()) == {"job_id": "101"}
+    for path in (base, folder.parent, folder, base / ".receipts", base / ".events"):
+        assert path.stat().st_mode & 0o777 == 0o700, path
+    assert (folder / "payload.pkl").stat().st_mode & 0o077 == 0
+
+
+def test_the_same_token_is_the_same_job(base: Path, scheduler: disk.SchedulerOnDisk) -> None:
+    [first] = disk.submit(scheduler, base, disk.request_for(base, "1"))
+    [second] = disk.submit(scheduler, base, disk.request_for(base, "2"))
+    assert second == Submitted("101", first.job_dir, reattached=True)
+    assert len(scheduler.submissions()) == 1
+    assert not (base / "train" / "2").exists()
+
+
+def test_several_requests_are_answered_in_order(
+    base: Path, scheduler: disk.SchedulerOnDisk
+) -> None:
+    requests = [disk.request_for(base, name, f"t{name}") for name in "123"]
+    assert [a.job_id for a in disk.submit(scheduler, base, *requests)] == ["101", "102", "103"]
+    assert [c["token"] for c in scheduler.submissions()] == ["t1", "t2", "t3"]
+
+
+def test_many_threads_with_one_token_make_one_job(
+    base: Path, scheduler: disk.SchedulerOnDisk
+) -> None:
+    answers: list[Submitted] = []
+    start = threading.Barrier(8)
+
+    def work(number: int) -> None:
+        start.wait()
+        answers.extend(disk.submit(scheduler, base, disk.request_for(base, str(number))))
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(scheduler.submissions()) == 1
+    assert len({(a.job_id, a.job_dir) for a in answers}) == 1
+    assert sum(not a.reattached for a in answers) == 1
+
+
+def test_many_processes_with_one_token_make_one_job(
+    base: Path, scheduler: disk.SchedulerOnDisk
+) -> None:
+    processes = [disk.in_another_process(base, disk.request_for(base, str(n))) for n in range(4)]
+    assert {p.communicate(timeout=60)[0] for p in processes} == {"101\n"}
+    assert len(scheduler.submissions()) == 1
+
+
+def left_behind(base: Path) -> list[str]:
+    files = [p.relative_to(base).as_posix() for p in base.rglob("*") if p.is_file()]
+    return sorted(name for name in files if "/.lock-" not in f"/{name}")
+
+
+# --- no --------------------------------------------------------------------------------------------
+
+
+def test_a_refused_submission_leaves_nothing_behind(
+    base: Path, scheduler: disk.SchedulerOnDisk
+) -> None:
+    scheduler.answer = AgentError("refused", "sbatch: error: invalid partition")
+    [answer] = disk.submit(scheduler, base, disk.request_for(base))
+    assert isinstance(answer.error, SubmissionRefused)
+    assert "invalid partition" in str(answer.error)
+    assert left_behind(base) == []
+    assert not (base / "train" / "1").exists()
+
+
+def test_a_refused_token_may_be_used_again(base: Path, scheduler: disk.SchedulerOnDisk) -> None:
+    scheduler.answer = AgentError("refused", "over quota")
+    disk.submit(scheduler, base, disk.request_for(base, "1"))
+    scheduler.answer = None
+    [answer] = disk.submit(scheduler, base, disk.request_for(base, "2"))
+    assert (answer.job_id, answer.reattached) == ("101", False)
+
+
+def test_one_refusal_does_not_keep_the_others(base: Path, scheduler: disk.SchedulerOnDisk) -> None:
+    real = scheduler.submit
+
+    def refuse_second(**call: Any) -> str:
+        if call["token"] == "t2":
+            raise AgentError("refused", "no")
+        return real(**call)
+
+    scheduler.submit = refuse_second  # type: ignore[method-assign]
+    answers = disk.submit(scheduler, base, *[disk.request_for(base, n, f"t{n}") for n in "123"])
+    assert [a.job_id for a in answers] == ["101", "", "102"]
+    assert isinstance(answers[1].error, SubmissionRefused)
+
+
+def test_a_directory_that_cannot_be_made_is_a_file_error_and_no_submission(
+    base: Path, scheduler: disk.SchedulerOnDisk
+) -> None:
+    base.mkdir()
+    (base / "train").write_text("a file in the way")
+    [answer] = disk.submit(scheduler, base, disk.request_for(base))
+    assert isinstance(answer.error, RemoteFileError)
+    assert str(base / "train") in str(answer.error)
+    assert scheduler.submissions() == []
+
+
+# --- the archive it needs --------------------------------------------------------------------------
+
+
+def test_the_archive_is_sent_only_where_it_is_missing(
+    base: Path, scheduler: disk.SchedulerOnDisk
+) -> None:
+    from slurm.archive import archive_for
+
+    installed: list[str] = []
+
+    class Counting(Agent):
+        def op_install(self, blob: bytes, directory: str) -> Any:
+            installed.append(directory)
+            return super().op_install(blob, directory)
+
+    backend = InProcessBackend(Counting(scheduler))
+    archive = archive_for(str(base))
+    for number in "12":
+        request = disk.request_for(base, number, f"t{number}")
+        [answer] = backend.submit_jobs(
+            [request], base=str(base), events=f"{base}/.events/me", archive=archive
+        )
+        assert answer.error is None
+    assert installed == [archive.directory]
+    assert Path(archive.directory, "slurm", "runner", "__init__.py").is_file()
+    assert dataclasses.replace(archive, content=b"") == Archive(archive.directory)

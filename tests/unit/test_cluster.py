@@ -1,0 +1,215 @@
+"""Choosing a cluster and submitting to it, above the backends."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.unit.fakes import FakeBackend
+
+from slurm import Cluster, Job, get_active_context, task, workflow
+from slurm.errors import NoActiveContext, SlurmError, SubmissionRefused
+
+
+@task(mem="2G")
+def train(number: int = 1) -> int:
+    return number
+
+
+@workflow
+def pipeline() -> None:
+    pass
+
+
+# --- the context ---------------------------------------------------------------------------------
+
+
+def test_contexts_nest_and_end(fake_cluster: Cluster) -> None:
+    other = Cluster("slurm", job_base_dir="/other")
+    assert get_active_context() is None
+    with fake_cluster:
+        with other, fake_cluster:
+            assert get_active_context() is fake_cluster
+        assert get_active_context() is fake_cluster
+    with pytest.raises(ZeroDivisionError), other:
+        raise ZeroDivisionError
+    assert get_active_context() is None
+    other.close()
+
+
+def test_a_context_is_its_threads_own(fake_cluster: Cluster) -> None:
+    found: list[Any] = []
+    with fake_cluster:
+        thread = threading.Thread(target=lambda: found.append(get_active_context()))
+        thread.start()
+        thread.join()
+    assert found == [None]
+
+
+def test_futures_resolve_outside_of_the_context(
+    fake_cluster: Cluster, backend: FakeBackend
+) -> None:
+    with fake_cluster:
+        job = train(5)
+    backend.finish(job, 5)
+    assert job.get_result(timeout=20) == 5
+
+
+# --- submission ----------------------------------------------------------------------------------
+
+
+def test_a_refused_job_names_its_task(fake_cluster: Cluster, backend: FakeBackend) -> None:
+    backend.refusal = SubmissionRefused("invalid partition specified: gpuu")
+    with fake_cluster, pytest.raises(SubmissionRefused, match=r"^train: .*gpuu$"):
+        train()
+
+
+def test_submit_takes_dependencies_options_and_a_key(
+    fake_cluster: Cluster, backend: FakeBackend
+) -> None:
+    first = fake_cluster.submit(train)(1)
+    second = fake_cluster.submit(train)(2)
+    backend.say(first.id, "RUNNING")
+    backend.say(second.id, "RUNNING")
+    third = fake_cluster.submit(train, after=[first, second], key="k", mem="9G")(3)
+    assert third.dependencies == (first, second)
+    assert backend.requests[2].options["mem"] == "9G"
+    assert backend.requests[2].submit_options["dependency"] == f"afterok:{first.id}:{second.id}"
+    assert backend.requests[2].token == third.token != first.token
+
+
+def test_a_dry_run_submits_nothing(fake_cluster: Cluster, backend: FakeBackend) -> None:
+    request = fake_cluster.dry_run(train, number=5)
+    assert backend.requests == []
+    assert request.options["mem"] == "2G"
+    assert not Path(request.job_dir).exists()
+
+
+def test_a_closed_cluster_submits_nothing(fake_cluster: Cluster, backend: FakeBackend) -> None:
+    with fake_cluster:
+        train(1)
+        fake_cluster.close()
+        with pytest.raises(SlurmError, match="closed"):
+            train(2)
+    assert len(backend.requests) == 1
+
+
+def test_closing_twice_is_closing_once(fake_cluster: Cluster) -> None:
+    fake_cluster.close()
+    fake_cluster.close()
+
+
+def test_a_closed_cluster_leaves_no_thread(fake_cluster: Cluster, backend: FakeBackend) -> None:
+    before = set(threading.enumerate())
+    with fake_cluster:
+        train()
+    assert len(set(threading.enumerate()) - before) == 1
+    fake_cluster.close()
+    assert set(threading.enumerate()) <= before
+
+
+def test_many_threads_share_one_tracker(
+    fake_cluster: Cluster, backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Any] = []
+    both_inside = threading.Event()
+    real = __import__("slurm.cluster", fromlist=["Tracker"]).Tracker
+
+    def slow_tracker(*args: Any, **kwargs: Any) -> Any:
+        made.append(None)
+        if len(made) > 1:
+            both_inside.set()
+        both_inside.wait(0.2)
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr("slurm.cluster.Tracker", slow_tracker)
+    threads = [threading.Thread(target=lambda: fake_cluster.tracker) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 1
+
+
+# --- what a workflow's own cluster is made of ----------------------------------------------------
+
+
+@pytest.fixture
+def local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    monkeypatch.chdir(tmp_path)
+    cluster = Cluster(
+        "local",
+        job_base_dir="jobs",
+        state_dir="state",
+        packaging={"type": "none", "pythonpath": ["/lib"]},
+        submit={"mem": "3G"},
+    )
+    yield cluster
+    cluster.close()
+
+
+def test_a_workflows_cluster_means_the_same_in_another_directory(
+    local: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = local.children_config()
+    assert config["job_base_dir"] == str(tmp_path / "jobs")
+    assert config["state_dir"] == str(tmp_path / "state")
+    assert config["packaging"]["pythonpath"] == ["/lib"]
+    assert config["submit"] == {"mem": "3G"}
+
+
+def test_a_workflow_submitted_over_ssh_submits_where_it_runs(
+    fake_cluster: Cluster,
+) -> None:
+    config = fake_cluster.children_config()
+    assert config["backend_type"] == "slurm"
+    again = Cluster(**config)
+    assert again.children_config() == config
+    again.close()
+
+
+@pytest.mark.parametrize("where", ["state_dir", "pythonpath"])
+def test_a_workflows_cluster_is_plain_json_also_when_paths_were_given(
+    where: str, tmp_path: Path
+) -> None:
+    options: dict[str, Any] = (
+        {"state_dir": tmp_path}
+        if where == "state_dir"
+        else {"packaging": {"type": "none", "pythonpath": [tmp_path]}}
+    )
+    cluster = Cluster("local", job_base_dir=tmp_path, **options)
+    config = cluster.children_config()
+    cluster.close()
+    assert json.loads(json.dumps(config)) == config
+
+
+def test_only_workflows_take_a_cluster_along(fake_cluster: Cluster) -> None:
+    from slurm.serialization import load_payload
+
+    def children_of(some: Any) -> dict[str, Any]:
+        return load_payload(fake_cluster.dry_run(some).files["payload.pkl"]).children
+
+    assert children_of(train) == {}
+    assert children_of(pipeline) == fake_cluster.children_config()
+    assert fake_cluster.dry_run(pipeline).orchestrator
+    assert not fake_cluster.dry_run(train).orchestrator
+
+
+def test_a_task_outside_of_any_context_is_told_what_to_do() -> None:
+    with pytest.raises(NoActiveContext, match=r"with Cluster"):
+        train()
+    with pytest.raises(NoActiveContext, match=r"cluster="):
+        train.submit()
+
+
+def test_a_job_is_what_submission_answers(fake_cluster: Cluster) -> None:
+    with fake_cluster:
+        job = train(1)
+    assert isinstance(job, Job)
+    assert job.task_name == "train"
+    assert job.job_dir == job.target_job_dir
+    assert job.id == job.job_id == "1"

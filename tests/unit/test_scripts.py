@@ -1,0 +1,220 @@
+"""Scripts: what a user's __main__ defined is found on the node, and its main part stays asleep."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.unit.fakes import Programs
+from tests.unit.processes import RunPython
+
+from slurm import errors
+from slurm.api.base import JobRequest
+from slurm.job_dir import SDK
+from slurm.serialization import load_envelope, open_envelope
+
+HEAD = """
+import pickle, sys
+from dataclasses import dataclass
+from pathlib import Path
+from slurm import Cluster, task
+
+@dataclass
+class Config:
+    rate: float
+
+class OutOfLuck(Exception):
+    pass
+
+@task
+def train(config):
+    print("main is", __name__)
+    return Config(config.rate * 2)
+
+@task
+def fails():
+    raise OutOfLuck("this time")
+
+def request(function, *args):
+    cluster = Cluster("slurm", job_base_dir="jobs")
+    Path("request").write_bytes(pickle.dumps(cluster.dry_run(function, *args)))
+    cluster.close()
+"""
+
+
+@pytest.fixture
+def run_request(tmp_path: Path, sdk_directory: Path) -> Callable[[], tuple[Path, str]]:
+    """Run the request that a script has left, as a job; its directory and its output."""
+
+    def run() -> tuple[Path, str]:
+        request: JobRequest = pickle.loads((tmp_path / "request").read_bytes())  # noqa: S301 - ours
+        directory = Path(request.job_dir)
+        directory.mkdir(parents=True)
+        if not (tmp_path / "jobs" / SDK).exists():
+            (tmp_path / "jobs" / SDK).symlink_to(sdk_directory)
+        for name, content in request.files.items():
+            (directory / name).write_bytes(content)
+        done = subprocess.run(
+            ["bash", str(directory / "job.sh")],
+            cwd=directory,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return directory, done.stdout + done.stderr
+
+    return run
+
+
+RunRequest = Callable[[], "tuple[Path, str]"]
+
+
+def result_in(directory: Path) -> Any:
+    return open_envelope(load_envelope((directory / "result.pkl").read_bytes()))
+
+
+@pytest.mark.parametrize("way", ["a script", "python -m"])
+def test_what_a_script_defines_goes_there_and_comes_back(
+    way: str, tmp_path: Path, run_python: RunPython, run_request: RunRequest
+) -> None:
+    """Its functions, its classes among the arguments, in the result and among the exceptions."""
+    (tmp_path / "mine.py").write_text(
+        HEAD
+        + """
+from slurm.serialization import load_envelope, open_envelope
+if __name__ == "__main__":
+    if sys.argv[1] == "read":
+        value = open_envelope(load_envelope(Path(sys.argv[2], "result.pkl").read_bytes()))
+        assert type(value) is Config, type(value)
+        print(value.rate)
+    elif sys.argv[1] == "catch":
+        try:
+            open_envelope(load_envelope(Path(sys.argv[2], "result.pkl").read_bytes()))
+        except OutOfLuck as error:
+            print("caught", error)
+    elif sys.argv[1] == "fails":
+        request(fails)
+    else:
+        request(train, Config(0.25))
+"""
+    )
+    start = [str(tmp_path / "mine.py")] if way == "a script" else ["-m", "mine"]
+    run_python(*start, "train")
+    directory, output = run_request()
+    assert "main is" in output
+    assert "__main__" not in output
+    assert run_python(*start, "read", str(directory)).stdout == "0.5\n"
+    run_python(*start, "fails")
+    directory, _ = run_request()
+    assert run_python(*start, "catch", str(directory)).stdout == "caught this time\n"
+
+
+def test_a_script_whose_main_part_submits_when_it_is_loaded_is_told_so(
+    tmp_path: Path, run_python: RunPython, run_request: RunRequest
+) -> None:
+    (tmp_path / "mine.py").write_text(
+        HEAD
+        + """
+import os
+if "CLIENT" in os.environ:
+    request(train, Config(0.25))
+else:
+    with Cluster("slurm", job_base_dir="jobs"):
+        train(Config(0.5))
+"""
+    )
+    run_python("mine.py", CLIENT="1")
+    directory, _ = run_request()
+    with pytest.raises(errors.SlurmError, match=r"if __name__ == '__main__':") as caught:
+        result_in(directory)
+    assert "train" in str(caught.value)
+
+
+def test_a_script_that_fails_to_load_is_an_error_that_shows_where(
+    tmp_path: Path, run_python: RunPython, run_request: RunRequest
+) -> None:
+    (tmp_path / "mine.py").write_text(
+        HEAD
+        + 'import os\nif "CLIENT" in os.environ:\n    request(train, Config(1))\nelse:\n    1 / 0\n'
+    )
+    run_python("mine.py", CLIENT="1")
+    directory, output = run_request()
+    with pytest.raises(ZeroDivisionError):
+        result_in(directory)
+    assert "1 / 0" in output
+
+
+def test_a_lambda_of_a_script_may_use_what_the_script_defined(
+    tmp_path: Path, run_python: RunPython, run_request: RunRequest
+) -> None:
+    (tmp_path / "mine.py").write_text(
+        HEAD
+        + "def helper(c):\n    return c.rate + 1\n"
+        + "if __name__ == '__main__':\n    request(task(lambda c: helper(c)), Config(2))\n"
+    )
+    run_python("mine.py")
+    directory, _ = run_request()
+    assert result_in(directory) == 3
+
+
+def test_a_class_of_a_script_is_the_same_class_there_beside_what_goes_by_value(
+    tmp_path: Path, run_python: RunPython, run_request: RunRequest
+) -> None:
+    (tmp_path / "mine.py").write_text(
+        HEAD
+        + "@task\ndef check(c, key):\n    return isinstance(c, Config), key(c)\n"
+        + "if __name__ == '__main__':\n    request(check, Config(2), lambda c: c.rate)\n"
+    )
+    run_python("mine.py")
+    directory, _ = run_request()
+    assert result_in(directory) == (True, 2)
+
+
+def test_a_workflow_of_a_script_submits_the_scripts_tasks(
+    tmp_path: Path,
+    run_python: RunPython,
+    run_request: RunRequest,
+    programs: Programs,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    programs.add("sbatch", "echo 99")
+    programs.add("squeue", "echo '99|RUNNING|None|c1|x'")
+    (tmp_path / "mine.py").write_text(
+        HEAD
+        + "from slurm import workflow\n"
+        + "@workflow\ndef pipeline(c):\n    return train(c).job_dir\n"
+        + "if __name__ == '__main__':\n    request(pipeline, Config(3))\n"
+    )
+    run_python("mine.py")
+    monkeypatch.setenv("SLURM_JOB_ID", "42")
+    directory, _ = run_request()
+    child = Path(result_in(directory))
+    assert child.parent == directory / "tasks" / "train"
+    done = subprocess.run(["bash", child / "job.sh"], cwd=child, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert b"main is" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "request(task(lambda rate: rate), 2)",
+        "request(task(lambda c: c.rate), Config(2))",
+        "def two():\n    return 2\nrequest(task(lambda f: f()), two)",
+    ],
+    ids=["function", "class among the arguments", "function among the arguments"],
+)
+def test_what_was_typed_at_a_prompt_goes_by_value(
+    call: str, run_python: RunPython, run_request: RunRequest
+) -> None:
+    run_python("-c", HEAD + call)
+    directory, _ = run_request()
+    assert result_in(directory) == 2
+    assert not (directory / "script.py").exists()
+    assert sys.executable in (directory / "job.sh").read_text()
