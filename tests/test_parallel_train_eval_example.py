@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -89,7 +90,8 @@ class Example:
     def kill(self, task: str) -> None:
         """kill -9 for every process that runs a job of `task`."""
         for pid in self.processes(task):
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it has just ended by itself
+                os.kill(pid, signal.SIGKILL)
 
     def processes(self, task: str) -> list[int]:
         """Processes whose last argument is the directory of a job of `task`."""
@@ -229,6 +231,7 @@ def test_a_finished_run_started_again_submits_nothing(finished: Example) -> None
     before = finished.state
     again = finished.run()
     assert again.returncode == 0, again.stderr
+    assert again.stdout == (finished.workdir / "report").read_text()
     assert finished.state == before
 
 
@@ -293,6 +296,19 @@ def test_a_run_goes_on_when_its_job_directories_were_removed(example: Example) -
     shutil.rmtree(example.base)
     again = example.run()
     assert again.returncode == 0, again.stderr
+    assert_whole(example)
+
+
+def test_a_checkpoint_that_is_damaged_is_named_in_one_line(example: Example) -> None:
+    path = example.workdir / "checkpoints" / "epoch_000.json"
+    path.parent.mkdir(parents=True)
+    path.write_text('{"epoch": 0, "ste')
+    refused = example.run()
+    assert refused.returncode != 0
+    assert f"{path} cannot be read" in refused.stderr.splitlines()[-1]
+    assert "Traceback" not in refused.stderr
+    path.unlink()
+    assert example.run().returncode == 0
     assert_whole(example)
 
 

@@ -30,7 +30,7 @@ def test_a_callback_may_ask_for_the_state_of_another_job(
 
     first.add_done_callback(ask)
     backend.say("1", "COMPLETED")
-    assert told.wait(3), "the tracker waits for itself"
+    assert told.wait(DEADLINE), "the tracker waits for itself"
     assert asked == ["RUNNING"]
     backend.say("2", "COMPLETED")
     assert other.wait(DEADLINE)

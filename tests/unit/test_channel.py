@@ -159,7 +159,7 @@ def test_closing_does_not_wait_for_whoever_else_holds_stderr(
     assert said(channel)["protocol"] == 1
     closing = threading.Thread(target=channel.close)
     closing.start()
-    closing.join(2)
+    closing.join(4)
     closed = not closing.is_alive()
     os.kill(int(pid_file.read_text()), signal.SIGKILL)
     closing.join(DEADLINE)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from tests.unit.channels import Open, shell
+from tests.unit.fakes import DEADLINE
 
 from slurm.api.transport import BOOTSTRAP
 from slurm.errors import AuthenticationFailed, HostKeyError, TransportError
@@ -33,7 +34,7 @@ def test_what_is_printed_between_answers_is_skipped(channel_to: Open) -> None:
             "o.write(b'slf\\0' + len(answer).to_bytes(4, 'big') + b'\\0' * 8 + answer)"
         )
     )
-    assert channel.request("hello", {}, b"", 5.0) == (7, b"")
+    assert channel.request("hello", {}, b"", DEADLINE) == (7, b"")
     assert channel.alive
 
 
@@ -52,7 +53,7 @@ def test_an_answer_that_cannot_be_read_breaks_the_connection(then: str, channel_
     """Whatever stands in the stream after it could be anything: nothing more can come of it."""
     channel = channel_to(answering(then))
     with pytest.raises(TransportError):
-        channel.request("hello", {}, b"", 1.0)
+        channel.request("hello", {}, b"", DEADLINE)
     assert not channel.alive
 
 
@@ -93,7 +94,7 @@ def test_a_refused_login_says_what_to_run(channel_to: Open) -> None:
     ],
 )
 def test_a_login_that_ends_says_why(script: str, message: str, channel_to: Open) -> None:
-    error = refused(channel_to, shell(script), connect_timeout=5.0)
+    error = refused(channel_to, shell(script), connect_timeout=DEADLINE)
     assert message in str(error)
 
 

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from slurm import Cluster
 from slurm.arguments import positive
-from slurm.errors import ConfigError, SlurmError
+from slurm.errors import ConfigError, RemoteTraceback, SlurmError
 
 __all__ = ["OneLineParser", "parser_for", "positive", "run", "seconds"]
 
@@ -55,6 +55,12 @@ def run(program: str, body: Callable[[argparse.Namespace], None], args: argparse
         return 2
     except SlurmError as error:
         print(f"{program}: {error}", file=sys.stderr)
+        return 1
+    except Exception as error:
+        if args.verbose or not isinstance(error.__cause__, RemoteTraceback):
+            raise
+        # The task's own exception: its traceback is in the job's log, and here with --verbose.
+        print(f"{program}: a job raised {type(error).__name__}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(

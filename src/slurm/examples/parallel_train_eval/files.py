@@ -10,13 +10,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from slurm.errors import ConfigError
+
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """The object in a JSON file, None where there is no such file."""
+    """The object in a JSON file, None where there is no such file. Raises `ConfigError` if it is none."""
     try:
         content: dict[str, Any] = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         return None
+    except (ValueError, OSError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}. Restore it, or remove it") from error
     return content
 
 

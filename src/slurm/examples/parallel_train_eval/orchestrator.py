@@ -88,9 +88,12 @@ class Orchestrator:
         self._collect_evaluations()
 
     def _note_failure(self, epoch: int, record: dict[str, Any], outcome: str) -> None:
-        record.update(outcome=outcome, steps_completed=self._steps_on_disk(epoch))
-        self._note_progress(epoch)
+        # The outcome first: what cannot be read now must not make the next start wait for this job.
+        record.update(outcome=outcome, steps_completed=self.state.epoch(epoch)["steps_completed"])
         self.state.record("train_failed", epoch=epoch, job_id=record["job_id"])
+        record["steps_completed"] = self._steps_on_disk(epoch)
+        self._note_progress(epoch)
+        self.state.save()
 
     def _note_progress(self, epoch: int) -> None:
         steps = self._steps_on_disk(epoch)

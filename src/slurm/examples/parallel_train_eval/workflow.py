@@ -106,9 +106,8 @@ def open_run(plan: Plan, cluster: Cluster) -> dict[str, Any]:
     return parse_state(cluster.backend.read_file(path).decode("utf-8", "replace"), plan)
 
 
-def start(plan: Plan, cluster: Cluster, partition: str) -> Job[dict[str, Any]]:
+def start(run_id: str, plan: Plan, cluster: Cluster, partition: str) -> Job[dict[str, Any]]:
     """The run's orchestrator: the one that is alive or has finished it, else a new one."""
-    run_id = open_run(plan, cluster)["run_id"]
     task = train_and_evaluate.with_options(partition=partition or None)
     for number in itertools.count():
         job: Job[dict[str, Any]] = task.submit(cluster, key=f"{run_id}/orchestrator/{number}")(plan)
@@ -134,8 +133,10 @@ def _main(args: argparse.Namespace) -> None:
     try:
         check_partitions(args, cluster)
         plan = plan_from(args, cluster)
-        with cluster:
-            state = start(plan, cluster, args.partition_workflow).get_result()
+        state = open_run(plan, cluster)
+        if state["status"] != "completed":
+            job = start(state["run_id"], plan, cluster, args.partition_workflow)
+            state = job.get_result()
     finally:
         cluster.close()
     _report(plan, state)
