@@ -15,11 +15,21 @@ TEXT_OPTIONS = (
 )
 
 
-def positive(text: str) -> int:
-    """An argparse type: a whole number of at least 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
-    return int(text)
+LARGEST = 1_000_000
+
+
+def positive(given: str) -> int:
+    """An argparse type: a whole number from 1 to a million."""
+    if not given.isdecimal() or not 1 <= int(given) <= LARGEST:
+        raise argparse.ArgumentTypeError(f"{given!r} is not a whole number from 1 to {LARGEST}")
+    return int(given)
+
+
+def text(given: str) -> str:
+    """An argparse type: anything but nothing."""
+    if not given:
+        raise argparse.ArgumentTypeError("must not be empty")
+    return given
 
 
 def add_argparse_args(parser: argparse.ArgumentParser) -> None:
@@ -33,11 +43,13 @@ def add_argparse_args(parser: argparse.ArgumentParser) -> None:
         help="local: processes of this machine; slurm: this is a login node; ssh: from outside",
     )
     group.add_argument(
-        "--slurmfile", help="the Slurmfile to read (default: found upwards from here)"
+        "--slurmfile", type=text, help="the Slurmfile to read (default: found upwards from here)"
     )
-    group.add_argument("--env", help="the environment in it (default: SLURM_ENV, else default)")
+    group.add_argument(
+        "--env", type=text, help="the environment in it (default: SLURM_ENV, else default)"
+    )
     for option, explanation in TEXT_OPTIONS:
-        group.add_argument(option, help=explanation)
+        group.add_argument(option, type=text, help=explanation)
     group.add_argument("--port", type=positive, help="ssh: port")
     group.add_argument(
         "--max-cpus", type=positive, help="local: cores to use at once (default: all)"

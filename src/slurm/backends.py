@@ -7,12 +7,23 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from slurm.api.base import BackendBase
-from slurm.checks import check_positive
+from slurm.checks import check_positive, check_text
 from slurm.errors import ConfigError
 from slurm.suggest import suggestion
 
 # Seconds between two questions to the scheduler: at least, and at most while nothing changes.
 POLL_INTERVALS = {"local": (0.1, 1.0), "slurm": (1.0, 15.0), "ssh": (1.0, 15.0)}
+
+
+TEXT = (
+    "hostname",
+    "username",
+    "identity_file",
+    "known_hosts_file",
+    "config_file",
+    "python",
+    "state_dir",
+)
 
 
 def make(backend_type: str, options: Mapping[str, Any]) -> BackendBase:
@@ -32,7 +43,7 @@ def make(backend_type: str, options: Mapping[str, Any]) -> BackendBase:
 
 def check(backend_type: object) -> None:
     """Raises `ConfigError` for a backend that does not exist."""
-    if backend_type not in POLL_INTERVALS:
+    if not isinstance(backend_type, str) or backend_type not in POLL_INTERVALS:
         near = suggestion(str(backend_type), POLL_INTERVALS)
         known = ", ".join(POLL_INTERVALS)
         raise ConfigError(f"backend {backend_type!r} does not exist{near}; choose from {known}")
@@ -61,7 +72,10 @@ def _construct(backend: Callable[..., BackendBase], options: Mapping[str, Any]) 
                 f"{backend.__name__} has no option {name!r}{suggestion(name, parameters)}; "
                 f"it takes {sorted(parameters)}"
             )
-    try:
-        return backend(**options)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{backend.__name__}: {error}") from error
+    for name, parameter in parameters.items():
+        if parameter.default is inspect.Parameter.empty and name not in options:
+            raise ConfigError(f"{backend.__name__} needs the option {name!r}")
+    for name in TEXT:
+        if options.get(name) is not None:
+            check_text(name, options[name])
+    return backend(**options)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from slurm.errors import ConfigError
 
 
@@ -18,3 +20,24 @@ def check_port(name: str, value: object) -> None:
         return
     if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 65536:
         raise ConfigError(f"{name} {value!r} is not a port: give a whole number from 1 to 65535")
+
+
+def check_count(name: str, value: object) -> None:
+    """Raises `ConfigError` unless `value` is None or a whole number of at least 1."""
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+        raise ConfigError(f"{name} {value!r} is not a whole number of at least 1")
+
+
+def check_text(name: str, value: object) -> None:
+    """Raises `ConfigError` unless `value` is text, or a path, and not empty."""
+    if not isinstance(value, (str, os.PathLike)) or not os.fspath(value):
+        raise ConfigError(f"{name} {value!r} is not text")
+
+
+def expand_home(name: str, path: str | os.PathLike[str]) -> str:
+    """`path` with a leading ``~`` replaced by a home directory of this machine. Raises `ConfigError`."""
+    check_text(name, path)
+    expanded = os.path.expanduser(path)
+    if expanded.startswith("~"):
+        raise ConfigError(f"{name} {os.fspath(path)!r}: there is no such user on this machine")
+    return expanded

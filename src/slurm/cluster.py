@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import contextlib
 import contextvars
 import os
 import posixpath
@@ -11,12 +10,12 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slurm import backends, context
 from slurm.api.base import BackendBase
 from slurm.archive import archive_for
+from slurm.checks import check_text, expand_home
 from slurm.errors import ConfigError, SlurmError
 from slurm.job import Job
 from slurm.job_dir import event_directory
@@ -72,7 +71,10 @@ class Cluster:
         strategy_of(packaging)
         backends.check(backend_type)
         self.submit_defaults = normalise(submit or {})
-        self._base = str(job_base_dir or DEFAULT_BASE)
+        for name, value in (("job_base_dir", job_base_dir), ("python", python)):
+            if value is not None:
+                check_text(name, value)
+        self._base = os.fspath(job_base_dir or DEFAULT_BASE)
         if backend_type != "ssh" and not self._base.startswith("~"):
             self._base = os.path.abspath(self._base)  # a later chdir must not move it
         self._client = os.urandom(8).hex()
@@ -82,6 +84,7 @@ class Cluster:
             backend_type, poll_interval_min, poll_interval_max
         )
         self.backend: BackendBase = backends.make(backend_type, self._options_of_backend())
+        self._process = os.getpid()
         self._tracker: Tracker | None = None
         self._tracker_made = threading.Lock()
         self._closed = False
@@ -260,15 +263,14 @@ class Cluster:
 
     def close(self) -> None:
         """Let go of the connection. Jobs go on; their futures stay as they are."""
-        if self._closed:
-            return
+        if self._closed or os.getpid() != self._process:
+            return  # in a forked child, the connection and the directory are the parent's
         self._closed = True
         if self._tracker is not None:
             self._tracker.stop()
             # The directory is this client's alone; a cluster that cannot be reached keeps an empty
             # one. Without it, and without a connection, the tracker stops listening at once.
-            with contextlib.suppress(SlurmError):
-                self.backend.remove(self.event_dir)
+            self.backend.discard(self.event_dir)
         self.backend.close()
         if self._tracker is not None:
             self._tracker.join()
@@ -284,9 +286,9 @@ class Cluster:
         return self._backend_options
 
     def _local_options(self) -> dict[str, Any]:
-        options = {"state_dir": Path(self._base) / LOCAL_STATE, **self._backend_options}
-        state_dir = Path(options["state_dir"]).expanduser().absolute()
-        return {**options, "state_dir": str(state_dir)}
+        options = {"state_dir": os.path.join(self._base, LOCAL_STATE), **self._backend_options}
+        state_dir = expand_home("state_dir", options["state_dir"])
+        return {**options, "state_dir": os.path.abspath(state_dir)}
 
 
 def _close_at_exit(reference: weakref.ref[Cluster]) -> None:

@@ -134,6 +134,8 @@ def _check_environment(name: str, sections: Any, path: Path) -> None:
     if not isinstance(backend, dict):
         raise ConfigError(f"{path}: {name}.cluster.backend_config must be a table")
     for key in backend:
+        if key in (*CLUSTER_KEYS, "backend_type", "packaging", "submit"):
+            raise ConfigError(f"{path}: {key!r} does not belong in backend_config")
         if any(word in key.lower() for word in SECRETS):
             raise ConfigError(
                 f"{path}: {key} does not belong in a file; use an ssh key and an agent"
@@ -176,7 +178,9 @@ def _arguments(sections: Mapping[str, dict[str, Any]], path: Path) -> dict[str, 
     if sections["submit"]:
         arguments["submit"] = sections["submit"]
     for key in ("identity_file", "known_hosts_file", "config_file"):
-        if key in arguments:  # relative to the file that names it, wherever one stands
+        if isinstance(
+            arguments.get(key), str
+        ):  # relative to the file that names it, wherever one stands
             named = Path(arguments[key]).expanduser()
             arguments[key] = str(path.parent.resolve() / named)
     return arguments

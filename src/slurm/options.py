@@ -217,6 +217,8 @@ def _spell(limit: datetime.timedelta) -> str:
 def _refuse_control_characters(text: str) -> None:
     if CONTROL.search(text):
         raise InvalidOption(f"a line break or control character in {text!r}; take it out")
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise InvalidOption(f"bytes in {text!r} are no UTF-8 text; take them out")
 
 
 def _time(text: str) -> None:

@@ -71,6 +71,14 @@ class CallBinder:
         """Raises ``TypeError`` when the function cannot be called like this."""
         self._given(args, kwargs)
 
+    def needs_workflow(self) -> bool:
+        """Whether a `WorkflowContext` must be filled in: a parameter for one has no default."""
+        return any(
+            kind is not JobContext
+            and self.signature.parameters[name].default is inspect.Parameter.empty
+            for name, kind in self.injected.items()
+        )
+
     def bind(
         self, args: Sequence[Any], kwargs: Mapping[str, Any], contexts: Mapping[type, Any]
     ) -> inspect.BoundArguments:

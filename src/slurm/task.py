@@ -149,10 +149,15 @@ class SlurmTask(Generic[P, R]):
     def _call(
         self, args: Sequence[Any], kwargs: Mapping[str, Any], key: str | None = None
     ) -> TaskCall:
+        binder = CallBinder(self._function)
         try:
-            CallBinder(self._function).check(args, kwargs)
+            binder.check(args, kwargs)
         except TypeError as error:
             raise TypeError(f"{self.name}() {error}") from None
+        if not self._is_workflow and binder.needs_workflow():
+            raise TypeError(
+                f"{self.name}() takes a WorkflowContext: make it a @workflow, not a @task"
+            )
         token = {} if key is None else {"token": token_of_key(key)}
         return TaskCall(
             self,

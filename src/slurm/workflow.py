@@ -31,9 +31,9 @@ class WorkflowContext:
     cluster: Cluster | None
     workflow_job_id: str
     workflow_job_dir: Path
-    shared_dir: Path = field(default_factory=Path)
     local_mode: bool = False
     cluster_error: str = ""
+    shared_dir: Path = field(init=False)
 
     def __post_init__(self) -> None:
         self.workflow_job_dir = Path(self.workflow_job_dir)

@@ -270,6 +270,15 @@ def test_a_workflow_that_takes_no_context_has_one_all_the_same(local: Cluster) -
     assert without_context(1).get_result(TIMEOUT) == 2
 
 
+def test_a_task_that_wants_to_submit_is_told_to_be_a_workflow(local: Cluster) -> None:
+    def submits(ctx: WorkflowContext) -> None:
+        raise AssertionError(ctx)
+
+    wrong: Any = task(submits)
+    with pytest.raises(TypeError, match="make it a @workflow"):
+        wrong()
+
+
 def test_workflows_do_not_take_the_place_of_the_jobs_they_wait_for(tmp_path: Path) -> None:
     base = tmp_path / "one"
     cluster = Cluster("local", job_base_dir=base, max_cpus=1)

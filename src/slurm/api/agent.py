@@ -443,16 +443,24 @@ class Agent:
                 if known["job_id"] is None:
                     # From here on the first request's directory is the job's, whoever asks again.
                     known["job_id"] = self._resolve(known["job_dir"], request, receipt, reattached)
-                    _write_json(receipt, known)
-                    metadata = os.path.join(known["job_dir"], "metadata.json")
-                    update_json(metadata, {"job_id": known["job_id"]})
-                    index = os.path.join(base, ".receipts", "job-{}.json".format(known["job_id"]))
-                    _write_json(index, {"job_dir": known["job_dir"], "token": token})
+                    self._note(base, token, known)
         except AgentError as error:
             return {"error": str(error), "kind": error.kind}
         except OSError as error:
             return {"error": "{}: {}".format(error.strerror, error.filename), "kind": "file"}
         return dict(known, reattached=reattached)
+
+    def _note(self, base: str, token: str, known: Dict[str, Any]) -> None:
+        """Write down which job it became. There is one by now: a full disk must not hide its id."""
+        receipts = os.path.join(base, ".receipts")
+        place = {"job_dir": known["job_dir"], "token": token}
+        try:
+            _write_json(os.path.join(receipts, token + ".json"), known)
+            metadata = os.path.join(known["job_dir"], "metadata.json")
+            update_json(metadata, {"job_id": known["job_id"]})
+            _write_json(os.path.join(receipts, "job-{}.json".format(known["job_id"])), place)
+        except OSError as error:
+            sys.stderr.write("slurm-sdk: job {}: {}\n".format(known["job_id"], error))
 
     def _prepare(self, request: Dict[str, Any], blob: bytes) -> None:
         make_private_directory(request["job_dir"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import contextlib
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -156,6 +157,11 @@ class BackendBase(abc.ABC):
     @abc.abstractmethod
     def remove(self, path: str) -> None:
         """Remove a file or a directory with all in it; nothing to remove is no error."""
+
+    def discard(self, path: str) -> None:
+        """`remove`, as a courtesy: only if that is possible now, and without an error if it is not."""
+        with contextlib.suppress(SlurmError):
+            self.remove(path)
 
     @abc.abstractmethod
     def close(self) -> None:

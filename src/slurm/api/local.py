@@ -7,6 +7,7 @@ from typing import Any
 
 from slurm.api.agent import Agent
 from slurm.api.slurm_cli import InProcessBackend
+from slurm.checks import check_count, check_positive, expand_home
 
 
 class LocalBackend(InProcessBackend):
@@ -21,8 +22,10 @@ class LocalBackend(InProcessBackend):
     ) -> None:
         from slurm.local.scheduler import LocalScheduler
 
+        check_count("max_cpus", max_cpus)
+        check_positive("idle_timeout", idle_timeout)
         self.scheduler = LocalScheduler(
-            os.path.abspath(os.path.expanduser(state_dir)),
+            os.path.abspath(expand_home("state_dir", state_dir)),
             max_cpus=max_cpus,
             idle_timeout=idle_timeout,
         )

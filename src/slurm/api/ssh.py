@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import threading
@@ -11,9 +12,10 @@ from typing import Any
 from slurm.api.agent_backend import AgentBackend
 from slurm.api.transport import BOOTSTRAP, Channel
 from slurm.checks import check_port, check_positive
-from slurm.errors import ConfigError, TransportError
+from slurm.errors import ConfigError, SlurmError, TransportError
 
 REQUEST_TIMEOUT = 120.0
+COURTESY_TIMEOUT = 2.0
 RECONNECT_DELAYS = (0.0, 0.5, 2.0)
 
 
@@ -78,7 +80,9 @@ class SSHCommandBackend(AgentBackend):
             argv += ["-p", str(self.port)]
         if self.username:
             argv += ["-l", self.username]
-        command = f"exec {shlex.quote(self.python)} -u -c {shlex.quote(BOOTSTRAP)}"
+        home = '"$HOME"/' if self.python.startswith("~/") else ""
+        python = home + shlex.quote(self.python[2:] if home else self.python)
+        command = f"exec {python} -u -c {shlex.quote(BOOTSTRAP)}"
         return [*argv, "--", self.hostname, command]
 
     def request(self, op: str, params: dict[str, Any], blob: bytes = b"") -> tuple[Any, bytes]:
@@ -92,6 +96,12 @@ class SSHCommandBackend(AgentBackend):
                     raise
             time.sleep(delay)
         return self._connected().request(op, params, blob, REQUEST_TIMEOUT)
+
+    def discard(self, path: str) -> None:
+        channel = self._channel
+        if channel is not None and channel.alive:  # no connection is made for a courtesy
+            with contextlib.suppress(SlurmError):
+                channel.request("remove", {"path": path}, b"", COURTESY_TIMEOUT)
 
     def close(self) -> None:
         with self._connecting:

@@ -9,10 +9,13 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from slurm import Cluster
-from slurm.arguments import positive
+from slurm.arguments import positive, text
 from slurm.errors import ConfigError, RemoteTraceback, SlurmError
 
-__all__ = ["OneLineParser", "parser_for", "positive", "run", "seconds"]
+__all__ = ["OneLineParser", "parser_for", "positive", "run", "seconds", "text"]
+
+
+A_DAY = 86400
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -30,14 +33,14 @@ def parser_for(program: str, description: str) -> argparse.ArgumentParser:
     return parser
 
 
-def seconds(text: str) -> float:
-    """An argparse type: a number of seconds, zero or more."""
+def seconds(given: str) -> float:
+    """An argparse type: a number of seconds, from zero to a day."""
     try:
-        value = float(text)
+        value = float(given)
     except ValueError:
         value = -1.0
-    if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds, zero or more")
+    if not 0 <= value <= A_DAY:
+        raise argparse.ArgumentTypeError(f"{given!r} is not a number of seconds from 0 to {A_DAY}")
     return value
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,10 @@ class NonePackagingStrategy(PackagingStrategy):
         self.pythonpath = [os.fspath(path) for path in pythonpath]
 
     def prepare(self, task: SlurmTask[Any, Any], cluster: Cluster) -> Environment:
-        return Environment([self.python or cluster.python], pythonpath=self.pythonpath)
+        python = self.python or cluster.python
+        if python.startswith("~/"):  # in the script it is quoted, and no shell would expand it
+            python = posixpath.join(cluster.backend.host().home, python[2:])
+        return Environment([python], pythonpath=self.pythonpath)
 
     def inherited(self) -> dict[str, Any]:
         return {"type": "none", "python": self.python, "pythonpath": self.pythonpath}

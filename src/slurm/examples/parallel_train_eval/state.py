@@ -53,7 +53,9 @@ def parse_state(text: str, plan: Plan) -> dict[str, Any]:
     where = plan.state_path
     try:
         state: dict[str, Any] = json.loads(text)
-        parameters = state["parameters"]
+        parameters = dict(state["parameters"])
+        if not (state["run_id"] and state["epochs"] and state["status"]):
+            raise ValueError("a part of it is missing")
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{where} is not the state of a run: choose another --workdir") from error
     if parameters != plan.identity:
@@ -76,7 +78,10 @@ class RunState:
         self.plan = plan
         content = read_json(plan.state_path)
         if content is None:
-            raise ConfigError(f"{plan.state_path} is gone: start the run again")
+            raise ConfigError(
+                f"{plan.state_path} is not there on the node: --workdir must be on a file system that "
+                "the nodes share"
+            )
         self.content = content
 
     @property

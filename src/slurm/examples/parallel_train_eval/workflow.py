@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from slurm import Cluster, Job, WorkflowContext, workflow
+from slurm.checks import expand_home
 from slurm.errors import ConfigError, RemoteFileError
 from slurm.examples import command_line
 from slurm.examples.parallel_train_eval.files import exclusive
@@ -41,7 +42,12 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--epochs", type=command_line.positive, default=3)
     parser.add_argument("--epoch-steps", type=command_line.positive, default=10)
     parser.add_argument("--steps-per-job-cap", type=command_line.positive, default=4)
-    parser.add_argument("--workdir", required=True, help="shared directory for everything written")
+    parser.add_argument(
+        "--workdir",
+        required=True,
+        type=command_line.text,
+        help="shared directory for everything written",
+    )
     parser.add_argument("--partition-workflow", default="cpu")
     parser.add_argument("--partition-train", default="gpu")
     parser.add_argument("--partition-eval", default="cpu")
@@ -64,7 +70,7 @@ def plan_from(args: argparse.Namespace, cluster: Cluster) -> Plan:
     """The plan, with a workdir that is there and can be written. Raises `ConfigError`."""
     workdir = args.workdir
     if cluster.backend.shares_filesystem:
-        workdir = str(Path(workdir).expanduser().absolute())
+        workdir = str(Path(expand_home("--workdir", workdir)).absolute())
     elif not workdir.startswith(("/", "~/")):
         raise ConfigError(f"--workdir {workdir!r} is a path on the cluster: start it with / or ~/")
     try:
