@@ -7,6 +7,8 @@ PORT ?=
 DEBIAN_RELEASE ?=
 # Tests at once against the one cluster, and the seconds each may take; the first one waits for the cluster.
 SLURM_WORKERS ?= 4
+# Most tests of the fast tier wait for processes of their own: two at once for every core.
+UNIT_WORKERS ?= $(shell expr 2 \* `getconf _NPROCESSORS_ONLN`)
 SLURM_TIMEOUT ?= 600
 DEMO_DIR = demo-output
 DEMO_ARGS = --backend local --job-base-dir $(DEMO_DIR)/jobs --workdir $(DEMO_DIR)/run
@@ -55,7 +57,7 @@ docs: $(DEV) ## Build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet
 
 test-unit: $(DEV) ## Run the tests that need neither Slurm nor Docker
-	$(PY) -m pytest -n auto -m "not slurm"
+	PYTEST_XDIST_AUTO_NUM_WORKERS=$(UNIT_WORKERS) $(PY) -m pytest -n auto -m "not slurm"
 
 test-slurm: $(DEV) ## Run the tests that need the dockerised cluster
 	docker/ensure-docker.sh

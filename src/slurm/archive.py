@@ -31,25 +31,30 @@ def archive_for(base: str) -> Archive:
     here = Path(__file__).resolve().parents[1]
     if (here / MARKER).is_file():
         return Archive(str(here))
-    name, content = _built()
-    return Archive(posixpath.join(base, SDK, name), content)
+    name, _ = _named_files()
+    return Archive(posixpath.join(base, SDK, name), _zipped)
 
 
 @functools.lru_cache(maxsize=1)
-def _built() -> tuple[str, bytes]:
-    import zipfile
-
+def _named_files() -> tuple[str, dict[str, bytes]]:
+    """The content address, and the files it stands for."""
     files = dict(sorted(_files()))
     digest = hashlib.sha256()
     for name, content in files.items():
         digest.update(f"{name}\0{len(content)}\0".encode() + content)
-    name = digest.hexdigest()[:16]
-    files[MARKER] = name.encode()
+    return digest.hexdigest()[:16], files
+
+
+@functools.lru_cache(maxsize=1)
+def _zipped() -> bytes:
+    import zipfile
+
+    name, files = _named_files()
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        for path, content in files.items():
+        for path, content in {**files, MARKER: name.encode()}.items():
             archive.writestr(zipfile.ZipInfo(path, EPOCH), content, zipfile.ZIP_DEFLATED)
-    return name, buffer.getvalue()
+    return buffer.getvalue()
 
 
 def _files() -> Iterator[tuple[str, bytes]]:

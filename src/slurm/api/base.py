@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import contextlib
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,10 +70,18 @@ class Host:
 
 @dataclass(frozen=True)
 class Archive:
-    """The SDK's own code, addressed by its content: unpacked once to `directory` on the cluster."""
+    """The SDK's own code, addressed by its content: unpacked once to `directory` on the cluster.
+
+    `build` makes the zip file; it is asked only where the directory is not there yet.
+    """
 
     directory: str
-    content: bytes = field(repr=False, default=b"")
+    build: Callable[[], bytes] = field(repr=False, compare=False, default=bytes)
+
+    @property
+    def content(self) -> bytes:
+        """The zip file."""
+        return self.build()
 
 
 class BackendBase(abc.ABC):
