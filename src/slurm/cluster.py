@@ -109,7 +109,16 @@ class Cluster:
         """
         from slurm.config import cluster_arguments
 
-        return cls(**cluster_arguments(name_or_path, env=env, overrides=overrides))
+        try:
+            arguments = cluster_arguments(name_or_path, env=env, overrides=overrides)
+        except ConfigError as error:
+            if context.is_loading_script():
+                raise ConfigError(
+                    f"{error}. This script is being loaded on a node: make its cluster under "
+                    "if __name__ == '__main__':"
+                ) from error
+            raise
+        return cls(**arguments)
 
     @staticmethod
     def add_argparse_args(parser: argparse.ArgumentParser) -> None:

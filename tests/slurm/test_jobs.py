@@ -18,6 +18,7 @@ from slurm.errors import (
     DependencyFailed,
     HostKeyError,
     JobCancelled,
+    JobFailed,
     JobTimeout,
     RemoteTraceback,
     SerializationError,
@@ -109,6 +110,12 @@ def test_a_job_over_its_time_limit_says_what_to_change(
         job.get_result(240)
     assert raised.value.state == "TIMEOUT"
     settled(slurm_cluster, [job.id], "TIMEOUT")
+
+
+def test_a_process_that_ends_at_once_says_with_which_exit_code(ssh: Cluster) -> None:
+    with pytest.raises(JobFailed, match=r"exit code 3:0") as raised:
+        cluster_tasks.leave_at_once(3).get_result(TIMEOUT)
+    assert raised.value.exit_code == "3:0"
 
 
 def test_a_job_whose_dependency_failed_never_starts_and_says_which(

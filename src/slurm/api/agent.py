@@ -22,7 +22,7 @@ import struct
 import sys
 import threading
 import time
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 
 PROTOCOL = 1
 COMMAND_TIMEOUT = 60.0
@@ -41,6 +41,7 @@ LOST_ANSWERS = (
     "transport endpoint",
     "unexpected message",
 )
+ENDED_BADLY = ("FAILED", "TIMEOUT", "OUT_OF_MEMORY", "CANCELLED", "NODE_FAIL", "DEADLINE")
 SQUEUE_FIELDS = "%i|%T|%r|%N|%k"
 SACCT_FIELDS = "JobIDRaw,State,ExitCode,Partition,NodeList,Start,End,Restarts"
 
@@ -293,19 +294,34 @@ class SlurmCommands:
 
     def query(self, job_ids: List[str]) -> List[Dict[str, Any]]:
         wanted = set(job_ids)
-        rows = [row for row in self._squeue() if row["job_id"] in wanted]
-        left = sorted(wanted - {row["job_id"] for row in rows})
+        queued = {row["job_id"]: row for row in self._squeue() if row["job_id"] in wanted}
+        # squeue does not say with which exit code a job ended; it is asked for once, at the end.
+        failed = {job_id for job_id, row in queued.items() if row["state"] in ENDED_BADLY}
+        left = sorted(wanted - set(queued) | failed)
+        rows = list(queued.values())
         if left and self.accounting:
             code, out, err = self.run(
                 ["sacct", "-n", "-P", "-X", "-j", ",".join(left), "-o", SACCT_FIELDS]
             )
             if code == 0:
-                rows += [row for row in parse_sacct(out) if row["job_id"] in wanted]
+                rows += self._accounted(parse_sacct(out), wanted, queued)
             elif not self._accounting_is_off(err):  # it will know them when it is back
+                forgotten = [job_id for job_id in left if job_id not in queued]
                 rows += [
-                    {"job_id": job_id, "state": "UNKNOWN", "source": "sacct"} for job_id in left
+                    {"job_id": job_id, "state": "UNKNOWN", "source": "sacct"}
+                    for job_id in forgotten
                 ]
         return rows
+
+    @staticmethod
+    def _accounted(
+        rows: List[Dict[str, Any]], wanted: Set[str], queued: Dict[str, Dict[str, Any]]
+    ) -> List[Dict[str, Any]]:
+        """What accounting knows of jobs that left the queue; of those in it, just the exit code."""
+        for row in rows:
+            if row["job_id"] in queued:
+                queued[row["job_id"]]["exit_code"] = row["exit_code"]
+        return [row for row in rows if row["job_id"] in wanted - set(queued)]
 
     def queue(self) -> List[Dict[str, Any]]:
         return self._squeue("PD,R,CG,CF,S,RQ")

@@ -123,7 +123,10 @@ class Channel:
         skipped = 0
         while line := stdout.readline(NOISE_LIMIT):
             if line == mark:
+                self._stderr.clear()
                 return True
+            # A shell that lets nobody in may say so on stdout.
+            self._stderr.append(line[:500].decode("utf-8", "replace").rstrip())
             skipped += len(line)
             if skipped > NOISE_LIMIT:
                 return False
