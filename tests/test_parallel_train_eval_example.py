@@ -132,6 +132,7 @@ def assert_whole(example: Example) -> None:
     """No step lost, none done twice, one evaluation per epoch, whatever happened on the way."""
     state = example.state
     assert state["status"] == "completed"
+    assert (state["current_epoch"], state["steps_completed"]) == (EPOCHS - 1, EPOCH_STEPS)
     for epoch in range(EPOCHS):
         history = example.checkpoint(epoch)["history"]
         assert [entry["step"] for entry in history] == list(range(1, EPOCH_STEPS + 1))
@@ -165,6 +166,29 @@ def test_exactly_one_eval_job_per_epoch_is_launched(finished: Example) -> None:
 
 def test_the_eval_job_depends_on_the_epochs_last_train_job(finished: Example) -> None:
     for entry in finished.state["epochs"]:
+        assert entry["eval_jobs"][0]["depends_on"] == [entry["train_jobs"][-1]["job_id"]]
+
+
+def test_the_state_says_at_any_time_which_epoch_is_trained(example: Example) -> None:
+    client = example.start(step_seconds=0.2)
+    example.wait_until(lambda: bool(example.state["epochs"][1]["train_jobs"]))
+    state = example.state
+    assert (state["current_epoch"], state["steps_completed"]) == (1, 0)
+    client.kill()
+    client.communicate()
+
+
+def test_an_eval_submitted_by_a_later_orchestrator_depends_on_the_training_too(
+    example: Example,
+) -> None:
+    """The orchestrator was killed between the end of training and the evaluation."""
+    client = example.start(step_seconds=0.02)
+    example.wait_until(lambda: bool(example.events("train_finished")))
+    example.kill("train_and_evaluate")
+    client.communicate(timeout=DEADLINE)
+    again = example.run()
+    assert again.returncode == 0, again.stderr
+    for entry in example.state["epochs"]:
         assert entry["eval_jobs"][0]["depends_on"] == [entry["train_jobs"][-1]["job_id"]]
 
 
@@ -212,8 +236,9 @@ def test_the_log_of_the_orchestrator_tells_of_submissions_progress_and_artifacts
     train, evaluation = (
         finished.state["epochs"][0][f"{kind}_jobs"][0] for kind in ("train", "eval")
     )
-    assert f"train job {train['job_id']}" in text
-    assert f"eval job {evaluation['job_id']}" in text
+    assert f"submitted train job {train['job_id']}" in text
+    assert f"submitted eval job {evaluation['job_id']}" in text
+    assert str(finished.workdir / "state.json") in text
     assert "epoch 0: 2 of 3 steps" in text
     assert finished.state["epochs"][0]["metrics"] in text
 

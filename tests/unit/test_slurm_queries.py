@@ -45,16 +45,15 @@ def test_accounting_is_not_asked_about_jobs_in_the_queue(
     assert programs.calls("sacct") == []
 
 
-def test_accounting_says_with_which_exit_code_a_job_in_the_queue_failed(
+def test_a_failed_job_in_the_queue_has_its_exit_code(
     slurm: SlurmCliBackend, programs: Programs
 ) -> None:
     (programs.folder / "queue").write_text("1|FAILED|NonZeroExitCode|c1|x\n2|RUNNING|None|c1|y\n")
-    (programs.folder / "accounts").write_text("1|FAILED|3:0|cpu|c1|1|2|0\n")
+    programs.add("scontrol", "echo 'JobId=1 JobState=FAILED DerivedExitCode=0:0 ExitCode=3:0'")
     first, second = slurm.query_jobs(["1", "2"])
     assert (first.source, first.state, first.exit_code) == ("squeue", "FAILED", "3:0")
     assert (second.state, second.exit_code) == ("RUNNING", "")
-    [sacct] = programs.calls("sacct")
-    assert sacct[sacct.index("-j") + 1] == "1"
+    assert programs.calls("scontrol") == [["-o", "show", "job", "1"]]
 
 
 def test_a_site_without_accounting_is_asked_once(

@@ -17,12 +17,13 @@ import io
 import json
 import os
 import pwd
+import re
 import stat
 import struct
 import sys
 import threading
 import time
-from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 PROTOCOL = 1
 COMMAND_TIMEOUT = 60.0
@@ -41,6 +42,7 @@ LOST_ANSWERS = (
     "transport endpoint",
     "unexpected message",
 )
+MOST_EXIT_CODES = 10  # a command each
 ENDED_BADLY = ("FAILED", "TIMEOUT", "OUT_OF_MEMORY", "CANCELLED", "NODE_FAIL", "DEADLINE")
 SQUEUE_FIELDS = "%i|%T|%r|%N|%k"
 SACCT_FIELDS = "JobIDRaw,State,ExitCode,Partition,NodeList,Start,End,Restarts"
@@ -294,34 +296,32 @@ class SlurmCommands:
 
     def query(self, job_ids: List[str]) -> List[Dict[str, Any]]:
         wanted = set(job_ids)
-        queued = {row["job_id"]: row for row in self._squeue() if row["job_id"] in wanted}
-        # squeue does not say with which exit code a job ended; it is asked for once, at the end.
-        failed = {job_id for job_id, row in queued.items() if row["state"] in ENDED_BADLY}
-        left = sorted(wanted - set(queued) | failed)
-        rows = list(queued.values())
+        rows = [row for row in self._squeue() if row["job_id"] in wanted]
+        self._add_exit_codes(rows)
+        left = sorted(wanted - {row["job_id"] for row in rows})
         if left and self.accounting:
             code, out, err = self.run(
                 ["sacct", "-n", "-P", "-X", "-j", ",".join(left), "-o", SACCT_FIELDS]
             )
             if code == 0:
-                rows += self._accounted(parse_sacct(out), wanted, queued)
+                rows += [row for row in parse_sacct(out) if row["job_id"] in wanted]
             elif not self._accounting_is_off(err):  # it will know them when it is back
-                forgotten = [job_id for job_id in left if job_id not in queued]
                 rows += [
-                    {"job_id": job_id, "state": "UNKNOWN", "source": "sacct"}
-                    for job_id in forgotten
+                    {"job_id": job_id, "state": "UNKNOWN", "source": "sacct"} for job_id in left
                 ]
         return rows
 
-    @staticmethod
-    def _accounted(
-        rows: List[Dict[str, Any]], wanted: Set[str], queued: Dict[str, Dict[str, Any]]
-    ) -> List[Dict[str, Any]]:
-        """What accounting knows of jobs that left the queue; of those in it, just the exit code."""
-        for row in rows:
-            if row["job_id"] in queued:
-                queued[row["job_id"]]["exit_code"] = row["exit_code"]
-        return [row for row in rows if row["job_id"] in wanted - set(queued)]
+    def _add_exit_codes(self, rows: List[Dict[str, Any]]) -> None:
+        """squeue does not say with which exit code a job failed, and accounting may say it late."""
+        failed = [row for row in rows if row["state"] in ENDED_BADLY]
+        for row in failed[:MOST_EXIT_CODES]:
+            try:
+                code, out, _ = self.run(["scontrol", "-o", "show", "job", row["job_id"]])
+            except AgentError:  # a detail, which must not hide what squeue said
+                return
+            found = re.search(r"\bExitCode=(\d+:\d+)", out)
+            if code == 0 and found:
+                row["exit_code"] = found.group(1)
 
     def queue(self) -> List[Dict[str, Any]]:
         return self._squeue("PD,R,CG,CF,S,RQ")

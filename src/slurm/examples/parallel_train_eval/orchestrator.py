@@ -11,7 +11,7 @@ import logging
 from typing import Any
 
 from slurm import Job, SlurmTask, WorkflowContext
-from slurm.errors import JobCancelled, JobFailed
+from slurm.errors import JobCancelled, JobFailed, RemoteFileMissing
 from slurm.examples.parallel_train_eval.eval_task import evaluate_epoch
 from slurm.examples.parallel_train_eval.files import read_json
 from slurm.examples.parallel_train_eval.plan import Plan
@@ -46,22 +46,22 @@ class Orchestrator:
             self._finish_evaluation(epoch)
         content["status"] = "completed"
         self.state.record("orchestrator_finished", job_id=self.ctx.workflow_job_id)
+        logger.info("run completed, state in %s", self.plan.state_path)
         return content
 
     # Training
 
     def _train(self, epoch: int) -> Job[dict[str, Any]] | None:
-        """Train an epoch to its end, job after job; the last job, unless that was an earlier run's."""
+        """Train an epoch to its end, job after job; the last job, unless its directory is gone."""
         entry = self.state.epoch(epoch)
         jobs = entry["train_jobs"]
         last: Job[dict[str, Any]] | None = None
+        self.state.content["current_epoch"] = epoch
+        self.state.content["steps_completed"] = entry["steps_completed"]
         while not self._epoch_is_trained(epoch):
-            unfinished = bool(jobs) and jobs[-1]["outcome"] is None
             last = self._submit(self.train, "train", epoch, jobs, self.plan, epoch)
-            if not unfinished:
-                self.state.content["current_epoch"] = epoch
             self._await_training(epoch, last)
-        return last
+        return last or self._last_training(epoch)
 
     def _epoch_is_trained(self, epoch: int) -> bool:
         """Whether all steps are done, by what the recorded jobs are known to have done.
@@ -109,19 +109,26 @@ class Orchestrator:
 
     def _start_evaluation(self, epoch: int, trained: Job[dict[str, Any]] | None) -> None:
         """Submit the epoch's evaluation and do not wait: the next epoch's training comes first."""
-        jobs = self.state.epoch(epoch)["eval_jobs"]
+        entry = self.state.epoch(epoch)
+        jobs = entry["eval_jobs"]
         if jobs and jobs[-1]["outcome"] == "completed":
             return
-        source: Any = trained or self._last_training(epoch)
+        source: Any = trained or {"epoch": epoch, "checkpoint": entry["checkpoint"]}
         job = self._submit(self.evaluate, "eval", epoch, jobs, self.plan, source)
         if job.reattached and _has_failed(job):
             self._note_failed_evaluation(epoch, job)
             job = self._submit(self.evaluate, "eval", epoch, jobs, self.plan, source)
         self.evaluations[epoch] = job
 
-    def _last_training(self, epoch: int) -> dict[str, Any]:
-        """What the epoch's last training job returned, when an earlier orchestrator waited for it."""
-        return {"epoch": epoch, "checkpoint": str(self.plan.checkpoint_path(epoch))}
+    def _last_training(self, epoch: int) -> Job[dict[str, Any]] | None:
+        """The epoch's last training job, when an earlier orchestrator waited for it."""
+        cluster = self.ctx.cluster
+        job_id = self.state.epoch(epoch)["train_jobs"][-1]["job_id"]
+        try:
+            job: Job[dict[str, Any]] | None = cluster.get_job(job_id) if cluster else None
+        except RemoteFileMissing:  # its directory was removed; the checkpoint is all there is
+            return None
+        return job if job is not None and not _has_failed(job) else None
 
     def _collect_evaluations(self) -> None:
         """Note the evaluations that have ended meanwhile."""
@@ -168,7 +175,8 @@ class Orchestrator:
             jobs.append({"job_id": job.id, "job_dir": job.job_dir, "outcome": None})
             jobs[-1]["depends_on"] = [dependency.id for dependency in job.dependencies]
             self.state.record(f"{kind}_submitted", epoch=epoch, job_id=job.id)
-        logger.info("epoch %d: %s job %s", epoch, kind, job.id)
+        how = "following" if job.reattached else "submitted"
+        logger.info("epoch %d: %s %s job %s", epoch, how, kind, job.id)
         return job
 
 

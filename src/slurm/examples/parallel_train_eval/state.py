@@ -54,8 +54,9 @@ def parse_state(text: str, plan: Plan) -> dict[str, Any]:
     try:
         state: dict[str, Any] = json.loads(text)
         parameters = dict(state["parameters"])
-        if not (state["run_id"] and state["epochs"] and state["status"]):
-            raise ValueError("a part of it is missing")
+        for part, fresh in initial_state(plan).items():
+            if type(state[part]) is not type(fresh):
+                raise ValueError(f"{part} is missing or something else")
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{where} is not the state of a run: choose another --workdir") from error
     if parameters != plan.identity:

@@ -10,6 +10,7 @@ import itertools
 import json
 import logging
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,17 +69,8 @@ def arguments() -> argparse.ArgumentParser:
 
 def plan_from(args: argparse.Namespace, cluster: Cluster) -> Plan:
     """The plan, with a workdir that is there and can be written. Raises `ConfigError`."""
-    workdir = args.workdir
-    if cluster.backend.shares_filesystem:
-        workdir = str(Path(expand_home("--workdir", workdir)).absolute())
-    elif not workdir.startswith(("/", "~/")):
-        raise ConfigError(f"--workdir {workdir!r} is a path on the cluster: start it with / or ~/")
-    try:
-        workdir = cluster.backend.make_directory(workdir)
-    except RemoteFileError as error:
-        raise ConfigError(f"--workdir cannot be written: {error}") from error
     plan = Plan(
-        workdir=workdir,
+        workdir=args.workdir,
         epochs=args.epochs,
         epoch_steps=args.epoch_steps,
         steps_per_job_cap=args.steps_per_job_cap,
@@ -89,7 +81,15 @@ def plan_from(args: argparse.Namespace, cluster: Cluster) -> Plan:
         eval_seconds=args.eval_seconds,
     )
     tasks_for(plan)  # refuses what sbatch would refuse later, from inside the orchestrator
-    return plan
+    workdir = args.workdir
+    if cluster.backend.shares_filesystem:
+        workdir = str(Path(expand_home("--workdir", workdir)).absolute())
+    elif not workdir.startswith(("/", "~/")):
+        raise ConfigError(f"--workdir {workdir!r} is a path on the cluster: start it with / or ~/")
+    try:
+        return replace(plan, workdir=cluster.backend.make_directory(workdir))
+    except RemoteFileError as error:
+        raise ConfigError(f"--workdir cannot be written: {error}") from error
 
 
 def check_partitions(args: argparse.Namespace, cluster: Cluster) -> None:
@@ -108,8 +108,12 @@ def open_run(plan: Plan, cluster: Cluster) -> dict[str, Any]:
     """The state of the run in the workdir, begun here if there is none. Raises `ConfigError`."""
     path = str(plan.state_path)
     fresh = json.dumps(initial_state(plan), indent=2).encode()
-    cluster.backend.write_file(path, fresh, exclusive=True)
-    return parse_state(cluster.backend.read_file(path).decode("utf-8", "replace"), plan)
+    try:
+        cluster.backend.write_file(path, fresh, exclusive=True)
+        found = cluster.backend.read_file(path)
+    except RemoteFileError as error:
+        raise ConfigError(f"{path} cannot be used: {error}") from error
+    return parse_state(found.decode("utf-8", "replace"), plan)
 
 
 def start(run_id: str, plan: Plan, cluster: Cluster, partition: str) -> Job[dict[str, Any]]:
