@@ -1,0 +1,52 @@
+"""The pytest plugin in another project, on a machine where no Docker answers."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TESTS = """
+def test_with_a_cluster(cluster): ...
+def test_with_docker(slurm_cluster): ...
+def test_without(): ...
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "test_it.py").write_text(TESTS)
+    return tmp_path
+
+
+def run_pytest(project: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    return subprocess.run(
+        [*argv, "--rootdir", str(project), *options, str(project)],
+        cwd=project,
+        # An engine that does not answer; one that is named is never installed.
+        env={**os.environ, "DOCKER_HOST": "tcp://127.0.0.1:9"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_a_cluster_that_does_not_come_up_is_explained_once_at_the_end(project: Path) -> None:
+    done = run_pytest(project)
+    assert done.returncode == 1
+    assert "1 passed, 2 errors" in done.stdout
+    _, _, section = done.stdout.partition("= slurm cluster =")
+    assert "no Docker engine answers" in section
+    assert "Traceback" not in done.stdout
+    assert not list(project.glob(".slurm-cluster/*/id_ed25519"))
+
+
+def test_tests_that_need_the_cluster_are_marked(project: Path) -> None:
+    done = run_pytest(project, "-m", "not slurm")
+    assert done.returncode == 0
+    assert "1 passed, 2 deselected" in done.stdout
