@@ -140,8 +140,8 @@ def test_waiting_for_all_has_an_end(local: Cluster, fifo: Path) -> None:
 
 
 def test_gather_gives_results_in_the_order_of_its_jobs(local: Cluster) -> None:
-    jobs = [double(number) for number in range(4)]
-    assert gather(*jobs) == [0, 2, 4, 6]
+    jobs = [double(number) for number in range(2)]
+    assert gather(*jobs) == [0, 2]
     bad = fail("third")
     with pytest.raises(ValueError, match="third"):
         gather(jobs[0], bad)

@@ -10,6 +10,7 @@ import pickle
 import sys
 import types
 from collections.abc import Callable, Iterator
+from importlib.machinery import SourceFileLoader
 from typing import Any
 
 from slurm import context
@@ -71,9 +72,16 @@ def _loading() -> Iterator[None]:
         context.set_loading_script(False)
 
 
+class _Loader(SourceFileLoader):
+    """Loads a file that travelled, and leaves no ``__pycache__`` in the job directory."""
+
+    def set_data(self, path: str, data: Any, *, _mode: int = 0o666) -> None:
+        """Bytecode is not kept: the next job has a directory of its own."""
+
+
 def _load_file(name: str, path: str) -> types.ModuleType:
     """Run a file as the module `name`."""
-    spec = importlib.util.spec_from_file_location(name, path)
+    spec = importlib.util.spec_from_file_location(name, path, loader=_Loader(name, path))
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} cannot be loaded as a Python script", path=path)
     module = importlib.util.module_from_spec(spec)
