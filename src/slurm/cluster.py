@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import argparse
 
     from slurm.api.base import JobRequest
-    from slurm.submission import Placement
+    from slurm.submission import Placement, Prepared
     from slurm.task import SlurmTask, TaskCall
 
 DEFAULT_BASE = "~/slurm_jobs"
@@ -164,12 +164,12 @@ class Cluster:
 
     def submit_call(self, call: TaskCall, placement: Placement | None = None) -> Job[Any]:
         """Submit one call; see `SlurmTask`. `placement` puts it elsewhere than under `job_base_dir`."""
-        request, dependencies = self._prepare(call, placement)
+        prepared = self._prepare(call, placement)
         [answer] = self.backend.submit_jobs(
-            [request],
+            [prepared.request],
             base=self.job_base_dir,
             events=self.event_dir,
-            archive=archive_for(self.job_base_dir),
+            archive=prepared.archive,
         )
         if answer.error is not None:
             raise type(answer.error)(f"{call.task.name}: {answer.error}") from answer.error
@@ -179,7 +179,7 @@ class Cluster:
             task_name=call.task.name,
             job_dir=answer.job_dir,
             token=call.token,
-            dependencies=dependencies,
+            dependencies=prepared.dependencies,
             reattached=answer.reattached,
         )
         self.tracker.watch(job)
@@ -187,11 +187,9 @@ class Cluster:
 
     def dry_run(self, task: SlurmTask[Any, Any], /, *args: Any, **kwargs: Any) -> JobRequest:
         """The request that calling `task` would submit; print it to see the script and the command."""
-        return self._prepare(task._call(args, kwargs), None)[0]
+        return self._prepare(task._call(args, kwargs), None).request
 
-    def _prepare(
-        self, call: TaskCall, placement: Placement | None
-    ) -> tuple[JobRequest, tuple[Job[Any], ...]]:
+    def _prepare(self, call: TaskCall, placement: Placement | None) -> Prepared:
         from slurm.submission import Placement, prepare
 
         if self._closed:
@@ -202,8 +200,7 @@ class Cluster:
                 "part of the script that submits under  if __name__ == '__main__':"
             )
         where = placement or Placement(self.job_base_dir)
-        prepared = prepare(call, self, where, archive_for(self.job_base_dir))
-        return prepared.request, prepared.dependencies
+        return prepare(call, self, where, archive_for(self.job_base_dir))
 
     @property
     def job_base_dir(self) -> str:

@@ -61,7 +61,6 @@ class Job(_Promise, Generic[T]):
         self.dependencies = tuple(dependencies)
         self.reattached = reattached
         self._status = JobStatus()
-        self._finished = threading.Event()
         self._news = threading.Event()  # finished, or nobody watches any more
         self._finished_at = 0.0
         self._callbacks: list[Callable[[Job[T]], object]] = []
@@ -117,22 +116,22 @@ class Job(_Promise, Generic[T]):
 
     def is_completed(self) -> bool:
         """Whether the job has ended, in whatever way."""
-        return self._finished.is_set()
+        return self._status.finished
 
     def is_successful(self) -> bool:
         """Whether the job has ended and its task returned."""
-        return self._finished.is_set() and self._status.state is JobState.COMPLETED
+        return self.is_completed() and self._status.state is JobState.COMPLETED
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until the job has ended, at most `timeout` seconds; returns whether it has.
 
         Raises `SlurmError` when the cluster was closed, now or while waiting.
         """
-        if not self._finished.is_set():
+        if not self.is_completed():
             self.cluster.tracker.watch(self)
-        if self._news.wait(timeout) and not self._finished.is_set():
+        if self._news.wait(timeout) and not self.is_completed():
             raise errors.SlurmError(f"job {self.id} is watched no more: its cluster was closed")
-        return self._finished.is_set()
+        return self.is_completed()
 
     def cancel(self) -> None:
         """Have the scheduler cancel the job. A job that has ended already stays as it is."""
@@ -182,7 +181,7 @@ class Job(_Promise, Generic[T]):
 
     def done(self) -> bool:
         """Whether the job has ended, in whatever way; the same as `is_completed`."""
-        return self._finished.is_set()
+        return self.is_completed()
 
     def add_done_callback(self, function: Callable[[Job[T]], object]) -> None:
         """Have `function` called with this job when it has ended; at once if it has already.
@@ -237,10 +236,10 @@ class Job(_Promise, Generic[T]):
 
     def _observed(self, status: JobStatus) -> None:
         """The tracker's news. The last one ends every wait."""
-        self._status = status
         if status.finished:
             self._finished_at = time.monotonic()
-            self._finished.set()
+        self._status = status
+        if status.finished:
             with self._callbacks_changing:
                 self._news.set()
 

@@ -43,10 +43,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A request and the jobs it depends on."""
+    """A request, the jobs it depends on, and the SDK's code that its job runs with."""
 
     request: JobRequest
     dependencies: tuple[Job[Any], ...]
+    archive: Archive
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def prepare(call: TaskCall, cluster: Cluster, placement: Placement, archive: Arc
         token=call.token,
         orchestrator=call.task._is_workflow,
     )
-    return Prepared(request, dependencies)
+    return Prepared(request, dependencies, archive)
 
 
 def _payload(call: TaskCall, cluster: Cluster) -> tuple[Payload, list[Job[Any]]]:

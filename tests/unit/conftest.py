@@ -22,6 +22,7 @@ from tests.unit.scheduler_on_disk import SchedulerOnDisk
 
 from slurm import Cluster, Job
 from slurm.api.agent import Agent
+from slurm.api.local import LocalBackend
 from slurm.api.slurm_cli import InProcessBackend, SlurmCliBackend
 from slurm.api.transport import Channel
 from slurm.archive import archive_for
@@ -194,3 +195,21 @@ def channel_to() -> Iterator[Open]:
         yield open_channel
     gc.collect()  # an unclosed pipe is a ResourceWarning, and warnings are errors
     assert_ended(set(threading.enumerate()) - before)
+
+
+@pytest.fixture(scope="module")
+def local_base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """One local scheduler for a module, under a path that needs quoting."""
+    folder = tmp_path_factory.mktemp("it's a $(base)") / "jobs"
+    yield folder
+    if folder.exists():
+        LocalBackend(state_dir=str(folder / ".local")).shutdown(kill_jobs=True)
+
+
+@pytest.fixture
+def local(local_base: Path) -> Iterator[Cluster]:
+    """A cluster of real processes, active: tasks that a test calls are submitted to it."""
+    cluster = Cluster("local", job_base_dir=local_base, max_cpus=4)
+    with cluster:
+        yield cluster
+    cluster.close()

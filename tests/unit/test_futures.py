@@ -5,32 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from slurm import Cluster, Job, as_completed, gather, task
-from slurm.api.local import LocalBackend
 from slurm.errors import ConfigError, NoActiveContext, RemoteFileMissing, SlurmError
 
 TIMEOUT = 30.0
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    folder = tmp_path_factory.mktemp("futures")
-    yield folder
-    LocalBackend(state_dir=str(folder / ".local")).shutdown(kill_jobs=True)
-
-
-@pytest.fixture
-def local(base: Path) -> Iterator[Cluster]:
-    cluster = Cluster("local", job_base_dir=base, max_cpus=4)
-    with cluster:
-        yield cluster
-    cluster.close()
 
 
 @task
@@ -166,8 +149,10 @@ def test_an_awaited_job_raises_what_its_task_raised(local: Cluster) -> None:
         asyncio.run(asyncio.wait_for(program(), TIMEOUT))
 
 
-def test_nobody_waits_for_the_jobs_of_a_cluster_that_is_closed(base: Path, fifo: Path) -> None:
-    cluster = Cluster("local", job_base_dir=base)
+def test_nobody_waits_for_the_jobs_of_a_cluster_that_is_closed(
+    local_base: Path, fifo: Path
+) -> None:
+    cluster = Cluster("local", job_base_dir=local_base)
     job = wait_for.submit(cluster)(str(fifo))
     left = as_completed([job])
     threading.Timer(0.05, cluster.close).start()
@@ -179,10 +164,12 @@ def test_nobody_waits_for_the_jobs_of_a_cluster_that_is_closed(base: Path, fifo:
 # --- found again ---------------------------------------------------------------------------------
 
 
-def test_a_job_is_found_again_by_its_id_and_by_its_directory(local: Cluster, base: Path) -> None:
+def test_a_job_is_found_again_by_its_id_and_by_its_directory(
+    local: Cluster, local_base: Path
+) -> None:
     job = double(21)
     job.wait(TIMEOUT)
-    later = Cluster("local", job_base_dir=base)
+    later = Cluster("local", job_base_dir=local_base)
     for again in (
         later.get_job(job.id),
         later.get_job(int(job.id)),

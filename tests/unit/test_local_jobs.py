@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,23 +29,6 @@ from slurm.errors import (
 )
 
 TIMEOUT = 30.0
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """One scheduler for the module, under a path that needs quoting."""
-    folder = tmp_path_factory.mktemp("it's a $(base)") / "jobs"
-    yield folder
-    if folder.exists():
-        LocalBackend(state_dir=str(folder / ".local")).shutdown(kill_jobs=True)
-
-
-@pytest.fixture
-def local(base: Path) -> Iterator[Cluster]:
-    cluster = Cluster("local", job_base_dir=base, max_cpus=4)
-    with cluster:
-        yield cluster
-    cluster.close()
 
 
 @task
@@ -296,17 +278,17 @@ def test_the_same_key_is_the_same_job(local: Cluster) -> None:
     assert add.submit(key="another")(3, 4).get_result(TIMEOUT) == 7
 
 
-def test_a_later_client_reads_the_outcome_of_a_job_that_ended_long_ago(base: Path) -> None:
+def test_a_later_client_reads_the_outcome_of_a_job_that_ended_long_ago(local_base: Path) -> None:
     for expected in ("submits", "finds"):
-        cluster = Cluster("local", job_base_dir=base)
+        cluster = Cluster("local", job_base_dir=local_base)
         job = add.submit(cluster, key="two clients")(1, 1)
         assert job.reattached is (expected == "finds")
         assert job.get_result(TIMEOUT) == 2
         cluster.close()
 
 
-def test_futures_resolve_after_the_context_was_left(base: Path) -> None:
-    with Cluster("local", job_base_dir=base) as cluster:
+def test_futures_resolve_after_the_context_was_left(local_base: Path) -> None:
+    with Cluster("local", job_base_dir=local_base) as cluster:
         job = add(1, 2)
     assert job.get_result(TIMEOUT) == 3
     cluster.close()
@@ -371,7 +353,7 @@ def test_every_error_of_a_job_is_one_kind() -> None:
     assert all(issubclass(kind, JobError) for kind in (*kinds, ResultNotSerializable))
 
 
-def test_a_script_brings_itself_along(tmp_path: Path, base: Path) -> None:
+def test_a_script_brings_itself_along(tmp_path: Path, local_base: Path) -> None:
     script = tmp_path / "a script.py"
     script.write_text(
         f"""
@@ -387,7 +369,7 @@ def move(point, by=1):
     return Point(point.x + by)
 
 if __name__ == "__main__":
-    with Cluster("local", job_base_dir={str(base)!r}):
+    with Cluster("local", job_base_dir={str(local_base)!r}):
         found = move(move(Point(1)), by=2).get_result({TIMEOUT})
         assert isinstance(found, Point), type(found)
         print(found)
@@ -400,7 +382,7 @@ if __name__ == "__main__":
 
 
 def test_a_script_that_submits_while_it_is_loaded_is_told_what_to_write(
-    tmp_path: Path, base: Path
+    tmp_path: Path, local_base: Path
 ) -> None:
     script = tmp_path / "unguarded.py"
     script.write_text(
@@ -411,7 +393,7 @@ from slurm import Cluster, task
 def one():
     return 1
 
-with Cluster("local", job_base_dir={str(base)!r}):
+with Cluster("local", job_base_dir={str(local_base)!r}):
     print(one().get_result({TIMEOUT}))
 """
     )

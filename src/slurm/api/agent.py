@@ -27,7 +27,7 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 PROTOCOL = 1
 COMMAND_TIMEOUT = 60.0
-SCRUBBED_PREFIXES = ("SLURM_", "SBATCH_", "SRUN_", "SQUEUE_", "SACCT_", "PMI", "PMIX")
+SCRUBBED_PREFIXES = ("SLURM_", "SBATCH_", "SRUN_", "SQUEUE_", "SACCT_", "PMI")
 KEPT_VARIABLES = ("SLURM_CONF", "SLURM_ENV")
 NOISE_LIMIT = 1 << 20
 FRAME_MARK = b"slf\0"
