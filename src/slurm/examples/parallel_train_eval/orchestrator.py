@@ -52,7 +52,7 @@ class Orchestrator:
     # Training
 
     def _train(self, epoch: int) -> Job[dict[str, Any]] | None:
-        """Train an epoch to its end, job after job; the last job, unless its directory is gone."""
+        """Train an epoch to its end, job after job; the last job, unless that was an earlier run's."""
         entry = self.state.epoch(epoch)
         jobs = entry["train_jobs"]
         last: Job[dict[str, Any]] | None = None
@@ -61,7 +61,7 @@ class Orchestrator:
         while not self._epoch_is_trained(epoch):
             last = self._submit(self.train, "train", epoch, jobs, self.plan, epoch)
             self._await_training(epoch, last)
-        return last or self._last_training(epoch)
+        return last
 
     def _epoch_is_trained(self, epoch: int) -> bool:
         """Whether all steps are done, by what the recorded jobs are known to have done.
@@ -113,7 +113,9 @@ class Orchestrator:
         jobs = entry["eval_jobs"]
         if jobs and jobs[-1]["outcome"] == "completed":
             return
-        source: Any = trained or {"epoch": epoch, "checkpoint": entry["checkpoint"]}
+        source: Any = trained or self._last_training(epoch)
+        if source is None:
+            source = {"epoch": epoch, "checkpoint": entry["checkpoint"]}
         job = self._submit(self.evaluate, "eval", epoch, jobs, self.plan, source)
         if job.reattached and _has_failed(job):
             self._note_failed_evaluation(epoch, job)
