@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from slurm._version import __version__
 
 if TYPE_CHECKING:
+    from slurm.array_job import ArrayJob
     from slurm.cluster import Cluster
     from slurm.context import get_active_context, reset_active_context, set_active_context
     from slurm.decorators import task, workflow
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from slurm.workflow import WorkflowContext
 
 _HOME_OF = {
+    "ArrayJob": "slurm.array_job",
     "Cluster": "slurm.cluster",
     "Job": "slurm.job",
     "JobContext": "slurm.runtime",
@@ -51,6 +53,7 @@ _HOME_OF = {
 }
 
 __all__ = [
+    "ArrayJob",
     "Cluster",
     "Job",
     "JobContext",

@@ -9,16 +9,19 @@ import posixpath
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from slurm import backends, context
-from slurm.api.base import BackendBase
+from slurm.api.base import Archive, BackendBase
 from slurm.archive import archive_for
+from slurm.array_job import ArrayJob, SubmittedArray
+from slurm.array_layout import ArrayLayout
+from slurm.array_submission import WaitingArray, WaitingArrays
 from slurm.checks import check_text, expand_home
 from slurm.errors import ConfigError, SlurmError
 from slurm.job import Job
-from slurm.job_dir import event_directory
+from slurm.job_dir import ArrayDirectory, event_directory
 from slurm.options import normalise
 from slurm.packaging import PackagingConfig, strategy_of
 from slurm.tracker import Tracker
@@ -26,9 +29,10 @@ from slurm.tracker import Tracker
 if TYPE_CHECKING:
     import argparse
 
-    from slurm.api.base import JobRequest
+    from slurm.api.base import JobRequest, Submitted
+    from slurm.calls import ArrayCall, Call, TaskCall
     from slurm.submission import Placement, Prepared
-    from slurm.task import SlurmTask, TaskCall
+    from slurm.task import SlurmTask
 
 DEFAULT_BASE = "~/slurm_jobs"
 LOCAL_STATE = ".local"
@@ -88,6 +92,7 @@ class Cluster:
         self._tracker: Tracker | None = None
         self._tracker_made = threading.Lock()
         self._closed = False
+        self._waiting_arrays = WaitingArrays()
         atexit.register(_close_at_exit, weakref.ref(self))
 
     # Making one
@@ -144,35 +149,40 @@ class Cluster:
         _entered.set((*_entered.get(), token))
         return self
 
-    def __exit__(self, *exc_info: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         *outer, token = _entered.get()
         _entered.set(tuple(outer))
         context.reset_active_context(token)
+        self.submit_waiting(failed=kind is not None)
+
+    def submit_waiting(self, *, failed: bool = False) -> None:
+        """Submit the mapped arrays that nobody has used yet; the end of a context does.
+
+        After a context has `failed`, they are given up instead.
+        """
+        if failed:
+            self._waiting_arrays.give_up()
+        else:
+            self._waiting_arrays.submit()
 
     def submit(
         self,
         task: SlurmTask[Any, Any],
         *,
-        after: Job[Any] | Sequence[Job[Any]] = (),
+        after: Job[Any] | ArrayJob[Any] | Sequence[Job[Any] | ArrayJob[Any]] = (),
         key: str | None = None,
         **sbatch_options: Any,
     ) -> Callable[..., Job[Any]]:
         """A submitter for `task` on this cluster: ``cluster.submit(train, mem="8G")(arguments)``."""
-        jobs = [after] if isinstance(after, Job) else list(after)
-        bound = task.after(*jobs) if jobs else task
-        return bound.submit(self, key=key, **sbatch_options)
+        return _bound(task, after).submit(self, key=key, **sbatch_options)
 
     def submit_call(self, call: TaskCall, placement: Placement | None = None) -> Job[Any]:
         """Submit one call; see `SlurmTask`. `placement` puts it elsewhere than under `job_base_dir`."""
-        prepared = self._prepare(call, placement)
-        [answer] = self.backend.submit_jobs(
-            [prepared.request],
-            base=self.job_base_dir,
-            events=self.event_dir,
-            archive=prepared.archive,
-        )
-        if answer.error is not None:
-            raise type(answer.error)(f"{call.task.name}: {answer.error}") from answer.error
+        from slurm.submission import prepare
+
+        where, archive = self._destination(call, placement)
+        prepared = prepare(call, self, where, archive)
+        [answer] = self._submit(call, prepared)
         job: Job[Any] = Job(
             self,
             id=answer.job_id,
@@ -185,12 +195,72 @@ class Cluster:
         self.tracker.watch(job)
         return job
 
+    def map(
+        self,
+        task: SlurmTask[Any, Any],
+        items: Iterable[Any],
+        max_concurrent: int | None = None,
+        *,
+        pack: int = 1,
+        after: Job[Any] | ArrayJob[Any] | Sequence[Job[Any] | ArrayJob[Any]] = (),
+        **sbatch_options: Any,
+    ) -> ArrayJob[Any]:
+        """`SlurmTask.map` on this cluster, whatever context is active; see there."""
+        bound = _bound(task, after)
+        if sbatch_options:
+            bound = bound.with_options(**sbatch_options)
+        return self.map_call(bound._array_call(items, max_concurrent, pack))
+
+    def map_call(self, call: ArrayCall, placement: Placement | None = None) -> ArrayJob[Any]:
+        """The array of a mapped task; see `SlurmTask.map`. `placement` as for `submit_call`."""
+        self._destination(call, placement)
+        array: ArrayJob[Any] = ArrayJob(self, call.task.name, WaitingArray(self, call, placement))
+        self._waiting_arrays.add(array)
+        return array
+
+    def submit_array(self, call: ArrayCall, placement: Placement | None = None) -> SubmittedArray:
+        """Submit an array; `ArrayJob` does when it is needed."""
+        from slurm.submission import prepare_array
+
+        where, archive = self._destination(call, placement)
+        largest = self.backend.limits()["max_array_size"]
+        layout = ArrayLayout(len(call.arguments), call.pack, largest)
+        prepared = prepare_array(call, self, where, archive, layout)
+        answers = self._submit(call, prepared)
+        return SubmittedArray(
+            ids=tuple(answer.job_id for answer in answers),
+            directory=ArrayDirectory(answers[0].job_dir),
+            layout=layout,
+            token=call.token,
+            waits_for=prepared.dependencies,
+            reattached=answers[0].reattached,
+        )
+
+    def _submit(self, call: Call, prepared: Prepared) -> list[Submitted]:
+        answers = self.backend.submit_jobs(
+            prepared.requests,
+            base=self.job_base_dir,
+            events=self.event_dir,
+            archive=prepared.archive,
+        )
+        error = next((answer.error for answer in answers if answer.error is not None), None)
+        if error is None:
+            return answers
+        accepted = [answer.job_id for answer in answers if answer.job_id]
+        if accepted:  # a part of an array is none
+            self.backend.cancel_jobs(accepted)
+        raise type(error)(f"{call.task.name}: {error}") from error
+
     def dry_run(self, task: SlurmTask[Any, Any], /, *args: Any, **kwargs: Any) -> JobRequest:
         """The request that calling `task` would submit; print it to see the script and the command."""
-        return self._prepare(task._call(args, kwargs), None).request
+        from slurm.submission import prepare
 
-    def _prepare(self, call: TaskCall, placement: Placement | None) -> Prepared:
-        from slurm.submission import Placement, prepare
+        call = task._call(args, kwargs)
+        return prepare(call, self, *self._destination(call, None)).requests[0]
+
+    def _destination(self, call: Call, placement: Placement | None) -> tuple[Placement, Archive]:
+        """Where the call's directory goes, and the SDK it runs with. Raises where nothing may be submitted."""
+        from slurm.submission import Placement
 
         if self._closed:
             raise SlurmError(f"{call.task.name} was not submitted: its cluster was closed")
@@ -199,8 +269,8 @@ class Cluster:
                 f"{call.task.name} was called while its script was being loaded on the node: put the "
                 "part of the script that submits under  if __name__ == '__main__':"
             )
-        where = placement or Placement(self.job_base_dir)
-        return prepare(call, self, where, archive_for(self.job_base_dir))
+        base = self.job_base_dir
+        return placement or Placement(base), archive_for(base)
 
     @property
     def job_base_dir(self) -> str:
@@ -245,6 +315,15 @@ class Cluster:
 
         return job_from_id(str(job_id), self)
 
+    def get_array(self, job_id: str | int) -> ArrayJob[Any]:
+        """The array with this id, submitted by this client or an earlier one under this `job_base_dir`.
+
+        Raises `RemoteFileMissing` when no such array was submitted from here.
+        """
+        from slurm.reattach import array_from_id
+
+        return array_from_id(str(job_id), self)
+
     def get_queue(self) -> list[Mapping[str, Any]]:
         """The user's live jobs, whoever submitted them."""
         return self.backend.get_queue()
@@ -271,6 +350,12 @@ class Cluster:
         """Let go of the connection. Jobs go on; their futures stay as they are."""
         if self._closed or os.getpid() != self._process:
             return  # in a forked child, the connection and the directory are the parent's
+        try:
+            self.submit_waiting()
+        finally:
+            self._close()
+
+    def _close(self) -> None:
         self._closed = True
         if self._tracker is not None:
             self._tracker.stop()
@@ -295,6 +380,14 @@ class Cluster:
         options = {"state_dir": os.path.join(self._base, LOCAL_STATE), **self._backend_options}
         state_dir = expand_home("state_dir", options["state_dir"])
         return {**options, "state_dir": os.path.abspath(state_dir)}
+
+
+def _bound(
+    task: SlurmTask[Any, Any],
+    after: Job[Any] | ArrayJob[Any] | Sequence[Job[Any] | ArrayJob[Any]],
+) -> SlurmTask[Any, Any]:
+    jobs = after if isinstance(after, (list, tuple)) else [after]
+    return task.after(*jobs) if jobs else task
 
 
 def _close_at_exit(reference: weakref.ref[Cluster]) -> None:

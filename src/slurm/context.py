@@ -6,8 +6,9 @@ import contextvars
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from slurm.array_job import ArrayJob
+    from slurm.calls import ArrayCall, TaskCall
     from slurm.job import Job
-    from slurm.task import TaskCall
 
 
 class SubmissionContext(Protocol):
@@ -15,6 +16,9 @@ class SubmissionContext(Protocol):
 
     def submit_call(self, call: TaskCall) -> Job[Any]:
         """Submit one call of a task."""
+
+    def map_call(self, call: ArrayCall) -> ArrayJob[Any]:
+        """The array of a mapped task, to be submitted on first use."""
 
 
 _active: contextvars.ContextVar[SubmissionContext | None] = contextvars.ContextVar(

@@ -8,6 +8,8 @@ from slurm import errors
 from slurm.states import JobState
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from slurm.job import Job
 
 STDERR_TAIL = 2000
@@ -65,7 +67,7 @@ def failure_of(job: Job[Any]) -> errors.JobError:
 def stderr_tail(job: Job[Any]) -> str:
     """The last lines the job wrote to stderr; empty where there is no such file."""
     try:
-        tail = job.cluster.backend.read_tail(job.directory.stderr(job.id), STDERR_TAIL)
+        tail = job.cluster.backend.read_tail(job.stderr_path, STDERR_TAIL)
     except errors.RemoteFileError:
         return ""
     return tail.decode("utf-8", "replace").strip()
@@ -86,9 +88,14 @@ def _dependency_failure(job: Job[Any]) -> errors.DependencyFailed:
     )
 
 
+def _jobs_before(job: Job[Any]) -> Iterator[Job[Any]]:
+    for dependency in job.dependencies:
+        yield from getattr(dependency, "jobs", (dependency,))
+
+
 def _root_cause(job: Job[Any]) -> Job[Any] | None:
     """The job at which the chain of failures began, as far as this client knows the chain."""
-    for dependency in job.dependencies:
+    for dependency in _jobs_before(job):
         # The dependency ended before this job was given up; its own news may come a moment later.
         if dependency.wait(timeout=10) and not dependency.is_successful():
             return _root_cause(dependency) or dependency

@@ -7,14 +7,17 @@ import os
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from slurm import errors
-from slurm.job_dir import JobDirectory
+from slurm.dependencies import Dependency
+from slurm.job_dir import ArrayDirectory, JobDirectory
 from slurm.outcome import Outcome, fetch_outcome
 from slurm.states import ACTIVE, JobState, JobStatus
 
 if TYPE_CHECKING:
+    from slurm.array_job import ArrayJob
     from slurm.cluster import Cluster
 
 logger = logging.getLogger(__name__)
@@ -34,12 +37,25 @@ else:
         """At run time a job is a job; calling a task with one makes it a dependency."""
 
 
+@dataclass(frozen=True)
+class ArrayElement:
+    """Which item of an array a job runs: the item's `index`; `packed` when its job runs others as well.
+
+    `group` is the `ArrayJob` that made the future, where one did.
+    """
+
+    index: int
+    array: ArrayDirectory
+    packed: bool = False
+    group: ArrayJob[Any] | None = field(default=None, repr=False, compare=False)
+
+
 class Job(_Promise, Generic[T]):
     """A job that was submitted. Passing it to another task makes that task depend on it.
 
-    Attributes: `id`, the scheduler's job id; `task_name`; `job_dir`, its directory on the cluster;
-    `dependencies`, the jobs it waits for; `reattached`, whether an earlier submission with the same
-    key made it.
+    Attributes: `id`, the scheduler's job id (``12_3`` for an element of an array); `task_name`;
+    `job_dir`, its directory on the cluster; `reattached`, whether an earlier submission with the
+    same key made it; `element`, its place in an array, None for a job by itself.
     """
 
     def __init__(
@@ -50,23 +66,25 @@ class Job(_Promise, Generic[T]):
         task_name: str,
         job_dir: str,
         token: str,
-        dependencies: Sequence[Job[Any]] = (),
+        dependencies: Sequence[Dependency] = (),
         reattached: bool = False,
+        element: ArrayElement | None = None,
     ) -> None:
         self.cluster = cluster
         self.id = id
         self.task_name = task_name
         self.job_dir = job_dir
         self.token = token
-        self.dependencies = tuple(dependencies)
+        self.waits_for = tuple(dependencies)
         self.reattached = reattached
+        self.element = element
         self._status = JobStatus()
         self._news = threading.Event()  # finished, or nobody watches any more
         self._finished_at = 0.0
         self._callbacks: list[Callable[[Job[T]], object]] = []
         self._callbacks_changing = threading.Lock()
         self._fetching = threading.Lock()
-        self._outcome: Outcome | None = None
+        self.outcome: Outcome | None = None
 
     @classmethod
     def from_dir(cls, path: str | os.PathLike[str], cluster: Cluster | None = None) -> Job[Any]:
@@ -78,6 +96,16 @@ class Job(_Promise, Generic[T]):
         from slurm.reattach import job_from_dir
 
         return job_from_dir(os.fspath(path), cluster)
+
+    @property
+    def dependencies(self) -> tuple[Job[Any] | ArrayJob[Any], ...]:
+        """The jobs and arrays this job waits for; `waits_for` says of each what it must have come to."""
+        return tuple(dependency.on for dependency in self.waits_for)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The job's id, as an array has several."""
+        return (self.id,)
 
     @property
     def job_id(self) -> str:
@@ -159,11 +187,11 @@ class Job(_Promise, Generic[T]):
         if not self._fetching.acquire(timeout=-1 if left is None else left):
             raise TimeoutError(late.format("being fetched"))
         try:
-            if self._outcome is None:
-                self._outcome = fetch_outcome(self, patience=left)
+            if self.outcome is None:
+                self.outcome = fetch_outcome(self, patience=left)
         finally:
             self._fetching.release()
-        return self._outcome
+        return self.outcome
 
     # The words of concurrent.futures and asyncio
 
@@ -211,11 +239,26 @@ class Job(_Promise, Generic[T]):
 
     def get_stdout(self) -> str:
         """What the job has printed so far."""
-        return self._read_output(self.directory.stdout(self.id))
+        return self._read_output(self.stdout_path)
 
     def get_stderr(self) -> str:
         """What the job has printed to stderr so far, log records among it."""
-        return self._read_output(self.directory.stderr(self.id))
+        return self._read_output(self.stderr_path)
+
+    @property
+    def stdout_path(self) -> str:
+        """The file on the cluster that takes what the job prints."""
+        return self._log_directory.stdout(self.id)
+
+    @property
+    def stderr_path(self) -> str:
+        """The file on the cluster that takes what the job prints to stderr."""
+        return self._log_directory.stderr(self.id)
+
+    @property
+    def _log_directory(self) -> JobDirectory:
+        packed = self.element is not None and self.element.packed
+        return JobDirectory(self.element.array.path) if packed and self.element else self.directory
 
     def _read_output(self, path: str) -> str:
         try:
@@ -223,13 +266,14 @@ class Job(_Promise, Generic[T]):
         except errors.RemoteFileMissing:
             return ""
 
-    def holds_others_back(self) -> bool:
-        """Whether a dependency on this job still means something to the scheduler.
+    def holds_others_back(self, type: str = "afterok") -> bool:
+        """Whether a dependency of that `type` on this job still means something to the scheduler.
 
         Slurm forgets a finished job after its MinJobAge (300 s unless the site says otherwise) and
         from then on refuses dependencies on it.
         """
-        if not self.is_successful():
+        wanted = type == "afterany" or self.is_successful() == (type != "afternotok")
+        if not (self.is_completed() and wanted):
             return True
         recent = time.monotonic() - self._finished_at < DEPENDENCY_GRACE
         return recent and not self._status.forgotten

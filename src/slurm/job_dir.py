@@ -5,6 +5,9 @@
     {job_base_dir}/{task_name}/{YYYYMMDD_HHMMSS}_{8 hex}/
         job.sh  payload.pkl  script.py  module.py  slurm_<jobid>.out  slurm_<jobid>.err  result.pkl  metadata.json
         .slurm_environment.json  shared/  tasks/<task>/<ts>_<id>/        of a workflow
+    {job_base_dir}/{task_name}/{YYYYMMDD_HHMMSS}_{8 hex}/               of an array
+        job.sh  job_<piece>.sh  payload.pkl  items.pkl  script.py  module.py  array_metadata.json
+        tasks/<item>/{metadata.json,result.pkl,slurm_<jobid>.out,slurm_<jobid>.err}  results/aggregated.pkl
     {job_base_dir}/.sdk/<content address>/      the SDK's own code, unpacked once
     {job_base_dir}/.events/<client>/            finished runners leave an empty file here
     {job_base_dir}/.receipts/<token>.json       which submission became which job
@@ -20,7 +23,7 @@ import json
 import os
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,9 +35,13 @@ USER_SCRIPT = "script.py"
 USER_MODULE = "module.py"
 RESULT = "result.pkl"
 METADATA = "metadata.json"
+ITEMS = "items.pkl"
+ARRAY_METADATA = "array_metadata.json"
+AGGREGATED = "aggregated.pkl"
 ENVIRONMENT = ".slurm_environment.json"
 SHARED = "shared"
 TASKS = "tasks"
+RESULTS = "results"
 SDK = ".sdk"
 EVENTS = ".events"
 RECEIPTS = ".receipts"
@@ -101,6 +108,44 @@ class JobDirectory:
         return posixpath.join(self.path, f"slurm_{job_id}.err")
 
 
+@dataclass(frozen=True)
+class ArrayDirectory:
+    """The paths inside the directory of an array."""
+
+    path: str
+
+    @property
+    def metadata(self) -> str:
+        return posixpath.join(self.path, ARRAY_METADATA)
+
+    @property
+    def items(self) -> str:
+        return posixpath.join(self.path, ITEMS)
+
+    @property
+    def results(self) -> str:
+        return posixpath.join(self.path, RESULTS)
+
+    @property
+    def aggregated(self) -> str:
+        return posixpath.join(self.results, AGGREGATED)
+
+    def element(self, name: str) -> JobDirectory:
+        """The directory of one item, by its name in `ArrayLayout`."""
+        return JobDirectory(posixpath.join(self.path, TASKS, name))
+
+
+def array_of(path: str) -> ArrayDirectory | None:
+    """The directory of the array in which `path` would be an item's; None if its place tells that it is none."""
+    tasks, name = posixpath.split(path.rstrip("/"))
+    return ArrayDirectory(posixpath.dirname(tasks)) if name.isdigit() else None
+
+
+def piece_key(piece: int) -> str:
+    """The key in ``array_metadata.json`` for the job id of one of an array's submissions."""
+    return f"job_id_{piece}" if piece else "job_id"
+
+
 def event_directory(base: str, client: str) -> str:
     """Where runners tell `client` that they have finished."""
     return posixpath.join(base, EVENTS, client)
@@ -131,10 +176,14 @@ def initial_metadata(
     token: str,
     is_workflow: bool,
     parent_workflow: str | None,
-    sdk_version: str,
-    client_python: str,
+    dependencies: Sequence[Mapping[str, str]],
+    versions: tuple[str, str],
+    **more: Any,
 ) -> bytes:
-    """``metadata.json`` as it stands before the job has an id; the agent and the runner add theirs."""
+    """``metadata.json`` as it stands before the job has an id; the agent and the runner add theirs.
+
+    `versions` are those of the SDK and of the client's Python; `more` is what arrays have beside.
+    """
     content: Mapping[str, Any] = {
         "schema_version": METADATA_SCHEMA,
         "job_id": None,
@@ -145,11 +194,32 @@ def initial_metadata(
         "is_workflow": is_workflow,
         "parent_workflow": parent_workflow,
         "token": token,
-        "sdk_version": sdk_version,
-        "client_python": client_python,
+        "dependencies": list(dependencies),
+        "sdk_version": versions[0],
+        "client_python": versions[1],
         "attempt": 0,
+        **more,
     }
     return (json.dumps(content, indent=2) + "\n").encode()
+
+
+ONLY_OF_ARRAYS = ("job_id", "count", "pack", "max_array_size", "max_concurrent")
+
+
+def element_metadata(array: Mapping[str, Any]) -> dict[str, Any]:
+    """What an item's ``metadata.json`` takes over from ``array_metadata.json``."""
+    return {
+        key: value
+        for key, value in array.items()
+        if key not in ONLY_OF_ARRAYS and not key.startswith("job_id_")
+    }
+
+
+def own_job_id(environ: Mapping[str, str]) -> str | None:
+    """The id of the job that runs in `environ`, as ``squeue`` shows it; None outside of all."""
+    if "SLURM_ARRAY_JOB_ID" in environ:
+        return f"{environ['SLURM_ARRAY_JOB_ID']}_{environ['SLURM_ARRAY_TASK_ID']}"
+    return environ.get("SLURM_JOB_ID")
 
 
 def utc_now() -> str:

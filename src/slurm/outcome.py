@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +22,14 @@ RESULT_RETRY = 0.2
 
 @dataclass(frozen=True)
 class Outcome:
-    """A value or an exception, handed out as often as asked."""
+    """A value or an exception, handed out as often as asked.
+
+    `place` is where the pickled value begins in the result file, and its length.
+    """
 
     value: Any = None
     error: BaseException | None = None
+    place: tuple[int, int] | None = None
 
     def get(self) -> Any:
         """The value; raises the exception where there is one."""
@@ -47,11 +52,27 @@ def fetch_outcome(job: Job[Any], patience: float | None = None) -> Outcome:
         if waited < grace:
             raise TimeoutError(f"the result of job {job.id} is not visible here yet") from None
         return Outcome(error=failure_of(job))
+    return _opened(job, data)
+
+
+def fetch_outcomes(jobs: Sequence[Job[Any]], patience: float | None = None) -> list[Outcome]:
+    """The outcomes of finished jobs of one cluster, their result files read together. As `fetch_outcome`."""
+    unknown = [job for job in jobs if job.outcome is None]
+    if unknown:
+        backend = unknown[0].cluster.backend
+        contents = backend.read_files([job.directory.result for job in unknown])
+        for job, data in zip(unknown, contents):
+            job.outcome = fetch_outcome(job, patience) if data is None else _opened(job, data)
+    return [job.outcome for job in jobs if job.outcome is not None]
+
+
+def _opened(job: Job[Any], data: bytes) -> Outcome:
     try:
         envelope = load_envelope(data, path=job.directory.result)
-        return Outcome(open_envelope(envelope, job_id=job.id, job_dir=job.job_dir))
+        value = open_envelope(envelope, job_id=job.id, job_dir=job.job_dir)
     except Exception as error:  # noqa: BLE001 - the task's own exception, kept and raised
         return Outcome(error=error)
+    return Outcome(value, place=(data.find(envelope.body), len(envelope.body)))
 
 
 def _read_result(job: Job[Any], seconds: float) -> bytes:

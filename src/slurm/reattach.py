@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import posixpath
 from typing import TYPE_CHECKING, Any
 
+from slurm.array_job import ArrayJob, SubmittedArray
+from slurm.array_layout import ArrayLayout
 from slurm.context import get_active_context
 from slurm.errors import ConfigError, JobError, NoActiveContext, RemoteFileMissing
 from slurm.job import Job
-from slurm.job_dir import JobDirectory, receipt_of_job
+from slurm.job_dir import ArrayDirectory, JobDirectory, array_of, piece_key, receipt_of_job
 
 if TYPE_CHECKING:
     from slurm.cluster import Cluster
@@ -16,22 +19,51 @@ if TYPE_CHECKING:
 
 def job_from_id(job_id: str, cluster: Cluster) -> Job[Any]:
     """See `Cluster.get_job`."""
+    number, _, task = job_id.partition("_")
+    if not number.isdecimal() or (task != "" and not task.isdecimal()):
+        raise ConfigError(
+            f"{job_id!r} is no job id: give the number that sbatch prints, or 12_3 for task 3 of array 12"
+        )
+    path = _directory_of(number, cluster)
+    if cluster.backend.file_exists(ArrayDirectory(path).metadata):
+        if not task:
+            raise ConfigError(f"job {job_id} is an array: use cluster.get_array({job_id})")
+        return _with_id(array_from_dir(path, cluster), job_id)
+    return job_from_dir(path, cluster)
+
+
+def array_from_id(job_id: str, cluster: Cluster) -> ArrayJob[Any]:
+    """See `Cluster.get_array`."""
     if not job_id.isdecimal():
-        raise ConfigError(f"{job_id!r} is no job id: give the number that sbatch prints")
+        raise ConfigError(f"{job_id!r} is no array's id: give the number that sbatch prints")
+    return array_from_dir(_directory_of(job_id, cluster), cluster)
+
+
+def _directory_of(number: str, cluster: Cluster) -> str:
     try:
-        receipt = _read(cluster, receipt_of_job(cluster.job_base_dir, job_id))
+        receipt = _read(cluster, receipt_of_job(cluster.job_base_dir, number))
     except RemoteFileMissing:
         raise RemoteFileMissing(
-            f"no job {job_id} was submitted under {cluster.job_base_dir}; "
+            f"no job {number} was submitted under {cluster.job_base_dir}; "
             "Job.from_dir(path) finds one by its directory"
         ) from None
-    return job_from_dir(receipt["job_dir"], cluster)
+    return str(receipt["job_dir"])
+
+
+def _with_id(array: ArrayJob[Any], job_id: str) -> Job[Any]:
+    for job in array:
+        if job.id == job_id:
+            return job
+    raise RemoteFileMissing(f"array {array.id} has no task {job_id}")
 
 
 def job_from_dir(path: str, cluster: Cluster | None) -> Job[Any]:
     """See `Job.from_dir`."""
     cluster = cluster or _active_cluster()
     directory = JobDirectory(path.rstrip("/"))
+    array = array_of(directory.path)
+    if array is not None and cluster.backend.file_exists(array.metadata):
+        return array_from_dir(array.path, cluster)[int(posixpath.basename(directory.path))]
     metadata = _read(cluster, directory.metadata)
     if not metadata.get("job_id"):
         raise JobError(
@@ -46,6 +78,23 @@ def job_from_dir(path: str, cluster: Cluster | None) -> Job[Any]:
         token=metadata["token"],
         reattached=True,
     )
+
+
+def array_from_dir(path: str, cluster: Cluster | None) -> ArrayJob[Any]:
+    """See `ArrayJob.from_dir`."""
+    cluster = cluster or _active_cluster()
+    directory = ArrayDirectory(path.rstrip("/"))
+    metadata = _read(cluster, directory.metadata)
+    layout = ArrayLayout(metadata["count"], metadata["pack"], metadata["max_array_size"])
+    keys = [piece_key(number) for number in range(len(layout.pieces))]
+    if not all(metadata.get(key) for key in keys):
+        raise JobError(
+            f"the array in {path} was prepared and not submitted as a whole, as far as its metadata knows",
+            job_dir=path,
+        )
+    ids = tuple(str(metadata[key]) for key in keys)
+    state = SubmittedArray(ids, directory, layout, metadata["token"], reattached=True)
+    return ArrayJob(cluster, metadata["task_name"], state)
 
 
 def _active_cluster() -> Cluster:

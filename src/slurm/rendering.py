@@ -35,6 +35,7 @@ class ScriptSpec:
     sdk_directory: str
     sdk_version: str
     exports: Mapping[str, str] = field(default_factory=dict)
+    arguments: Sequence[str] = ()
 
 
 def render_job_script(spec: ScriptSpec) -> str:
@@ -46,7 +47,7 @@ def render_job_script(spec: ScriptSpec) -> str:
     lines += [f"export {name}={shlex.quote(value)}" for name, value in exports.items()]
     lines += spec.environment.setup
     command = shlex.join([*spec.environment.interpreter, "-u", spec.sdk_directory])
-    command += ' "$JOB_DIR"'
+    command = " ".join([command, '"$JOB_DIR"', *map(shlex.quote, spec.arguments)])
     if spec.environment.cleanup:
         lines += [command, "status=$?", *spec.environment.cleanup, "exit $status"]
     else:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from slurm.job_dir import SHARED
+from slurm.job_dir import SHARED, own_job_id
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def current_job_context(environ: Mapping[str, str] = os.environ) -> JobContext:
     if "SLURM_JOB_ID" not in environ or "JOB_DIR" not in environ:
         raise RuntimeError("current_job_context() works inside a job only: SLURM_JOB_ID is not set")
     return JobContext(
-        job_id=environ["SLURM_JOB_ID"],
+        job_id=own_job_id(environ) or environ["SLURM_JOB_ID"],
         job_name=environ.get("SLURM_JOB_NAME", ""),
         job_dir=Path(environ["JOB_DIR"]),
         partition=environ.get("SLURM_JOB_PARTITION", ""),

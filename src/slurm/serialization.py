@@ -15,7 +15,7 @@ import sys
 import traceback
 import types
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
 from typing import Any
 
 from slurm import errors
@@ -31,11 +31,13 @@ CHECKSUM_MARK = b"\nsha256 "
 class JobResultPlaceholder:
     """Stands for the result of another job inside pickled arguments.
 
-    Attributes: `job_id`, the scheduler's id; `job_dir`, where its result file is or will be.
+    Attributes: `job_id`, the scheduler's id; `job_dir`, where its result file is or will be;
+    `count`, for a whole array the number of its items, whose results make a list.
     """
 
     job_id: str
     job_dir: str = ""
+    count: int | None = None
 
 
 # --- payload -------------------------------------------------------------------------------------
@@ -72,7 +74,8 @@ class MainModule:
 class Payload:
     """All the runner needs to call the function.
 
-    `children` is the configuration of a workflow's own cluster, plain JSON.
+    `children` is the configuration of a workflow's own cluster, plain JSON. Of an array, `items`
+    says where in the items file the arguments of each item begin and end.
     """
 
     function: FunctionReference
@@ -80,6 +83,7 @@ class Payload:
     main: MainModule | None = None
     sys_path: tuple[str, ...] = ()
     children: dict[str, Any] = field(default_factory=dict)
+    items: tuple[tuple[int, int], ...] = ()
 
 
 def dump_payload(payload: Payload) -> bytes:
@@ -151,9 +155,9 @@ def _dump(
     placeholder_of: Callable[[Any], JobResultPlaceholder | None],
 ) -> bytes:
     class Pickler(pickler_type):  # type: ignore[misc]
-        def persistent_id(self, value: Any) -> tuple[str, str] | None:
+        def persistent_id(self, value: Any) -> tuple[Any, ...] | None:
             placeholder = placeholder_of(value)
-            return None if placeholder is None else (placeholder.job_id, placeholder.job_dir)
+            return None if placeholder is None else astuple(placeholder)
 
     buffer = io.BytesIO()
     Pickler(buffer, PROTOCOL).dump(value)

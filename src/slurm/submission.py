@@ -1,52 +1,49 @@
-"""From a task call to a job request: everything that happens before a backend is asked."""
+"""From a task call to job requests: everything that happens before a backend is asked."""
 
 from __future__ import annotations
 
-import os
+import hashlib
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from slurm._version import __version__
 from slurm.api.base import Archive, JobRequest
-from slurm.errors import SerializationError, SubmissionError
-from slurm.identity import is_importable, main_module, refer_to
-from slurm.job import Job
+from slurm.array_layout import ArrayLayout
+from slurm.calls import ArrayCall, Call, TaskCall
+from slurm.dependencies import Dependency, merged, option_of, records
+from slurm.errors import ConfigError, SubmissionError
 from slurm.job_dir import (
+    ARRAY_METADATA,
     JOB_SCRIPT,
     METADATA,
-    PAYLOAD,
-    USER_MODULE,
-    USER_SCRIPT,
+    RESULTS,
+    TASKS,
     JobDirectory,
     initial_metadata,
+    piece_key,
 )
 from slurm.options import escape_filename_pattern, overlay
 from slurm.packaging import strategy_of
+from slurm.payloads import Parcel, pack
 from slurm.rendering import Environment, ScriptSpec, render_job_script
-from slurm.serialization import (
-    MAIN_ALIAS,
-    JobResultPlaceholder,
-    MainModule,
-    Payload,
-    dump_arguments,
-    dump_payload,
-    names_main,
-)
-from slurm.task import DEFAULT_OPTIONS, TaskCall
+from slurm.task import DEFAULT_OPTIONS
 
 if TYPE_CHECKING:
+    from slurm.array_job import ArrayJob
     from slurm.cluster import Cluster
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A request, the jobs it depends on, and the SDK's code that its job runs with."""
+    """Requests, what their jobs depend on, and the SDK's code that they run with.
 
-    request: JobRequest
-    dependencies: tuple[Job[Any], ...]
+    One request for a call; for an array as many as Slurm takes to hold it.
+    """
+
+    requests: tuple[JobRequest, ...]
+    dependencies: tuple[Dependency, ...]
     archive: Archive
 
 
@@ -60,61 +57,178 @@ class Placement:
 
 def prepare(call: TaskCall, cluster: Cluster, placement: Placement, archive: Archive) -> Prepared:
     """Turn `call` into a request. Raises before anything is submitted when the call cannot travel."""
-    directory = JobDirectory.fresh(placement.base, call.task.name)
-    payload, found = _payload(call, cluster)
-    dependencies = _unique([*found, *call.after])
-    _require_same_place(call.task.name, dependencies, cluster)
-    environment = strategy_of(call.task.packaging or cluster.packaging).prepare(call.task, cluster)
-    options = _options(call, cluster, directory)
-    submit_options = _submit_options(options, call.token, dependencies)
-    script = _script(options, directory, environment, cluster, call.token, archive)
-    metadata = initial_metadata(
-        directory=directory,
-        task_name=call.task.name,
-        token=call.token,
-        is_workflow=call.task._is_workflow,
-        parent_workflow=placement.parent,
-        sdk_version=__version__,
-        client_python=sys.version.split()[0],
-    )
+    if any(dependency.type == "aftercorr" for dependency in call.after):
+        raise ConfigError(
+            f"{call.task.name}.aftercorr() pairs the elements of two arrays: call .map(items) on it"
+        )
+    draft = _Draft(call, cluster, placement, archive)
+    output = JobDirectory(escape_filename_pattern(draft.directory.path))
+    options, submit_options = draft.options(output.stdout(), output.stderr())
+    files = {
+        JOB_SCRIPT: draft.script(options),
+        **draft.parcel.files,
+        METADATA: draft.metadata(),
+    }
     request = JobRequest(
-        job_dir=directory.path,
-        files={
-            JOB_SCRIPT: script.encode(),
-            **_travelling(payload, environment, cluster),
-            METADATA: metadata,
-        },
+        job_dir=draft.directory.path,
+        files=files,
         options=options,
         submit_options=submit_options,
         token=call.token,
         orchestrator=call.task._is_workflow,
     )
-    return Prepared(request, dependencies, archive)
+    return Prepared((request,), draft.dependencies, archive)
 
 
-def _payload(call: TaskCall, cluster: Cluster) -> tuple[Payload, list[Job[Any]]]:
-    found: list[Job[Any]] = []
+def prepare_array(
+    call: ArrayCall, cluster: Cluster, placement: Placement, archive: Archive, layout: ArrayLayout
+) -> Prepared:
+    """Turn an array into its requests. Raises before anything is submitted when it cannot travel."""
+    draft = _Draft(call, cluster, placement, archive)
+    for dependency in draft.dependencies:
+        if dependency.type == "aftercorr":
+            _require_same_layout(call.task.name, dependency.on, layout)
+    return Prepared(tuple(draft.pieces(layout)), draft.dependencies, archive)
 
-    def placeholder_of(value: Any) -> JobResultPlaceholder | None:
-        if isinstance(value, Job):
-            found.append(value)
-            return JobResultPlaceholder(value.id, value.job_dir)
+
+class _Draft:
+    """What all requests of one call share."""
+
+    def __init__(
+        self, call: Call, cluster: Cluster, placement: Placement, archive: Archive
+    ) -> None:
+        self.call = call
+        self.cluster = cluster
+        self.placement = placement
+        self.archive = archive
+        self.directory = JobDirectory.fresh(placement.base, call.task.name)
+        strategy = strategy_of(call.task.packaging or cluster.packaging)
+        self.environment: Environment = strategy.prepare(call.task, cluster)
+        self.parcel: Parcel = pack(call, cluster, self.environment)
+        self.dependencies = merged([*_found(self.parcel, call), *call.after])
+        _require_same_place(call.task.name, self.dependencies, cluster)
+
+    def options(
+        self, stdout: str, stderr: str, piece: int = 0
+    ) -> tuple[dict[str, str], dict[str, str]]:
+        """sbatch's options: those in the script (the SDK's defaults, the site's, the task's), and
+        those on the command line."""
+        own = {"job-name": self.call.task.name, "output": stdout, "error": stderr}
+        defaults = {name: str(value) for name, value in DEFAULT_OPTIONS.items()}
+        options = overlay(defaults, own, self.cluster.submit_defaults, self.call.options)
+        comment = options.pop("comment", "")
+        dependency = option_of(self.dependencies, options.pop("dependency", ""), piece)
+        token = token_of_piece(self.call.token, piece)
+        submit_options = {"comment": f"{token} {comment}".strip()}
+        if dependency:
+            submit_options["dependency"] = dependency
+        return options, submit_options
+
+    def script(self, options: Mapping[str, str], arguments: Sequence[str] = ()) -> bytes:
+        exports = {
+            "SLURM_SDK_EVENT_DIR": self.cluster.event_dir,
+            "SLURM_SDK_TOKEN": self.call.token,
+        }
+        spec = ScriptSpec(
+            self.directory,
+            options,
+            self.environment,
+            self.archive.directory,
+            __version__,
+            exports,
+            arguments,
+        )
+        return render_job_script(spec).encode()
+
+    def metadata(self, **more: Any) -> bytes:
+        return initial_metadata(
+            directory=self.directory,
+            task_name=self.call.task.name,
+            token=self.call.token,
+            is_workflow=self.call.task._is_workflow,
+            parent_workflow=self.placement.parent,
+            dependencies=records(self.dependencies),
+            versions=(__version__, sys.version.split()[0]),
+            **more,
+        )
+
+    def pieces(self, layout: ArrayLayout) -> Iterator[JobRequest]:
+        call = self.call
+        assert isinstance(call, ArrayCall)  # noqa: S101 - tells type checkers
+        limit = f"%{call.max_concurrent}" if call.max_concurrent else ""
+        names = [layout.name(item) for item in range(layout.count)]
+        whole = {
+            **self.parcel.files,
+            ARRAY_METADATA: self.metadata(
+                count=layout.count,
+                pack=layout.pack,
+                max_array_size=layout.largest,
+                max_concurrent=call.max_concurrent,
+            ),
+        }
+        for number, piece in enumerate(layout.pieces):
+            folder = _folder_of_output(self.directory, layout, number)
+            options, submit_options = self.options(
+                folder.stdout("%A_%a"), folder.stderr("%A_%a"), number
+            )
+            options["array"] = f"0-{piece.count - 1}{limit}"
+            name = JOB_SCRIPT if number == 0 else f"job_{number}.sh"
+            script = self.script(options, [str(piece.first), str(layout.count), str(layout.pack)])
+            yield JobRequest(
+                job_dir=self.directory.path,
+                files={name: script, **({} if number else whole)},
+                options=options,
+                submit_options=submit_options,
+                token=token_of_piece(call.token, number),
+                script=name,
+                orchestrator=call.task._is_workflow,
+                directories=() if number else (*(f"{TASKS}/{one}" for one in names), RESULTS),
+                metadata=ARRAY_METADATA,
+                id_key=piece_key(number),
+                continues=number > 0,
+                after_previous=number > 0 and call.max_concurrent is not None,
+            )
+
+
+def token_of_piece(token: str, piece: int) -> str:
+    """The token of one of an array's submissions."""
+    return hashlib.sha256(f"{token} {piece}".encode()).hexdigest()[:32] if piece else token
+
+
+def _found(parcel: Parcel, call: Call) -> Iterator[Dependency]:
+    """The dependencies that stand in the arguments."""
+    array = _counterpart(parcel, call)
+    if array is not None:
+        yield Dependency(array, "aftercorr")
+        return
+    for jobs in parcel.found:
+        yield from map(Dependency, jobs)
+
+
+def _counterpart(parcel: Parcel, call: Call) -> ArrayJob[Any] | None:
+    """The array of which each item of this one takes the element with its own index, if that is so."""
+    if not isinstance(call, ArrayCall):
         return None
-
-    function = refer_to(call.task.unwrapped)
-    main = main_module()
-    arguments, by_value = dump_arguments(
-        call.args, dict(call.kwargs), placeholder_of, main_travels=main is not None
-    )
-    if by_value or function.kind == "value":
-        _require_same_python(call.task.name, cluster)
-    children = cluster.children_config() if call.task._is_workflow else {}
-    needed = function.kind == "script" or names_main(arguments) or MAIN_ALIAS in sys.modules
-    return Payload(function, arguments, main if needed else None, (), children), found
+    elements = [getattr(jobs[0], "element", None) for jobs in parcel.found if len(jobs) == 1]
+    arrays = {element.group if element is not None else None for element in elements}
+    array = arrays.pop() if len(arrays) == 1 else None
+    if array is None or array.pack != call.pack or len(array) != len(parcel.found):
+        return None
+    indices = [element.index for element in elements if element is not None]
+    return array if indices == list(range(len(array))) else None
 
 
-def _require_same_place(name: str, jobs: Sequence[Job[Any]], cluster: Cluster) -> None:
-    for job in jobs:
+def _require_same_layout(name: str, other: Any, layout: ArrayLayout) -> None:
+    if getattr(other, "layout", None) != layout:
+        raise ConfigError(
+            f"{name}.aftercorr() pairs the elements of two arrays with the same number of items and "
+            f"the same pack: {other!r} is not such an array"
+        )
+
+
+def _require_same_place(name: str, dependencies: Sequence[Dependency], cluster: Cluster) -> None:
+    for dependency in dependencies:
+        job = dependency.on
         if job.cluster.place != cluster.place:
             raise SubmissionError(
                 f"{name} cannot depend on job {job.id} ({job.task_name}): that one is on "
@@ -122,79 +236,9 @@ def _require_same_place(name: str, jobs: Sequence[Job[Any]], cluster: Cluster) -
             )
 
 
-def _require_same_python(name: str, cluster: Cluster) -> None:
-    there = cluster.backend.host().python
-    if there[:2] != sys.version_info[:2]:
-        raise SerializationError(
-            f"{name} or one of its arguments can only be sent by value, which needs the same Python "
-            f"there and here: the cluster has {there[0]}.{there[1]}, this is "
-            f"{sys.version_info[0]}.{sys.version_info[1]}. Define it in a module or script file"
-        )
-
-
-def _travelling(payload: Payload, environment: Environment, cluster: Cluster) -> dict[str, bytes]:
-    """The payload as the node will see it, and the user's own files that go with it."""
-    files = {}
-    own: list[str] = []
-    function, main = payload.function, payload.main
-    if cluster.backend.shares_filesystem:
-        own = _own_sys_path()
-        if function.source and is_importable(function.module):
-            function = replace(function, source="")
-    if function.source:
-        files[USER_MODULE] = Path(function.source).read_bytes()
-        function = replace(function, source=USER_MODULE)
-    if main is not None and main.path:
-        files[USER_SCRIPT] = Path(main.path).read_bytes()
-        main = MainModule(path=USER_SCRIPT)
-    sys_path = (*environment.pythonpath, *own)
-    payload = replace(payload, function=function, main=main, sys_path=sys_path)
-    return {PAYLOAD: dump_payload(payload), **files}
-
-
-def _own_sys_path() -> list[str]:
-    """What this process imports from beside its interpreter's own folders."""
-    prefixes = tuple({os.path.realpath(p) + os.sep for p in (sys.prefix, sys.base_prefix)})
-    entries = (os.path.abspath(entry) for entry in sys.path)
-    return [path for path in entries if not (os.path.realpath(path) + os.sep).startswith(prefixes)]
-
-
-def _options(call: TaskCall, cluster: Cluster, directory: JobDirectory) -> dict[str, str]:
-    """The job's sbatch options: the SDK's defaults, the site's, the task's."""
-    output = JobDirectory(escape_filename_pattern(directory.path))
-    own = {"job-name": call.task.name, "output": output.stdout(), "error": output.stderr()}
-    defaults = {name: str(value) for name, value in DEFAULT_OPTIONS.items()}
-    return overlay(defaults, own, cluster.submit_defaults, call.options)
-
-
-def _submit_options(
-    options: dict[str, str], token: str, dependencies: Sequence[Job[Any]]
-) -> dict[str, str]:
-    """What goes on the command line; taken out of `options`, which go into the script."""
-    comment = options.pop("comment", "")
-    wanted = [options.pop("dependency", "")]
-    waiting = [job.id for job in dependencies if job.holds_others_back()]
-    if waiting:
-        wanted.append(":".join(["afterok", *waiting]))
-    submit_options = {"comment": f"{token} {comment}".strip()}
-    if any(wanted):
-        submit_options["dependency"] = ",".join(filter(None, wanted))
-    return submit_options
-
-
-def _script(
-    options: Mapping[str, str],
-    directory: JobDirectory,
-    environment: Environment,
-    cluster: Cluster,
-    token: str,
-    archive: Archive,
-) -> str:
-    exports = {"SLURM_SDK_EVENT_DIR": cluster.event_dir, "SLURM_SDK_TOKEN": token}
-    return render_job_script(
-        ScriptSpec(directory, options, environment, archive.directory, __version__, exports)
-    )
-
-
-def _unique(jobs: Sequence[Job[Any]]) -> tuple[Job[Any], ...]:
-    return tuple({job.id: job for job in jobs}.values())
+def _folder_of_output(directory: JobDirectory, layout: ArrayLayout, piece: int) -> JobDirectory:
+    """Where the array tasks of a piece write what they print, in the words of ``--output``."""
+    folder = escape_filename_pattern(directory.path)
+    if layout.pack == 1:
+        folder = f"{folder}/{TASKS}/{layout.pattern(layout.pieces[piece])}"
+    return JobDirectory(folder)

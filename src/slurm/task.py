@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib
-import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from slurm.calls import ArrayCall, TaskCall, items_of
+from slurm.checks import check_count
 from slurm.context import get_active_context
+from slurm.dependencies import Dependency
 from slurm.errors import ConfigError, NoActiveContext
 from slurm.identity import refer_to
 from slurm.options import normalise, overlay
@@ -21,7 +22,9 @@ from slurm.serialization import MAIN_ALIAS, JobResultPlaceholder
 if TYPE_CHECKING:
     from typing import ParamSpec
 
+    from slurm.array_job import ArrayJob
     from slurm.cluster import Cluster
+    from slurm.context import SubmissionContext
     from slurm.job import Job
     from slurm.packaging import PackagingConfig
     from slurm.workflow import WorkflowContext
@@ -38,18 +41,6 @@ DEFAULT_OPTIONS: Mapping[str, Any] = {
     "mem": "1G",
     "time": "00:10:00",
 }
-
-
-@dataclass(frozen=True)
-class TaskCall:
-    """One call of a task, ready to be submitted: plain data plus the task itself."""
-
-    task: SlurmTask[Any, Any]
-    args: tuple[Any, ...]
-    kwargs: Mapping[str, Any]
-    after: tuple[Job[Any], ...] = ()
-    options: Mapping[str, str] = field(default_factory=dict)
-    token: str = field(default_factory=lambda: os.urandom(16).hex())
 
 
 class SlurmTask(Generic[P, R]):
@@ -72,7 +63,7 @@ class SlurmTask(Generic[P, R]):
         self.options: Mapping[str, str] = normalise(options or {})
         self.packaging = packaging
         self._is_workflow = is_workflow
-        self._pending_dependencies: list[Job[Any]] = []
+        self._pending_dependencies: list[Dependency] = []
 
     @property
     def name(self) -> str:
@@ -90,28 +81,73 @@ class SlurmTask(Generic[P, R]):
 
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
         """Submit a job that calls the function. Raises `NoActiveContext` where no cluster is active."""
+        return self._context("(...)").submit_call(self._call(args, kwargs))
+
+    def _context(self, call: str) -> SubmissionContext:
         context = get_active_context()
         if context is None:
             raise NoActiveContext(
-                f"{self.name}() was called outside a cluster's context. Call it inside "
-                f"'with Cluster(...) as cluster:' or a workflow, name the cluster with "
+                f"{self.name}{call.replace('...', '')} was called outside a cluster's context. Call it "
+                f"inside 'with Cluster(...) as cluster:' or a workflow, name the cluster with "
                 f"{self.name}.submit(cluster=...)(...), or run the plain function with "
                 f"{self.name}.unwrapped(...)"
             )
-        return context.submit_call(self._call(args, kwargs))
+        return context
 
-    def after(self, *jobs: Job[Any]) -> SlurmTask[P, R]:
-        """This task, to start only when `jobs` have completed successfully. Raises ``TypeError``."""
+    def after(self, *jobs: Job[Any] | ArrayJob[Any]) -> SlurmTask[P, R]:
+        """This task, to start only when `jobs` have completed successfully (``afterok``).
+
+        An array stands for all its elements. Raises ``TypeError`` for what is no job.
+        """
+        return self._after("after", "afterok", jobs)
+
+    def afterany(self, *jobs: Job[Any] | ArrayJob[Any]) -> SlurmTask[P, R]:
+        """This task, to start when `jobs` have ended, in whatever way. Raises ``TypeError``."""
+        return self._after("afterany", "afterany", jobs)
+
+    def afternotok(self, *jobs: Job[Any] | ArrayJob[Any]) -> SlurmTask[P, R]:
+        """This task, to start only when `jobs` have failed. Raises ``TypeError``."""
+        return self._after("afternotok", "afternotok", jobs)
+
+    def aftercorr(self, *arrays: ArrayJob[Any]) -> SlurmTask[P, R]:
+        """This task, to be mapped: each element starts when its counterpart in `arrays` has completed.
+
+        The arrays must have as many items as this one will have, and the same `pack`. Raises
+        ``TypeError``.
+        """
+        return self._after("aftercorr", "aftercorr", arrays)
+
+    def _after(
+        self, method: str, kind: str, jobs: Sequence[Job[Any] | ArrayJob[Any]]
+    ) -> SlurmTask[P, R]:
+        from slurm.array_job import ArrayJob
         from slurm.job import Job
 
         for job in jobs:
-            if not isinstance(job, Job):
+            if not isinstance(job, (Job, ArrayJob)):
                 raise TypeError(
-                    f"{self.name}.after() takes jobs, one argument each, not {type(job).__name__}"
+                    f"{self.name}.{method}() takes jobs, one argument each, not {type(job).__name__}"
                 )
         derived = self._copy()
-        derived._pending_dependencies = [*self._pending_dependencies, *jobs]
+        more = [Dependency(job, kind) for job in jobs]
+        derived._pending_dependencies = [*self._pending_dependencies, *more]
         return derived
+
+    def map(
+        self, items: Iterable[Any], max_concurrent: int | None = None, *, pack: int = 1
+    ) -> ArrayJob[R]:
+        """One array of jobs, a call for each of `items`: a single submission, however many.
+
+        A tuple's members are positional arguments, a dict's are keywords, anything else is the first
+        argument. At most `max_concurrent` of the array's jobs run at once. With `pack`, one job
+        runs so many items, one after the other: for items that take seconds. Give each item what is
+        its own, and a path to what all share: items are pickled one by one.
+
+        Raises `NoActiveContext` where no cluster is active, `ConfigError` for no items, ``TypeError``
+        naming the item that does not fit the function. See `ArrayJob` for when it is submitted.
+        """
+        context = self._context("map(...)")
+        return context.map_call(self._array_call(items, max_concurrent, pack))
 
     def with_options(self, **sbatch_options: Any) -> SlurmTask[P, R]:
         """This task with other sbatch options; those not named stay. Raises `ConfigError`."""
@@ -149,15 +185,11 @@ class SlurmTask(Generic[P, R]):
     def _call(
         self, args: Sequence[Any], kwargs: Mapping[str, Any], key: str | None = None
     ) -> TaskCall:
-        binder = CallBinder(self._function)
+        binder = self._binder()
         try:
             binder.check(args, kwargs)
         except TypeError as error:
             raise TypeError(f"{self.name}() {error}") from None
-        if not self._is_workflow and binder.needs_workflow():
-            raise TypeError(
-                f"{self.name}() takes a WorkflowContext: make it a @workflow, not a @task"
-            )
         token = {} if key is None else {"token": token_of_key(key)}
         return TaskCall(
             self,
@@ -167,6 +199,27 @@ class SlurmTask(Generic[P, R]):
             self.options,
             **token,
         )
+
+    def _array_call(self, items: Iterable[Any], max_concurrent: int | None, pack: int) -> ArrayCall:
+        check_count("max_concurrent", max_concurrent)
+        check_count("pack", pack)
+        binder = self._binder()
+        arguments = items_of(items, self.name)
+        for index, (args, kwargs) in enumerate(arguments):
+            try:
+                binder.check(args, kwargs)
+            except TypeError as error:
+                raise TypeError(f"{self.name}.map(): item {index}: {error}") from None
+        after = tuple(self._pending_dependencies)
+        return ArrayCall(self, tuple(arguments), after, self.options, max_concurrent, pack)
+
+    def _binder(self) -> CallBinder:
+        binder = CallBinder(self._function)
+        if not self._is_workflow and binder.needs_workflow():
+            raise TypeError(
+                f"{self.name}() takes a WorkflowContext: make it a @workflow, not a @task"
+            )
+        return binder
 
     def _copy(self) -> SlurmTask[P, R]:
         derived: SlurmTask[P, R] = SlurmTask(
@@ -220,4 +273,4 @@ def _rebuilt_task(
     return SlurmTask(function, options=options, packaging=packaging, is_workflow=is_workflow)
 
 
-__all__ = ["JobResultPlaceholder", "SlurmTask", "TaskCall"]
+__all__ = ["JobResultPlaceholder", "SlurmTask"]

@@ -6,7 +6,7 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from slurm.errors import RemoteFileError, RemoteFileMissing, ResultCorrupted, Sl
 from slurm.job import Job
 from slurm.job_dir import parse_event
 from slurm.serialization import load_envelope
-from slurm.states import JobState, Observation, reduce
+from slurm.states import FINAL_SOURCES, JobState, Observation, reduce
 
 logger = logging.getLogger(__name__)
 
@@ -53,14 +53,21 @@ class Tracker:
 
     def watch(self, job: Job[Any]) -> None:
         """Complete `job` when it ends. Watching it twice is watching it once."""
+        self.watch_all([job])
+
+    def watch_all(self, jobs: Sequence[Job[Any]]) -> None:
+        """Complete each of `jobs` when it ends."""
         with self._changed:
-            futures = self._jobs.get(job.id, [])
-            if job.is_completed() or any(job is future for future in futures):
+            for job in jobs:
+                futures = self._jobs.get(job.id, [])
+                if job.is_completed() or any(job is future for future in futures):
+                    continue
+                if self._closed:
+                    raise SlurmError(f"job {job.id} cannot be watched: its cluster was closed")
+                self._jobs[job.id] = [*futures, job]
+                self._hurry()
+            if not self._jobs:
                 return
-            if self._closed:
-                raise SlurmError(f"job {job.id} cannot be watched: its cluster was closed")
-            self._jobs[job.id] = [*futures, job]
-            self._hurry()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="slurm-tracker", daemon=True)
                 self._thread.start()
@@ -155,13 +162,18 @@ class Tracker:
             token, success = parse_event(name) or ("", False)
             if token in by_token:
                 state = JobState.COMPLETED if success else JobState.FAILED
-                self._apply(Observation(by_token[token].id, "event", state))
+                seen = Observation(by_token[token].id, "event", state)
+                for job in self._futures(seen.job_id):
+                    if job.token == token:  # an id that several items share
+                        self._note(job, seen)
 
     def _look(self) -> None:
         started = time.monotonic()
         before = {job.id: job.status.state for job in self._live()}
         if before:
-            for observation in self.backend.query_jobs(list(before)):
+            seen = self.backend.query_jobs(list(before))
+            self._cancel_hopeless(seen)
+            for observation in seen:
                 self._apply(observation)
         self._looked = time.monotonic()
         self._looked_at = frozenset(before)
@@ -170,7 +182,7 @@ class Tracker:
     def _schedule(self, before: dict[str, JobState], took: float) -> None:
         with self._changed:
             unchanged = all(
-                any(job.status.state == state for job in self._jobs.get(job_id, []))
+                any(job.status.state == state for job in self._jobs.get(job_id, ()))
                 for job_id, state in before.items()
             )
             uncertain = any(job.status.sightings for job in self._every_future())
@@ -179,17 +191,38 @@ class Tracker:
             # A scheduler that answers slowly is asked more rarely.
             self._next_look = time.monotonic() + max(self._interval, 2 * took)
 
+    def _cancel_hopeless(self, seen: Iterable[Observation]) -> None:
+        """Cancel, all at once, the jobs that wait for what can not happen any more."""
+        live = {job.id: job for job in self._live()}
+        hopeless = [
+            one.job_id
+            for one in seen
+            if one.job_id in live and reduce(live[one.job_id].status, one).never_starts
+        ]
+        if hopeless:
+            self.backend.cancel_jobs(hopeless)
+
     def _apply(self, seen: Observation) -> None:
+        for job in self._futures(seen.job_id):
+            self._note(job, self._judged(job, seen))
+
+    def _futures(self, job_id: str) -> Sequence[Job[Any]]:
         with self._changed:
-            futures = self._jobs.get(seen.job_id, [])
-        for job in futures:
-            expected = reduce(job.status, seen)
-            if expected.never_starts:
-                self.backend.cancel_jobs([job.id])
-                seen = replace(seen, source="given up", state=JobState.CANCELLED)
-            elif expected.finished and expected.state is JobState.UNKNOWN:
-                seen = replace(seen, source="result", state=self._word_of_result(job))
-            self._note(job, seen)
+            return self._jobs.get(job_id, [])
+
+    def _judged(self, job: Job[Any], seen: Observation) -> Observation:
+        """What `seen` means for one job, which may not be the same for all that share its id."""
+        expected = reduce(job.status, seen)
+        if expected.never_starts:
+            return replace(seen, source="given up", state=JobState.CANCELLED)
+        if not expected.finished or job.status.finished or seen.source in FINAL_SOURCES:
+            return seen
+        packed = job.element is not None and job.element.packed
+        if packed or expected.state is JobState.UNKNOWN:
+            state = self._word_of_result(job)
+            if state is not JobState.UNKNOWN or not packed:
+                return replace(seen, source="result", state=state)
+        return seen
 
     def _note(self, job: Job[Any], seen: Observation) -> None:
         """One observation at a time: a look that took long must not undo what was seen meanwhile."""

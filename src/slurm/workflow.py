@@ -12,9 +12,11 @@ from slurm.job_dir import METADATA, RESULT, SHARED, TASKS, sanitise
 from slurm.serialization import load_envelope, open_envelope
 
 if TYPE_CHECKING:
+    from slurm.array_job import ArrayJob
+    from slurm.calls import ArrayCall, Call, TaskCall
     from slurm.cluster import Cluster
     from slurm.job import Job
-    from slurm.task import TaskCall
+    from slurm.submission import Placement
 
 
 @dataclass
@@ -58,6 +60,15 @@ class WorkflowContext:
 
     def submit_call(self, call: TaskCall) -> Job[Any]:
         """Submit one call of a task as a child of this workflow."""
+        cluster, placement = self._place_for(call)
+        return cluster.submit_call(call, placement)
+
+    def map_call(self, call: ArrayCall) -> ArrayJob[Any]:
+        """The array of a mapped task, as a child of this workflow; submitted on first use."""
+        cluster, placement = self._place_for(call)
+        return cluster.map_call(call, placement)
+
+    def _place_for(self, call: Call) -> tuple[Cluster, Placement]:
         from slurm.submission import Placement
 
         if self.cluster is None:
@@ -65,8 +76,7 @@ class WorkflowContext:
                 f"{call.task.name} cannot be submitted from workflow job {self.workflow_job_id}: "
                 f"its cluster could not be set up: {self.cluster_error}"
             )
-        placement = Placement(str(self.tasks_dir), parent=self.workflow_job_id)
-        return self.cluster.submit_call(call, placement)
+        return self.cluster, Placement(str(self.tasks_dir), parent=self.workflow_job_id)
 
     def get_task_output_dir(self, task_name: str) -> Path:
         """The directory with all runs of a task in this workflow."""

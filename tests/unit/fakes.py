@@ -5,12 +5,13 @@ from __future__ import annotations
 import shlex
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from slurm import Cluster
-from slurm.api.base import BackendBase, Host, JobRequest, Submitted
+from slurm.api.base import BackendBase, FilePart, Host, JobRequest, Submitted
+from slurm.dependencies import Dependency
 from slurm.errors import RemoteFileMissing, SlurmError
 from slurm.job import Job
 from slurm.job_dir import event_name
@@ -62,6 +63,8 @@ class FakeBackend(BackendBase):
         self.queries: list[list[str]] = []
         self.listened = 0
         self.cancelled: list[str] = []
+        self.reads: list[list[str]] = []
+        self.max_array_size = 1001
         self.said: dict[str, Observation] = {}
         self.files: dict[str, bytes] = {}
         self.refusal: SlurmError | None = None
@@ -118,6 +121,19 @@ class FakeBackend(BackendBase):
             return [Submitted(error=self.refusal) for _ in requests]
         first = len(self.requests) - len(requests) + 1
         return [Submitted(str(first + i), r.job_dir) for i, r in enumerate(requests)]
+
+    def limits(self) -> Mapping[str, int]:
+        return {"max_array_size": self.max_array_size}
+
+    def read_files(self, paths: Sequence[str]) -> Iterator[bytes | None]:
+        self.reads.append(list(paths))
+        return iter([self.files.get(path) for path in paths])
+
+    def assemble_file(self, path: str, parts: Sequence[FilePart]) -> None:
+        self.files[path] = b"".join(
+            part if isinstance(part, bytes) else self.files[part[0]][part[1] : part[1] + part[2]]
+            for part in parts
+        )
 
     def query_jobs(self, job_ids: Sequence[str]) -> list[Observation]:
         with self._changed:
@@ -187,7 +203,7 @@ def job_on(cluster: Cluster, id: str, *dependencies: Job[Any], token: str = "") 
         task_name="train",
         job_dir=f"/jobs/{id}",
         token=token or f"t{id}",
-        dependencies=dependencies,
+        dependencies=[Dependency(job) for job in dependencies],
     )
     cluster.tracker.watch(job)
     return job

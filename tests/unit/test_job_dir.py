@@ -90,8 +90,8 @@ def test_metadata_before_submission_says_what_is_known() -> None:
             token="aa",
             is_workflow=True,
             parent_workflow="5",
-            sdk_version="1.2",
-            client_python="3.12.1",
+            dependencies=[{"job_id": "4", "type": "afterok"}],
+            versions=("1.2", "3.12.1"),
         )
     )
     assert content.pop("timestamp")[:2] == "20"
@@ -104,6 +104,7 @@ def test_metadata_before_submission_says_what_is_known() -> None:
         "is_workflow": True,
         "parent_workflow": "5",
         "token": "aa",
+        "dependencies": [{"job_id": "4", "type": "afterok"}],
         "sdk_version": "1.2",
         "client_python": "3.12.1",
         "attempt": 0,

@@ -23,7 +23,7 @@ import struct
 import sys
 import threading
 import time
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 
 PROTOCOL = 1
 COMMAND_TIMEOUT = 60.0
@@ -45,7 +45,10 @@ LOST_ANSWERS = (
 MOST_EXIT_CODES = 10  # a command each
 ENDED_BADLY = ("FAILED", "TIMEOUT", "OUT_OF_MEMORY", "CANCELLED", "NODE_FAIL", "DEADLINE")
 SQUEUE_FIELDS = "%i|%T|%r|%N|%k"
-SACCT_FIELDS = "JobIDRaw,State,ExitCode,Partition,NodeList,Start,End,Restarts"
+SACCT_FIELDS = "JobID,State,ExitCode,Partition,NodeList,Start,End,Restarts"
+DEFAULT_ARRAY_SIZE = 1001
+MOST_READ_AT_ONCE = 64 << 20  # bytes
+COPY_CHUNK = 1 << 20
 
 
 class AgentError(Exception):
@@ -173,8 +176,46 @@ def sbatch_argv(script: str, submit_options: Dict[str, str]) -> List[str]:
     return ["sbatch", "--parsable", *options, script]
 
 
+def expand_job_id(text: str) -> Iterator[str]:
+    """The job ids behind one of Slurm's: of ``12_[3-5,7%2]`` those of the array's pending tasks."""
+    array, bracket, tasks = text.partition("_[")
+    if not bracket:
+        yield text
+        return
+    for part in tasks.split("]")[0].split("%")[0].split(","):
+        numbers, _, step = part.partition(":")
+        first, _, last = numbers.partition("-")
+        for task in range(int(first), int(last or first) + 1, int(step or 1)):
+            yield "{}_{}".format(array, task)
+
+
+def collapse_job_ids(job_ids: List[str]) -> List[str]:
+    """The same jobs in fewer words: the tasks of an array as ``12_[0-2,5]``."""
+    plain = []  # type: List[str]
+    tasks = {}  # type: Dict[str, List[int]]
+    for job_id in job_ids:
+        array, _, task = job_id.partition("_")
+        if task.isdigit():
+            tasks.setdefault(array, []).append(int(task))
+        else:
+            plain.append(job_id)
+    return plain + ["{}_[{}]".format(array, _ranges(of)) for array, of in tasks.items()]
+
+
+def _ranges(numbers: List[int]) -> str:
+    parts = []  # type: List[List[int]]
+    for number in sorted(set(numbers)):
+        if parts and parts[-1][1] == number - 1:
+            parts[-1][1] = number
+        else:
+            parts.append([number, number])
+    return ",".join(
+        "{}-{}".format(first, last) if last > first else str(first) for first, last in parts
+    )
+
+
 def parse_squeue(text: str) -> List[Dict[str, Any]]:
-    """Rows of ``squeue -h -o SQUEUE_FIELDS`` as observations."""
+    """Rows of ``squeue -h -o SQUEUE_FIELDS`` as observations; an array's pending tasks share one."""
     rows = []
     for line in text.splitlines():
         fields = line.split("|", 4)
@@ -229,6 +270,7 @@ class SlurmCommands:
 
         environment = scrubbed_environment()
         environment["SLURM_TIME_FORMAT"] = "%s"
+        environment["SLURM_BITSTR_LEN"] = "0"  # name every task of an array
         try:
             done = subprocess.run(
                 argv,
@@ -281,8 +323,8 @@ class SlurmCommands:
     def find_by_token(self, token: str) -> Optional[str]:
         for row in self._squeue():
             if row["comment"].split(" ")[0] == token:
-                return str(row["job_id"])
-        argv = ["sacct", "-n", "-P", "-X", "-S", "now-2days", "-o", "JobIDRaw,Comment"]
+                return str(row["job_id"]).split("_")[0]
+        argv = ["sacct", "-n", "-P", "-X", "-S", "now-2days", "-o", "JobID,Comment"]
         code, out, err = self.run(argv)
         if code != 0:
             if self._accounting_is_off(err):
@@ -291,20 +333,19 @@ class SlurmCommands:
         for line in out.splitlines():
             job_id, _, comment = line.partition("|")
             if comment.split(" ")[0].strip() == token:
-                return job_id
+                return job_id.split("_")[0]
         return None
 
     def query(self, job_ids: List[str]) -> List[Dict[str, Any]]:
         wanted = set(job_ids)
-        rows = [row for row in self._squeue() if row["job_id"] in wanted]
+        rows = _of(wanted, self._squeue())
         self._add_exit_codes(rows)
         left = sorted(wanted - {row["job_id"] for row in rows})
         if left and self.accounting:
-            code, out, err = self.run(
-                ["sacct", "-n", "-P", "-X", "-j", ",".join(left), "-o", SACCT_FIELDS]
-            )
+            jobs = ",".join(sorted({job_id.split("_")[0] for job_id in left}))
+            code, out, err = self.run(["sacct", "-n", "-P", "-X", "-j", jobs, "-o", SACCT_FIELDS])
             if code == 0:
-                rows += [row for row in parse_sacct(out) if row["job_id"] in wanted]
+                rows += _of(set(left), parse_sacct(out))
             elif not self._accounting_is_off(err):  # it will know them when it is back
                 rows += [
                     {"job_id": job_id, "state": "UNKNOWN", "source": "sacct"} for job_id in left
@@ -327,9 +368,17 @@ class SlurmCommands:
         return self._squeue("PD,R,CG,CF,S,RQ")
 
     def cancel(self, job_ids: List[str]) -> None:
-        code, _, err = self.run(["scancel", "--", *job_ids])
+        code, _, err = self.run(["scancel", "--", *collapse_job_ids(job_ids)])
         if code != 0 and "Invalid job id" not in err:
             raise AgentError("scheduler", err.strip() or "scancel exited with {}".format(code))
+
+    def limits(self) -> Dict[str, int]:
+        """What bounds a submission: ``max_array_size``, above any index of an array's task."""
+        code, out, err = self.run(["scontrol", "show", "config"])
+        if code != 0:
+            raise AgentError("unreachable", err.strip() or "scontrol exited with {}".format(code))
+        found = re.search(r"^MaxArraySize\s*=\s*(\d+)", out, re.MULTILINE)
+        return {"max_array_size": int(found.group(1)) if found else DEFAULT_ARRAY_SIZE}
 
     def info(self) -> Dict[str, Any]:
         code, out, err = self.run(["sinfo", "-h", "-o", "%P|%a|%l|%D|%T|%G"])
@@ -366,6 +415,16 @@ class SlurmCommands:
         if "accounting storage is disabled" in stderr.lower():
             self.accounting = False
         return not self.accounting
+
+
+def _of(wanted: Set[str], rows: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
+    """The rows of the jobs that are wanted, one each."""
+    return [
+        dict(row, job_id=job_id)
+        for row in rows
+        for job_id in expand_job_id(row["job_id"])
+        if job_id in wanted
+    ]
 
 
 # --- the agent -----------------------------------------------------------------------------------
@@ -443,7 +502,25 @@ class Agent:
         trusted = [receipts, events, os.path.dirname(events)]
         for directory in trusted + ([needs, os.path.dirname(needs)] if needs else []):
             require_own_directory(directory)
-        return {"jobs": [self._submit_one(base, request, blob) for request in requests]}, b""
+        answers = []  # type: List[Dict[str, Any]]
+        for request in requests:
+            if request["continues"]:
+                answers.append(self._continue(base, request, blob, answers[-1]))
+            else:
+                answers.append(self._submit_one(base, request, blob))
+        return {"jobs": answers}, b""
+
+    def _continue(
+        self, base: str, request: Dict[str, Any], blob: bytes, before: Dict[str, Any]
+    ) -> Dict[str, Any]:
+        """Submit a request that shares its directory with the one before, which must have worked."""
+        if "error" in before:
+            return before
+        if request["after_previous"]:
+            options = request["submit_options"]
+            wanted = [options.get("dependency", ""), "afterany:" + before["job_id"]]
+            options["dependency"] = ",".join(part for part in wanted if part)
+        return self._submit_one(base, dict(request, job_dir=before["job_dir"]), blob)
 
     def _submit_one(self, base: str, request: Dict[str, Any], blob: bytes) -> Dict[str, Any]:
         token = request["token"]
@@ -459,27 +536,29 @@ class Agent:
                 if known["job_id"] is None:
                     # From here on the first request's directory is the job's, whoever asks again.
                     known["job_id"] = self._resolve(known["job_dir"], request, receipt, reattached)
-                    self._note(base, token, known)
+                    self._note(base, request, known)
         except AgentError as error:
             return {"error": str(error), "kind": error.kind}
         except OSError as error:
             return {"error": "{}: {}".format(error.strerror, error.filename), "kind": "file"}
         return dict(known, reattached=reattached)
 
-    def _note(self, base: str, token: str, known: Dict[str, Any]) -> None:
+    def _note(self, base: str, request: Dict[str, Any], known: Dict[str, Any]) -> None:
         """Write down which job it became. There is one by now: a full disk must not hide its id."""
         receipts = os.path.join(base, ".receipts")
-        place = {"job_dir": known["job_dir"], "token": token}
+        place = {"job_dir": known["job_dir"], "token": request["token"]}
         try:
-            _write_json(os.path.join(receipts, token + ".json"), known)
-            metadata = os.path.join(known["job_dir"], "metadata.json")
-            update_json(metadata, {"job_id": known["job_id"]})
+            _write_json(os.path.join(receipts, request["token"] + ".json"), known)
+            metadata = os.path.join(known["job_dir"], request["metadata"])
+            update_json(metadata, {request["id_key"]: known["job_id"]})
             _write_json(os.path.join(receipts, "job-{}.json".format(known["job_id"])), place)
         except OSError as error:
             sys.stderr.write("slurm-sdk: job {}: {}\n".format(known["job_id"], error))
 
     def _prepare(self, request: Dict[str, Any], blob: bytes) -> None:
         make_private_directory(request["job_dir"])
+        for name in request["directories"]:
+            make_private_directory(os.path.join(request["job_dir"], name))
         for name, (offset, length) in request["files"].items():
             path = os.path.join(request["job_dir"], name)
             write_atomic(path, blob[offset : offset + length])
@@ -489,8 +568,10 @@ class Agent:
     ) -> str:
         """The id of the job in `job_dir`: an earlier submission's if it went through, else a new one."""
         if intended_before:
-            metadata = read_json(os.path.join(job_dir, "metadata.json")) or {}
-            known = metadata.get("job_id") or self.scheduler.find_by_token(request["token"])
+            metadata = read_json(os.path.join(job_dir, request["metadata"])) or {}
+            known = metadata.get(request["id_key"]) or self.scheduler.find_by_token(
+                request["token"]
+            )
             if known:
                 return str(known)
         return self._ask_scheduler(job_dir, request, receipt)
@@ -510,9 +591,17 @@ class Agent:
         except AgentError as error:
             if error.kind not in ("refused", "scheduler"):
                 return self._reconcile(request["token"], error)
-            self.op_remove(b"", job_dir)
+            self._withdraw(job_dir, request)
             os.unlink(receipt)
             raise
+
+    def _withdraw(self, job_dir: str, request: Dict[str, Any]) -> None:
+        """Leave nothing of a request that was refused; a directory it shares stays to the others."""
+        if not request["continues"]:
+            self.op_remove(b"", job_dir)
+            return
+        for name in request["files"]:
+            self.op_remove(b"", os.path.join(job_dir, name))
 
     def _reconcile(self, token: str, error: AgentError) -> str:
         """After a lost answer: the job, if the scheduler knows it by its token."""
@@ -523,6 +612,9 @@ class Agent:
         if job_id is None:
             raise AgentError("unknown", str(error))
         return str(job_id)
+
+    def op_limits(self, blob: bytes) -> Tuple[Any, bytes]:
+        return self.scheduler.limits(), b""
 
     # Observation
 
@@ -562,6 +654,22 @@ class Agent:
         with open(os.path.expanduser(path), "rb") as file:
             return None, file.read()
 
+    def op_read_many(self, blob: bytes, paths: List[str]) -> Tuple[Any, bytes]:
+        """The first of these files that fit into one answer, at least one; their lengths, None for one not there."""
+        lengths = []  # type: List[Optional[int]]
+        parts = []  # type: List[bytes]
+        for path in paths:
+            try:
+                with open(os.path.expanduser(path), "rb") as file:
+                    size = os.fstat(file.fileno()).st_size
+                    if parts and sum(map(len, parts)) + size > MOST_READ_AT_ONCE:
+                        break
+                    parts.append(file.read())
+                    lengths.append(len(parts[-1]))
+            except FileNotFoundError:
+                lengths.append(None)
+        return lengths, b"".join(parts)
+
     def op_tail(self, blob: bytes, path: str, size: int) -> Tuple[Any, bytes]:
         with open(os.path.expanduser(path), "rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - size))
@@ -583,6 +691,27 @@ class Agent:
         finally:
             os.unlink(staged)
         return True, b""
+
+    def op_assemble(self, blob: bytes, path: str, parts: List[Any]) -> Tuple[Any, bytes]:
+        """Write a file out of pieces: ``[offset, length]`` of `blob`, ``[path, offset, length]`` of a file."""
+        path = os.path.expanduser(path)
+        make_private_directory(os.path.dirname(path))
+        staged = os.path.join(os.path.dirname(path), "." + unique_name())
+        handle = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            with os.fdopen(handle, "wb") as target:
+                for part in parts:
+                    if len(part) == 2:
+                        target.write(blob[part[0] : part[0] + part[1]])
+                    else:
+                        _copy_part(target, *part)
+                target.flush()
+                os.fsync(target.fileno())
+            os.replace(staged, path)
+        except BaseException:
+            os.unlink(staged)
+            raise
+        return None, b""
 
     def op_listdir(self, blob: bytes, path: str) -> Tuple[Any, bytes]:
         return sorted(os.listdir(os.path.expanduser(path))), b""
@@ -610,6 +739,17 @@ class Agent:
         except FileNotFoundError:
             pass
         return None, b""
+
+
+def _copy_part(target: Any, path: str, offset: int, length: int) -> None:
+    with open(os.path.expanduser(path), "rb") as source:
+        source.seek(offset)
+        while length:
+            chunk = source.read(min(length, COPY_CHUNK))
+            if not chunk:
+                raise AgentError("file", "{} is shorter than it was".format(path))
+            target.write(chunk)
+            length -= len(chunk)
 
 
 # --- framed requests over a pipe -----------------------------------------------------------------

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import abc
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from slurm import errors
-from slurm.api.base import Archive, BackendBase, Host, JobRequest, Submitted
+from slurm.api.base import Archive, BackendBase, FilePart, Host, JobRequest, Submitted
 from slurm.states import Observation, parse_state
 
 ERROR_OF_KIND: Mapping[str, type[errors.SlurmError]] = {
@@ -61,6 +61,14 @@ class AgentBackend(BackendBase):
             answer, _ = self.request("submit", params, blob)
         return [_submitted(entry) for entry in answer["jobs"]]
 
+    def limits(self) -> Mapping[str, int]:
+        return self._limits
+
+    @functools.cached_property
+    def _limits(self) -> Mapping[str, int]:
+        limits: Mapping[str, int] = self._ask("limits")
+        return limits
+
     def query_jobs(self, job_ids: Sequence[str]) -> list[Observation]:
         found = {
             row["job_id"]: _observation(row) for row in self._ask("query", job_ids=list(job_ids))
@@ -85,6 +93,27 @@ class AgentBackend(BackendBase):
 
     def read_file(self, path: str) -> bytes:
         return self.request("read", {"path": path})[1]
+
+    def read_files(self, paths: Sequence[str]) -> Iterator[bytes | None]:
+        left = list(paths)
+        while left:
+            lengths, blob = self.request("read_many", {"paths": left})
+            offset = 0
+            for length in lengths:
+                yield None if length is None else blob[offset : offset + length]
+                offset += length or 0
+            left = left[len(lengths) :]
+
+    def assemble_file(self, path: str, parts: Sequence[FilePart]) -> None:
+        places: list[list[Any]] = []
+        literal = b""
+        for part in parts:
+            if isinstance(part, bytes):
+                places.append([len(literal), len(part)])
+                literal += part
+            else:
+                places.append(list(part))
+        self.request("assemble", {"path": path, "parts": places}, literal)
 
     def read_tail(self, path: str, size: int) -> bytes:
         return self.request("tail", {"path": path, "size": size})[1]
@@ -123,6 +152,11 @@ def _pack(requests: Sequence[JobRequest]) -> tuple[list[dict[str, Any]], bytes]:
                 "submit_options": dict(request.submit_options),
                 "token": request.token,
                 "orchestrator": request.orchestrator,
+                "directories": list(request.directories),
+                "metadata": request.metadata,
+                "id_key": request.id_key,
+                "continues": request.continues,
+                "after_previous": request.after_previous,
             }
         )
     return entries, b"".join(parts)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import abc
 import contextlib
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Union
 
 from slurm.api.agent import sbatch_argv
 from slurm.errors import SlurmError
@@ -23,6 +23,10 @@ class JobRequest:
     - `options`: sbatch options that stand in the script; `submit_options`: those on the command line.
     - `token`: identifies the submission; the same token never makes a second job.
     - `orchestrator`: the job mostly waits for others (a workflow).
+    - `directories`: names in `job_dir` of directories to make before the job is submitted.
+    - `metadata`, `id_key`: the JSON file, and the key in it, that are told the job's id.
+    - `continues`: this request shares the directory of the one before it, and is submitted only if
+      that one was; `after_previous`: its job starts when that one's has ended.
     """
 
     job_dir: str
@@ -32,6 +36,11 @@ class JobRequest:
     token: str
     script: str = "job.sh"
     orchestrator: bool = False
+    directories: Sequence[str] = ()
+    metadata: str = "metadata.json"
+    id_key: str = "job_id"
+    continues: bool = False
+    after_previous: bool = False
 
     @property
     def argv(self) -> list[str]:
@@ -84,6 +93,10 @@ class Archive:
         return self.build()
 
 
+# Bytes, or a part of a file on the cluster: its path, where the part begins, its length.
+FilePart = Union[bytes, tuple[str, int, int]]
+
+
 class BackendBase(abc.ABC):
     """A way to reach a scheduler and its file system. Knows jobs and files, never tasks.
 
@@ -109,6 +122,10 @@ class BackendBase(abc.ABC):
         `base` is the directory under which the client keeps its jobs, `events` the one in which
         their runners tell it that they have finished, `archive` the SDK's code they run with.
         """
+
+    @abc.abstractmethod
+    def limits(self) -> Mapping[str, int]:
+        """What bounds a submission: ``max_array_size``, above any index of an array's tasks."""
 
     @abc.abstractmethod
     def query_jobs(self, job_ids: Sequence[str]) -> list[Observation]:
@@ -138,6 +155,17 @@ class BackendBase(abc.ABC):
     @abc.abstractmethod
     def read_file(self, path: str) -> bytes:
         """A file's content. Raises `RemoteFileMissing` where there is none."""
+
+    @abc.abstractmethod
+    def read_files(self, paths: Sequence[str]) -> Iterator[bytes | None]:
+        """The content of each of these files, in order; None for one that is not there.
+
+        Many files come in one round trip, and no more at once than fit into memory easily.
+        """
+
+    @abc.abstractmethod
+    def assemble_file(self, path: str, parts: Sequence[FilePart]) -> None:
+        """Write a file atomically out of bytes given here and of parts of files on the cluster."""
 
     @abc.abstractmethod
     def read_tail(self, path: str, size: int) -> bytes:

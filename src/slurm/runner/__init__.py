@@ -1,5 +1,8 @@
 """What runs on the compute node: ``python <archive> <job directory>``. Standard library only.
 
+For an array the directory is followed by three numbers: the first of this submission's tasks, how
+many items there are, and how many of them a task runs.
+
 Reads the payload, restores the imports the client had, replaces placeholders by the results of
 other jobs, calls the function, and leaves the result envelope, the job's metadata and an event.
 """
@@ -12,8 +15,10 @@ import sys
 
 def main() -> None:
     """Run the job whose directory is the first argument; the exit status is Slurm's to judge."""
-    from slurm.runner.execute import run_job
+    from slurm.runner.execute import run_array_task, run_job
 
-    # A user's script that is loaded here must not take our argument for one of its own.
-    directory = os.path.abspath(sys.argv.pop(1))
-    sys.exit(run_job(directory))
+    # A user's script that is loaded here must not take our arguments for its own.
+    path, *numbers = sys.argv[1:]
+    del sys.argv[1:]
+    directory = os.path.abspath(path)
+    sys.exit(run_array_task(directory, *map(int, numbers)) if numbers else run_job(directory))

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from slurm.api.agent import update_json, write_atomic
+from slurm.api.agent import make_private_directory, read_json, update_json, write_atomic
+from slurm.array_layout import ArrayLayout
 from slurm.errors import DependencyFailed, RemoteError, ResultMissing
-from slurm.job_dir import JobDirectory, event_name, utc_now
+from slurm.job_dir import (
+    ArrayDirectory,
+    JobDirectory,
+    element_metadata,
+    event_name,
+    own_job_id,
+    utc_now,
+)
 from slurm.runner.functions import load_function, restore_imports
 from slurm.runner.injection import Injection
 from slurm.serialization import (
@@ -30,12 +39,45 @@ from slurm.serialization import (
 def run_job(path: str) -> int:
     """Run the job in the directory `path`; 0 when its function returned, 1 when it raised."""
     directory = JobDirectory(path)
+    return _run(directory, Work(directory).call, {}, os.environ.get("SLURM_SDK_TOKEN", ""))
+
+
+def run_array_task(path: str, first: int, count: int, pack: int) -> int:
+    """Run the items of one task of the array in `path`; 0 when the function returned for all of them.
+
+    An item that has a result already, from before a requeue, is not run again.
+    """
+    array, layout = ArrayDirectory(path), ArrayLayout(count, pack)
+    work = Work(JobDirectory(path), array)
+    metadata = element_metadata(read_json(array.metadata) or {})
+    token = os.environ.get("SLURM_SDK_TOKEN", "")
+    status = 0
+    for item in layout.items_of_task(first + int(os.environ["SLURM_ARRAY_TASK_ID"])):
+        directory = array.element(layout.name(item))
+        if pack > 1 and os.path.exists(directory.result):
+            continue
+        os.environ["JOB_DIR"] = directory.path
+        make_private_directory(directory.path)
+        work.item = item
+        more = {**metadata, "token": f"{token}_{item}", "array_index": item}
+        status |= _run(directory, work.call, more, f"{token}_{item}")
+    return status
+
+
+def _run(
+    directory: JobDirectory,
+    call: Callable[[JobDirectory], Any],
+    metadata: Mapping[str, Any],
+    token: str,
+) -> int:
+    """One call, from the news that it runs to its result and the news of its end."""
     attempt = int(os.environ.get("SLURM_RESTART_COUNT", "0")) + 1
     update_json(
         directory.metadata,
         {
+            **metadata,
             "status": "running",
-            "job_id": os.environ.get("SLURM_JOB_ID"),
+            "job_id": own_job_id(os.environ),
             "attempt": attempt,
             "started_at": utc_now(),
             "node": os.environ.get("SLURMD_NODENAME"),
@@ -43,7 +85,7 @@ def run_job(path: str) -> int:
         },
     )
     process = os.getpid()
-    envelope = _call(directory, attempt)
+    envelope = _enveloped(call, directory, attempt)
     if os.getpid() != process:
         os._exit(1)  # a child that the function forked came back from it: the job is its parent's
     _log(envelope)
@@ -53,17 +95,17 @@ def run_job(path: str) -> int:
     try:
         status = "completed" if success else "failed"
         update_json(directory.metadata, {"status": status, "completed_at": utc_now()})
-        _tell_the_client(attempt, success)
+        _tell_the_client(token, attempt, success)
     except (OSError, ValueError) as error:
         _say(f"slurm-sdk: the result is written, its note is not: {error}")
     return 0 if success else 1
 
 
-def _call(directory: JobDirectory, attempt: int) -> Envelope:
+def _enveloped(
+    call: Callable[[JobDirectory], Any], directory: JobDirectory, attempt: int
+) -> Envelope:
     try:
-        with open(directory.payload, "rb") as file:
-            payload = load_payload(file.read())
-        value = _run_function(payload, directory)
+        value = call(directory)
     except SystemExit as leaving:
         if leaving.code not in (None, 0):
             text = f"the task called sys.exit({leaving.code!r})"
@@ -72,6 +114,36 @@ def _call(directory: JobDirectory, attempt: int) -> Envelope:
     except BaseException as error:  # noqa: BLE001 - whatever the user's code raises is the result
         return exception_envelope(error, attempt)
     return value_envelope(value, attempt)
+
+
+class Work:
+    """The function and its arguments, read from the job's files when they are first called for."""
+
+    def __init__(self, directory: JobDirectory, array: ArrayDirectory | None = None) -> None:
+        self.directory = directory
+        self.array = array
+        self.item = 0
+
+    def call(self, directory: JobDirectory) -> Any:
+        """Call the function for the job, or the array's item, in `directory`."""
+        payload, function = self._function
+        arguments = payload.arguments if self.array is None else self._item(payload, self.array)
+        args, kwargs = load_arguments(arguments, result_of)
+        with Injection(function, payload.children, directory) as injection:
+            return injection.call(args, kwargs)
+
+    @functools.cached_property
+    def _function(self) -> tuple[Payload, Callable[..., Any]]:
+        with open(self.directory.payload, "rb") as file:
+            payload = load_payload(file.read())
+        restore_imports(payload, self.directory)
+        return payload, load_function(payload.function, self.directory)
+
+    def _item(self, payload: Payload, array: ArrayDirectory) -> bytes:
+        begin, end = payload.items[self.item]
+        with open(array.items, "rb") as file:
+            file.seek(begin)
+            return file.read(end - begin)
 
 
 def _log(envelope: Envelope) -> None:
@@ -86,12 +158,16 @@ def _say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
-def _run_function(payload: Payload, directory: JobDirectory) -> Any:
-    restore_imports(payload, directory)
-    function: Callable[..., Any] = load_function(payload.function, directory)
-    args, kwargs = load_arguments(payload.arguments, result_of_job)
-    with Injection(function, payload.children, directory) as injection:
-        return injection.call(args, kwargs)
+def result_of(placeholder: JobResultPlaceholder) -> Any:
+    """What a placeholder stands for: the result of a job, or those of a whole array."""
+    if placeholder.count is None:
+        return result_of_job(placeholder)
+    array, layout = ArrayDirectory(placeholder.job_dir), ArrayLayout(placeholder.count)
+    names = [layout.name(item) for item in range(placeholder.count)]
+    return [
+        result_of_job(JobResultPlaceholder(f"{placeholder.job_id}[{n}]", array.element(name).path))
+        for n, name in enumerate(names)
+    ]
 
 
 def result_of_job(placeholder: JobResultPlaceholder) -> Any:
@@ -116,10 +192,9 @@ def result_of_job(placeholder: JobResultPlaceholder) -> Any:
     return open_envelope(envelope, job_id=placeholder.job_id, job_dir=placeholder.job_dir)
 
 
-def _tell_the_client(attempt: int, success: bool) -> None:
+def _tell_the_client(token: str, attempt: int, success: bool) -> None:
     """Leave an empty file where the client listens; a client that is gone has no such directory."""
     folder = os.environ.get("SLURM_SDK_EVENT_DIR", "")
-    token = os.environ.get("SLURM_SDK_TOKEN", "")
     if token and os.path.isdir(folder):
         with open(os.path.join(folder, event_name(token, attempt, success)), "wb"):
             pass

@@ -12,7 +12,7 @@ from typing import Any
 from slurm import context
 from slurm.api.agent import write_atomic
 from slurm.errors import SlurmError
-from slurm.job_dir import JobDirectory
+from slurm.job_dir import JobDirectory, own_job_id
 from slurm.runtime import CallBinder, JobContext, current_job_context
 from slurm.workflow import WorkflowContext
 
@@ -47,7 +47,10 @@ class Injection:
         if self._token is not None:
             context.reset_active_context(self._token)
         if self._workflow is not None and self._workflow.cluster is not None:
-            self._workflow.cluster.close()
+            try:
+                self._workflow.cluster.submit_waiting(failed=kind is not None)
+            finally:
+                self._workflow.cluster.close()
 
     def call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Call the function with a context for every parameter that is annotated as one."""
@@ -73,7 +76,7 @@ def _workflow_context(children: Mapping[str, Any], directory: JobDirectory) -> W
         problem = str(error)
     return WorkflowContext(
         cluster=cluster,
-        workflow_job_id=os.environ.get("SLURM_JOB_ID", ""),
+        workflow_job_id=own_job_id(os.environ) or "",
         workflow_job_dir=directory.path,  # type: ignore[arg-type]  # __post_init__ makes it a Path
         local_mode=children.get("backend_type") == "local",
         cluster_error=problem,

@@ -1,0 +1,68 @@
+"""What a job waits for, in the words of sbatch's ``--dependency``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Union
+
+if TYPE_CHECKING:
+    from slurm.array_job import ArrayJob
+    from slurm.job import Job
+
+    Upstream = Union[Job[Any], ArrayJob[Any]]
+
+# From the strictest: what one of them demands of a job, those behind it need not say again.
+TYPES = ("afterok", "afternotok", "aftercorr", "afterany")
+
+
+@dataclass(frozen=True, eq=False)
+class Dependency:
+    """A job or an array, `on` which another waits, and what of it: a `type` of sbatch's ``--dependency``.
+
+    ``afterok``: it ended well; ``afternotok``: it did not; ``afterany``: it ended; ``aftercorr``:
+    the element of the array with the same index ended well.
+    """
+
+    on: Upstream
+    type: str = "afterok"
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The scheduler's ids of what is waited for; an array that is not submitted yet is now."""
+        return self.on.ids
+
+    @property
+    def means_something(self) -> bool:
+        """Whether the scheduler still has to know: it forgets jobs a while after their end."""
+        return self.on.holds_others_back(self.type)
+
+
+def merged(dependencies: Iterable[Dependency]) -> tuple[Dependency, ...]:
+    """Each job once for each type, and no ``afterany`` beside an ``afterok`` on the same job."""
+    unique = {(one.ids, one.type): one for one in dependencies}
+    strict = {ids for ids, kind in unique if kind == "afterok"}
+    return tuple(
+        one
+        for (ids, kind), one in unique.items()
+        if kind not in ("afterany", "aftercorr") or ids not in strict
+    )
+
+
+def option_of(dependencies: Sequence[Dependency], given: str = "", piece: int = 0) -> str:
+    """The value for ``--dependency``, what the user has `given` for it included; empty for none.
+
+    `piece` is which of an array's submissions it is for: each pairs with the same one of the other.
+    """
+    waiting = [one for one in dependencies if one.means_something]
+    parts = [given]
+    for kind in TYPES:
+        found = [one.ids for one in waiting if one.type == kind]
+        ids = [job_id for of in found for job_id in ([of[piece]] if kind == "aftercorr" else of)]
+        parts.append(":".join([kind, *ids]) if ids else "")
+    return ",".join(filter(None, parts))
+
+
+def records(dependencies: Iterable[Dependency]) -> list[dict[str, str]]:
+    """Dependencies as ``metadata.json`` holds them."""
+    return [{"job_id": job_id, "type": one.type} for one in dependencies for job_id in one.ids]

@@ -1,0 +1,132 @@
+"""What travels to the node for a call: the function, the arguments, the user's own files."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from slurm.array_job import ArrayJob
+from slurm.calls import ArrayCall, Call
+from slurm.errors import SerializationError
+from slurm.identity import is_importable, main_module, refer_to
+from slurm.job import Job
+from slurm.job_dir import ITEMS, PAYLOAD, USER_MODULE, USER_SCRIPT
+from slurm.rendering import Environment
+from slurm.serialization import (
+    MAIN_ALIAS,
+    JobResultPlaceholder,
+    MainModule,
+    Payload,
+    dump_arguments,
+    dump_payload,
+    names_main,
+)
+
+if TYPE_CHECKING:
+    from slurm.cluster import Cluster
+    from slurm.dependencies import Upstream
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """Files for the job directory, and the jobs found among the arguments, for each item of its own."""
+
+    files: dict[str, bytes]
+    found: tuple[tuple[Upstream, ...], ...]
+
+
+def pack(call: Call, cluster: Cluster, environment: Environment) -> Parcel:
+    """Everything that `call` needs on the node. Raises `SerializationError`."""
+    function = refer_to(call.task.unwrapped)
+    main = main_module()
+    pickled: list[bytes] = []
+    found: list[tuple[Upstream, ...]] = []
+    by_value = function.kind == "value"
+    for args, kwargs in call.arguments:
+        jobs: list[Upstream] = []
+        data, took_cloudpickle = dump_arguments(
+            args, dict(kwargs), _Placeholders(jobs), main_travels=main is not None
+        )
+        by_value = by_value or took_cloudpickle
+        pickled.append(data)
+        found.append(tuple(jobs))
+    if by_value:
+        _require_same_python(call.task.name, cluster)
+    needs_main = function.kind == "script" or MAIN_ALIAS in sys.modules
+    needs_main = needs_main or any(names_main(data) for data in pickled)
+    payload = Payload(
+        function,
+        b"" if isinstance(call, ArrayCall) else pickled[0],
+        main if needs_main else None,
+        children=cluster.children_config() if call.task._is_workflow else {},
+        items=_places(pickled) if isinstance(call, ArrayCall) else (),
+    )
+    files = _travelling(payload, environment, cluster)
+    if isinstance(call, ArrayCall):
+        files[ITEMS] = b"".join(pickled)
+    return Parcel(files, tuple(found))
+
+
+class _Placeholders:
+    """Knows what stands for a job or an array in pickled arguments, and notes which it has met."""
+
+    def __init__(self, met: list[Upstream]) -> None:
+        self.met = met
+
+    def __call__(self, value: Any) -> JobResultPlaceholder | None:
+        if isinstance(value, Job):
+            self.met.append(value)
+            return JobResultPlaceholder(value.id, value.job_dir)
+        if isinstance(value, ArrayJob):
+            self.met.append(value)
+            return JobResultPlaceholder(value.id, value.job_dir, len(value))
+        return None
+
+
+def _places(parts: Sequence[bytes]) -> tuple[tuple[int, int], ...]:
+    """Where each part begins and ends when they stand behind each other."""
+    ends = [0]
+    for part in parts:
+        ends.append(ends[-1] + len(part))
+    return tuple(zip(ends, ends[1:]))
+
+
+def _require_same_python(name: str, cluster: Cluster) -> None:
+    there = cluster.backend.host().python
+    if there[:2] != sys.version_info[:2]:
+        raise SerializationError(
+            f"{name} or one of its arguments can only be sent by value, which needs the same Python "
+            f"there and here: the cluster has {there[0]}.{there[1]}, this is "
+            f"{sys.version_info[0]}.{sys.version_info[1]}. Define it in a module or script file"
+        )
+
+
+def _travelling(payload: Payload, environment: Environment, cluster: Cluster) -> dict[str, bytes]:
+    """The payload as the node will see it, and the user's own files that go with it."""
+    files = {}
+    own: list[str] = []
+    function, main = payload.function, payload.main
+    if cluster.backend.shares_filesystem:
+        own = _own_sys_path()
+        if function.source and is_importable(function.module):
+            function = replace(function, source="")
+    if function.source:
+        files[USER_MODULE] = Path(function.source).read_bytes()
+        function = replace(function, source=USER_MODULE)
+    if main is not None and main.path:
+        files[USER_SCRIPT] = Path(main.path).read_bytes()
+        main = MainModule(path=USER_SCRIPT)
+    sys_path = (*environment.pythonpath, *own)
+    payload = replace(payload, function=function, main=main, sys_path=sys_path)
+    return {PAYLOAD: dump_payload(payload), **files}
+
+
+def _own_sys_path() -> list[str]:
+    """What this process imports from beside its interpreter's own folders."""
+    prefixes = tuple({os.path.realpath(p) + os.sep for p in (sys.prefix, sys.base_prefix)})
+    entries = (os.path.abspath(entry) for entry in sys.path)
+    return [path for path in entries if not (os.path.realpath(path) + os.sep).startswith(prefixes)]
