@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 LEAST_WIDTH = 3
@@ -39,7 +40,7 @@ class ArrayLayout:
         """How many array tasks there are."""
         return -(-self.count // self.pack)
 
-    @property
+    @functools.cached_property
     def pieces(self) -> tuple[Piece, ...]:
         """The submissions it takes."""
         size = self.tasks if self.tasks <= self.largest else self._piece_size

@@ -5,9 +5,14 @@ from __future__ import annotations
 import queue
 import time
 from collections.abc import Iterable, Iterator
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from slurm.job import Job
+from slurm.outcome import fetch_outcomes
+
+if TYPE_CHECKING:
+    from slurm.array_job import ArrayJob
+    from slurm.cluster import Cluster
 
 T = TypeVar("T")
 
@@ -31,15 +36,20 @@ def as_completed(jobs: Iterable[Job[T]], timeout: float | None = None) -> Iterat
             raise TimeoutError(f"{left} of {len(waiting)} jobs have not ended") from None
 
 
-def gather(*jobs: Job[Any], return_exceptions: bool = False) -> list[Any]:
-    """The results of all jobs, in the order in which they were given.
+def gather(*jobs: Job[Any] | ArrayJob[Any], return_exceptions: bool = False) -> list[Any]:
+    """The results of all jobs, in the order in which they were given; an array's are a list.
 
-    Waits for all of them. Raises the exception of the first one in that order that has none; with
-    `return_exceptions` its exception stands in its place instead.
+    Waits for all of them, and reads their results together. Raises the exception of the first one
+    in that order that has none; with `return_exceptions` its exception stands in its place instead.
     """
+    by_cluster: dict[Cluster, list[Job[Any]]] = {}
     for job in jobs:
         job.wait()
+        if isinstance(job, Job):
+            by_cluster.setdefault(job.cluster, []).append(job)
+    for alike in by_cluster.values():
+        fetch_outcomes(alike)
     if not return_exceptions:
-        return [job.get_result() for job in jobs]
+        return [job.result() for job in jobs]
     errors = [job.exception() for job in jobs]
-    return [job.get_result() if error is None else error for job, error in zip(jobs, errors)]
+    return [job.result() if error is None else error for job, error in zip(jobs, errors)]

@@ -81,13 +81,13 @@ class SlurmTask(Generic[P, R]):
 
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
         """Submit a job that calls the function. Raises `NoActiveContext` where no cluster is active."""
-        return self._context("(...)").submit_call(self._call(args, kwargs))
+        return self._context("()").submit_call(self._call(args, kwargs))
 
     def _context(self, call: str) -> SubmissionContext:
         context = get_active_context()
         if context is None:
             raise NoActiveContext(
-                f"{self.name}{call.replace('...', '')} was called outside a cluster's context. Call it "
+                f"{self.name}{call} was called outside a cluster's context. Call it "
                 f"inside 'with Cluster(...) as cluster:' or a workflow, name the cluster with "
                 f"{self.name}.submit(cluster=...)(...), or run the plain function with "
                 f"{self.name}.unwrapped(...)"
@@ -146,7 +146,7 @@ class SlurmTask(Generic[P, R]):
         Raises `NoActiveContext` where no cluster is active, `ConfigError` for no items, ``TypeError``
         naming the item that does not fit the function. See `ArrayJob` for when it is submitted.
         """
-        context = self._context("map(...)")
+        context = self._context(".map()")
         return context.map_call(self._array_call(items, max_concurrent, pack))
 
     def with_options(self, **sbatch_options: Any) -> SlurmTask[P, R]:

@@ -65,6 +65,7 @@ class FakeBackend(BackendBase):
         self.cancelled: list[str] = []
         self.reads: list[list[str]] = []
         self.max_array_size = 1001
+        self.refuse_from = 0
         self.said: dict[str, Observation] = {}
         self.files: dict[str, bytes] = {}
         self.refusal: SlurmError | None = None
@@ -116,11 +117,13 @@ class FakeBackend(BackendBase):
         return Host("/home/me", "me", self.python, sys.executable)
 
     def submit_jobs(self, requests: Sequence[JobRequest], **where: Any) -> list[Submitted]:
-        self.requests += requests
-        if self.refusal is not None:
-            return [Submitted(error=self.refusal) for _ in requests]
-        first = len(self.requests) - len(requests) + 1
-        return [Submitted(str(first + i), r.job_dir) for i, r in enumerate(requests)]
+        return [self._submit(request) for request in requests]
+
+    def _submit(self, request: JobRequest) -> Submitted:
+        self.requests.append(request)
+        if self.refusal is not None and len(self.requests) >= self.refuse_from:
+            return Submitted(error=self.refusal)
+        return Submitted(str(len(self.requests)), request.job_dir)
 
     def limits(self) -> Mapping[str, int]:
         return {"max_array_size": self.max_array_size}

@@ -33,13 +33,18 @@ def execute(request: JobRequest, env: Mapping[str, str]) -> subprocess.Completed
     return subprocess.run(
         ["bash", str(directory / request.script)],
         cwd=directory,
-        env={**os.environ, "SLURM_JOB_ID": "7", "SLURM_JOB_NAME": "job", **env},
+        env=environment_of_a_job(env),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
+
+
+def environment_of_a_job(more: Mapping[str, str]) -> dict[str, str]:
+    """What a scheduler would have a job see."""
+    return {**os.environ, "SLURM_JOB_ID": "7", "SLURM_JOB_NAME": "job", **more}
 
 
 def result_of(run: JobRun) -> Any:
