@@ -116,6 +116,8 @@ def dump_arguments(
         data = _dump(pickle.Pickler, (args, kwargs), placeholder_of)
         if main_travels or not names_main(data):
             return data, False
+    except errors.SlurmError:  # an array among the arguments is submitted now
+        raise
     except Exception:  # noqa: BLE001 - __reduce__ is the user's and may raise anything; see below
         pass
     import cloudpickle
@@ -130,6 +132,8 @@ def dump_arguments(
 
     try:
         return _dump(ByValue, (args, kwargs), placeholder_of), True
+    except errors.SlurmError:
+        raise
     except Exception as error:
         raise errors.SerializationError(f"an argument cannot be pickled: {error}") from error
 

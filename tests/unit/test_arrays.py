@@ -234,6 +234,14 @@ def test_cancelling_names_the_array_only(active: Cluster, backend: FakeBackend) 
     assert backend.cancelled == ["1"]
 
 
+def test_an_array_that_is_refused_is_refused_as_an_argument_too(
+    active: Cluster, backend: FakeBackend
+) -> None:
+    backend.refusal = SubmissionRefused("no such partition")
+    with pytest.raises(SubmissionRefused, match="scale: no such partition"):
+        total(scale.map([1]))
+
+
 # --- dependencies --------------------------------------------------------------------------------
 
 
