@@ -26,13 +26,17 @@ TEXT = (
 )
 
 
-def make(backend_type: str, options: Mapping[str, Any]) -> BackendBase:
+def make(backend: str | BackendBase, options: Mapping[str, Any]) -> BackendBase:
     """The backend of that name. Raises `ConfigError` for an option that it does not take."""
-    if backend_type == "local":
+    if isinstance(backend, BackendBase):
+        if options:
+            raise ConfigError(f"{name_of(backend)} is made already, and takes no {sorted(options)}")
+        return backend
+    if backend == "local":
         from slurm.api.local import LocalBackend
 
         return _construct(LocalBackend, options)
-    if backend_type == "ssh":
+    if backend == "ssh":
         from slurm.api.ssh import SSHCommandBackend
 
         return _construct(SSHCommandBackend, options)
@@ -41,19 +45,22 @@ def make(backend_type: str, options: Mapping[str, Any]) -> BackendBase:
     return _construct(SlurmCliBackend, options)
 
 
-def check(backend_type: object) -> None:
-    """Raises `ConfigError` for a backend that does not exist."""
-    if not isinstance(backend_type, str) or backend_type not in POLL_INTERVALS:
-        near = suggestion(str(backend_type), POLL_INTERVALS)
+def name_of(backend: object) -> str:
+    """What the backend is called. Raises `ConfigError` for one that does not exist."""
+    if isinstance(backend, BackendBase):
+        return type(backend).__name__
+    if not isinstance(backend, str) or backend not in POLL_INTERVALS:
+        near = suggestion(str(backend), POLL_INTERVALS)
         known = ", ".join(POLL_INTERVALS)
-        raise ConfigError(f"backend {backend_type!r} does not exist{near}; choose from {known}")
+        raise ConfigError(f"backend {backend!r} does not exist{near}; choose from {known}")
+    return backend
 
 
 def poll_intervals(
     backend_type: str, shortest: float | None, longest: float | None
 ) -> tuple[float, float]:
     """Both intervals in seconds, the backend's own where they were not given. Raises `ConfigError`."""
-    lower, upper = POLL_INTERVALS[backend_type]
+    lower, upper = POLL_INTERVALS.get(backend_type, POLL_INTERVALS["slurm"])
     for name, given in (("poll_interval_min", shortest), ("poll_interval_max", longest)):
         if given is not None:
             check_positive(name, given)

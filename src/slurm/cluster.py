@@ -43,7 +43,7 @@ _entered: contextvars.ContextVar[tuple[contextvars.Token[Any], ...]] = contextva
 
 
 class Cluster:
-    """A place to run jobs: ``local`` (this machine), ``slurm`` (a login node) or ``ssh``.
+    """A place to run jobs: ``local`` (this machine), ``slurm`` (a login node), ``ssh``, or a `BackendBase`.
 
     - `job_base_dir`: where job directories go, on the cluster; ``~`` is the home there. Default ``~/slurm_jobs``.
     - `packaging`: how user code gets there (``"none"``, or a mapping with ``type``).
@@ -60,7 +60,7 @@ class Cluster:
 
     def __init__(
         self,
-        backend_type: str = "local",
+        backend_type: str | BackendBase = "local",
         *,
         job_base_dir: str | os.PathLike[str] | None = None,
         packaging: PackagingConfig = None,
@@ -70,22 +70,21 @@ class Cluster:
         poll_interval_max: float | None = None,
         **backend_options: Any,
     ) -> None:
-        self.backend_type = backend_type
+        self.backend_type = backends.name_of(backend_type)
         self.packaging = packaging
         strategy_of(packaging)
-        backends.check(backend_type)
         self.submit_defaults = normalise(submit or {})
         for name, value in (("job_base_dir", job_base_dir), ("python", python)):
             if value is not None:
                 check_text(name, value)
         self._base = os.fspath(job_base_dir or DEFAULT_BASE)
-        if backend_type != "ssh" and not self._base.startswith("~"):
+        if self.backend_type != "ssh" and not self._base.startswith("~"):
             self._base = os.path.abspath(self._base)  # a later chdir must not move it
         self._client = os.urandom(8).hex()
-        self.python = python or ("python3" if backend_type == "ssh" else sys.executable)
+        self.python = python or ("python3" if self.backend_type == "ssh" else sys.executable)
         self._backend_options = dict(backend_options)
         self.poll_intervals = backends.poll_intervals(
-            backend_type, poll_interval_min, poll_interval_max
+            self.backend_type, poll_interval_min, poll_interval_max
         )
         self.backend: BackendBase = backends.make(backend_type, self._options_of_backend())
         self._process = os.getpid()
@@ -287,6 +286,8 @@ class Cluster:
         """Equal for clusters on which a job id means the same job."""
         if self.backend_type == "local":
             return ("local", self._local_options()["state_dir"])
+        if self.backend_type not in backends.POLL_INTERVALS:
+            return (self.backend_type, id(self.backend))
         names = ("hostname", "port", "username", "config_file")
         return (self.backend_type, *(self._backend_options.get(name) for name in names))
 

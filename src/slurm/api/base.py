@@ -100,6 +100,8 @@ FilePart = Union[bytes, tuple[str, int, int]]
 class BackendBase(abc.ABC):
     """A way to reach a scheduler and its file system. Knows jobs and files, never tasks.
 
+    Derive from it, and give ``Cluster(MyBackend(...))``, to reach another one.
+
     Every method may raise `TransportError` (the connection), `SchedulerUnreachable` (Slurm gave no
     answer) or `RemoteFileError`; none of them says anything about a job's state.
     """
@@ -123,6 +125,12 @@ class BackendBase(abc.ABC):
         their runners tell it that they have finished, `archive` the SDK's code they run with.
         """
 
+    def submit_job(
+        self, request: JobRequest, *, base: str, events: str, archive: Archive
+    ) -> Submitted:
+        """`submit_jobs` for one request."""
+        return self.submit_jobs([request], base=base, events=events, archive=archive)[0]
+
     @abc.abstractmethod
     def limits(self) -> Mapping[str, int]:
         """What bounds a submission: ``max_array_size``, above any index of an array's tasks."""
@@ -131,9 +139,17 @@ class BackendBase(abc.ABC):
     def query_jobs(self, job_ids: Sequence[str]) -> list[Observation]:
         """What the scheduler says of these jobs, all in one query; ``absent`` for those it does not name."""
 
+    def get_job_status(self, job_id: str) -> Observation:
+        """`query_jobs` for one job."""
+        return self.query_jobs([job_id])[0]
+
     @abc.abstractmethod
     def cancel_jobs(self, job_ids: Sequence[str]) -> None:
         """Cancel these jobs; one that has ended already is no error."""
+
+    def cancel_job(self, job_id: str) -> None:
+        """`cancel_jobs` for one job."""
+        self.cancel_jobs([job_id])
 
     @abc.abstractmethod
     def wait_events(
