@@ -220,9 +220,20 @@ class Tracker:
         packed = job.element is not None and job.element.packed
         if packed or expected.state is JobState.UNKNOWN:
             state = self._word_of_result(job)
+            if state is JobState.UNKNOWN and not packed and self._never_started(job):
+                state = JobState.CANCELLED
             if state is not JobState.UNKNOWN or not packed:
                 return replace(seen, source="result", state=state)
         return seen
+
+    def _never_started(self, job: Job[Any]) -> bool:
+        """Whether an element that nobody knows was cancelled while it waited.
+
+        Slurm forgets such an element at once and without a word in its accounting, though not the
+        array; an element that has started has written its metadata.
+        """
+        waiting = job.element is not None and job.status.state is JobState.PENDING
+        return waiting and not self.backend.file_exists(job.directory.metadata)
 
     def _note(self, job: Job[Any], seen: Observation) -> None:
         """One observation at a time: a look that took long must not undo what was seen meanwhile."""

@@ -15,7 +15,14 @@ from tests.unit.fakes import DEADLINE, FakeBackend, job_on
 
 from slurm import ArrayJob, Cluster, Job, gather, task
 from slurm.dependencies import option_of
-from slurm.errors import ConfigError, NoActiveContext, SubmissionError, SubmissionRefused
+from slurm.errors import (
+    ConfigError,
+    JobCancelled,
+    JobLost,
+    NoActiveContext,
+    SubmissionError,
+    SubmissionRefused,
+)
 from slurm.serialization import load_arguments, load_payload
 
 
@@ -373,6 +380,15 @@ def test_items_of_a_pack_end_each_by_itself(active: Cluster, backend: FakeBacken
     backend.say("1_0", "TIMEOUT")
     assert array.wait(DEADLINE)
     assert [str(job.get_status()) for job in array] == ["COMPLETED", "COMPLETED", "TIMEOUT"]
+
+
+def test_an_element_that_slurm_forgot_while_it_waited_was_cancelled(
+    active: Cluster, backend: FakeBackend
+) -> None:
+    waiting, started = scale.map(range(2))
+    backend.files[started.directory.metadata] = b"{}"
+    assert isinstance(waiting.exception(DEADLINE), JobCancelled)
+    assert isinstance(started.exception(DEADLINE), JobLost)
 
 
 def test_what_can_never_start_is_cancelled_in_one_go(active: Cluster, backend: FakeBackend) -> None:

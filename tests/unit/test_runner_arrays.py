@@ -19,6 +19,7 @@ from slurm.serialization import load_envelope, open_envelope
 @task
 def describe(number: int, job: JobContext) -> tuple[int, str, str]:
     print("item", number)
+    Path("own").write_text(str(number))
     if number == 13:
         raise ValueError("unlucky")
     return number * number, job.job_id, job.job_dir.name
@@ -40,6 +41,7 @@ class Array:
         return subprocess.run(
             ["bash", str(self.script)],
             env=environment_of_a_job(env),
+            cwd=self.path,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -78,7 +80,8 @@ def test_a_task_runs_its_own_item_in_its_own_directory(mapped: Any) -> None:
         "completed",
         1,
     )
-    assert metadata["task_name"] == "describe"
+    assert (metadata["task_name"], metadata["parent_workflow"]) == ("describe", None)
+    assert (array.path / "tasks" / "001" / "own").read_text() == "6"
     assert "count" not in metadata
     assert not (array.path / "tasks" / "000" / "result.pkl").exists()
 

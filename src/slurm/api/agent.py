@@ -125,7 +125,9 @@ def update_json(path: str, changes: Dict[str, Any]) -> None:
     folder, name = os.path.split(path)
     with Locked(os.path.join(folder, "." + name + ".lock")):
         content = read_json(path) or {}
-        content.update({key: value for key, value in changes.items() if value is not None})
+        for key, value in changes.items():
+            if value is not None or key not in content:
+                content[key] = value
         _write_json(path, content)
 
 

@@ -51,6 +51,7 @@ def run_array_task(path: str, first: int, count: int, pack: int) -> int:
     work = Work(JobDirectory(path), array)
     metadata = element_metadata(read_json(array.metadata) or {})
     token = os.environ.get("SLURM_SDK_TOKEN", "")
+    at_home = os.path.realpath(os.getcwd()) == os.path.realpath(path)  # and not where --chdir said
     status = 0
     for item in layout.items_of_task(first + int(os.environ["SLURM_ARRAY_TASK_ID"])):
         directory = array.element(layout.name(item))
@@ -58,6 +59,8 @@ def run_array_task(path: str, first: int, count: int, pack: int) -> int:
             continue
         os.environ["JOB_DIR"] = directory.path
         make_private_directory(directory.path)
+        if at_home:  # relative paths mean an item's own files, as they mean a job's
+            os.chdir(directory.path)
         work.item = item
         more = {**metadata, "token": f"{token}_{item}", "array_index": item}
         status |= _run(directory, work.call, more, f"{token}_{item}")
