@@ -1,14 +1,32 @@
-"""Which cluster a task call submits to."""
+"""Which cluster a task call submits to.
+
+The active context is a context variable, so asyncio tasks have their own. New threads begin with an
+empty set of context variables; so that ``with cluster:`` reaches them all the same, `Thread.start`
+and `ThreadPoolExecutor.submit` are wrapped when a context is first set, for the rest of the process:
+
+- a thread sees what was active where it was started, and keeps it when it outlives the block, as a
+  copied context variable would;
+- a function in a `ThreadPoolExecutor` sees what was active where it was submitted, or nothing if
+  nothing was; so do `asyncio.to_thread` and ``loop.run_in_executor``, which submit to one;
+- threads of a `multiprocessing.pool.ThreadPool` see what was active where the pool was made;
+- threads that are not `threading.Thread` see nothing.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
-from typing import TYPE_CHECKING, Any, Protocol
+import functools
+import threading
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from slurm.array_job import ArrayJob
     from slurm.calls import ArrayCall, TaskCall
     from slurm.job import Job
+
+R = TypeVar("R")
 
 
 class SubmissionContext(Protocol):
@@ -21,26 +39,109 @@ class SubmissionContext(Protocol):
         """The array of a mapped task, to be submitted on first use."""
 
 
+# Without a default: where it is not set, what the thread inherited is active.
 _active: contextvars.ContextVar[SubmissionContext | None] = contextvars.ContextVar(
-    "slurm_active_context", default=None
+    "slurm_active_context"
 )
+INHERITED = "_slurm_inherited_context"  # an attribute of threads
 
 
 def get_active_context() -> SubmissionContext | None:
     """The innermost active `Cluster` or `WorkflowContext`, None outside of all."""
-    return _active.get()
+    try:
+        return _active.get()
+    except LookupError:
+        return getattr(threading.current_thread(), INHERITED, None)
 
 
 def set_active_context(
-    context: SubmissionContext,
+    context: SubmissionContext | None,
 ) -> contextvars.Token[SubmissionContext | None]:
-    """Make `context` the active one; the token restores what was before."""
+    """Make `context` the active one, None for none; the token restores what was before."""
+    with _wrapping:
+        _wrap_what_starts_threads()
     return _active.set(context)
 
 
 def reset_active_context(token: contextvars.Token[SubmissionContext | None]) -> None:
     """Restore the context that was active when `token` was made."""
     _active.reset(token)
+
+
+# --- threads -------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def activated(context: SubmissionContext | None) -> Iterator[None]:
+    """``with activated(context):`` makes it all that can be seen here; None hides every context."""
+    thread = threading.current_thread()
+    before = getattr(thread, INHERITED, None)
+    token = _active.set(context)
+    setattr(thread, INHERITED, context)  # for a copied context in which the variable is not set
+    try:
+        yield
+    finally:
+        setattr(thread, INHERITED, before)
+        _active.reset(token)
+
+
+def carrying(function: Callable[..., R]) -> Callable[..., R]:
+    """`function`, to be called anywhere with the context that is active now."""
+    return functools.partial(_call_in, get_active_context(), function)
+
+
+def _call_in(
+    context: SubmissionContext | None, function: Callable[..., R], /, *args: Any, **kwargs: Any
+) -> R:
+    with activated(context):
+        return function(*args, **kwargs)
+
+
+_wrapping = threading.Lock()
+
+
+@functools.lru_cache(maxsize=1)
+def _wrap_what_starts_threads() -> None:
+    """Once, and never undone: others may have wrapped it after us."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    _wrap(threading.Thread, "start", _inheriting)
+    _wrap(ThreadPoolExecutor, "submit", _submitting)
+
+
+def _wrap(owner: type, name: str, wrapper: Callable[..., Any]) -> None:
+    original = getattr(owner, name)
+
+    @functools.wraps(original)
+    def wrapped(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        return wrapper(self, original, *args, **kwargs)
+
+    setattr(owner, name, wrapped)
+
+
+def _inheriting(thread: threading.Thread, start: Callable[..., Any], /) -> Any:
+    # Python 3.14: a thread may be given the context variables it runs with, and these count.
+    if not isinstance(getattr(thread, "_context", None), contextvars.Context):
+        setattr(thread, INHERITED, get_active_context())
+    return start(thread)
+
+
+def _submitting(
+    pool: Any,
+    submit: Callable[..., Any],
+    function: Callable[..., Any],
+    /,
+    *args: Any,
+    **kwargs: Any,
+) -> Any:
+    # Python 3.14: the functions of an InterpreterPoolExecutor are pickled, and run among other modules.
+    bases = {base.__module__ for base in type(pool).__mro__}
+    if "concurrent.futures.interpreter" in bases:
+        return submit(pool, function, *args, **kwargs)
+    return submit(pool, carrying(function), *args, **kwargs)
+
+
+# --- scripts that are loaded on the node ---------------------------------------------------------
 
 
 _loading: contextvars.ContextVar[bool] = contextvars.ContextVar("slurm_loading", default=False)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from slurm import errors
+from slurm.context import carrying
 from slurm.dependencies import Dependency
 from slurm.job_dir import ArrayDirectory, JobDirectory
 from slurm.outcome import Outcome, fetch_outcome
@@ -214,13 +215,13 @@ class Job(_Promise, Generic[T]):
     def add_done_callback(self, function: Callable[[Job[T]], object]) -> None:
         """Have `function` called with this job when it has ended; at once if it has already.
 
-        It is called in the thread that watches the cluster and should be quick. What it raises is
-        logged.
+        It is called in the thread that watches the cluster and should be quick; the context that is
+        active now is active there. What it raises is logged.
         """
         self.cluster.tracker.watch(self)
         with self._callbacks_changing:
             if not self._news.is_set():
-                self._callbacks.append(function)
+                self._callbacks.append(carrying(function))
                 return
         self._call_back(function)
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from slurm.api.base import BackendBase
+from slurm.context import activated
 from slurm.errors import RemoteFileError, RemoteFileMissing, ResultCorrupted, SlurmError
 from slurm.job import Job
 from slurm.job_dir import parse_event
@@ -70,7 +71,8 @@ class Tracker:
                 return
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="slurm-tracker", daemon=True)
-                self._thread.start()
+                with activated(None):  # whatever is active where the first job is watched
+                    self._thread.start()
             self._changed.notify_all()
 
     def hurry(self) -> None:

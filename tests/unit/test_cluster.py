@@ -41,15 +41,6 @@ def test_contexts_nest_and_end(fake_cluster: Cluster) -> None:
     other.close()
 
 
-def test_a_context_is_its_threads_own(fake_cluster: Cluster) -> None:
-    found: list[Any] = []
-    with fake_cluster:
-        thread = threading.Thread(target=lambda: found.append(get_active_context()))
-        thread.start()
-        thread.join()
-    assert found == [None]
-
-
 def test_futures_resolve_outside_of_the_context(
     fake_cluster: Cluster, backend: FakeBackend
 ) -> None:
