@@ -50,7 +50,6 @@ NOT_AN_OPTION = {
     "quiet": "sbatch's answer is read by the SDK",
 }
 
-MEMORY = _words("mem mem-per-cpu mem-per-gpu")
 TIME_FORMATS = (
     "give minutes as a number, a timedelta, or text: minutes, minutes:seconds, "
     "hours:minutes:seconds, days-hours, days-hours:minutes, days-hours:minutes:seconds, UNLIMITED"
@@ -88,25 +87,6 @@ def normalise(options: Mapping[str, object]) -> dict[str, str]:
         except InvalidOption as error:
             shown = " ".join(repr(value).split())[:80]
             raise InvalidOption(f"option {key}={shown}: {error}") from None
-    return result
-
-
-def overlay(*layers: Mapping[str, str]) -> dict[str, str]:
-    """Options of several layers, a later one over an earlier one; what excludes each other included.
-
-    sbatch refuses ``--mem`` beside ``--mem-per-cpu``, and ignores ``--ntasks-per-node`` beside
-    ``--ntasks=1``: an option that a later layer gives takes the place of those it cannot stand beside.
-
-    >>> overlay({"mem": "1G", "time": "10"}, {"mem-per-cpu": "2G"})
-    {'time': '10', 'mem-per-cpu': '2G'}
-    """
-    result: dict[str, str] = {}
-    for layer in layers:
-        displaced = MEMORY if MEMORY & layer.keys() else frozenset()
-        if any(name.startswith("ntasks-per-") for name in layer):
-            displaced |= {"ntasks"}
-        result = {name: value for name, value in result.items() if name not in displaced}
-        result.update(layer)
     return result
 
 

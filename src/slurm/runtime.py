@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-import ast
-import inspect
+import datetime
+import functools
 import os
-import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from slurm.binding import CallBinder
+from slurm.deadline import ask_end_time, end_time_of
 from slurm.job_dir import SHARED, own_job_id
+from slurm.node_list import expand_node_list, expand_task_counts
+
+# Above what services use and below what Linux gives to outgoing connections.
+FIRST_PORT, PORTS = 20000, 10000
+
+_asked_end_time = functools.lru_cache(maxsize=1)(ask_end_time)
 
 
 @dataclass(frozen=True)
@@ -20,6 +29,21 @@ class JobContext:
 
     Injected into a task that annotates a parameter with this type; see "OUTPUT ENVIRONMENT
     VARIABLES" of Slurm's ``sbatch`` manual for the variables behind the fields.
+
+    - `rank`, `local_rank`, `node_rank`: of this process among all of the job, among those on its node,
+      and of its node. All are 0 for a task's function; they count in what it starts with ``srun``.
+    - `ntasks`, `local_world_size`: how many processes there are in all, and on this node.
+    - `cpus_on_node`: the cpus of the job on this node; `gpus`: the devices it may use here.
+    - `array_job_id`, `array_task_id`: in an array, Slurm's numbers; `array_index`: the item's place
+      among those that were mapped. None outside of one.
+    - `attempt`: 1, and one more for each requeue.
+    - `end_time`: when the time limit is reached, in Unix seconds; see `deadline`.
+
+    >>> job = JobContext("12", "train", Path("/jobs/12"), node_list="c[1-2]", num_nodes=2)
+    >>> job.hostnames
+    ['c1', 'c2']
+    >>> job.torchrun_args(nproc_per_node=4)[:3]
+    ['--nnodes=2', '--nproc-per-node=4', '--rdzv-id=12']
     """
 
     job_id: str
@@ -31,6 +55,16 @@ class JobContext:
     ntasks: int = 1
     cpus_per_task: int = 1
     attempt: int = 1
+    rank: int = 0
+    local_rank: int = 0
+    node_rank: int = 0
+    local_world_size: int = 1
+    cpus_on_node: int = 1
+    gpus: tuple[str, ...] = ()
+    array_job_id: str | None = None
+    array_task_id: int | None = None
+    array_index: int | None = None
+    end_time: float | None = None
 
     @property
     def shared_dir(self) -> Path:
@@ -39,122 +73,171 @@ class JobContext:
         path.mkdir(mode=0o700, exist_ok=True)
         return path
 
+    # Time
+
+    @property
+    def deadline(self) -> datetime.datetime | None:
+        """When the job reaches its time limit, in UTC; None without a limit, or when nobody can tell.
+
+        As it was when the job started. Where Slurm does not say so in the environment (22.05 does
+        not), the scheduler is asked, once.
+        """
+        end = self.end_time
+        if end is None:
+            end = _asked_end_time(self.job_id)
+        if end == float("inf"):
+            return None
+        return datetime.datetime.fromtimestamp(end, datetime.timezone.utc)
+
+    @property
+    def time_left(self) -> float | None:
+        """Seconds until `deadline`, not below zero; None without one."""
+        deadline = self.deadline
+        return None if deadline is None else max(0.0, deadline.timestamp() - time.time())
+
+    # Several nodes
+
+    @property
+    def world_size(self) -> int:
+        """How many processes the job has in all; the same as `ntasks`."""
+        return self.ntasks
+
+    @property
+    def hostnames(self) -> list[str]:
+        """The job's nodes by name, the one that runs the task's function first."""
+        return expand_node_list(self.node_list)
+
+    @property
+    def master_addr(self) -> str:
+        """Where the processes of this job meet: its first node; on a single node the loopback address."""
+        return self.hostnames[0] if self.num_nodes > 1 else "127.0.0.1"
+
+    @property
+    def master_port(self) -> int:
+        """A port for it: the same on every node and in every attempt, another for the next job."""
+        numbers = re.findall(r"[0-9]+", self.job_id)
+        return FIRST_PORT + sum(map(int, numbers)) % PORTS
+
+    def distributed_environment(self) -> dict[str, str]:
+        """The variables with which ``torch.distributed`` and its like find each other (``env://``).
+
+        They are those of this process: in a program that ``srun`` starts for every rank, call it
+        there. See `torchrun_args` for a launcher that does this by itself.
+        """
+        return {
+            "MASTER_ADDR": self.master_addr,
+            "MASTER_PORT": str(self.master_port),
+            "WORLD_SIZE": str(self.ntasks),
+            "RANK": str(self.rank),
+            "LOCAL_RANK": str(self.local_rank),
+            "LOCAL_WORLD_SIZE": str(self.local_world_size),
+            "NODE_RANK": str(self.node_rank),
+        }
+
+    def torchrun_args(self, nproc_per_node: int | None = None) -> list[str]:
+        """The options of ``torchrun``, the same on every node, where each finds its own rank.
+
+        `nproc_per_node` is how many processes it starts on each: by default one for every one of
+        `gpus`, and one where there are none.
+        """
+        return [
+            f"--nnodes={self.num_nodes}",
+            f"--nproc-per-node={nproc_per_node or len(self.gpus) or 1}",
+            f"--rdzv-id={self.job_id}",
+            "--rdzv-backend=c10d",
+            f"--rdzv-endpoint={self.master_addr}:{self.master_port}",
+        ]
+
+    def srun_args(self) -> list[str]:
+        """What to put before a command to run it once on every node, with all that the job has there.
+
+        Empty on a single node: there the command alone does. When it fails on one node, Slurm ends it
+        on the others.
+
+        >>> job = JobContext("12", "train", Path("/jobs/12"), num_nodes=2, cpus_on_node=8)
+        >>> " ".join([*job.srun_args(), "hostname"])
+        'srun --nodes=2 --ntasks=2 --ntasks-per-node=1 --cpus-per-task=8 --kill-on-bad-exit=1 hostname'
+        """
+        if self.num_nodes == 1:
+            return []
+        return [
+            "srun",
+            f"--nodes={self.num_nodes}",
+            f"--ntasks={self.num_nodes}",
+            "--ntasks-per-node=1",
+            f"--cpus-per-task={self.cpus_on_node}",
+            "--kill-on-bad-exit=1",
+        ]
+
 
 def current_job_context(environ: Mapping[str, str] = os.environ) -> JobContext:
-    """The context of the job this process runs in. Raises ``RuntimeError`` outside of a job."""
+    """The context of the job this process runs in, in any thread and in what the job starts.
+
+    Raises ``RuntimeError`` outside of a job.
+    """
     if "SLURM_JOB_ID" not in environ or "JOB_DIR" not in environ:
         raise RuntimeError("current_job_context() works inside a job only: SLURM_JOB_ID is not set")
+
+    def number(name: str, default: int) -> int:
+        return int(environ.get(name) or default)
+
+    nodes, node_rank = number("SLURM_JOB_NUM_NODES", 1), number("SLURM_NODEID", 0)
+    counts = expand_task_counts(
+        environ.get("SLURM_STEP_TASKS_PER_NODE") or environ.get("SLURM_TASKS_PER_NODE", "")
+    )
+    cpus_per_task = number("SLURM_CPUS_PER_TASK", 1)
+    array_task = environ.get("SLURM_ARRAY_TASK_ID")
+    index = environ.get("SLURM_SDK_ARRAY_INDEX")
     return JobContext(
         job_id=own_job_id(environ) or environ["SLURM_JOB_ID"],
         job_name=environ.get("SLURM_JOB_NAME", ""),
         job_dir=Path(environ["JOB_DIR"]),
         partition=environ.get("SLURM_JOB_PARTITION", ""),
         node_list=environ.get("SLURM_JOB_NODELIST", ""),
-        num_nodes=int(environ.get("SLURM_JOB_NUM_NODES", "1")),
-        ntasks=int(environ.get("SLURM_NTASKS", "1")),
-        cpus_per_task=int(environ.get("SLURM_CPUS_PER_TASK", "1")),
-        attempt=int(environ.get("SLURM_RESTART_COUNT", "0")) + 1,
+        num_nodes=nodes,
+        ntasks=number("SLURM_NTASKS", nodes * number("SLURM_NTASKS_PER_NODE", 1)),
+        cpus_per_task=cpus_per_task,
+        attempt=number("SLURM_RESTART_COUNT", 0) + 1,
+        rank=number("SLURM_PROCID", 0),
+        local_rank=number("SLURM_LOCALID", 0),
+        node_rank=node_rank,
+        local_world_size=counts[node_rank] if node_rank < len(counts) else 1,
+        cpus_on_node=number("SLURM_CPUS_ON_NODE", cpus_per_task),
+        gpus=_gpus(environ),
+        array_job_id=environ.get("SLURM_ARRAY_JOB_ID"),
+        array_task_id=None if array_task is None else int(array_task),
+        array_index=None if index is None else int(index),
+        end_time=end_time_of(environ),
     )
 
 
-class CallBinder:
-    """Binds a call's arguments to a function, leaving out the parameters that are filled in on the node.
+def bind_job_context(
+    function: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    context: JobContext | None = None,
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments with which to call `function`, a `JobContext` filled in where it annotates one.
 
-    `injected`: parameter name -> `JobContext` or `WorkflowContext`, for parameters annotated so.
+    `context` is that of the job this process runs in unless given. Raises ``TypeError`` when the
+    function cannot be called like this, ``RuntimeError`` when it wants a context outside of a job.
+
+    >>> def train(job: JobContext, rate: float) -> str:
+    ...     return f"{job.job_id} at {rate}"
+    >>> args, kwargs = bind_job_context(train, [0.1], {}, JobContext("12", "train", Path("/jobs/12")))
+    >>> train(*args, **kwargs)
+    '12 at 0.1'
     """
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.signature = inspect.signature(function)
-        self.injected = dict(_injected(function, self.signature))
-
-    def check(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
-        """Raises ``TypeError`` when the function cannot be called like this."""
-        self._given(args, kwargs)
-
-    def needs_workflow(self) -> bool:
-        """Whether a `WorkflowContext` must be filled in: a parameter for one has no default."""
-        return any(
-            kind is not JobContext
-            and self.signature.parameters[name].default is inspect.Parameter.empty
-            for name, kind in self.injected.items()
-        )
-
-    def bind(
-        self, args: Sequence[Any], kwargs: Mapping[str, Any], contexts: Mapping[type, Any]
-    ) -> inspect.BoundArguments:
-        """The whole call, with a context from `contexts` for every parameter that wants one."""
-        given = self._given(args, kwargs).arguments
-        filled = {
-            name: contexts[kind]
-            for name, kind in self.injected.items()
-            if name not in given and contexts.get(kind) is not None
-        }
-        order = [name for name in self.signature.parameters if name in given or name in filled]
-        bound = self.signature.bind_partial()
-        bound.arguments.update((n, given[n] if n in given else filled[n]) for n in order)
-        bound.apply_defaults()  # a positional argument may stand behind one that was left out
-        return bound
-
-    def _given(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> inspect.BoundArguments:
-        kept = [
-            parameter
-            for name, parameter in self.signature.parameters.items()
-            if name not in self.injected or name in kwargs
-        ]
-        return self.signature.replace(parameters=_defaults_last(kept)).bind(*args, **kwargs)
+    binder = CallBinder(function)
+    if context is None and JobContext in binder.injected.values():
+        context = current_job_context()
+    bound = binder.bind(args, kwargs, {JobContext: context})
+    return bound.args, bound.kwargs
 
 
-def _defaults_last(parameters: list[inspect.Parameter]) -> list[inspect.Parameter]:
-    """Parameters with their context taken out, in an order that a signature accepts."""
-    return sorted(
-        parameters, key=lambda p: (p.kind, p.kind <= 1 and p.default is not inspect.Parameter.empty)
-    )
-
-
-def _injected(
-    function: Callable[..., Any], signature: inspect.Signature
-) -> Iterator[tuple[str, type]]:
-    from slurm.workflow import WorkflowContext
-
-    names = getattr(inspect.unwrap(function), "__globals__", {})
-    for name, parameter in signature.parameters.items():
-        for kind in (JobContext, WorkflowContext):
-            if _means(parameter.annotation, kind, names):
-                yield name, kind
-
-
-def _means(annotation: Any, kind: type, names: Mapping[str, Any]) -> bool:
-    """Whether an annotation is `kind`, or `kind` and None; also as text, of which any is allowed."""
-    if not isinstance(annotation, str):
-        return annotation is kind or kind in typing.get_args(annotation)
-    try:
-        expression = ast.parse(annotation.strip(), mode="eval").body
-    except SyntaxError:
-        return False
-    return any(_names(part, kind, names) for part in _alternatives(expression))
-
-
-def _alternatives(expression: ast.expr) -> Iterator[ast.expr]:
-    """The parts of ``A | B``, ``Optional[A]`` and ``Union[A, B]``; Python 3.9 evaluates no ``A | B``."""
-    if isinstance(expression, ast.BinOp):
-        yield from _alternatives(expression.left)
-        yield from _alternatives(expression.right)
-    elif isinstance(expression, ast.Subscript):
-        outer = ast.unparse(expression.value).split(".")[-1]
-        inner = expression.slice
-        if outer in ("Optional", "Union"):
-            yield from inner.elts if isinstance(inner, ast.Tuple) else [inner]
-    else:
-        yield expression
-
-
-def _names(expression: ast.expr, kind: type, names: Mapping[str, Any]) -> bool:
-    """Whether the expression is a name for `kind`: what it is bound to, else what it is called."""
-    text = ast.unparse(expression)
-    first, *rest = text.split(".")
-    if first not in names:
-        return text.split(".")[-1] == kind.__name__
-    found: Any = names[first]
-    for name in rest:
-        found = getattr(found, name, None)
-    return found is kind
+def _gpus(environ: Mapping[str, str]) -> tuple[str, ...]:
+    for name in ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"):
+        devices = environ.get(name, "")
+        if devices and devices != "NoDevFiles":  # which is how Slurm said "none" once
+            return tuple(devices.split(","))
+    return ()

@@ -24,7 +24,8 @@ from slurm.job_dir import (
     initial_metadata,
     piece_key,
 )
-from slurm.options import escape_filename_pattern, overlay
+from slurm.layers import overlay
+from slurm.options import escape_filename_pattern
 from slurm.packaging import strategy_of
 from slurm.payloads import Parcel, pack
 from slurm.rendering import Environment, ScriptSpec, render_job_script

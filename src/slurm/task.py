@@ -9,14 +9,15 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from slurm.binding import CallBinder
 from slurm.calls import ArrayCall, TaskCall, items_of
 from slurm.checks import check_count
 from slurm.context import get_active_context
 from slurm.dependencies import Dependency
 from slurm.errors import ConfigError, NoActiveContext
 from slurm.identity import refer_to
-from slurm.options import normalise, overlay
-from slurm.runtime import CallBinder
+from slurm.layers import overlay
+from slurm.options import normalise
 from slurm.serialization import MAIN_ALIAS, JobResultPlaceholder
 
 if TYPE_CHECKING:

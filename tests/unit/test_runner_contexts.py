@@ -29,7 +29,7 @@ def test_a_job_context_is_injected_by_its_annotation(
 ) -> None:
     run = run_job(getattr(tasks, name), 5, env=SLURM)
     job, number = result_of(run)
-    expected = JobContext("42", "mine", run.directory, "gpu", "", 1, 1, 4, 2)
+    expected = JobContext("42", "mine", run.directory, "gpu", "", 1, 1, 4, 2, cpus_on_node=4)
     assert (job, number) == (expected, 5)
 
 

@@ -66,16 +66,33 @@ def test_the_task_wins_over_the_cluster_and_the_cluster_over_the_defaults(
         ({"mem_per_cpu": "2G"}, "mem"),
         ({"mem_per_gpu": "2G"}, "mem"),
         ({"ntasks_per_node": 4}, "ntasks"),
+        ({"nodes": 2}, "ntasks"),
     ],
 )
 def test_a_default_gives_way_to_an_option_that_sbatch_takes_in_its_place(
     given: dict[str, Any], not_beside_it: str, fake_cluster: Cluster, tmp_path: Path
 ) -> None:
-    """sbatch refuses --mem beside --mem-per-cpu, and ignores --ntasks-per-node beside --ntasks=1."""
+    """sbatch refuses --mem beside --mem-per-cpu. Beside --ntasks=1 it ignores --ntasks-per-node, and
+    makes one node of --nodes=2."""
     assert not_beside_it not in fake_cluster.dry_run(plain.with_options(**given)).options
     site = Cluster("slurm", job_base_dir=tmp_path, submit=given)
     assert not_beside_it not in site.dry_run(plain).options
     site.close()
+
+
+def test_tasks_that_were_asked_for_stay_beside_nodes(fake_cluster: Cluster) -> None:
+    wide = plain.with_options(ntasks=4)
+    assert fake_cluster.dry_run(wide.with_options(nodes=2)).options["ntasks"] == "4"
+    assert fake_cluster.dry_run(plain.with_options(nodes=1)).options["ntasks"] == "1"
+
+
+def test_a_task_may_be_requeued_where_the_site_says_no(tmp_path: Path) -> None:
+    cluster = Cluster("slurm", job_base_dir=tmp_path, submit={"no_requeue": True})
+    options = cluster.dry_run(plain.with_options(requeue=True)).options
+    assert "no-requeue" in cluster.dry_run(plain).options
+    cluster.close()
+    assert "requeue" in options
+    assert "no-requeue" not in options
 
 
 def test_a_tasks_memory_takes_the_place_of_the_clusters(tmp_path: Path) -> None:

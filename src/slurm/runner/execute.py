@@ -57,7 +57,7 @@ def run_array_task(path: str, first: int, count: int, pack: int) -> int:
         directory = array.element(layout.name(item))
         if pack > 1 and os.path.exists(directory.result):
             continue
-        os.environ["JOB_DIR"] = directory.path
+        os.environ.update({"JOB_DIR": directory.path, "SLURM_SDK_ARRAY_INDEX": str(item)})
         make_private_directory(directory.path)
         if at_home:  # relative paths mean an item's own files, as they mean a job's
             os.chdir(directory.path)

@@ -11,9 +11,10 @@ from typing import Any
 
 from slurm import context
 from slurm.api.agent import write_atomic
+from slurm.binding import CallBinder
 from slurm.errors import SlurmError
 from slurm.job_dir import JobDirectory, own_job_id
-from slurm.runtime import CallBinder, JobContext, current_job_context
+from slurm.runtime import JobContext, current_job_context
 from slurm.workflow import WorkflowContext
 
 
