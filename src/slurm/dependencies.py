@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Union
 
+from slurm.errors import ConfigError
+
 if TYPE_CHECKING:
     from slurm.array_job import ArrayJob
     from slurm.job import Job
@@ -55,6 +57,12 @@ def option_of(dependencies: Sequence[Dependency], given: str = "", piece: int = 
     `piece` is which of an array's submissions it is for: each pairs with the same one of the other.
     """
     waiting = [one for one in dependencies if one.means_something]
+    if waiting and "?" in given:
+        jobs = ", ".join(job_id for one in waiting for job_id in one.ids)
+        raise ConfigError(
+            f"option dependency={given!r}: any of those cannot be joined with the jobs that this one "
+            f"waits for in any case ({jobs}); put them together with ','"
+        )
     parts = [given]
     for kind in TYPES:
         found = [one.ids for one in waiting if one.type == kind]
@@ -63,6 +71,13 @@ def option_of(dependencies: Sequence[Dependency], given: str = "", piece: int = 
     return ",".join(filter(None, parts))
 
 
-def records(dependencies: Iterable[Dependency]) -> list[dict[str, str]]:
-    """Dependencies as ``metadata.json`` holds them."""
-    return [{"job_id": job_id, "type": one.type} for one in dependencies for job_id in one.ids]
+def records(dependencies: Iterable[Dependency], given: str = "") -> list[dict[str, str]]:
+    """Dependencies as ``metadata.json`` holds them, what the user has `given` for the option included."""
+    own = [{"job_id": job_id, "type": one.type} for one in dependencies for job_id in one.ids]
+    parts = (part.split(":") for part in given.lower().replace("?", ",").split(","))
+    return own + [{"job_id": _plain(one), "type": kind} for kind, *ids in parts for one in ids]
+
+
+def _plain(job_id: str) -> str:
+    """The job, element or array of an id in ``--dependency``, which may say more: ``12+5``, ``12_*``."""
+    return job_id.partition("+")[0].partition("_*")[0].partition("_[")[0]

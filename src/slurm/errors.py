@@ -28,6 +28,8 @@
         |   +-- ResultMissing
         |   +-- ResultCorrupted
         |   +-- ResultNotSerializable     the value could not be pickled on the node
+        |   +-- ResultNotLoadable         the value cannot be unpickled here
+        |   +-- ResultTooLarge            there is not enough memory, or disk, for it
         +-- RemoteError                   the task raised something that cannot be rebuilt here
 
 The harness has its own below `SlurmError`: ``slurm.testing.errors.ClusterError``, `ClusterStartError`.
@@ -37,6 +39,12 @@ as its ``__cause__``. Timeouts of a wait are the built-in ``TimeoutError``.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from slurm.usage import Usage
 
 
 class SlurmError(Exception):
@@ -107,7 +115,10 @@ class JobFailed(JobError):
     """The job ended in a state other than COMPLETED.
 
     Attributes beside those of `JobError`: `state`, Slurm's word for how it ended; `exit_code` as
-    ``sacct`` prints it (``code:signal``); `stderr`, the last lines the job wrote there.
+    ``sacct`` prints it (``code:signal``); `stderr`, the last lines the job wrote there; `requested`,
+    what the job asked for, as options of a task; `used`, a `slurm.usage.Usage`: its ``elapsed``
+    seconds, the most memory that was seen (``max_rss``, bytes) and the ``nodes``, each as far as
+    the scheduler has it on record.
     """
 
     def __init__(
@@ -119,11 +130,17 @@ class JobFailed(JobError):
         state: str = "",
         exit_code: str = "",
         stderr: str = "",
+        requested: Mapping[str, str] | None = None,
+        used: Usage | None = None,
     ) -> None:
+        from slurm.usage import Usage
+
         super().__init__(message, job_id=job_id, job_dir=job_dir)
         self.state = state
         self.exit_code = exit_code
         self.stderr = stderr
+        self.requested = dict(requested or {})
+        self.used = used or Usage()
 
 
 class JobCancelled(JobFailed):
@@ -151,7 +168,23 @@ class JobLost(JobFailed):
 
 
 class DependencyFailed(JobFailed):
-    """The job never started because a job it depends on did not end as required."""
+    """The job never started because a job it depends on did not end as required.
+
+    Attributes beside those of `JobFailed`: `root_job_id`, the job at which that began, however many
+    lie in between; empty where it is not known.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        job_id: str = "",
+        job_dir: str = "",
+        state: str = "",
+        root_job_id: str = "",
+    ) -> None:
+        super().__init__(message, job_id=job_id, job_dir=job_dir, state=state)
+        self.root_job_id = root_job_id
 
 
 class ResultError(JobError):
@@ -168,6 +201,17 @@ class ResultCorrupted(ResultError):
 
 class ResultNotSerializable(ResultError):
     """The task returned a value that cannot be pickled."""
+
+
+class ResultNotLoadable(ResultError):
+    """The value cannot be unpickled on this side, for instance because its class is not there."""
+
+
+class ResultTooLarge(ResultError):
+    """The result is larger than the memory of the process that reads it, or than the disk it goes to.
+
+    On this side the result stays where it is: a process with more memory can still get it.
+    """
 
 
 class RemoteError(JobError):

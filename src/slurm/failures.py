@@ -1,15 +1,20 @@
-"""Why a job has no result, in words: what it asked for, how it ended, what to change."""
+"""Why a job has no result, in words: what it asked for, how it ended, what it used, what to change."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from slurm import errors
+from slurm.accounts import RECORD_GRACE
+from slurm.job_dir import JobDirectory
+from slurm.rendering import options_in
+from slurm.root_cause import Root, root_of
 from slurm.states import JobState
+from slurm.usage import NO_NODES, Account, exit_in_words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from slurm.job import Job
 
 STDERR_TAIL = 2000
@@ -24,44 +29,130 @@ ERROR_OF_STATE: dict[JobState, type[errors.JobFailed]] = {
     JobState.PREEMPTED: errors.JobPreempted,
     JobState.UNKNOWN: errors.JobLost,
 }
+AGAIN = "submit it again; requeue=True lets Slurm do that"
 ADVICE: dict[JobState, str] = {
+    JobState.FAILED: "its process ended before the task could return or raise",
     JobState.TIMEOUT: "ask for more with the option time=, or do less per job",
-    JobState.OUT_OF_MEMORY: "ask for more with the option mem=",
-    JobState.NODE_FAIL: "submit it again; requeue=True lets Slurm do that",
-    JobState.PREEMPTED: "submit it again; requeue=True lets Slurm do that",
+    JobState.DEADLINE: "give it a later one with the option deadline=, or ask for less with time=",
+    JobState.CANCELLED: "if nobody meant that, submit it again",
+    JobState.NODE_FAIL: f"{AGAIN}, and exclude= keeps it off a node",
+    JobState.BOOT_FAIL: f"{AGAIN}, and exclude= keeps it off a node",
+    JobState.PREEMPTED: f"{AGAIN}, and another partition= or qos= may spare it",
     JobState.UNKNOWN: "the scheduler has forgotten it; its directory may tell what happened",
 }
+MEMORY = ("mem", "mem-per-cpu", "mem-per-gpu")
+# What is told of a request, in this order; what matters for how the job ended comes first.
+TOLD = (
+    *MEMORY,
+    *("time", "nodes", "ntasks", "ntasks-per-node", "cpus-per-task"),
+    *("gres", "gpus", "gpus-per-node", "gpus-per-task", "partition", "qos", "constraint"),
+)
+FIRST: dict[JobState, tuple[str, ...]] = {
+    JobState.TIMEOUT: ("time",),
+    JobState.DEADLINE: ("deadline", "time"),
+    JobState.PREEMPTED: ("partition", "qos"),
+    JobState.NODE_FAIL: ("nodelist", "exclude"),
+    JobState.BOOT_FAIL: ("nodelist", "exclude"),
+}
+# The SDK's own defaults, which nobody asked for, and what is no resource.
+UNTOLD = (("nodes", "1"), ("ntasks", "1"))
+NO_RESOURCES = frozenset({"job-name", "output", "error", "array"})
 
 
-def failure_of(job: Job[Any]) -> errors.JobError:
-    """The error for a finished `job` that left no result file."""
+def failure_of(job: Job[Any], patience: float | None = None) -> errors.JobError:
+    """The error for a finished `job` that left no result file.
+
+    What the job used is waited for up to `patience` seconds, and a few at most. Raises only what says
+    nothing about the job: `TransportError`.
+    """
     status = job.status
-    if status.never_starts or status.reason == "DependencyNeverSatisfied":
-        return _dependency_failure(job)
     if status.state is JobState.COMPLETED:
         return errors.ResultMissing(
             f"job {job.id} ({job.task_name}) is COMPLETED but {job.directory.result} is not there",
             job_id=job.id,
             job_dir=job.job_dir,
         )
-    stderr = stderr_tail(job)
-    kind = ERROR_OF_STATE.get(status.state, errors.JobFailed)
-    parts = [f"job {job.id} ({job.task_name}) ended as {status.state}"]
-    if status.exit_code not in ("", "0:0"):
-        parts.append(f"exit code {status.exit_code}")
-    if status.state in ADVICE:
-        parts.append(ADVICE[status.state])
-    message = "; ".join(parts) + f". Its files: {job.job_dir}"
-    if stderr:
-        message += f"\nThe end of its stderr:\n{stderr}"
-    return kind(
-        message,
-        job_id=job.id,
-        job_dir=job.job_dir,
-        state=str(status.state),
-        exit_code=status.exit_code,
-        stderr=stderr,
-    )
+    never = status.never_starts or status.reason == "DependencyNeverSatisfied"
+    if never or (status.state is JobState.CANCELLED and status.node in NO_NODES):
+        root = root_of(job)
+        if root is not None or never:
+            return _dependency_failure(job, root)
+    requested = requested_of(job)
+    known = status.state is not JobState.UNKNOWN
+    grace = RECORD_GRACE if patience is None else min(RECORD_GRACE, patience)
+    account = job.cluster.tracker.accounts.of(job.id, grace if known else 0.0)
+    return _error(job, Ending(status.state, status.exit_code, requested, account))
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a job ended: its `state`, what it asked for by sbatch's names, what is on record of it."""
+
+    state: JobState
+    exit_code: str
+    requested: Mapping[str, str]
+    account: Account
+
+    @property
+    def out_of_memory(self) -> bool:
+        """Whether it was its memory: where Slurm does not enforce that itself, the job is just killed."""
+        killed = self.state is JobState.FAILED and self.account.out_of_memory
+        return killed or self.state is JobState.OUT_OF_MEMORY
+
+    @property
+    def kind(self) -> type[errors.JobFailed]:
+        """The class of the error."""
+        if self.out_of_memory:
+            return errors.JobOutOfMemory
+        return ERROR_OF_STATE.get(self.state, errors.JobFailed)
+
+    @property
+    def all_requested(self) -> dict[str, str]:
+        """What was asked for, in the user's words, and what the site filled in."""
+        filled_in = dict(self.account.requested)
+        if any(name in self.requested for name in MEMORY):
+            filled_in.pop("mem", None)
+        return {**filled_in, **self.requested}
+
+    def in_words(self) -> str:
+        """``ended as ...; asked for ...; ran ...; what to change``."""
+        parts = [f"ended as {self.state}{self._by_whom}"]
+        asked = ", ".join(f"{_keyword(name)}={value}" for name, value in self._told())
+        if asked:
+            parts.append(f"asked for {asked}")
+        exit_code = self.exit_code or self.account.exit_code
+        parts += [self.account.usage.in_words(), exit_in_words(exit_code), self._advice]
+        return "; ".join(filter(None, parts))
+
+    def _told(self) -> list[tuple[str, str]]:
+        requested = self.all_requested
+        names = dict.fromkeys((*FIRST.get(self.state, ()), *TOLD))
+        pairs = [(name, requested[name]) for name in names if requested.get(name)]
+        return [pair for pair in pairs if pair not in UNTOLD]
+
+    @property
+    def _by_whom(self) -> str:
+        word, _, user = self.account.state.partition(" by ")
+        return f" by the user with the id {user}" if word == "CANCELLED" and user else ""
+
+    @property
+    def _advice(self) -> str:
+        if self.out_of_memory:
+            given = [name for name in MEMORY if name in self.requested]
+            why = "it was killed for its memory; " if self.state is JobState.FAILED else ""
+            return f"{why}ask for more with the option {_keyword((given or ['mem'])[0])}="
+        return ADVICE.get(self.state, "")
+
+
+def requested_of(job: Job[Any]) -> dict[str, str]:
+    """What the job asked for, by sbatch's names, as its script says; nothing where that is gone."""
+    directory = job.directory if job.element is None else JobDirectory(job.element.array.path)
+    try:
+        [script] = job.cluster.backend.read_files([directory.script])
+    except errors.RemoteFileError:
+        script = None
+    options = options_in((script or b"").decode("utf-8", "replace"))
+    return {name: value for name, value in options.items() if name not in NO_RESOURCES}
 
 
 def stderr_tail(job: Job[Any]) -> str:
@@ -73,30 +164,38 @@ def stderr_tail(job: Job[Any]) -> str:
     return tail.decode("utf-8", "replace").strip()
 
 
-def _dependency_failure(job: Job[Any]) -> errors.DependencyFailed:
-    root = _root_cause(job)
-    told = (
-        f"because job {root.id} ({root.task_name}) ended as {root.status.state}"
-        if root
-        else ("because a job it depends on did not end as required")
+def _error(job: Job[Any], ending: Ending) -> errors.JobFailed:
+    stderr = stderr_tail(job)
+    message = f"job {job.id} ({job.task_name}) {ending.in_words()}. Its files: {job.job_dir}"
+    if stderr:
+        message += f"\nThe end of its stderr:\n{stderr}"
+    return ending.kind(
+        message,
+        job_id=job.id,
+        job_dir=job.job_dir,
+        state=str(ending.state),
+        exit_code=ending.exit_code or ending.account.exit_code,
+        stderr=stderr,
+        requested={_keyword(name): value for name, value in ending.all_requested.items()},
+        used=ending.account.usage,
     )
+
+
+def _keyword(option: str) -> str:
+    """An option as a task takes it."""
+    return option.replace("-", "_")
+
+
+def _dependency_failure(job: Job[Any], root: Root | None) -> errors.DependencyFailed:
+    told = "because a job it depends on did not end as required"
+    if root is not None:
+        name = f" ({root.task_name})" if root.task_name else ""
+        told = f"because job {root.job_id}{name} ended as {root.state}"
+        told += ", which was to fail" if root.type == "afternotok" else ""
     return errors.DependencyFailed(
         f"job {job.id} ({job.task_name}) never started {told}",
         job_id=job.id,
         job_dir=job.job_dir,
         state=str(job.status.state),
+        root_job_id=root.job_id if root else "",
     )
-
-
-def _jobs_before(job: Job[Any]) -> Iterator[Job[Any]]:
-    for dependency in job.dependencies:
-        yield from getattr(dependency, "jobs", (dependency,))
-
-
-def _root_cause(job: Job[Any]) -> Job[Any] | None:
-    """The job at which the chain of failures began, as far as this client knows the chain."""
-    for dependency in _jobs_before(job):
-        # The dependency ended before this job was given up; its own news may come a moment later.
-        if dependency.wait(timeout=10) and not dependency.is_successful():
-            return _root_cause(dependency) or dependency
-    return None

@@ -55,6 +55,7 @@ TIME_FORMATS = (
     "hours:minutes:seconds, days-hours, days-hours:minutes, days-hours:minutes:seconds, UNLIMITED"
 )
 LONGEST_LIMIT = 60 * (2**31 - 1)  # seconds; Slurm keeps minutes in 32 bits
+DIRECTIVE = "#SBATCH --"
 PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]*")
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 NUMBER = re.compile(r"[0-9]{1,12}")
@@ -127,11 +128,11 @@ def directive(name: str, value: str) -> str:
     """
     _refuse_control_characters(value)
     if not value:
-        return f"#SBATCH --{name}"
+        return f"{DIRECTIVE}{name}"
     if not PLAIN.fullmatch(value):
         escaped = value.replace("\\", "\\\\").replace('"', '\\"')
         value = f'"{escaped}"'
-    return f"#SBATCH --{name}={value}"
+    return f"{DIRECTIVE}{name}={value}"
 
 
 def escape_filename_pattern(path: str) -> str:
@@ -219,6 +220,17 @@ def _matches(pattern: re.Pattern[str], advice: str) -> Callable[[str], None]:
     return check
 
 
+def _has_grammar(name: str) -> Callable[[str], None]:
+    def check(text: str) -> None:
+        from slurm.option_checks import PROBLEM_OF  # its expressions are compiled when first used
+
+        advice = PROBLEM_OF[name](text)
+        if advice:
+            raise InvalidOption(advice)
+
+    return check
+
+
 _size = _matches(SIZE, "give a size: megabytes as a number, or text such as 512M, 4G or 4GB")
 _count = _matches(COUNT, "give a positive whole number")
 _gpus = _matches(GPUS, "give a count, or a type and a count, such as 2 or a100:2")
@@ -233,4 +245,5 @@ CHECKS: Mapping[str, Callable[[str], None]] = {
     ),
     **dict.fromkeys(("gpus", "gpus-per-node", "gpus-per-socket", "gpus-per-task"), _gpus),
     "nodes": _nodes,
+    **{name: _has_grammar(name) for name in ("gres", "dependency", "signal")},
 }

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from slurm.job_dir import JobDirectory
-from slurm.options import directive
+from slurm.options import DIRECTIVE, directive
 
 
 @dataclass(frozen=True)
@@ -53,3 +53,14 @@ def render_job_script(spec: ScriptSpec) -> str:
     else:
         lines += [f"exec {command}"]
     return "\n".join(lines) + "\n"
+
+
+def options_in(script: str) -> dict[str, str]:
+    """The options in a script that `render_job_script` wrote, a flag with the empty value.
+
+    >>> options_in('#!/bin/bash\\n#SBATCH --mem=1G\\n#SBATCH --requeue\\n#SBATCH --comment="a b"\\n')
+    {'mem': '1G', 'requeue': '', 'comment': 'a b'}
+    """
+    found = (line for line in script.splitlines() if line.startswith(DIRECTIVE))
+    words = (shlex.split(line[len(DIRECTIVE) :])[0].partition("=") for line in found)
+    return {name: value for name, _, value in words}

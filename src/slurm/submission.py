@@ -107,6 +107,7 @@ class _Draft:
         self.environment: Environment = strategy.prepare(call.task, cluster)
         self.parcel: Parcel = pack(call, cluster, self.environment)
         self.dependencies = merged([*_found(self.parcel, call), *call.after])
+        self.given = overlay(cluster.submit_defaults, call.options).get("dependency", "")
         _require_same_place(call.task.name, self.dependencies, cluster)
 
     def options(
@@ -148,7 +149,7 @@ class _Draft:
             token=self.call.token,
             is_workflow=self.call.task._is_workflow,
             parent_workflow=self.placement.parent,
-            dependencies=records(self.dependencies),
+            dependencies=records(self.dependencies, self.given),
             versions=(__version__, sys.version.split()[0]),
             **more,
         )

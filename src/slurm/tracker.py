@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from slurm.accounts import Accounts
 from slurm.api.base import BackendBase
 from slurm.context import activated
 from slurm.errors import RemoteFileError, RemoteFileMissing, ResultCorrupted, SlurmError
@@ -22,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 INTERVAL_GROWTH = 1.5
 LONGEST_LISTEN = 2.0
+ASKED = frozenset({"squeue", "sacct", "local"})  # sources that are the scheduler's own
+ASKED = frozenset({"squeue", "sacct", "local"})  # sources that are the scheduler's own
 FASTEST_SCAN, SLOWEST_SCAN = 0.02, 0.25
 
 
@@ -37,6 +40,7 @@ class Tracker:
         self, backend: BackendBase, event_dir: str, *, interval_min: float, interval_max: float
     ) -> None:
         self.backend = backend
+        self.accounts = Accounts(backend)
         self.event_dir = event_dir
         self.interval_min = interval_min
         self.interval_max = interval_max
@@ -248,6 +252,8 @@ class Tracker:
             job._observed(status)
             if status.finished:
                 self._ended.append(job)
+                if seen.source in ASKED and status.state is not JobState.COMPLETED:
+                    self.accounts.expect(job.id)
 
     def _announce(self) -> None:
         """Call back for the jobs that have ended; under no lock, for a callback may do anything."""

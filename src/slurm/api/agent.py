@@ -27,6 +27,7 @@ from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 
 PROTOCOL = 1
 COMMAND_TIMEOUT = 60.0
+USAGE_TIMEOUT = 15.0  # for a detail of an error that somebody waits for
 SCRUBBED_PREFIXES = ("SLURM_", "SBATCH_", "SRUN_", "SQUEUE_", "SACCT_", "PMI")
 KEPT_VARIABLES = ("SLURM_CONF", "SLURM_ENV")
 NOISE_LIMIT = 1 << 20
@@ -46,6 +47,17 @@ MOST_EXIT_CODES = 10  # a command each
 ENDED_BADLY = ("FAILED", "TIMEOUT", "OUT_OF_MEMORY", "CANCELLED", "NODE_FAIL", "DEADLINE")
 SQUEUE_FIELDS = "%i|%T|%r|%N|%k"
 SACCT_FIELDS = "JobID,State,ExitCode,Partition,NodeList,Start,End,Restarts"
+USAGE_FIELDS = (
+    "JobID,State,ExitCode,Partition,ReqMem,ReqCPUS,TimelimitRaw,ElapsedRaw,MaxRSS,NodeList"
+)
+# The same as far as the controller knows it, and in what order.
+SQUEUE_USAGE = (
+    ("JobID", "%i"),
+    ("State", "%T"),
+    ("Partition", "%P"),
+    ("Elapsed", "%M"),
+    ("NodeList", "%N"),
+)
 DEFAULT_ARRAY_SIZE = 1001
 MOST_READ_AT_ONCE = 64 << 20  # bytes
 COPY_CHUNK = 1 << 20
@@ -259,6 +271,14 @@ def parse_sacct(text: str) -> List[Dict[str, Any]]:
     return rows
 
 
+def parse_table(text: str) -> List[Dict[str, str]]:
+    """Rows of ``sacct -P`` by the names in its header, whatever a site prints before that."""
+    lines = [line.split("|") for line in text.splitlines()]
+    start = next((n for n, line in enumerate(lines) if line[0] == "JobID"), len(lines))
+    rows = lines[start + 1 :]
+    return [dict(zip(lines[start], row)) for row in rows if len(row) == len(lines[start])]
+
+
 class SlurmCommands:
     """Slurm through its own commands. Nothing passes a shell: every command is an argument list."""
 
@@ -266,10 +286,15 @@ class SlurmCommands:
         self.accounting = True
 
     def run(
-        self, argv: List[str], cwd: Optional[str] = None, locks: Tuple[int, ...] = ()
+        self,
+        argv: List[str],
+        cwd: Optional[str] = None,
+        locks: Tuple[int, ...] = (),
+        timeout: Optional[float] = None,
     ) -> Tuple[int, str, str]:
         import subprocess
 
+        timeout = COMMAND_TIMEOUT if timeout is None else timeout
         environment = scrubbed_environment()
         environment["SLURM_TIME_FORMAT"] = "%s"
         environment["SLURM_BITSTR_LEN"] = "0"  # name every task of an array
@@ -281,7 +306,7 @@ class SlurmCommands:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                timeout=COMMAND_TIMEOUT,
+                timeout=timeout,
                 check=False,
                 pass_fds=locks,
             )
@@ -292,7 +317,7 @@ class SlurmCommands:
             ) from None
         except subprocess.TimeoutExpired:
             raise AgentError(
-                "unreachable", "{} gave no answer in {:.0f} s".format(argv[0], COMMAND_TIMEOUT)
+                "unreachable", "{} gave no answer in {:.0f} s".format(argv[0], timeout)
             ) from None
         return (
             done.returncode,
@@ -366,6 +391,34 @@ class SlurmCommands:
             if code == 0 and found:
                 row["exit_code"] = found.group(1)
 
+    def usage(self, job_ids: List[str]) -> List[Dict[str, str]]:
+        """What is on record of these jobs, by ``sacct``'s field names, their steps included.
+
+        Where there are no accounts, or they do not answer, what the controller still knows: a row
+        for each job, be it an empty one.
+        """
+        if self.accounting:
+            argv = ["sacct", "-P", "-j", ",".join(job_ids), "-o", USAGE_FIELDS]
+            code, out, err = self._detail(argv)
+            if code == 0:
+                return _rows_of(job_ids, parse_table(out), "sacct")
+            self._accounting_is_off(err)
+        user = pwd.getpwuid(os.getuid()).pw_name
+        fields = "|".join(field for _, field in SQUEUE_USAGE)
+        argv = ["squeue", "-h", "-u", user, "-t", "all", "-o", fields]
+        code, out, err = self._detail(argv)
+        names = "|".join(name for name, _ in SQUEUE_USAGE)
+        rows = _rows_of(job_ids, parse_table(names + "\n" + out), "squeue") if code == 0 else []
+        known = {row["JobID"] for row in rows}
+        return rows + [{"JobID": job_id} for job_id in job_ids if job_id not in known]
+
+    def _detail(self, argv: List[str]) -> Tuple[int, str, str]:
+        """What a command says that may as well say nothing."""
+        try:
+            return self.run(argv, timeout=USAGE_TIMEOUT)
+        except AgentError as error:
+            return 1, "", str(error)
+
     def queue(self) -> List[Dict[str, Any]]:
         return self._squeue("PD,R,CG,CF,S,RQ")
 
@@ -427,6 +480,20 @@ def _of(wanted: Set[str], rows: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
         for job_id in expand_job_id(row["job_id"])
         if job_id in wanted
     ]
+
+
+def _rows_of(job_ids: List[str], rows: List[Dict[str, str]], source: str) -> List[Dict[str, str]]:
+    """The rows of these jobs and of their steps, with where they are from."""
+    wanted = set(job_ids)
+    found = []
+    for row in rows:
+        job_id, dot, step = row["JobID"].partition(".")
+        found += [
+            dict(row, JobID=one + dot + step, Source=source)
+            for one in expand_job_id(job_id)
+            if one in wanted
+        ]
+    return found
 
 
 # --- the agent -----------------------------------------------------------------------------------
@@ -622,6 +689,9 @@ class Agent:
 
     def op_query(self, blob: bytes, job_ids: List[str]) -> Tuple[Any, bytes]:
         return self.scheduler.query(job_ids), b""
+
+    def op_usage(self, blob: bytes, job_ids: List[str]) -> Tuple[Any, bytes]:
+        return self.scheduler.usage(job_ids), b""
 
     def op_queue(self, blob: bytes) -> Tuple[Any, bytes]:
         return self.scheduler.queue(), b""

@@ -75,6 +75,9 @@ class AgentBackend(BackendBase):
         }
         return [found.get(job_id) or Observation(job_id, "absent") for job_id in job_ids]
 
+    def query_usage(self, job_ids: Sequence[str]) -> list[Mapping[str, str]]:
+        return list(self._ask("usage", job_ids=list(job_ids)))
+
     def cancel_jobs(self, job_ids: Sequence[str]) -> None:
         self._ask("cancel", job_ids=list(job_ids))
 

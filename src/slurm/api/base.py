@@ -143,6 +143,14 @@ class BackendBase(abc.ABC):
         """`query_jobs` for one job."""
         return self.query_jobs([job_id])[0]
 
+    def query_usage(self, job_ids: Sequence[str]) -> list[Mapping[str, str]]:
+        """What is on record of jobs that ended, all in one query: rows with ``sacct``'s field names.
+
+        A job's row has its id as ``JobID``, those of its steps ``<id>.<step>``. A job without a row may
+        have one in a moment; one with nothing else in its row will have no more.
+        """
+        return [{"JobID": job_id} for job_id in job_ids]
+
     @abc.abstractmethod
     def cancel_jobs(self, job_ids: Sequence[str]) -> None:
         """Cancel these jobs; one that has ended already is no error."""

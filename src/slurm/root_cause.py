@@ -1,0 +1,228 @@
+"""At which job a chain of jobs that never started began: asked of the scheduler and of the jobs' files."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from slurm.array_layout import ArrayLayout
+from slurm.dependencies import records
+from slurm.errors import RemoteFileError, SchedulerUnreachable
+from slurm.job_dir import ArrayDirectory, JobDirectory, piece_key, receipt_of_job
+from slurm.states import ENDED, ENDED_IF_IT_STAYS, NEVER_STARTS, JobState, Observation
+
+if TYPE_CHECKING:
+    from slurm.cluster import Cluster
+    from slurm.job import Job
+
+LONGEST_SEARCH = 10.0  # seconds after which the search goes no further up
+STATE_OF_STATUS = {"completed": JobState.COMPLETED, "failed": JobState.FAILED}
+
+
+@dataclass(frozen=True)
+class Root:
+    """The job at which it began, how it ended, and the `type` of dependency that this broke."""
+
+    job_id: str
+    task_name: str
+    state: JobState
+    type: str
+
+
+@dataclass(frozen=True)
+class Link:
+    """One thing a job waits for, as ``metadata.json`` has it: a job or an array, and the `type`."""
+
+    job_id: str
+    type: str
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What the files say of a job or an array: its `metadata`, and where an array's items are."""
+
+    path: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    layout: ArrayLayout | None = None
+
+    @property
+    def ids(self) -> list[str]:
+        """The scheduler's ids of an array's submissions."""
+        pieces = range(len(self.layout.pieces)) if self.layout else ()
+        return [str(self.metadata.get(piece_key(number), "")) for number in pieces]
+
+    def elements(self, number: str) -> Iterator[tuple[str, str]]:
+        """The job id and the directory of every item in the array's submission `number`."""
+        if self.layout is not None and number in self.ids:
+            piece = self.ids.index(number)
+            for item in range(self.layout.count):
+                of, task = self.layout.place_of(item)
+                if of == piece:
+                    directory = ArrayDirectory(self.path).element(self.layout.name(item))
+                    yield f"{number}_{task}", directory.metadata
+
+
+def root_of(job: Job[Any]) -> Root | None:
+    """The job because of which `job` never started; None where nobody can tell.
+
+    Asks the scheduler once for every job up the chain, reads their files, and waits for nothing, so
+    it may run in any thread. Raises `TransportError`.
+    """
+    search = _Search(job.cluster, _futures_above(job))
+    deadline = time.monotonic() + LONGEST_SEARCH
+    job_id, root, seen = job.id, None, {job.id}
+    try:
+        while time.monotonic() < deadline:
+            broken = search.broken_link_of(job_id)
+            if broken is None or broken.job_id in seen:
+                break
+            job_id, root = broken.job_id, broken
+            seen.add(job_id)
+    except SchedulerUnreachable:
+        pass  # what was found so far is true
+    return root
+
+
+def _futures_above(job: Job[Any]) -> dict[str, Any]:
+    """The jobs and arrays of this process up the chain, by each of their ids."""
+    found: dict[str, Any] = {job.id: job}
+    if job.element is not None and job.element.group is not None:
+        found.update(dict.fromkeys(job.element.group.ids, job.element.group))
+    left: list[Any] = [job]
+    while left:
+        for dependency in getattr(left.pop(), "waits_for", ()):
+            for job_id in dependency.ids:
+                if job_id not in found:
+                    found[job_id] = dependency.on
+                    left.append(dependency.on)
+    return found
+
+
+class _Search:
+    """One search: what it has read and been told so far."""
+
+    def __init__(self, cluster: Cluster, futures: Mapping[str, Any]) -> None:
+        self.cluster = cluster
+        self.futures = futures
+        self.submissions: dict[str, Submission] = {}
+
+    def broken_link_of(self, job_id: str) -> Root | None:
+        """The first of the jobs before this one that did not end as it had to."""
+        own = self._submission(job_id)
+        links = self._links(job_id, own)
+        self._read(link.job_id for link in links)
+        members = [self._members(job_id, own, link) for link in links]
+        files = {one: path for group in members for one, path in group.items()}
+        states = self._states(files)
+        for link, group in zip(links, members):
+            root = self._judged(link, group, states)
+            if root is not None:
+                return root
+        return None
+
+    def _judged(
+        self, link: Link, members: Iterable[str], states: Mapping[str, JobState | None]
+    ) -> Root | None:
+        ended = {one: states.get(one) for one in members}
+        if link.type in ("afterok", "aftercorr"):
+            for job_id, state in ended.items():
+                if state not in (None, JobState.COMPLETED):
+                    return self._root(job_id, state, link)
+        elif link.type == "afternotok" and set(ended.values()) == {JobState.COMPLETED}:
+            return self._root(link.job_id, JobState.COMPLETED, link)
+        return None
+
+    def _root(self, job_id: str, state: JobState | None, link: Link) -> Root:
+        future = self.futures.get(job_id) or self.futures.get(_number(job_id))
+        name = self._submission(job_id).metadata.get("task_name", "")
+        return Root(
+            job_id, name or getattr(future, "task_name", ""), state or JobState.UNKNOWN, link.type
+        )
+
+    def _links(self, job_id: str, own: Submission) -> list[Link]:
+        future = self.futures.get(job_id) or self.futures.get(_number(job_id))
+        written = own.metadata.get("dependencies") or records(getattr(future, "waits_for", ()))
+        return [Link(str(one["job_id"]), one["type"]) for one in written]
+
+    def _members(self, job_id: str, own: Submission, link: Link) -> dict[str, str]:
+        """The jobs a link is about, and the metadata file of each."""
+        other = self._submission(link.job_id)
+        number = _number(link.job_id)
+        if link.type == "aftercorr" and other.layout is not None and _number(job_id) in own.ids:
+            number = other.ids[own.ids.index(_number(job_id))]
+            task = job_id.partition("_")[2]
+            return {one: path for one, path in other.elements(number) if one == f"{number}_{task}"}
+        elements = dict(other.elements(number))
+        if link.job_id in elements:
+            return {link.job_id: elements[link.job_id]}
+        future = self.futures.get(link.job_id)
+        known = {job.id: job.directory.metadata for job in getattr(future, "jobs", ())}
+        path = JobDirectory(other.path).metadata if other.path else ""
+        return elements or known or {link.job_id: path}
+
+    def _states(self, files: Mapping[str, str]) -> dict[str, JobState | None]:
+        """How each of these jobs ended, None for one that did not; by its own word if need be."""
+        if not files:
+            return {}
+        seen = self.cluster.backend.query_jobs(list(files))
+        states = {one.job_id: _end_of(one) for one in seen}
+        unknown = [job_id for job_id, state in states.items() if state is JobState.UNKNOWN]
+        for job_id, content in zip(unknown, self._json([files[job_id] for job_id in unknown])):
+            states[job_id] = STATE_OF_STATUS.get(content.get("status", ""))
+        return states
+
+    def _submission(self, job_id: str) -> Submission:
+        self._read([job_id])
+        return self.submissions[_number(job_id)]
+
+    def _read(self, job_ids: Iterable[str]) -> None:
+        """Read what was submitted under these ids, in two round trips."""
+        new = [n for n in dict.fromkeys(map(_number, job_ids)) if n not in self.submissions]
+        base = self.cluster.job_base_dir
+        receipts = self._json([receipt_of_job(base, number) for number in new])
+        places = [self._place(number, receipt) for number, receipt in zip(new, receipts)]
+        plain = [path and JobDirectory(path).metadata for path in places]
+        arrays = [path and ArrayDirectory(path).metadata for path in places]
+        contents = self._json([*plain, *arrays])
+        for number, path, one, array in zip(new, places, contents, contents[len(new) :]):
+            layout = (
+                ArrayLayout(array["count"], array["pack"], array["max_array_size"])
+                if array
+                else None
+            )
+            self.submissions[number] = Submission(path, array or one, layout)
+
+    def _place(self, number: str, receipt: Mapping[str, Any]) -> str:
+        return str(receipt.get("job_dir") or getattr(self.futures.get(number), "job_dir", ""))
+
+    def _json(self, paths: Sequence[str]) -> list[dict[str, Any]]:
+        """These files' contents; nothing for one that cannot be read, or is no JSON object."""
+        named = [path for path in paths if path]
+        try:
+            found = dict(zip(named, self.cluster.backend.read_files(named))) if named else {}
+        except RemoteFileError:
+            found = {}
+        return [_object(found.get(path)) for path in paths]
+
+
+def _number(job_id: str) -> str:
+    return job_id.partition("_")[0]
+
+
+def _object(data: bytes | None) -> dict[str, Any]:
+    try:
+        content = json.loads(data or b"{}")
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _end_of(seen: Observation) -> JobState | None:
+    if seen.reason in NEVER_STARTS:
+        return JobState.CANCELLED  # as it is about to be
+    if seen.state in ENDED | ENDED_IF_IT_STAYS or seen.state is JobState.UNKNOWN:
+        return seen.state
+    return None
