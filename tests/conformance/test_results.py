@@ -1,0 +1,157 @@
+"""A job that ends well: its result, its states, what it sees of itself, what it leaves behind."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tests.conformance.sites import PATIENCE, Gate
+
+import conformance_tasks as tasks
+from slurm import Cluster, Job, JobContext, task
+from slurm.errors import SerializationError
+
+NAME = "other name; $(x) 'y'"
+
+
+@pytest.fixture(scope="module")
+def described(client: Cluster) -> Job[dict[str, Any]]:
+    submit = client.submit(
+        tasks.describe, cpus_per_task=2, job_name=NAME, comment='a "comment"; $(x)'
+    )
+    return submit([client.job_base_dir, f"{client.job_base_dir}/.sdk"], greeting="good day")
+
+
+@pytest.fixture(scope="module")
+def seen(described: Job[dict[str, Any]]) -> dict[str, Any]:
+    return described.get_result(PATIENCE)
+
+
+@pytest.fixture
+def context(seen: dict[str, Any]) -> JobContext:
+    context = seen["context"]
+    assert isinstance(context, JobContext)
+    return context
+
+
+def test_a_job_ends_with_the_result_of_its_function(cluster: Cluster) -> None:
+    job = tasks.add(40, right=2)
+    assert job.get_result(PATIENCE) == 42
+    assert job.get_result() == 42
+    assert job.get_status() == "COMPLETED"
+    assert job.is_completed()
+    assert job.is_successful()
+    assert not job.is_running()
+    assert job.cluster is cluster
+
+
+def test_a_running_job_says_so_and_one_that_must_wait_is_pending(
+    cluster: Cluster, gate: Gate
+) -> None:
+    running = tasks.wait_for(gate.path, "went")
+    waiting = tasks.echo.after(running)("on")
+    gate.wait_until_started()
+    assert running.get_status() == "RUNNING"
+    assert running.is_running()
+    assert waiting.get_status() == "PENDING"
+    assert not waiting.is_running()
+    assert not any(job.is_completed() or job.is_successful() for job in (running, waiting))
+    with pytest.raises(TimeoutError, match=rf"job {running.id} \(wait_for\)"):
+        running.get_result(timeout=0.01)
+    assert not running.wait(timeout=0)
+    gate.open()
+    assert waiting.get_result(PATIENCE) == (("on",), {})
+    assert running.get_result(PATIENCE) == "went"
+
+
+def test_a_job_prints_to_files_of_its_own(described: Job[Any], seen: Any) -> None:
+    assert described.get_stdout() == "good day stdout\n"
+    assert described.get_stderr() == "good day stderr\n"
+
+
+def test_a_job_knows_itself(described: Job[Any], context: JobContext) -> None:
+    assert context.job_id == described.id
+    assert str(context.job_dir) == described.job_dir
+    assert context.job_name == NAME
+    assert (context.num_nodes, context.ntasks, context.cpus_per_task) == (1, 1, 2)
+    assert context.attempt == 1
+    assert context.node_list
+
+
+def test_a_job_runs_in_its_directory_with_slurms_variables(
+    described: Job[Any], seen: dict[str, Any]
+) -> None:
+    assert seen["directory"] == described.job_dir
+    environment = seen["environment"]
+    assert environment["JOB_DIR"] == described.job_dir
+    assert environment["SLURM_JOB_ID"] == described.id
+    assert environment["SLURM_CPUS_PER_TASK"] == "2"
+    assert environment["SLURM_JOB_NAME"] == NAME
+
+
+def test_directories_are_for_their_owner_alone(
+    client: Cluster, described: Job[Any], seen: dict[str, Any]
+) -> None:
+    base = client.job_base_dir
+    assert seen["modes"] == dict.fromkeys([base, f"{base}/.sdk", described.job_dir], 0o700)
+
+
+def test_the_job_directory_holds_what_the_contract_names(
+    client: Cluster, described: Job[Any], seen: Any
+) -> None:
+    base, task_name, run = described.job_dir.rsplit("/", 2)
+    assert (base, task_name) == (client.job_base_dir, "describe")
+    listed = client.backend.list_directory(described.job_dir)
+    names = {name for name in listed if not name.startswith(".")}
+    output = {f"slurm_{described.id}.out", f"slurm_{described.id}.err"}
+    # The task's own module travels where the node does not have it.
+    assert names - {"module.py"} == {
+        "job.sh",
+        "payload.pkl",
+        "result.pkl",
+        "metadata.json",
+        *output,
+    }
+    told = json.loads(client.backend.read_file(f"{described.job_dir}/metadata.json"))
+    assert told["job_id"] == described.id
+    assert told["status"] == "completed"
+    assert told["pre_submission_id"] == run
+    assert told["task_name"] == "describe"
+    assert told["attempt"] == 1
+    assert told["is_workflow"] is False
+    assert told["parent_workflow"] is None
+
+
+def test_a_task_of_any_name_has_a_directory_inside_the_base(cluster: Cluster) -> None:
+    job = tasks.strangely_named()
+    assert job.get_result(PATIENCE) == "ran"
+    assert job.job_dir.startswith(f"{cluster.job_base_dir}/")
+    assert job.job_dir.split("/")[-2] == "_______odd__x__name"
+    assert cluster.get_job(job.id).task_name == job.task_name
+
+
+def test_the_explicit_forms_submit_to_the_cluster_they_name(
+    client: Cluster, new_gate: Callable[[], Gate]
+) -> None:
+    first = tasks.add.submit(client)(1, 2)
+    second = client.submit(tasks.double, after=first, cpus_per_task=1)(5)
+    third = tasks.double.submit(cluster=client)(first)
+    assert [job.get_result(PATIENCE) for job in (first, second, third)] == [3, 10, 6]
+    assert second.dependencies == third.dependencies == (first,)
+
+
+def test_a_closure_travels_to_the_same_python(cluster: Cluster) -> None:
+    captured = 40
+
+    @task
+    def closure(number: int) -> int:
+        return captured + number
+
+    if cluster.backend.host().python[:2] == sys.version_info[:2]:
+        assert closure(2).get_result(PATIENCE) == 42
+    else:
+        with pytest.raises(SerializationError, match="same Python"):
+            closure(2)
