@@ -195,6 +195,8 @@ class _Unpickler(pickle.Unpickler):
             spec is not None and module == spec.name
         ):
             module = "__main__"
+        if module == "pathlib._local":  # Python 3.13 alone has its paths there
+            module = "pathlib"
         return super().find_class(module, name)
 
 
