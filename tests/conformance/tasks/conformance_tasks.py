@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import enum
 import os
 import signal
@@ -190,8 +189,13 @@ def fork_and_come_back() -> str:
     return "parent"
 
 
-NOON = datetime.datetime(2024, 2, 29, 12, tzinfo=datetime.timezone.utc)
-EOF_MARK = "\x1a\0\r\n"
+def twice(number: int) -> int:
+    return 2 * number
+
+
+@task
+def never_submitted() -> None:
+    """Its directory would tell."""
 
 
 @task
@@ -199,5 +203,5 @@ def strangely_named() -> str:
     return "ran"
 
 
-# Tasks are named after their functions, and a decorator may have called them anything.
+# A task is named after its function, which a decorator may have called anything.
 strangely_named.unwrapped.__name__ = "../../.odd 'x' Name"
