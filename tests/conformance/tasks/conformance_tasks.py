@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import json
 import os
 import signal
 import sys
@@ -12,7 +13,15 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from slurm import JobContext, task
+from slurm import (
+    JobContext,
+    WorkflowContext,
+    current_job_context,
+    gather,
+    get_active_context,
+    task,
+    workflow,
+)
 
 PATIENCE = 120.0  # seconds until a job that waits for a test gives up
 
@@ -144,6 +153,11 @@ def step(folder: str, name: str, succeed: bool = True) -> list[str]:
     return seen
 
 
+@task
+def step_with(folder: str, name: str, values: Any) -> tuple[list[str], Any]:
+    return step.unwrapped(folder, name), values
+
+
 # --- bad endings -----------------------------------------------------------------------------------
 
 
@@ -187,6 +201,60 @@ def fork_and_come_back() -> str:
         return "child"
     os.waitpid(child, 0)
     return "parent"
+
+
+# --- workflows -------------------------------------------------------------------------------------
+
+
+@workflow
+def survey(ctx: WorkflowContext, numbers: list[int], gate: str) -> dict[str, Any]:
+    """Use all that a workflow has, and tell what was found."""
+    (ctx.shared_dir / "note").write_text("from the workflow")
+    doubles: list[Any] = [double(number) for number in numbers]
+    failed = fail("inside")
+    inner = inner_workflow(add(doubles[0], doubles[1]))
+    late = wait_for(gate, "late")
+    return {
+        "results": gather(*doubles),
+        "caught": failed.exception(PATIENCE),
+        "inner": inner.get_result(PATIENCE),
+        "inner_dir": inner.job_dir,
+        "inner_again": ctx.load_workflow_result(inner.job_dir),
+        "sum": ctx.get_latest_task_result("add"),
+        "late_dir": late.job_dir,
+        "runs": [str(path) for path in ctx.list_task_runs("double")],
+        "doubles": [job.job_dir for job in doubles],
+        "own": {name: getattr(ctx, name) for name in ATTRIBUTES},
+        "output_dir": ctx.get_task_output_dir("double"),
+        "active": get_active_context() is ctx,
+        "packaging": json.loads(os.environ["SLURM_SDK_PACKAGING_CONFIG"]),
+        "modes": {mode_of(str(path)) for path in (ctx.shared_dir, ctx.tasks_dir)},
+    }
+
+
+ATTRIBUTES = (
+    *("workflow_job_id", "workflow_job_dir", "shared_dir", "local_mode"),
+    *("result_path", "metadata_path", "tasks_dir"),
+)
+
+
+@workflow
+def inner_workflow(number: int) -> dict[str, Any]:
+    """Takes no context and has one all the same."""
+    job = double(number)
+    return {
+        "value": job.get_result(PATIENCE),
+        "child_dir": job.job_dir,
+        "own_dir": str(current_job_context().job_dir),
+    }
+
+
+@workflow
+def give_up() -> None:
+    fail("far below", code=5).get_result(PATIENCE)
+
+
+# --- what else travels -----------------------------------------------------------------------------
 
 
 def twice(number: int) -> int:

@@ -1,0 +1,105 @@
+"""Jobs with the words of ``concurrent.futures`` and ``asyncio``."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pytest
+from tests.conformance.sites import PATIENCE, Gate
+
+import conformance_tasks as tasks
+from slurm import Cluster, Job, as_completed, gather
+
+
+class Ended(NamedTuple):
+    good: Job[int]
+    bad: Job[int]
+
+
+@pytest.fixture(scope="module")
+def ended(client: Cluster) -> Ended:
+    return Ended(tasks.double.submit(client)(4), tasks.fail.submit(client)("no"))
+
+
+def test_a_job_answers_as_a_future_does(ended: Ended) -> None:
+    assert ended.good.result(PATIENCE) == 8
+    assert ended.good.exception() is None
+    assert ended.good.done()
+    assert isinstance(ended.bad.exception(PATIENCE), tasks.Unlucky)
+    with pytest.raises(tasks.Unlucky, match="no"):
+        ended.bad.result()
+
+
+def test_gather_gives_results_in_the_order_of_its_jobs(ended: Ended) -> None:
+    assert gather(ended.good, ended.good) == [8, 8]
+    with pytest.raises(tasks.Unlucky, match="no"):
+        gather(ended.good, ended.bad)
+    error, value = gather(ended.bad, ended.good, return_exceptions=True)
+    assert isinstance(error, tasks.Unlucky)
+    assert value == 8
+
+
+def test_a_callback_that_comes_late_is_called_at_once(ended: Ended) -> None:
+    ended.good.wait(PATIENCE)
+    called: list[Job[int]] = []
+    ended.good.add_done_callback(called.append)
+    assert called == [ended.good]
+
+
+def test_jobs_that_run_come_in_the_order_in_which_they_end(
+    cluster: Cluster, gate: Gate, ended: Ended
+) -> None:
+    slow = tasks.wait_for(gate.path, "slow")
+    called: list[Job[Any]] = []
+    told = threading.Event()
+    slow.add_done_callback(called.append)
+    slow.add_done_callback(lambda _: told.set())
+    ended.good.wait(PATIENCE)
+    with pytest.raises(TimeoutError, match="1 of 2 jobs"):
+        list(as_completed([slow, ended.good], timeout=0.01))
+    with pytest.raises(TimeoutError, match=f"job {slow.id} "):
+        slow.exception(timeout=0.01)
+    order = as_completed([slow, ended.good, ended.good], PATIENCE)
+    assert next(order) is ended.good
+    assert called == []
+    assert not slow.done()
+    gate.open()
+    assert list(order) == [slow]
+    assert told.wait(PATIENCE)
+    assert called == [slow]
+
+
+def test_a_callback_may_fail_or_use_the_job_or_submit_another(
+    client: Cluster, new_gate: Callable[[], Gate], caplog: pytest.LogCaptureFixture
+) -> None:
+    gate = new_gate()
+    job = tasks.wait_for.submit(client)(gate.path, 5)
+    following: list[Job[int]] = []
+    told = threading.Event()
+
+    def broken(_: Job[Any]) -> None:
+        raise RuntimeError("not my day")
+
+    def go_on(job: Job[Any]) -> None:
+        following.append(tasks.double.submit(client)(job.result()))
+        told.set()
+
+    job.add_done_callback(broken)
+    job.add_done_callback(go_on)
+    gate.open()
+    assert told.wait(PATIENCE)
+    assert following[0].get_result(PATIENCE) == 10
+    assert "not my day" in caplog.text
+
+
+def test_jobs_can_be_awaited_beside_each_other(cluster: Cluster, ended: Ended) -> None:
+    async def program() -> list[Any]:
+        last: Any = tasks.double(ended.good)
+        return list(await asyncio.gather(ended.good, last, ended.bad, return_exceptions=True))
+
+    first, second, third = asyncio.run(asyncio.wait_for(program(), PATIENCE))
+    assert (first, second) == (8, 16)
+    assert isinstance(third, tasks.Unlucky)

@@ -1,0 +1,119 @@
+"""Workflows: jobs that submit jobs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pytest
+from tests.conformance.sites import PATIENCE, Gate
+
+import conformance_tasks as tasks
+from slurm import Cluster, Job, task
+from slurm.errors import RemoteTraceback
+
+
+class Survey(NamedTuple):
+    """A workflow that has ended, what it returned, and the gate of the job it did not wait for."""
+
+    job: Job[Any]
+    said: dict[str, Any]
+    gate: Gate
+    failed: Job[Any]
+
+
+@pytest.fixture(scope="module")
+def survey(client: Cluster, new_gate: Callable[[], Gate]) -> Survey:
+    gate = new_gate()
+    with client:
+        failed = tasks.give_up()
+        job = tasks.survey([1, 20, 3], gate.path)
+    return Survey(job, job.get_result(2 * PATIENCE), gate, failed)
+
+
+def metadata(client: Cluster, job_dir: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(client.backend.read_file(f"{job_dir}/metadata.json"))
+    return content
+
+
+def test_a_workflow_gets_the_results_of_its_jobs(survey: Survey) -> None:
+    assert survey.said["results"] == [2, 40, 6]
+    assert survey.said["sum"] == 42
+    assert isinstance(survey.said["caught"], tasks.Unlucky)
+
+
+def test_a_workflow_may_run_workflows(survey: Survey) -> None:
+    inner = survey.said["inner"]
+    assert inner["value"] == 84
+    assert survey.said["inner_again"] == inner
+    assert inner["own_dir"] == survey.said["inner_dir"]
+    assert inner["own_dir"].startswith(f"{survey.job.job_dir}/tasks/inner_workflow/")
+    assert inner["child_dir"].startswith(f"{inner['own_dir']}/tasks/double/")
+
+
+def test_a_workflow_has_a_context(survey: Survey) -> None:
+    own = {name: value for name, value in survey.said["own"].items() if name != "local_mode"}
+    folder = survey.job.job_dir
+    assert {name: str(value) for name, value in own.items()} == {
+        "workflow_job_id": survey.job.id,
+        "workflow_job_dir": folder,
+        "shared_dir": f"{folder}/shared",
+        "result_path": f"{folder}/result.pkl",
+        "metadata_path": f"{folder}/metadata.json",
+        "tasks_dir": f"{folder}/tasks",
+    }
+    assert survey.said["own"]["local_mode"] is (survey.job.cluster.backend_type == "local")
+    assert survey.said["active"] is True
+
+
+def test_a_workflow_finds_the_runs_of_its_tasks_newest_first(survey: Survey) -> None:
+    assert survey.said["runs"] == survey.said["doubles"][::-1]
+    assert str(survey.said["output_dir"]) == f"{survey.job.job_dir}/tasks/double"
+
+
+def test_the_jobs_of_a_workflow_lie_under_it(survey: Survey, client: Cluster) -> None:
+    tasks_dir = f"{survey.job.job_dir}/tasks"
+    names = ["add", "double", "fail", "inner_workflow", "wait_for"]
+    assert client.backend.list_directory(tasks_dir) == names
+    assert survey.said["modes"] == {0o700}
+    note = client.backend.read_file(f"{survey.job.job_dir}/shared/note")
+    assert note == b"from the workflow"
+    told = metadata(client, survey.job.job_dir)
+    assert (told["is_workflow"], told["parent_workflow"]) == (True, None)
+    child = metadata(client, survey.said["doubles"][0])
+    assert (child["is_workflow"], child["parent_workflow"]) == (False, survey.job.id)
+    inner = metadata(client, survey.said["inner_dir"])
+    assert (inner["is_workflow"], inner["parent_workflow"]) == (True, survey.job.id)
+
+
+def test_a_workflow_writes_down_how_its_jobs_are_submitted(survey: Survey, client: Cluster) -> None:
+    path = f"{survey.job.job_dir}/.slurm_environment.json"
+    environment = json.loads(client.backend.read_file(path))
+    backend = client.backend_type
+    assert environment["backend_type"] == ("local" if backend == "local" else "slurm")
+    assert environment["job_base_dir"] == client.job_base_dir
+    assert environment["packaging"] == survey.said["packaging"]
+    assert survey.said["packaging"]["type"] == "none"
+
+
+def test_a_job_outlives_the_workflow_that_submitted_it(survey: Survey, client: Cluster) -> None:
+    late = Job.from_dir(survey.said["late_dir"], client)
+    survey.gate.wait_until_started()
+    assert late.get_status() == "RUNNING"
+    survey.gate.open()
+    assert late.get_result(PATIENCE) == "late"
+
+
+def test_what_a_job_of_a_workflow_raised_arrives_through_the_workflow(survey: Survey) -> None:
+    with pytest.raises(tasks.Unlucky, match="far below") as raised:
+        survey.failed.get_result(PATIENCE)
+    assert raised.value.code == 5
+    assert isinstance(raised.value.__cause__, RemoteTraceback)
+    assert "raise Unlucky(message, code)" in str(raised.value.__cause__)
+
+
+def test_a_task_that_wants_to_submit_is_told_to_be_a_workflow(cluster: Cluster) -> None:
+    wrong: Any = task(tasks.survey.unwrapped)
+    with pytest.raises(TypeError, match="make it a @workflow"):
+        wrong([1], "gate")
