@@ -63,7 +63,7 @@ test-unit: $(DEV) ## Run the tests that need neither Slurm nor Docker
 
 test-slurm: $(DEV) ## Run the tests that need the dockerised cluster
 	docker/ensure-docker.sh
-	$(PY) -m pytest -n $(SLURM_WORKERS) --dist loadfile -m slurm --timeout $(SLURM_TIMEOUT)
+	$(PY) -m pytest -n $(SLURM_WORKERS) --dist loadfile --no-loadscope-reorder -m slurm --timeout $(SLURM_TIMEOUT)
 
 format: $(DEV) ## Format the code and mend what ruff can mend
 	$(PY) -m ruff format .

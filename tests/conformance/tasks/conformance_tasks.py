@@ -116,6 +116,7 @@ def describe(job: JobContext, folders: list[str], greeting: str = "hello") -> di
         "directory": str(Path.cwd()),
         "environment": {n: v for n, v in os.environ.items() if n.startswith(("SLURM_", "JOB_"))},
         "modes": {path: mode_of(path) for path in [*folders, str(job.job_dir)]},
+        "mode of parent": mode_of(str(job.job_dir.parent)),
         "python": sys.version_info[:2],
     }
 
@@ -158,6 +159,17 @@ def step_with(folder: str, name: str, values: Any) -> tuple[list[str], Any]:
     return step.unwrapped(folder, name), values
 
 
+@task
+def busy(folder: str, name: int) -> int:
+    """Stay in `folder` for a while; returns how many are there at once."""
+    mark = Path(folder) / str(name)
+    mark.touch()
+    time.sleep(0.2)
+    crowd = len(os.listdir(folder))
+    mark.unlink()
+    return crowd
+
+
 # --- bad endings -----------------------------------------------------------------------------------
 
 
@@ -165,6 +177,13 @@ def step_with(folder: str, name: str, values: Any) -> tuple[list[str], Any]:
 def fail(message: str, code: int = 0) -> int:
     print("about to fail", file=sys.stderr)
     raise Unlucky(message, code)
+
+
+@task
+def fail_if_odd(number: int) -> int:
+    if number % 2:
+        raise Unlucky(f"{number} is odd", code=number)
+    return number
 
 
 @task

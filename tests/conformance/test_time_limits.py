@@ -1,0 +1,28 @@
+"""Jobs that run into their time limit. Slurm's shortest is a minute, which these tests take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tests.conformance.sites import Gate
+
+import conformance_tasks as tasks
+from slurm import Cluster, Job
+from slurm.errors import JobTimeout
+
+PATIENCE = 180.0
+
+
+@pytest.fixture(scope="module")
+def limited(client: Cluster, new_gate: Callable[[], Gate]) -> Job[Any]:
+    return client.submit(tasks.wait_for, time="0:01")(new_gate().path)
+
+
+def test_a_job_over_its_time_limit_says_what_to_change(limited: Job[Any]) -> None:
+    with pytest.raises(JobTimeout, match="time=") as raised:
+        limited.get_result(PATIENCE)
+    assert raised.value.state == limited.get_status() == "TIMEOUT"
+    assert limited.is_completed()
+    assert not limited.is_successful()
