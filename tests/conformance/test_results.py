@@ -79,6 +79,7 @@ def test_a_job_knows_itself(described: Job[Any], context: JobContext) -> None:
     assert (context.num_nodes, context.ntasks, context.cpus_per_task) == (1, 1, 2)
     assert context.attempt == 1
     assert context.node_list
+    assert context.partition
 
 
 def test_a_job_runs_in_its_directory_with_slurms_variables(

@@ -7,9 +7,8 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
-from slurm import JobContext, WorkflowContext, task, workflow
+from slurm import JobContext, task
 
 
 @task(time="00:02:00", mem="100M")
@@ -18,25 +17,8 @@ def add(left: int, right: int) -> int:
 
 
 @task(time="00:02:00", mem="100M")
-def total(numbers: list[int]) -> int:
-    return sum(numbers)
-
-
-class Unlucky(Exception):
-    def __init__(self, message: str, code: int) -> None:
-        super().__init__(message, code)
-        self.code = code
-
-
-@task(time="00:02:00", mem="100M")
-def fail(message: str, code: int) -> None:
-    print("about to fail", file=sys.stderr)
-    raise Unlucky(message, code)
-
-
-@task(time="00:02:00", mem="100M")
-def leave_at_once(code: int) -> None:
-    os._exit(code)
+def fail(message: str) -> int:
+    raise ValueError(message)
 
 
 @task(time="00:05:00", mem="100M")
@@ -66,15 +48,3 @@ def where(job: JobContext) -> dict[str, str | None]:
 def number_of(module: str) -> int:
     number: int = importlib.import_module(module).NUMBER
     return number
-
-
-@workflow(time="00:05:00", mem="100M")
-def sum_of_sums(ctx: WorkflowContext, pairs: list[tuple[int, int]]) -> dict[str, object]:
-    sums: list[Any] = [add(left, right) for left, right in pairs]
-    result = total(sums).get_result()
-    return {
-        "total": result,
-        "job_dir": str(ctx.workflow_job_dir),
-        "runs": len(ctx.list_task_runs("add")),
-        "latest": ctx.get_latest_task_result("total"),
-    }
