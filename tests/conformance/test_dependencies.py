@@ -34,8 +34,7 @@ def jobs(client: Cluster, folder: str) -> Jobs:
             "right": right,
             "joined": joined,
             "whatever": step.afterany(bad, root)(folder, "whatever"),
-            "remedy": step.afternotok(bad)(folder, "remedy"),
-            "both": step.after(root).afternotok(bad)(folder, "both"),
+            "remedy": step.after(root).afternotok(bad)(folder, "remedy"),
             "never": never,
             "never after it": step.after(never)(folder, "never after it"),
             "never with it": tasks.step_with(folder, "never with it", [left, bad]),
@@ -65,10 +64,10 @@ def test_the_metadata_tells_what_a_job_waits_for(jobs: Jobs, client: Cluster) ->
     assert told("root") == []
     assert told("left") == [("afterok", root)]
     assert told("whatever") == sorted([("afterany", root), ("afterany", bad)])
-    assert told("both") == [("afternotok", bad), ("afterok", root)]
+    assert told("remedy") == [("afternotok", bad), ("afterok", root)]
 
 
-@pytest.mark.parametrize("name", ["whatever", "remedy", "both"])
+@pytest.mark.parametrize("name", ["whatever", "remedy"])
 def test_a_job_may_wait_for_an_end_of_any_kind_or_for_a_failure(jobs: Jobs, name: str) -> None:
     assert "bad" in jobs[name].get_result(PATIENCE)
 
@@ -93,7 +92,7 @@ def test_what_needs_a_failure_never_starts_after_success(jobs: Jobs) -> None:
 def test_nothing_ran_that_should_not_have(jobs: Jobs, client: Cluster, folder: str) -> None:
     for job in jobs.values():
         assert job.wait(PATIENCE)
-    ran = {"root", "bad", "left", "right", "joined", "whatever", "remedy", "both"}
+    ran = {"root", "bad", "left", "right", "joined", "whatever", "remedy"}
     assert set(client.backend.list_directory(folder)) == ran
 
 

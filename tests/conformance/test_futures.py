@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pytest
@@ -49,14 +48,23 @@ def test_a_callback_that_comes_late_is_called_at_once(ended: Ended) -> None:
     assert called == [ended.good]
 
 
-def test_jobs_that_run_come_in_the_order_in_which_they_end(
-    cluster: Cluster, gate: Gate, ended: Ended
+def test_a_running_job_is_a_future_that_is_not_done(
+    client: Cluster, gate: Gate, ended: Ended, caplog: pytest.LogCaptureFixture
 ) -> None:
-    slow = tasks.wait_for(gate.path, "slow")
-    called: list[Job[Any]] = []
+    slow = tasks.wait_for.submit(client)(gate.path, 5)
+    called: list[Any] = []
+    following: list[Job[int]] = []
     told = threading.Event()
-    slow.add_done_callback(called.append)
-    slow.add_done_callback(lambda _: told.set())
+
+    def broken(_: Job[Any]) -> None:
+        raise RuntimeError("not my day")
+
+    def go_on(job: Job[Any]) -> None:
+        following.append(tasks.double.submit(client)(job.result()))
+        told.set()
+
+    for callback in (called.append, broken, go_on):
+        slow.add_done_callback(callback)
     ended.good.wait(PATIENCE)
     with pytest.raises(TimeoutError, match="1 of 2 jobs"):
         list(as_completed([slow, ended.good], timeout=0.01))
@@ -70,29 +78,8 @@ def test_jobs_that_run_come_in_the_order_in_which_they_end(
     assert list(order) == [slow]
     assert told.wait(PATIENCE)
     assert called == [slow]
-
-
-def test_a_callback_may_fail_or_use_the_job_or_submit_another(
-    client: Cluster, new_gate: Callable[[], Gate], caplog: pytest.LogCaptureFixture
-) -> None:
-    gate = new_gate()
-    job = tasks.wait_for.submit(client)(gate.path, 5)
-    following: list[Job[int]] = []
-    told = threading.Event()
-
-    def broken(_: Job[Any]) -> None:
-        raise RuntimeError("not my day")
-
-    def go_on(job: Job[Any]) -> None:
-        following.append(tasks.double.submit(client)(job.result()))
-        told.set()
-
-    job.add_done_callback(broken)
-    job.add_done_callback(go_on)
-    gate.open()
-    assert told.wait(PATIENCE)
-    assert following[0].get_result(PATIENCE) == 10
     assert "not my day" in caplog.text
+    assert following[0].get_result(PATIENCE) == 10
 
 
 def test_jobs_can_be_awaited_beside_each_other(cluster: Cluster, ended: Ended) -> None:

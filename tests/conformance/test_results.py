@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from tests.conformance.sites import PATIENCE, Gate
 
 import conformance_tasks as tasks
-from slurm import Cluster, Job, JobContext, task
-from slurm.errors import SerializationError
+from slurm import Cluster, Job, JobContext
 
 NAME = "other name; $(x) 'y'"
 
@@ -37,22 +34,20 @@ def context(seen: dict[str, Any]) -> JobContext:
     return context
 
 
-def test_a_job_ends_with_the_result_of_its_function(cluster: Cluster) -> None:
-    job = tasks.add(40, right=2)
-    assert job.get_result(PATIENCE) == 42
-    assert job.get_result() == 42
-    assert job.get_status() == "COMPLETED"
-    assert job.is_completed()
-    assert job.is_successful()
-    assert not job.is_running()
-    assert job.cluster is cluster
+def test_a_job_ends_with_the_result_of_its_function(described: Job[Any], client: Cluster) -> None:
+    assert described.get_result(PATIENCE) is described.get_result()
+    assert described.get_status() == "COMPLETED"
+    assert described.is_completed()
+    assert described.is_successful()
+    assert not described.is_running()
+    assert described.cluster is client
 
 
 def test_a_running_job_says_so_and_one_that_must_wait_is_pending(
     cluster: Cluster, gate: Gate
 ) -> None:
     running = tasks.wait_for(gate.path, "went")
-    waiting = tasks.echo.after(running)("on")
+    waiting = tasks.strangely_named.after(running)()
     gate.wait_until_started()
     assert running.get_status() == "RUNNING"
     assert running.is_running()
@@ -63,8 +58,13 @@ def test_a_running_job_says_so_and_one_that_must_wait_is_pending(
         running.get_result(timeout=0.01)
     assert not running.wait(timeout=0)
     gate.open()
-    assert waiting.get_result(PATIENCE) == (("on",), {})
+    assert waiting.get_result(PATIENCE) == "ran"
     assert running.get_result(PATIENCE) == "went"
+
+
+def test_a_task_of_any_name_has_a_directory_inside_the_base(cluster: Cluster) -> None:
+    request = cluster.dry_run(tasks.strangely_named)
+    assert request.job_dir.rsplit("/", 1)[0] == f"{cluster.job_base_dir}/_______odd__x__name"
 
 
 def test_a_job_prints_to_files_of_its_own(described: Job[Any], seen: Any) -> None:
@@ -126,33 +126,10 @@ def test_the_job_directory_holds_what_the_contract_names(
     assert told["parent_workflow"] is None
 
 
-def test_a_task_of_any_name_has_a_directory_inside_the_base(cluster: Cluster) -> None:
-    job = tasks.strangely_named()
-    assert job.get_result(PATIENCE) == "ran"
-    assert job.job_dir.startswith(f"{cluster.job_base_dir}/")
-    assert job.job_dir.split("/")[-2] == "_______odd__x__name"
-    assert cluster.get_job(job.id).task_name == job.task_name
-
-
-def test_the_explicit_forms_submit_to_the_cluster_they_name(
-    client: Cluster, new_gate: Callable[[], Gate]
+def test_the_explicit_form_submits_to_the_cluster_it_names(
+    client: Cluster, described: Job[Any]
 ) -> None:
-    first = tasks.add.submit(client)(1, 2)
-    second = client.submit(tasks.double, after=first, cpus_per_task=1)(5)
-    third = tasks.double.submit(cluster=client)(first)
-    assert [job.get_result(PATIENCE) for job in (first, second, third)] == [3, 10, 6]
-    assert second.dependencies == third.dependencies == (first,)
-
-
-def test_a_closure_travels_to_the_same_python(cluster: Cluster) -> None:
-    captured = 40
-
-    @task
-    def closure(number: int) -> int:
-        return captured + number
-
-    if cluster.backend.host().python[:2] == sys.version_info[:2]:
-        assert closure(2).get_result(PATIENCE) == 42
-    else:
-        with pytest.raises(SerializationError, match="same Python"):
-            closure(2)
+    job = client.submit(tasks.double, after=described, cpus_per_task=1)(5)
+    assert job.get_result(PATIENCE) == 10
+    assert job.dependencies == (described,)
+    assert described.is_completed()

@@ -89,19 +89,24 @@ def echo(*args: Any, **kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
 
 
 @task
-def every_kind(first: Any, /, second: Any, third: Any = 3, *, fourth: Any, fifth: Any = 5) -> Any:
-    return first, second, third, fourth, fifth
+def every_kind(
+    self: Any,
+    /,
+    context: Any,
+    cluster: Any = "default",
+    *args: Any,
+    ctx: Any,
+    n: int = 5,
+    **task: Any,
+) -> Any:
+    """Parameters of every kind, called as the SDK calls its own."""
+    return self, context, cluster, args, ctx, n, task
 
 
 @task
-def awkward_names(self: Any, context: Any, ctx: Any, cluster: Any, args: Any, **task: Any) -> Any:
-    return self, context, ctx, cluster, args, task
-
-
-@task
-def apply(function: Any, value: Any) -> Any:
-    """Call what arrived: a function, or a task's function."""
-    return getattr(function, "unwrapped", function)(value)
+def apply(functions: list[Any], value: Any) -> list[Any]:
+    """Call what arrived: functions, and tasks' functions."""
+    return [getattr(function, "unwrapped", function)(value) for function in functions]
 
 
 # --- what a job sees of itself ---------------------------------------------------------------------
@@ -230,12 +235,13 @@ def survey(ctx: WorkflowContext, numbers: list[int], gate: str) -> dict[str, Any
     """Use all that a workflow has, and tell what was found."""
     (ctx.shared_dir / "note").write_text("from the workflow")
     doubles: list[Any] = [double(number) for number in numbers]
-    failed = fail("inside")
+    failed = fail("inside", code=5)
     inner = inner_workflow(add(doubles[0], doubles[1]))
     late = wait_for(gate, "late")
     return {
         "results": gather(*doubles),
         "caught": failed.exception(PATIENCE),
+        "remote traceback": str(getattr(failed.exception(), "__cause__", None)),
         "inner": inner.get_result(PATIENCE),
         "inner_dir": inner.job_dir,
         "inner_again": ctx.load_workflow_result(inner.job_dir),
@@ -266,11 +272,6 @@ def inner_workflow(number: int) -> dict[str, Any]:
         "child_dir": job.job_dir,
         "own_dir": str(current_job_context().job_dir),
     }
-
-
-@workflow
-def give_up() -> None:
-    fail("far below", code=5).get_result(PATIENCE)
 
 
 # --- what else travels -----------------------------------------------------------------------------
