@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import hypothesis
 import pytest
 from tests.unit.channels import AGENT, Open
 from tests.unit.fakes import DEADLINE, FakeBackend, Programs, assert_ended
+from tests.unit.local_site import Site
 from tests.unit.processes import JobRun, RunJob, RunPython, execute
 from tests.unit.scheduler_on_disk import SchedulerOnDisk
 
@@ -213,3 +214,24 @@ def local(local_base: Path) -> Iterator[Cluster]:
     with cluster:
         yield cluster
     cluster.close()
+
+
+@pytest.fixture(scope="module")
+def roomy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A local scheduler with room for every job, shared by the tests of a module."""
+    site = Site(tmp_path_factory.mktemp("roomy"), max_cpus=64, max_mem=64 * 1024)
+    yield site
+    site.close()
+
+
+@pytest.fixture
+def make_site(tmp_path: Path) -> Iterator[Callable[..., Site]]:
+    """Makes local schedulers for one test: ``make_site(max_cpus=1)``."""
+    with contextlib.ExitStack() as stack:
+
+        def make(base: Path = tmp_path, **settings: Any) -> Site:
+            site = Site(base, **settings)
+            stack.callback(site.close)
+            return site
+
+        yield make

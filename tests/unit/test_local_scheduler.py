@@ -2,172 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import select
 import shutil
 import signal
 import stat
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
+from tests.unit.local_site import Site, await_true, kill_daemon, refusal, supervisor_of
 
 from slurm.api.agent import AgentError
 from slurm.local.scheduler import LocalScheduler
-
-DEADLINE = 20.0
-ENDED = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL"}
-
-
-class Site:
-    """A scheduler and a directory for its jobs' scripts and files."""
-
-    def __init__(self, base: Path, **settings: Any) -> None:
-        self.base = base
-        self.state = base / "state"
-        self.settings = settings
-        self.scheduler = self.another_client()
-        self.handles: list[int] = []
-        self.count = 0
-
-    def another_client(self) -> LocalScheduler:
-        return LocalScheduler(str(self.state), **self.settings)
-
-    def script(self, text: str) -> str:
-        self.count += 1
-        path = self.base / f"job{self.count}.sh"
-        path.write_text(f"#!/bin/bash\n{text}\n")
-        return str(path)
-
-    def submit(
-        self,
-        text: str,
-        *,
-        after: str = "",
-        token: str = "",
-        orchestrator: bool = False,
-        client: LocalScheduler | None = None,
-        **options: str,
-    ) -> str:
-        script = self.script(text)
-        return (client or self.scheduler).submit(
-            script=script,
-            cwd=str(self.base),
-            options={name.replace("_", "-"): value for name, value in options.items()},
-            submit_options={"dependency": after} if after else {},
-            token=token or f"{self.base}-{self.count}",
-            orchestrator=orchestrator,
-        )
-
-    def row(self, job_id: str) -> dict[str, Any]:
-        (row,) = self.scheduler.query([job_id])
-        return row
-
-    def await_job(self, job_id: str, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        deadline = time.monotonic() + DEADLINE
-        row = self.row(job_id)
-        while not wanted(row):
-            assert time.monotonic() < deadline, row
-            time.sleep(0.01)
-            row = self.row(job_id)
-        return row
-
-    def end_of(self, job_id: str) -> dict[str, Any]:
-        return self.await_job(job_id, lambda row: row["state"] in ENDED)
-
-    def reason_of(self, job_id: str, reason: str) -> None:
-        self.await_job(job_id, lambda row: row["reason"] == reason)
-
-    def running(self, job_id: str) -> None:
-        self.await_job(job_id, lambda row: row["state"] == "RUNNING")
-
-    def output(self, job_id: str) -> str:
-        return (self.base / f"slurm-{job_id}.out").read_text()
-
-    def gate(self) -> Gate:
-        self.count += 1
-        gate = Gate(self.base / f"gate{self.count}")
-        self.handles.append(gate.handle)
-        return gate
-
-    def close(self) -> None:
-        self.scheduler.shutdown(kill_jobs=True)
-        assert not self.scheduler.is_running()
-        for handle in self.handles:
-            os.close(handle)
-
-
-class Gate:
-    """A named pipe: a job passes when it is opened, and whoever holds it open can be told to live."""
-
-    def __init__(self, path: Path) -> None:
-        os.mkfifo(path)
-        self.path = path
-        self.handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-        self.wait = f'read -r _ < "{path}"'
-        self.hold = f'exec 9> "{path}"; printf x >&9'
-
-    def open(self) -> None:
-        """Let the job that waits, or is going to, pass."""
-        with contextlib.suppress(OSError):
-            os.close(self.handle)
-        # For reading as well: the line waits in the pipe for as long as this is open.
-        handle = os.open(self.path, os.O_RDWR)
-        assert handle == self.handle
-        os.write(handle, b"\n")
-
-    def await_held(self, times: int = 1) -> None:
-        """Wait until that many have said that they hold it."""
-        seen = b""
-        while len(seen) < times:
-            assert select.select([self.handle], [], [], DEADLINE)[0]
-            with contextlib.suppress(BlockingIOError):
-                seen += os.read(self.handle, 1)
-
-    def nobody_holds(self) -> bool:
-        """Whether all that held it are gone."""
-        try:
-            return os.read(self.handle, 1) == b""
-        except BlockingIOError:
-            return False
-
-    def await_released(self) -> None:
-        await_true(self.nobody_holds)
-
-
-@pytest.fixture(scope="module")
-def roomy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A site with room for every job, shared by the tests of this module."""
-    site = Site(tmp_path_factory.mktemp("roomy"), max_cpus=64)
-    yield site
-    site.close()
-
-
-@pytest.fixture
-def make_site(tmp_path: Path) -> Iterator[Callable[..., Site]]:
-    sites: list[Site] = []
-
-    def make(base: Path = tmp_path, **settings: Any) -> Site:
-        sites.append(Site(base, **settings))
-        return sites[-1]
-
-    yield make
-    for site in sites:
-        site.close()
-
-
-def refusal(submit: Callable[[], object]) -> str:
-    with pytest.raises(AgentError) as caught:
-        submit()
-    assert caught.value.kind == "refused"
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
-
 
 # How a job runs and ends
 
@@ -456,7 +304,6 @@ def test_a_dependency_that_makes_no_sense_is_refused(roomy: Site, after: str) ->
 
 def test_what_cannot_be_done_here_is_refused(roomy: Site) -> None:
     assert "--begin" in refusal(lambda: roomy.submit("true", begin="now+1hour"))
-    assert "--array" in refusal(lambda: roomy.submit("true", array="1-3"))
     assert "--hold" in refusal(lambda: roomy.submit("true", hold=""))
 
 
@@ -617,18 +464,6 @@ def test_the_queue_has_what_has_not_ended(make_site: Callable[..., Site]) -> Non
     gate.open()
 
 
-def await_true(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-def kill_daemon(site: Site) -> None:
-    os.kill(site.scheduler.info()["pid"], signal.SIGKILL)
-    await_true(lambda: not site.scheduler.is_running())
-
-
 def test_a_killed_daemon_loses_nothing(make_site: Callable[..., Site]) -> None:
     site = make_site(max_cpus=3)
     gate, unseen_gate, third_gate = site.gate(), site.gate(), site.gate()
@@ -659,10 +494,6 @@ def test_a_killed_daemon_loses_nothing(make_site: Callable[..., Site]) -> None:
         assert site.end_of(job_id)["state"] == "COMPLETED"
     assert int(site.submit("true")) > int(dependent)
     assert not [one for one in site.scheduler.queue() if one["job_id"] != str(int(dependent) + 1)]
-
-
-def supervisor_of(site: Site) -> int:
-    return int((site.base / "supervisor").read_text())
 
 
 @pytest.mark.parametrize("daemon_dies", [False, True])
@@ -730,42 +561,3 @@ def test_shutdown_leaves_jobs_to_the_next_daemon_unless_told_to_kill_them(
 def test_shutting_down_what_never_ran_starts_nothing(tmp_path: Path) -> None:
     LocalScheduler(str(tmp_path / "state")).shutdown(kill_jobs=True)
     assert not (tmp_path / "state").exists()
-
-
-def test_a_torn_last_line_of_the_journal_is_forgotten(make_site: Callable[..., Site]) -> None:
-    site = make_site()
-    first = site.submit("true")
-    site.end_of(first)
-    site.scheduler.shutdown()
-    with (site.state / "journal.jsonl").open("a") as journal:
-        journal.write('{"job_id":7,"tok')
-    assert int(site.submit("true")) == int(first) + 1
-    site.scheduler.shutdown()
-    assert site.row(first)["state"] == "COMPLETED"
-
-
-def test_a_journal_that_cannot_be_read_is_named_and_left_alone(tmp_path: Path) -> None:
-    site = Site(tmp_path)
-    site.scheduler.info()
-    site.scheduler.shutdown()
-    journal = site.state / "journal.jsonl"
-    journal.write_text("something else\n")
-    with pytest.raises(AgentError, match=r"journal\.jsonl, line 1"):
-        site.scheduler.info()
-    assert journal.read_text() == "something else\n"
-    journal.unlink()
-    site.scheduler.info()
-    site.close()
-
-
-def test_a_long_journal_is_rewritten_without_forgetting(make_site: Callable[..., Site]) -> None:
-    site = make_site()
-    first = site.submit("true", token="kept", comment="x" * 1000)
-    site.end_of(first)
-    site.scheduler.shutdown()
-    journal = site.state / "journal.jsonl"
-    lines = journal.read_text().splitlines(keepends=True)
-    journal.write_text("".join(lines + lines[-1:] * 1000))
-    assert site.scheduler.find_by_token("kept") == first
-    assert len(journal.read_text().splitlines()) == 2
-    assert int(site.submit("true")) == int(first) + 1

@@ -8,25 +8,44 @@ from typing import Any
 from slurm.api.agent import Agent
 from slurm.api.slurm_cli import InProcessBackend
 from slurm.checks import check_count, check_positive, expand_home
+from slurm.errors import ConfigError
+from slurm.options import InvalidOption
 
 
 class LocalBackend(InProcessBackend):
     """Runs each job's script as a process, through a scheduler that outlives this client.
 
     `state_dir` holds the scheduler's socket and journal: backends with the same one share their
-    queue. `max_cpus` bounds what runs at once (default: the machine's cores).
+    queue. `max_cpus` and `max_mem` (a size as ``--mem`` spells it, such as ``"8G"``) bound what runs
+    at once (default: all the machine has): the sum of what the running jobs ask for. A job that asks
+    for more cpus gets those there are, one that asks for more memory is refused; none is ended because
+    it uses more than it asked for. `max_array_size` is what MaxArraySize is to Slurm.
     """
 
     def __init__(
-        self, *, state_dir: str, max_cpus: int | None = None, idle_timeout: float = 30.0
+        self,
+        *,
+        state_dir: str,
+        max_cpus: int | None = None,
+        max_mem: str | int | None = None,
+        max_array_size: int | None = None,
+        idle_timeout: float = 30.0,
     ) -> None:
+        from slurm.local.arrays import LARGEST_SIZE, MAX_ARRAY_SIZE
         from slurm.local.scheduler import LocalScheduler
 
         check_count("max_cpus", max_cpus)
+        check_count("max_array_size", max_array_size)
+        if max_array_size is not None and max_array_size > LARGEST_SIZE:
+            raise ConfigError(
+                f"max_array_size {max_array_size} is more than Slurm's {LARGEST_SIZE}"
+            )
         check_positive("idle_timeout", idle_timeout)
         self.scheduler = LocalScheduler(
             os.path.abspath(expand_home("state_dir", state_dir)),
             max_cpus=max_cpus,
+            max_mem=_megabytes("max_mem", max_mem),
+            max_array_size=MAX_ARRAY_SIZE if max_array_size is None else max_array_size,
             idle_timeout=idle_timeout,
         )
         super().__init__(Agent(self.scheduler))
@@ -39,3 +58,18 @@ class LocalBackend(InProcessBackend):
         """The scheduler's bounds and load."""
         info: dict[str, Any] = self.scheduler.info()
         return info
+
+
+def _megabytes(name: str, size: str | int | None) -> int | None:
+    if size is None:
+        return None
+    from slurm.option_values import parse_memory
+
+    text = "" if isinstance(size, bool) else str(size)
+    try:
+        megabytes = parse_memory(text)
+    except InvalidOption as error:
+        raise ConfigError(f"{name} {size!r}: {error}") from None
+    if megabytes == 0:
+        raise ConfigError(f"{name} {size!r}: there is no room for a job in that")
+    return megabytes

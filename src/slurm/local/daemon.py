@@ -18,6 +18,7 @@ import sys
 import time
 
 from slurm.local.journal import JournalError
+from slurm.local.operations import Operations
 from slurm.local.processes import Processes
 from slurm.local.server import LineServer
 from slurm.local.service import Service, Settings
@@ -40,7 +41,8 @@ class Daemon:
         self.service.recover(self.processes)
         self.service.settle()
         address = state.socket_address()
-        self.server = LineServer(self.selector, address, state.socket, self.service.handle)
+        handle = Operations(self.service).handle
+        self.server = LineServer(self.selector, address, state.socket, handle)
         self.wakeup, write_end = os.pipe()
         os.set_blocking(write_end, False)
         signal.set_wakeup_fd(write_end)

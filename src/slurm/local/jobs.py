@@ -1,19 +1,15 @@
-"""Jobs of the local scheduler as plain data, and the rules of their dependencies. Pure."""
+"""Submissions of the local scheduler and the jobs they become, as plain data. Pure."""
 
 from __future__ import annotations
 
-import functools
-import posixpath
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from slurm.options import InvalidOption, normalise, parse_time_limit
+from slurm.local.arrays import Array, parse_array
 
 ACTIVE = frozenset({"RUNNING", "COMPLETING"})
 LIVE = ACTIVE | {"PENDING"}
-UNSUPPORTED = ("array", "begin", "hold", "deadline", "export-file")
-AFTER = ("after", "afterany", "afterok", "afternotok", "aftercorr")
 
 
 class Refused(Exception):
@@ -21,11 +17,12 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True)
-class LocalJob:
-    """One job, in Slurm's words.
+class Submission:
+    """What was asked for at once: a job, or an array of them. In Slurm's words.
 
-    `options` are sbatch's long options as text; `cpus` what it asked for; `time_limit` in seconds,
-    None for none; `start` and `end` in Unix seconds; `exit_code` as ``sacct`` prints it.
+    `job_id` is the job's or the array's; `options` are sbatch's long options as text; `cpus` and
+    `mem` (megabytes, None for all there is) what each of its jobs asks for; `time_limit` in seconds,
+    None for none.
     """
 
     job_id: int
@@ -37,7 +34,64 @@ class LocalJob:
     submitted: float
     orchestrator: bool = False
     cpus: int = 1
+    mem: int | None = 0
     time_limit: int | None = None
+    array: Array | None = None
+
+    @property
+    def job_ids(self) -> Sequence[int]:
+        """The ids of its jobs: those of an array's elements follow the array's own."""
+        if self.array is None:
+            return (self.job_id,)
+        return range(self.job_id + 1, self.job_id + 1 + len(self.array.indices))
+
+    @property
+    def last_id(self) -> int:
+        """The largest id it uses."""
+        return self.job_ids[-1]
+
+    @property
+    def partition(self) -> str:
+        """The partition it names, ``local`` where it names none."""
+        return self.options.get("partition", "local")
+
+    def element(self, index: int) -> int | None:
+        """The job id of the array's element with this index, None where there is none."""
+        position = None if self.array is None else self.array.position(index)
+        return None if position is None else self.job_id + 1 + position
+
+    def jobs(self) -> list[LocalJob]:
+        """Its jobs as they are before anything has happened to them."""
+        if self.array is None:
+            return [LocalJob(self.job_id, self)]
+        numbered = zip(self.job_ids, self.array.indices)
+        return [LocalJob(job_id, self, index) for job_id, index in numbered]
+
+    def record(self) -> dict[str, Any]:
+        """All fields as JSON can carry them."""
+        content = {one.name: getattr(self, one.name) for one in fields(self)}
+        content["options"] = dict(self.options)
+        del content["array"]  # the options say it
+        return content
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Submission:
+        """The submission that `record` was made of."""
+        array = record["options"].get("array")
+        return cls(**record, array=None if array is None else parse_array(array))
+
+
+@dataclass(frozen=True)
+class LocalJob:
+    """One job: a submission's only one, or the element `index` of an array.
+
+    `start` and `end` are Unix seconds; `exit_code` is as ``sacct`` prints it. `cancelled` and
+    `requeued` say what is to become of a job whose processes are being ended.
+    """
+
+    job_id: int
+    submission: Submission
+    index: int | None = None
     state: str = "PENDING"
     reason: str = "None"
     exit_code: str = "0:0"
@@ -46,129 +100,89 @@ class LocalJob:
     end: float | None = None
     restarts: int = 0
     cancelled: bool = False
+    requeued: bool = False
+
+    @property
+    def shown(self) -> str:
+        """Its id as Slurm shows it: ``12``, or ``12_3`` for an element of an array."""
+        if self.index is None:
+            return str(self.job_id)
+        return f"{self.submission.job_id}_{self.index}"
+
+    @property
+    def options(self) -> Mapping[str, str]:
+        """sbatch's long options as text."""
+        return self.submission.options
+
+    @property
+    def begun(self) -> bool:
+        """Whether it has been started, or never will be."""
+        return self.state != "PENDING" or self.restarts > 0
 
     def observation(self) -> dict[str, Any]:
         """What a client is told when it asks for this job."""
         names = ("state", "reason", "exit_code", "node", "start", "end", "restarts")
-        return {"job_id": str(self.job_id), **{name: getattr(self, name) for name in names}}
+        return {"job_id": self.shown, **{name: getattr(self, name) for name in names}}
 
     def queue_row(self) -> dict[str, Any]:
         """What a client is told when it lists the queue."""
+        submission = self.submission
         return {
             **self.observation(),
-            "name": self.name,
-            "cpus": self.cpus,
-            "partition": partition_of(self),
-            "time_limit": self.time_limit,
-            "submitted": self.submitted,
-            "orchestrator": self.orchestrator,
+            "name": submission.name,
+            "cpus": submission.cpus,
+            "mem": submission.mem,
+            "partition": submission.partition,
+            "time_limit": submission.time_limit,
+            "submitted": submission.submitted,
+            "orchestrator": submission.orchestrator,
         }
 
     def record(self) -> dict[str, Any]:
-        """All fields as JSON can carry them; `LocalJob(**record)` is this job again."""
-        return asdict(self)
+        """What has happened to it, as JSON can carry it."""
+        content = {name: getattr(self, name) for name in CHANGING}
+        changed = {name: value for name, value in content.items() if value != CHANGING[name]}
+        return {"job": self.job_id, **changed}
+
+    def changed_by(self, record: Mapping[str, Any]) -> LocalJob:
+        """This job as `record` says it is."""
+        return replace(self, **{**CHANGING, **{k: v for k, v in record.items() if k != "job"}})
 
 
-def partition_of(job: LocalJob) -> str:
-    """The partition the job names, ``local`` where it names none."""
-    return job.options.get("partition", "local")
+CHANGING: Mapping[str, Any] = {
+    one.name: one.default
+    for one in fields(LocalJob)
+    if one.name not in ("job_id", "submission", "index")
+}
 
 
-def new_job(job_id: int, request: Mapping[str, Any], now: float) -> LocalJob:
-    """The job a submission asks for. Raises `Refused`."""
-    given = {**request["options"], **request["submit_options"]}
-    for name in UNSUPPORTED:
-        if name in given:
-            raise Refused(f"--{name}: the local scheduler cannot do this, leave the option out")
-    try:
-        options = normalise(given)
-        time_limit = parse_time_limit(options.get("time", "UNLIMITED"))
-    except InvalidOption as error:
-        raise Refused(str(error)) from None
-    tasks = int(options.get("ntasks", options.get("ntasks-per-node", "1")))
-    return LocalJob(
-        job_id=job_id,
-        token=request["token"],
-        name=options.get("job-name", posixpath.basename(request["script"])),
-        script=request["script"],
-        cwd=posixpath.join(request["cwd"], options.get("chdir", request["cwd"])),
-        options=options,
-        submitted=now,
-        orchestrator=bool(request["orchestrator"]),
-        cpus=tasks * int(options.get("cpus-per-task", "1")),
-        time_limit=time_limit,
-    )
+def pending_again(job: LocalJob) -> LocalJob:
+    """`job` after a requeue: what has happened to it is forgotten, but that it was started."""
+    return replace(job, **{**CHANGING, "restarts": job.restarts + 1})
 
 
-@dataclass(frozen=True)
-class Dependency:
-    """What a job waits for: `conditions` as (type, job id), all of them or `any_of` them."""
+def spokesman(jobs: Sequence[LocalJob]) -> LocalJob:
+    """The element that says how an array is: one that runs, else one that waits, else one that did not
+    end well."""
+    for wanted in (ACTIVE, LIVE):
+        for job in jobs:
+            if job.state in wanted:
+                return job
+    return next((job for job in jobs if job.state != "COMPLETED"), jobs[0])
 
-    conditions: tuple[tuple[str, int], ...] = ()
-    singleton: bool = False
-    any_of: bool = False
 
+def array_observation(jobs: Sequence[LocalJob]) -> dict[str, Any]:
+    """What is told of a whole array: it runs as long as something of it does, then waits, then ended.
 
-@functools.lru_cache(maxsize=4096)
-def parse_dependency(text: str) -> Dependency:
-    """The meaning of sbatch's ``--dependency``, in the types that concern one machine.
-
-    Raises `Refused`.
+    It has COMPLETED when every element has; else it shows the first element that has not.
     """
-    if "," in text and "?" in text:
-        raise _problem(text, "',' and '?' cannot be mixed")
-    conditions: list[tuple[str, int]] = []
-    singleton = False
-    for part in text.replace("?", ",").split(",") if text else ():
-        kind, *job_ids = part.strip().split(":")
-        if kind == "singleton" and not job_ids:
-            singleton = True
-        elif kind not in AFTER:
-            raise _problem(text, f"{part!r} is none of singleton, {', '.join(AFTER)} with job ids")
-        elif not job_ids or not all(one.isascii() and one.isdigit() for one in job_ids):
-            raise _problem(text, f"{part!r} must name job ids, as in {kind}:1:2")
-        else:
-            conditions += [(kind, int(one)) for one in job_ids]
-    return Dependency(tuple(conditions), singleton, "?" in text)
-
-
-def check_dependency(text: str, known: Mapping[int, LocalJob]) -> None:
-    """Raise `Refused` unless `text` is a dependency on jobs that are `known`."""
-    for _, job_id in parse_dependency(text).conditions:
-        if job_id not in known:
-            raise _problem(text, f"there is no job {job_id}")
-
-
-def _problem(text: str, why: str) -> Refused:
-    return Refused(f"Job dependency problem: --dependency={text}: {why}")
-
-
-def dependency_holds(
-    job: LocalJob, jobs: Mapping[int, LocalJob], live: Iterable[LocalJob]
-) -> bool | None:
-    """Whether the job may start as far as others are concerned; None when it never will.
-
-    `live` are the jobs that have not ended, for ``singleton``.
-    """
-    dependency = parse_dependency(job.options.get("dependency", ""))
-    verdicts: list[bool | None] = [
-        _condition_holds(kind, jobs[job_id]) for kind, job_id in dependency.conditions
-    ]
-    if dependency.singleton:
-        earlier = (one for one in live if one.job_id < job.job_id)
-        verdicts.append(all(one.name != job.name for one in earlier))
-    if not verdicts:
-        return True
-    if dependency.any_of:
-        return True if True in verdicts else None if set(verdicts) == {None} else False
-    return None if None in verdicts else all(verdicts)
-
-
-def _condition_holds(kind: str, other: LocalJob) -> bool | None:
-    if kind == "after":
-        return other.state != "PENDING" or other.restarts > 0
-    if other.state in LIVE:
-        return False
-    if kind == "afterany" or (other.state == "COMPLETED") == (kind != "afternotok"):
-        return True
-    return None
+    shown = spokesman(jobs)
+    starts = [job.start for job in jobs if job.start is not None]
+    ends = [job.end for job in jobs if job.end is not None]
+    return {
+        **shown.observation(),
+        "job_id": str(shown.submission.job_id),
+        "start": min(starts, default=None),
+        "end": max(ends, default=None) if shown.state not in LIVE else None,
+        "restarts": max(job.restarts for job in jobs),
+    }

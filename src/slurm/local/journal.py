@@ -1,4 +1,4 @@
-"""The local scheduler's journal: every job as it last was, one JSON line per change.
+"""The local scheduler's journal: every submission, and its jobs as they last were, a JSON line each.
 
 Appended and synced before anybody is told; rewritten when it has grown. The last line may be torn
 by a crash: then nobody was told of it, and it is dropped.
@@ -8,85 +8,112 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from slurm.local.jobs import LIVE, LocalJob, parse_dependency
+from slurm.local.jobs import CHANGING, LocalJob, Submission
 from slurm.local.state import write_atomic
 
-FORMAT = 1
-COMPACT_ABOVE = 1_000_000  # bytes
-KEEP_ENDED = 5_000  # jobs
+FORMAT = 2
+REWRITE_ABOVE = 1_000_000  # bytes
+# In format 1 a line was a job with all that its submission said.
+READABLE = (1, FORMAT)
 
 
 class Journal:
-    """The journal in the file `path`; `jobs` is what it said when it was opened.
-
-    The newest job is never dropped, so that no job id is given twice.
+    """The journal in the file `path`; `submissions` and `jobs` are what it said when it was opened.
 
     Raises `JournalError` when the file is not one this version can read.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.submissions: dict[int, Submission] = {}
         self.jobs: dict[int, LocalJob] = {}
+        self._format = 0
+        self._fewest = 0  # lines right after it was rewritten
+        self._lines = 0
         content = path.read_bytes() if path.exists() else b""
         whole = content[: content.rfind(b"\n") + 1]
-        lines = whole.splitlines()
-        for number, line in enumerate(lines, 1):
-            self._replay(number, line)
-        grown = len(whole) > COMPACT_ABOVE and len(lines) > 2 * min(len(self.jobs), KEEP_ENDED)
-        if grown or not whole:
-            self._rewrite()
-        elif len(whole) < len(content):
+        for line in whole.splitlines():
+            self._lines += 1
+            self._replay(line)
+        if len(whole) < len(content):
             os.truncate(path, len(whole))
-        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        self._size = len(whole)
+        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
-    def append(self, jobs: Iterable[LocalJob]) -> None:
-        """Record these jobs as they are now; on return they survive a crash of the machine."""
-        data = b"".join(_line(job.record()) for job in jobs)
-        if data:
+    @property
+    def outdated(self) -> bool:
+        """Whether it should be rewritten: it is of an older format, or has grown too much."""
+        grown = self._lines > 2 * self._fewest and self._size > REWRITE_ABOVE
+        return grown or self._format != FORMAT
+
+    def append(self, submissions: Iterable[Submission], jobs: Iterable[LocalJob]) -> None:
+        """Record these as they are now; on return they survive a crash of the machine."""
+        lines = _lines(submissions, jobs)
+        if lines:
+            data = b"".join(lines)
             written = 0
             while written < len(data):
                 written += os.write(self._file, data[written:])
             os.fsync(self._file)
+            self._size += len(data)
+            self._lines += len(lines)
 
-    def _replay(self, number: int, line: bytes) -> None:
+    def rewrite(self, submissions: Iterable[Submission], jobs: Iterable[LocalJob]) -> None:
+        """Replace all that the journal says."""
+        changed = (job for job in jobs if len(job.record()) > 1)
+        lines = _lines(submissions, changed)
+        self._lines = self._fewest = len(lines)
+        data = b"".join([_line({"format": FORMAT, "lines": len(lines)}), *lines])
+        write_atomic(self.path, data)
+        os.close(self._file)
+        self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        self._size, self._format = len(data), FORMAT
+
+    def _replay(self, line: bytes) -> None:
         try:
             entry = json.loads(line)
             if "format" in entry:
-                known = entry["format"] == FORMAT
+                self._format, self._fewest = entry["format"], entry.get("lines", 0)
+            elif "submission" in entry:
+                self._submitted(Submission.from_record(entry["submission"]))
+            elif "job" in entry:
+                self.jobs[entry["job"]] = self.jobs[entry["job"]].changed_by(entry)
             else:
-                job = LocalJob(**entry)
-                known = True
-                self.jobs[job.job_id] = job
-        except (ValueError, TypeError, KeyError):
+                self._replay_format_1(entry)
+            known = self._format in READABLE
+        except (ValueError, TypeError, KeyError, AttributeError):
             known = False
         if not known:
             raise JournalError(
-                f"{self.path}, line {number}: not written by this version of the SDK; "
+                f"{self.path}, line {self._lines}: not written by this version of the SDK; "
                 "move the file away to begin with an empty queue"
             )
 
-    def _rewrite(self) -> None:
-        live = [job for job in self.jobs.values() if job.state in LIVE]
-        needed = {
-            job_id
-            for job in live
-            for _, job_id in parse_dependency(job.options.get("dependency", "")).conditions
-        }
-        ended = sorted(job_id for job_id, job in self.jobs.items() if job.state not in LIVE)
-        for job_id in set(ended[:-KEEP_ENDED]) - needed:
-            del self.jobs[job_id]
-        lines = [_line({"format": FORMAT})]
-        lines += [_line(job.record()) for _, job in sorted(self.jobs.items())]
-        write_atomic(self.path, b"".join(lines))
+    def _submitted(self, submission: Submission) -> None:
+        self.submissions[submission.job_id] = submission
+        self.jobs.update({job.job_id: job for job in submission.jobs()})
+
+    def _replay_format_1(self, entry: Mapping[str, Any]) -> None:
+        names = {one.name for one in fields(Submission)}
+        known = {name: value for name, value in entry.items() if name in names}
+        self._submitted(Submission.from_record(known))
+        happened = {name: value for name, value in entry.items() if name in CHANGING}
+        self.jobs[entry["job_id"]] = self.jobs[entry["job_id"]].changed_by(happened)
 
 
 class JournalError(Exception):
     """The journal cannot be read; the message is one line that says where and what to do."""
 
 
-def _line(entry: dict[str, Any]) -> bytes:
+def _lines(submissions: Iterable[Submission], jobs: Iterable[LocalJob]) -> list[bytes]:
+    lines = [_line({"submission": submission.record()}) for submission in submissions]
+    return lines + [_line(job.record()) for job in jobs]
+
+
+def _line(entry: Mapping[str, Any]) -> bytes:
     return json.dumps(entry, separators=(",", ":")).encode() + b"\n"

@@ -9,10 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from slurm.local.jobs import LocalJob, partition_of
+from slurm.local.jobs import LocalJob
+from slurm.option_values import WarningSignal, parse_memory, parse_signal
 
 NO_LIMIT = 365 * 24 * 3600  # seconds; what slurmctld adds for the end time of a job without limit
-PATTERN = re.compile(r"%(%|([0-9]*)([AJjNnstux]))")
+PATTERN = re.compile(r"%(%|([0-9]*)([AaJjNnstux]))")
+NO_INDEX = 4294967294  # what Slurm puts for %a of a job that is no array's
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class Launch:
     """Everything needed to run a job.
 
     `stderr` is empty when it goes where stdout goes; `time_limit` and `kill_wait` are seconds;
-    `pid_file` and `status_file` are what the supervisor leaves for the daemon.
+    `warning` is to be sent before the limit; `pid_file` and `status_file` are what the supervisor leaves for the daemon.
     """
 
     argv: tuple[str, ...]
@@ -32,6 +34,7 @@ class Launch:
     append: bool
     umask: int
     time_limit: int | None
+    warning: WarningSignal | None
     kill_wait: float
     pid_file: str
     status_file: str
@@ -44,22 +47,31 @@ def launch_of(
     umask: int,
     max_cpus: int,
     kill_wait: float,
+    state_dir: str,
     spool: str,
 ) -> Launch:
-    """How `job`, which is about to start, is run for the client whose `environment` is given."""
+    """How `job`, which is about to start, is run for the client whose `environment` is given.
+
+    A restart begins its files anew unless ``--open-mode=append`` says otherwise, as Slurm's does.
+    """
+    submission = job.submission
+    warning = job.options.get("signal")
+    limited = submission.time_limit is not None
     return Launch(
-        argv=("/bin/bash", job.script),
-        cwd=job.cwd,
+        argv=("/bin/bash", submission.script),
+        cwd=submission.cwd,
         environment={
             **exported(environment, job.options.get("export", "ALL")),
-            **slurm_variables(job, min(job.cpus, max_cpus)),
+            **slurm_variables(job, min(submission.cpus, max_cpus)),
+            "SLURM_SDK_LOCAL_STATE": state_dir,
         },
         stdin=_file(job, "input", "/dev/null"),
-        stdout=_file(job, "output", "slurm-%j.out"),
+        stdout=_file(job, "output", "slurm-%j.out" if job.index is None else "slurm-%A_%a.out"),
         stderr=_file(job, "error", ""),
         append=job.options.get("open-mode", "truncate").startswith("a"),
         umask=umask,
-        time_limit=job.time_limit,
+        time_limit=submission.time_limit,
+        warning=parse_signal(warning) if warning is not None and limited else None,
         kill_wait=kill_wait,
         pid_file=posixpath.join(spool, f"{job.job_id}.pid"),
         status_file=posixpath.join(spool, f"{job.job_id}.status"),
@@ -82,15 +94,16 @@ def exported(environment: Mapping[str, str], export: str) -> dict[str, str]:
 
 def slurm_variables(job: LocalJob, cpus: int) -> dict[str, str]:
     """What Slurm sets in the environment of a batch job that was given `cpus` on this machine."""
-    job_id, options, start = str(job.job_id), job.options, int(job.start or 0)
+    submission, options = job.submission, job.options
+    job_id, start = str(job.job_id), int(job.start or 0)
     tasks = options.get("ntasks", options.get("ntasks-per-node", "1"))
     variables = {
         "SLURM_CLUSTER_NAME": "local",
         "SLURM_JOB_ID": job_id,
         "SLURM_JOBID": job_id,
-        "SLURM_JOB_NAME": job.name,
-        "SLURM_JOB_PARTITION": partition_of(job),
-        "SLURM_SUBMIT_DIR": job.cwd,
+        "SLURM_JOB_NAME": submission.name,
+        "SLURM_JOB_PARTITION": submission.partition,
+        "SLURM_SUBMIT_DIR": submission.cwd,
         "SLURM_JOB_NODELIST": job.node,
         "SLURM_NODELIST": job.node,
         "SLURMD_NODENAME": job.node,
@@ -105,13 +118,33 @@ def slurm_variables(job: LocalJob, cpus: int) -> dict[str, str]:
         "SLURM_LOCALID": "0",
         "SLURM_NODEID": "0",
         "SLURM_JOB_START_TIME": str(start),
-        "SLURM_JOB_END_TIME": str(start + (job.time_limit or NO_LIMIT)),
+        "SLURM_JOB_END_TIME": str(start + (submission.time_limit or NO_LIMIT)),
     }
     if "cpus-per-task" in options:
         variables["SLURM_CPUS_PER_TASK"] = options["cpus-per-task"]
+    for option in ("mem", "mem-per-cpu"):
+        if option in options:
+            name = {"mem": "SLURM_MEM_PER_NODE", "mem-per-cpu": "SLURM_MEM_PER_CPU"}[option]
+            variables[name] = str(parse_memory(options[option]))
     if job.restarts:
         variables["SLURM_RESTART_COUNT"] = str(job.restarts)
-    return variables
+    return {**variables, **array_variables(job)}
+
+
+def array_variables(job: LocalJob) -> dict[str, str]:
+    """What Slurm sets in the environment of an element of an array; nothing for another job."""
+    array = job.submission.array
+    if array is None:
+        return {}
+    variables = {
+        "SLURM_ARRAY_JOB_ID": job.submission.job_id,
+        "SLURM_ARRAY_TASK_ID": job.index,
+        "SLURM_ARRAY_TASK_COUNT": len(array.indices),
+        "SLURM_ARRAY_TASK_MIN": array.indices[0],
+        "SLURM_ARRAY_TASK_MAX": array.indices[-1],
+        "SLURM_ARRAY_TASK_STEP": array.step,
+    }
+    return {name: str(value) for name, value in variables.items()}
 
 
 def expand_filename_pattern(pattern: str, values: Mapping[str, Any]) -> str:
@@ -137,10 +170,11 @@ def _file(job: LocalJob, option: str, default: str) -> str:
     pattern = job.options.get(option, default)
     if not pattern:
         return ""
-    job_id = job.job_id
-    numbers = {"A": job_id, "J": job_id, "j": job_id, "n": 0, "t": 0, "s": "batch"}
-    names = {"N": job.node, "u": _user(), "x": job.name}
-    return posixpath.join(job.cwd, expand_filename_pattern(pattern, {**numbers, **names}))
+    job_id, submission = job.job_id, job.submission
+    index = NO_INDEX if job.index is None else job.index
+    numbers = {"A": submission.job_id, "a": index, "J": job_id, "j": job_id, "n": 0, "t": 0}
+    names = {"N": job.node, "u": _user(), "x": submission.name, "s": "batch"}
+    return posixpath.join(submission.cwd, expand_filename_pattern(pattern, {**numbers, **names}))
 
 
 def _user() -> str:

@@ -17,7 +17,9 @@ from typing import Any
 
 from slurm.local.jobs import LocalJob
 from slurm.local.launch import Launch, launch_of
+from slurm.local.machine import node_name
 from slurm.local.ps import leader_age, signal_group
+from slurm.local.requests import Room
 from slurm.local.state import StateDirectory
 from slurm.local.supervisor import spawn
 
@@ -35,7 +37,7 @@ class Watched:
 
 
 class Processes:
-    """Starts, adopts and cancels jobs; calls `ended` with the id of a job whose supervisor is gone."""
+    """Starts, adopts and ends jobs; calls `ended` with the id of a job whose supervisor is gone."""
 
     def __init__(
         self,
@@ -50,24 +52,25 @@ class Processes:
         self._ended = ended
         self._log = log
 
-    def start(self, job: LocalJob, *, max_cpus: int, kill_wait: float) -> LocalJob:
+    def start(self, job: LocalJob, *, room: Room, kill_wait: float) -> LocalJob:
         """Run a pending job; returns it as it is now, RUNNING or FAILED."""
         running = replace(job, state="RUNNING", reason="None", start=time.time(), node=node_name())
         try:
-            client = self._state.read_spooled(job.job_id, "json")
+            client = self._state.read_spooled(job.submission.job_id, "json")
             if client is None:
                 raise FileNotFoundError(2, "the job's environment is gone", "spool")
             launch = launch_of(
                 running,
                 environment=client["environment"],
                 umask=client["umask"],
-                max_cpus=max_cpus,
+                max_cpus=room.cpus,
                 kill_wait=kill_wait,
+                state_dir=str(self._state.path),
                 spool=str(self._state.spool),
             )
             self._spawn(job.job_id, launch)
         except (OSError, ValueError) as error:
-            self._log(f"job {job.job_id} could not be started: {error}")
+            self._log(f"job {job.shown} could not be started: {error}")
             return failed_launch(running)
         return running
 
@@ -109,9 +112,11 @@ class Processes:
         start = job.start or started["start"]
         return replace(job, state="RUNNING", reason="None", node=node_name(), start=start)
 
-    def cancel(self, job_id: int) -> None:
-        """Have the supervisor end the job: SIGTERM, and SIGKILL a while later."""
-        watched = self.watched[job_id]
+    def end(self, job_id: int) -> None:
+        """Have the supervisor end the job, if it has not just done so: SIGTERM, and SIGKILL later."""
+        watched = self.watched.get(job_id)
+        if watched is None:
+            return
         started = self._state.read_spooled(job_id, "pid") or {}
         supervisor = watched.supervisor or started.get("supervisor")
         if supervisor and _is_held(watched.lifeline):
@@ -174,8 +179,3 @@ def _is_held(lifeline: int) -> bool:
         return os.read(lifeline, 1) != b""
     except BlockingIOError:
         return True
-
-
-def node_name() -> str:
-    """This machine, as the one node of its cluster."""
-    return os.uname().nodename.split(".")[0]

@@ -1,7 +1,7 @@
-"""What ``ps`` knows of processes: the same questions on Linux and macOS.
+"""What there is of processes: from ``/proc`` on Linux, from ``ps`` elsewhere.
 
-Asked only when a job is ended by force or its supervisor was killed. Where there is no ``ps``, as in
-slim containers, it knows nothing.
+Asked only when a job is signalled or ended by force, or its supervisor was killed. Where there is
+neither, nothing is known.
 """
 
 from __future__ import annotations
@@ -10,39 +10,60 @@ import contextlib
 import os
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+PROC = Path("/proc")
 
 
-def descendant_groups(process: int) -> set[int]:
-    """The process groups of `process` and of all that descend from it."""
-    children: dict[int, list[tuple[int, int]]] = {}
-    for fields in _processes("pid", "ppid", "pgid"):
-        child, parent, group = map(int, fields)
-        children.setdefault(parent, []).append((child, group))
-    groups, unseen = {process}, [process]
+class Process(NamedTuple):
+    """A process; `state` begins with Z when it is dead but not reaped, `age` is in seconds."""
+
+    pid: int
+    parent: int
+    group: int
+    state: str
+    age: float
+
+
+def descendants(ancestor: int) -> list[Process]:
+    """All that descend from a process, without itself."""
+    children: dict[int, list[Process]] = {}
+    for process in _processes():
+        children.setdefault(process.parent, []).append(process)
+    found: list[Process] = []
+    unseen = [ancestor]
     while unseen:
-        for child, group in children.pop(unseen.pop(), []):
-            groups.add(group)
-            unseen.append(child)
-    return groups
+        for child in children.pop(unseen.pop(), []):
+            found.append(child)
+            unseen.append(child.pid)
+    return found
 
 
 def any_alive(groups: set[int]) -> bool:
     """Whether a process is left in these groups; a dead one not yet reaped by init is none."""
     if not any(map(_group_exists, groups)):
         return False
-    members = _processes("pgid", "stat")
-    return any(int(group) in groups and stat[0] != "Z" for group, stat in members)
+    return any(one.group in groups and one.state[0] != "Z" for one in _processes())
 
 
 def leader_age(group: int) -> float | None:
     """Seconds since the leader of a process group was started; None when it does not live."""
-    for pid, pgid, elapsed in _processes("pid", "pgid", "etime"):
-        if int(pid) == int(pgid) == group:
-            days, _, clock = elapsed.rpartition("-")
-            seconds = 0
-            for part in clock.split(":"):
-                seconds = seconds * 60 + int(part)
-            return float(int(days or "0") * 86400 + seconds)
+    for process in _processes():
+        if process.pid == process.group == group:
+            return process.age
+    return None
+
+
+def catches(pid: int, number: int) -> bool | None:
+    """Whether a process has a handler for a signal; None where nobody can say."""
+    try:
+        lines = (PROC / str(pid) / "status").read_text().splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        if line.startswith("SigCgt:"):
+            return bool(int(line.split()[1], 16) >> (number - 1) & 1)
     return None
 
 
@@ -60,8 +81,30 @@ def _group_exists(group: int) -> bool:
     return True
 
 
-def _processes(*columns: str) -> Iterator[list[str]]:
+def _processes() -> Iterator[Process]:
+    if (PROC / "self" / "stat").exists():
+        return _from_proc()
+    return _from_ps()
+
+
+def _from_proc() -> Iterator[Process]:
+    uptime = float((PROC / "uptime").read_text().split()[0])
+    ticks = os.sysconf("SC_CLK_TCK")
+    for name in os.listdir(PROC):
+        if not name.isdigit():
+            continue
+        try:
+            text = (PROC / name / "stat").read_text(errors="replace")
+        except OSError:  # it has just ended
+            continue
+        fields = text.rpartition(")")[2].split()  # a program's name may be anything
+        age = uptime - int(fields[19]) / ticks
+        yield Process(int(name), int(fields[1]), int(fields[2]), fields[0], age)
+
+
+def _from_ps() -> Iterator[Process]:
     # One -o each: POSIX takes all that follows a "=" for the header.
+    columns = ("pid", "ppid", "pgid", "stat", "etime")
     arguments = [word for column in columns for word in ("-o", f"{column}=")]
     try:
         done = subprocess.run(
@@ -72,4 +115,13 @@ def _processes(*columns: str) -> Iterator[list[str]]:
     for line in done.stdout.splitlines():
         fields = line.split()
         if len(fields) == len(columns):
-            yield fields
+            pid, parent, group, state, elapsed = fields
+            yield Process(int(pid), int(parent), int(group), state, _seconds(elapsed))
+
+
+def _seconds(elapsed: str) -> float:
+    days, _, clock = elapsed.rpartition("-")
+    seconds = 0
+    for part in clock.split(":"):
+        seconds = seconds * 60 + int(part)
+    return float(int(days or "0") * 86400 + seconds)

@@ -1,110 +1,146 @@
-"""The queue of the local scheduler: which job starts next, and why another does not. Pure."""
+"""The queue of the local scheduler: which job starts next, and why another does not. Pure.
+
+A job that waits for others is looked at again only when one of those has moved, and of those that
+could start only as many as there is room for, so that thousands may be pending.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from slurm.local.jobs import (
-    ACTIVE,
-    LIVE,
-    LocalJob,
-    check_dependency,
-    dependency_holds,
-    new_job,
-)
+from slurm.local.backfill import Admission
+from slurm.local.jobs import LIVE, LocalJob, Submission, array_observation, spokesman
+from slurm.local.ready import Ready
+from slurm.local.records import Records
+from slurm.local.requests import Room, cost_of
+from slurm.local.waiting import Waiting
 
 NEVER = "DependencyNeverSatisfied"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to happen now: jobs to `start`, jobs to `cancel`, and the `waiting` with new reasons."""
+    """What is to happen now: jobs to `start`, and jobs to `cancel`."""
 
     start: tuple[LocalJob, ...]
     cancel: tuple[LocalJob, ...]
-    waiting: tuple[LocalJob, ...]
 
 
 class Queue:
-    """All jobs the scheduler knows, and what of them has changed since the last look.
+    """The pending jobs of `records`, in the order they came: first come, first served.
 
-    Job ids only ever grow, and a job id is never used twice.
+    What does not fit lets those behind it pass as long as they do not delay it, see `backfill`.
     """
 
-    def __init__(self, jobs: Mapping[int, LocalJob]) -> None:
-        self.jobs = dict(jobs)
-        self._next_id = max(jobs, default=0) + 1
-        self._live = {job.job_id: job for job in self.jobs.values() if job.state in LIVE}
-        self._tokens = {job.token: job.job_id for job in self.jobs.values()}
-        self._changed: dict[int, LocalJob] = {}
+    def __init__(self, records: Records) -> None:
+        self.records = records
+        self._waiting = Waiting(records)
+        self._ready = Ready()
+        self._orchestrators = Ready()  # they take no room, so each starts at once
+        self._head: int | None = None  # the first job there is no room for
+        for job_id in sorted(records.live_ids):
+            self._enter(records.submissions[job_id])
 
-    def find_by_token(self, token: str) -> int | None:
-        """The job of an earlier submission with this token."""
-        return self._tokens.get(token)
+    def add(self, submission: Submission) -> None:
+        """Take in a new submission."""
+        self.records.add(submission)
+        self._enter(submission)
 
-    def draft(self, request: Mapping[str, Any], now: float) -> LocalJob:
-        """The job a request would become; nothing changes yet. Raises `Refused`."""
-        job = new_job(self._next_id, request, now)
-        check_dependency(job.options.get("dependency", ""), self.jobs)
-        return job
+    def _enter(self, submission: Submission) -> None:
+        jobs = [self.records.jobs[job_id] for job_id in submission.job_ids]
+        pending = [job.job_id for job in jobs if job.state == "PENDING"]
+        if pending and submission.options.get("dependency"):
+            self._waiting.add(submission, pending)
+        elif pending:
+            self._queue_of(submission).add(submission, pending)
 
     def put(self, job: LocalJob) -> None:
-        """Take in a new job, or what has become of a known one."""
-        self.jobs[job.job_id] = self._changed[job.job_id] = job
-        self._tokens[job.token] = job.job_id
-        self._next_id = max(self._next_id, job.job_id + 1)
-        if job.state in LIVE:
-            self._live[job.job_id] = job
-        else:
-            self._live.pop(job.job_id, None)
+        """Take in what has become of a known job."""
+        before = self.records.put(job)
+        if before.state == "PENDING" != job.state:
+            self._waiting.discard(before)
+            self._queue_of(job.submission).discard(before)
+        elif job.state == "PENDING" != before.state:  # what it had waited for has happened
+            self._queue_of(job.submission).add(job.submission, [job.job_id])
+        if before.begun != job.begun or (before.state in LIVE) != (job.state in LIVE):
+            self._waiting.stir(job)
 
-    def take_changes(self) -> list[LocalJob]:
-        """Jobs that are new or different since the last call, each as it is now."""
-        changed = list(self._changed.values())
-        self._changed.clear()
-        return changed
-
-    def live(self) -> list[LocalJob]:
-        """Jobs that have not ended, in the order they came."""
-        return [job for _, job in sorted(self._live.items())]
-
-    def pending(self) -> list[LocalJob]:
-        """Jobs that have not started, in the order they came."""
-        return [job for job in self.live() if job.state == "PENDING"]
-
-    def active(self) -> list[LocalJob]:
-        """Jobs whose processes run."""
-        return [job for job in self.live() if job.state in ACTIVE]
-
-    def plan(self, max_cpus: int) -> Plan:
-        """First come, first served; what does not fit lets smaller jobs behind it pass.
-
-        Orchestrators wait for others, so they never take a cpu from them.
-        """
-        free = max_cpus - sum(_cost(job, max_cpus) for job in self.active())
-        start, cancel, waiting = [], [], []
-        blocked = "Resources"
-        live = self.live()
-        for job in self.pending():
-            holds = dependency_holds(job, self.jobs, live)
-            if holds is None and job.options.get("kill-on-invalid-dep") == "yes":
+    def plan(self, machine: Room, now: float) -> Plan:
+        """What may start on `machine`, in order; whoever asks is going to `put` it as started."""
+        cancel = []
+        for job, holds in list(self._waiting.review()):
+            if holds:
+                self._waiting.discard(job)
+                self._queue_of(job.submission).add(job.submission, [job.job_id])
+            elif job.options.get("kill-on-invalid-dep") == "yes":
                 cancel.append(replace(job, reason=NEVER))
-            elif not holds:
-                waiting.append(replace(job, reason=NEVER if holds is None else "Dependency"))
-            elif _cost(job, max_cpus) <= max(free, 0):
-                free -= _cost(job, max_cpus)
-                start.append(job)
             else:
-                waiting.append(replace(job, reason=blocked))
-                blocked = "Priority"
-        return Plan(tuple(start), tuple(cancel), tuple(waiting))
+                self._waiting.never.add(job.job_id)
+        free = (self._admissible(self._orchestrators, one) for one in self._orchestrators)
+        start = itertools.chain(*free, self._fitting(machine, now))
+        return Plan(tuple(start), tuple(cancel))
 
-    def set_reason(self, job: LocalJob) -> None:
-        """Remember why a job waits; this is worked out anew after a restart, so it is no change."""
-        self.jobs[job.job_id] = self._live[job.job_id] = job
+    def _fitting(self, machine: Room, now: float) -> Iterator[LocalJob]:
+        self._head = None
+        running = (
+            (_latest_end(job.submission, job.start or now), cost_of(job.submission, machine))
+            for job in self.records.active.values()
+        )
+        admission = Admission(machine, running)
+        hopeless: set[tuple[int, int | None, int | None]] = set()
+        for job_id in self._ready:
+            if admission.over:
+                return
+            submission = self.records.submissions[job_id]
+            shape = (submission.cpus, submission.mem, submission.time_limit)
+            if shape in hopeless:
+                continue
+            cost, end = cost_of(submission, machine), _latest_end(submission, now)
+            for job in self._admissible(self._ready, job_id):
+                if not admission.admit(cost, end):
+                    self._head = self._head or job.job_id
+                    hopeless.add(shape)
+                    break
+                yield job
+
+    def _admissible(self, ready: Ready, job_id: int) -> Iterator[LocalJob]:
+        """The ready jobs of a submission, as many as its array lets run at once."""
+        array = self.records.submissions[job_id].array
+        most = None
+        if array is not None and array.limit is not None:
+            most = max(array.limit - self.records.progress[job_id].active, 0)
+        chosen = itertools.islice(ready.jobs_of(job_id), most)
+        return (self.records.jobs[one] for one in chosen)
+
+    def row(self, shown: str) -> dict[str, Any] | None:
+        """What a client is told of the job or array with this id, which is given as it was asked for."""
+        jobs = self.records.find(shown)
+        if not jobs:
+            return None
+        if jobs[0].index is None or shown != str(jobs[0].submission.job_id):
+            return {**jobs[0].observation(), "reason": self.reason(jobs[0]), "job_id": shown}
+        return {**array_observation(jobs), "reason": self.reason(spokesman(jobs))}
+
+    def reason(self, job: LocalJob) -> str:
+        """Why a job is where it is, in Slurm's words."""
+        if job.state != "PENDING":
+            return job.reason
+        if job.job_id in self._waiting.never:
+            return NEVER
+        if job in self._waiting:
+            return "Dependency"
+        array, progress = job.submission.array, self.records.progress[job.submission.job_id]
+        if array is not None and array.limit is not None and progress.active >= array.limit:
+            return "JobArrayTaskLimit"
+        return "Resources" if job.job_id == self._head else "Priority"
+
+    def _queue_of(self, submission: Submission) -> Ready:
+        return self._orchestrators if submission.orchestrator else self._ready
 
 
-def _cost(job: LocalJob, max_cpus: int) -> int:
-    return 0 if job.orchestrator else min(job.cpus, max_cpus)
+def _latest_end(submission: Submission, start: float) -> float:
+    return math.inf if submission.time_limit is None else start + submission.time_limit

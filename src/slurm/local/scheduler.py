@@ -13,6 +13,7 @@ import threading
 from typing import Any
 
 from slurm.api.agent import AgentError, scrubbed_environment
+from slurm.local.arrays import LARGEST_SIZE, MAX_ARRAY_SIZE
 from slurm.local.client import DaemonClient, Unreachable
 from slurm.local.state import PROTOCOL, StateDirectory, StateError
 
@@ -23,9 +24,12 @@ _UMASK_LOCK = threading.Lock()
 class LocalScheduler:
     """The scheduler whose queue, journal and socket are in `state_dir`.
 
-    `max_cpus` bounds the cpus of the jobs that run at once (default: what the running daemon has,
-    and the machine's for a new one); the last submission that names it wins. `idle_timeout` and
-    `kill_wait` (between SIGTERM and SIGKILL) are seconds and hold for a daemon this client starts.
+    `max_cpus` and `max_mem` (megabytes) bound what the jobs that run at once ask for (default: what
+    the running daemon has, and the machine's for a new one); the last submission that names one
+    wins. Jobs are started by what they ask for; none is ended because it uses more memory.
+    `max_array_size` bounds the arrays of this client: an index is below it, as with MaxArraySize.
+    `idle_timeout` and `kill_wait` (between SIGTERM and SIGKILL) are seconds and hold for a daemon
+    this client starts.
 
     Every method raises `AgentError`: of kind ``refused`` when the scheduler says no, and
     ``unreachable`` when it cannot be reached or started.
@@ -36,18 +40,30 @@ class LocalScheduler:
         state_dir: str,
         *,
         max_cpus: int | None = None,
+        max_mem: int | None = None,
+        max_array_size: int = MAX_ARRAY_SIZE,
         idle_timeout: float = 30.0,
         kill_wait: float = 5.0,
     ) -> None:
         if max_cpus is not None and max_cpus < 1:
             raise ValueError(f"max_cpus={max_cpus}: a scheduler needs at least one cpu")
+        if max_mem is not None and max_mem < 1:
+            raise ValueError(f"max_mem={max_mem}: a scheduler needs at least one megabyte")
+        if not 1 <= max_array_size <= LARGEST_SIZE:
+            raise ValueError(f"max_array_size={max_array_size}: not from 1 to {LARGEST_SIZE}")
         self._state = StateDirectory(state_dir)
         self._umask = _umask()
-        self._max_cpus = max_cpus
+        self._bounds = {"max_cpus": max_cpus, "max_mem": max_mem}
+        self._max_array_size = max_array_size
         self._end_timeout = END_TIMEOUT + kill_wait
         self._client = DaemonClient(
             self._state,
-            {"max_cpus": max_cpus or 0, "idle_timeout": idle_timeout, "kill_wait": kill_wait},
+            {
+                "max_cpus": max_cpus or 0,
+                "max_mem": max_mem or 0,
+                "idle_timeout": idle_timeout,
+                "kill_wait": kill_wait,
+            },
         )
 
     def submit(
@@ -62,7 +78,8 @@ class LocalScheduler:
         """Queue the job script at the path `script`; its job id, or that of an earlier `token`.
 
         The job runs in `cwd` with this process's environment. `submit_options` win over `options`.
-        An `orchestrator` waits for other jobs and takes no cpu from them.
+        An `orchestrator` waits for other jobs and takes no cpu and no memory from them. With the
+        option ``array`` the answer is the array's id; its elements are ``<id>_<index>``.
         """
         answer: str = self._call(
             "submit",
@@ -74,15 +91,17 @@ class LocalScheduler:
             orchestrator=orchestrator,
             environment=scrubbed_environment(),
             umask=self._umask,
-            max_cpus=self._max_cpus,
+            max_array_size=self._max_array_size,
+            **self._bounds,
         )
         return answer
 
     def query(self, job_ids: list[str]) -> list[dict[str, Any]]:
-        """What is known of these jobs; ids nobody knows are left out.
+        """What is known of these jobs: one row for each id, ids nobody knows are left out.
 
         Each a dict of job_id, state, reason, exit_code (``code:signal``), node, start and end (Unix
-        seconds or None) and restarts.
+        seconds or None) and restarts. The id of an array stands for all of it, see
+        `array_observation`.
         """
         rows: list[dict[str, Any]] = self._call("query", job_ids=job_ids)
         return rows
@@ -96,6 +115,17 @@ class LocalScheduler:
         """Cancel jobs; one that has ended or is not known is no error."""
         self._call("cancel", job_ids=job_ids)
 
+    def requeue(self, job_id: str) -> None:
+        """End a running job, or what runs of an array, as `cancel` does, and have it wait again.
+
+        It starts anew in the same directory, with one more restart.
+        """
+        self._call("requeue", job_id=job_id)
+
+    def limits(self) -> dict[str, int]:
+        """What this scheduler bounds: ``max_array_size``, in Slurm's sense of MaxArraySize."""
+        return {"max_array_size": self._max_array_size}
+
     def find_by_token(self, token: str) -> str | None:
         """The job an earlier submission with this token became."""
         job_id: str | None = self._call("find_by_token", token=token)
@@ -107,7 +137,7 @@ class LocalScheduler:
         return rows
 
     def info(self) -> dict[str, Any]:
-        """The daemon's ``max_cpus`` and ``pid``, and how many jobs are ``running`` and ``pending``."""
+        """The daemon's ``max_cpus``, ``max_mem`` and ``pid``; how many jobs are ``running`` and ``pending``."""
         info: dict[str, Any] = self._call("info")
         return info
 

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from slurm.local.jobs import ACTIVE, LocalJob, Refused
+from slurm.local.jobs import ACTIVE, LocalJob, Refused, pending_again
 from slurm.local.journal import Journal
-from slurm.local.processes import Processes, job_at_end, node_name
+from slurm.local.machine import machine_room, node_name
+from slurm.local.processes import Processes, job_at_end
 from slurm.local.queue import Queue
-from slurm.local.state import PROTOCOL, StateDirectory
+from slurm.local.records import Records
+from slurm.local.requests import Room, read_submission
+from slurm.local.state import StateDirectory
+
+KEEP_JOBS = 10_000  # when the journal is rewritten
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How a scheduler behaves: times in seconds; `max_cpus` of 0 stands for all of the machine's."""
+    """How a scheduler behaves: times in seconds; a bound of 0 stands for all of the machine's."""
 
     max_cpus: int = 0
+    max_mem: int = 0
     idle_timeout: float = 30.0
     kill_wait: float = 5.0
 
@@ -28,7 +33,8 @@ class Settings:
 class Service:
     """The scheduler of one state directory, whose lock the caller holds.
 
-    The caller calls `settle` after every event, and `ended` when `processes` says so.
+    The caller calls `settle` after every event, and `ended` when `processes` says so. `room` is what
+    jobs may use at once.
     """
 
     def __init__(
@@ -38,31 +44,44 @@ class Service:
         self._killing = False
         self._state = state
         self._settings = settings
-        self._max_cpus = settings.max_cpus or os.cpu_count() or 1
+        machine = machine_room()
+        self.room = Room(settings.max_cpus or machine.cpus, settings.max_mem or machine.mem)
         self._journal = Journal(state.journal)
-        self._queue = Queue(self._journal.jobs)
+        self._records = Records(self._journal.submissions, self._journal.jobs)
+        self.queue = Queue(self._records)
         self._processes: Processes
         self._log = log
-        self._spent: list[int] = []  # their spool files go once the journal knows that they ended
+        self._spent: list[LocalJob] = []  # their spool files go once the journal knows their end
+        self._to_end: list[int] = []  # jobs to end once the journal knows what is to become of them
+        self._commit_first = False
         self._unplanned = True
 
     def recover(self, processes: Processes) -> None:
         """Take up what an earlier daemon left: its running jobs, and those that ended unwatched."""
         self._processes = processes
-        for job in self._queue.live():
+        spooled = {
+            path: path.name.lstrip(".").split(".")[0] for path in self._state.spool.iterdir()
+        }
+        started = set(spooled.values())
+        for job in self._records.live():
+            if job.state not in ACTIVE and str(job.job_id) not in started:
+                continue
             adopted = processes.adopt(job)
             if adopted is not None:
-                self._log(f"job {job.job_id}: adopted")
-                self._queue.put(adopted)
-                if job.cancelled:
-                    self._cancel(adopted)
+                self._log(f"job {job.shown}: adopted")
+                ending = job.cancelled or job.requeued
+                self.queue.put(replace(adopted, state="COMPLETING") if ending else adopted)
+                if ending:
+                    self._to_end.append(job.job_id)
             elif job.state in ACTIVE or self._state.spooled(job.job_id, "pid").exists():
-                self._log(f"job {job.job_id}: ended while nobody watched")
+                self._log(f"job {job.shown}: ended while nobody watched")
                 self.ended(job.job_id)
-        live = {str(job.job_id) for job in self._queue.live()}
-        for path in self._state.spool.iterdir():
-            if path.name.split(".")[0] not in live:
-                path.unlink()
+        wanted = {str(job.job_id) for job in self._records.live()}
+        wanted |= {str(job_id) for job_id in self._records.live_ids}
+        wanted |= {str(job.job_id) for job in self._spent}
+        for path, owner in spooled.items():
+            if owner not in wanted:
+                path.unlink(missing_ok=True)
 
     @property
     def busy(self) -> bool:
@@ -78,92 +97,73 @@ class Service:
         """Take no more jobs; cancel those there are, or leave them to the next daemon."""
         self._stopping = True
         self._killing = self._killing or kill_jobs
-        for job in self._queue.live() if kill_jobs else ():
-            self._cancel(job)
-
-    def handle(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The answer to a request: ``{"ok": result}``, or ``{"error": line, "kind": word}``."""
-        operations: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
-            "submit": self._op_submit,
-            "query": self._op_query,
-            "cancel": self._op_cancel,
-            "find_by_token": self._op_find_by_token,
-            "queue": self._op_queue,
-            "info": self._op_info,
-            "shutdown": self._op_shutdown,
-        }
-        if request.get("protocol") != PROTOCOL:
-            message = f"the local scheduler (pid {os.getpid()}) is of another version of the SDK"
-            return {"error": f"{message}; end it with: kill {os.getpid()}", "kind": "scheduler"}
-        try:
-            return {"ok": operations[request["op"]](request)}
-        except Refused as error:
-            return {"error": str(error), "kind": "refused"}
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            return {"error": f"malformed request: {error!r}", "kind": "scheduler"}
+        for job in self._records.live() if kill_jobs else ():
+            self.cancel(job)
 
     def settle(self) -> None:
         """Make all that has happened durable, and start what may start now."""
-        self._commit()  # first: a job that runs and is in no journal would be submitted again
+        if self._commit_first:  # a job that runs and is in no journal would be submitted again
+            self._commit()
         while self._unplanned and not self._stopping:
             self._unplanned = False
-            plan = self._queue.plan(self._max_cpus)
-            for job in plan.waiting:
-                self._queue.set_reason(job)
+            plan = self.queue.plan(self.room, time.time())
             for job in plan.cancel:
-                self._cancel(job)
+                self.cancel(job)
             for job in plan.start:
                 self._start(job)
-            self._commit()
+        self._commit()
+        for job_id in self._to_end:
+            self._processes.end(job_id)
+        self._to_end.clear()
 
     def ended(self, job_id: int) -> None:
-        """A job's supervisor is gone: record how the job ended."""
-        job = self._queue.jobs[job_id]
+        """A job's supervisor is gone: record how the job ended, or have it wait again."""
+        job = self._records.jobs[job_id]
         started = self._state.read_spooled(job_id, "pid")
         if started is not None and job.start is None:
             job = replace(job, start=started["start"], node=node_name())
         status = self._state.read_spooled(job_id, "status")
         if status is None:
-            self._log(f"job {job_id}: its supervisor was killed")
+            self._log(f"job {job.shown}: its supervisor was killed")
             self._processes.kill_orphan(job_id)
-        job = job_at_end(job, status)
-        if status is None and "requeue" in job.options and not job.cancelled:
+        again = job.requeued or (status is None and "requeue" in job.options)
+        if again and not job.cancelled:
             self._state.forget_spooled(job_id, "alive", "pid", "status")
-            job = replace(
-                job, state="PENDING", start=None, end=None, node="", restarts=job.restarts + 1
-            )
-        self._put(job)
+            self._put(pending_again(job))
+            self._commit_first = True
+        else:
+            self._put(job_at_end(job, status))
 
     def _commit(self) -> None:
-        self._journal.append(self._queue.take_changes())
-        for job_id in self._spent:
-            self._state.forget_spooled(job_id)
+        self._commit_first = False
+        self._journal.append(*self._records.take_changes())
+        for job in self._spent:
+            if job.start is not None:
+                self._state.forget_spooled(job.job_id, "alive", "pid", "status")
+            if job.submission.job_id not in self._records.live_ids:
+                self._state.forget_spooled(job.submission.job_id, "json")
         self._spent.clear()
+        if self._journal.outdated:
+            self._rewrite_journal()
+
+    def _rewrite_journal(self) -> None:
+        self._records.forget_ended(KEEP_JOBS)
+        self._journal.rewrite(self._records.submissions.values(), self._records.jobs.values())
 
     def _start(self, job: LocalJob) -> None:
-        max_cpus, kill_wait = self._max_cpus, self._settings.kill_wait
-        self._put(self._processes.start(job, max_cpus=max_cpus, kill_wait=kill_wait))
+        kill_wait = self._settings.kill_wait
+        self._put(self._processes.start(job, room=self.room, kill_wait=kill_wait))
 
     def _put(self, job: LocalJob) -> None:
-        self._queue.put(job)
+        self.queue.put(job)
         if job.state not in ACTIVE:
             self._unplanned = True
         if job.end is not None:
-            self._spent.append(job.job_id)
+            self._spent.append(job)
 
-    def _cancel(self, job: LocalJob) -> None:
-        if job.state == "PENDING":
-            self._put(replace(job, state="CANCELLED", end=time.time()))
-        elif job.state in ACTIVE:
-            self._put(replace(job, state="COMPLETING", cancelled=True))
-            self._processes.cancel(job.job_id)
-
-    def _jobs(self, request: Mapping[str, Any]) -> list[LocalJob]:
-        wanted = [int(one) for one in request["job_ids"] if one.isascii() and one.isdigit()]
-        return [self._queue.jobs[job_id] for job_id in wanted if job_id in self._queue.jobs]
-
-    def _op_submit(self, request: Mapping[str, Any]) -> str:
-        known = self._queue.find_by_token(request["token"])
+    def submit(self, request: Mapping[str, Any]) -> str:
+        """Take in what a client submits; its job id, or that of an earlier submission of its token."""
+        known = self._records.find_by_token(request["token"])
         if known is not None:
             return str(known)
         if self._stopping:
@@ -171,35 +171,31 @@ class Service:
         for name, there in (("script", Path.is_file), ("cwd", Path.is_dir)):
             if not there(Path(request[name])):
                 raise Refused(f"{name} {request[name]}: no such file or directory")
-        job = self._queue.draft(request, time.time())
+        room = Room(
+            int(request.get("max_cpus") or self.room.cpus),
+            int(request.get("max_mem") or self.room.mem),
+        )
+        submission = read_submission(self._records.next_id, request, time.time(), room)
+        self._records.check_dependency(submission)
         client = {"environment": dict(request["environment"]), "umask": int(request["umask"])}
         try:
-            self._state.write_spooled(job.job_id, "json", client)
+            self._state.write_spooled(submission.job_id, "json", client)
         except OSError as error:
             raise Refused(f"{error.filename}: {error.strerror}") from None
-        self._max_cpus = int(request.get("max_cpus") or self._max_cpus)
-        self._put(job)
-        return str(job.job_id)
+        self.room = room
+        self.queue.add(submission)
+        self._commit_first = self._unplanned = True
+        return str(submission.job_id)
 
-    def _op_query(self, request: Mapping[str, Any]) -> list[dict[str, Any]]:
-        return [job.observation() for job in self._jobs(request)]
+    def cancel(self, job: LocalJob) -> None:
+        """End a job for good; one that has ended already is left alone."""
+        if job.state == "PENDING":
+            self._put(replace(job, state="CANCELLED", end=time.time()))
+        elif job.state in ACTIVE:
+            self._put(replace(job, state="COMPLETING", cancelled=True))
+            self._to_end.append(job.job_id)
 
-    def _op_cancel(self, request: Mapping[str, Any]) -> None:
-        for job in self._jobs(request):
-            self._cancel(job)
-
-    def _op_find_by_token(self, request: Mapping[str, Any]) -> str | None:
-        known = self._queue.find_by_token(request["token"])
-        return None if known is None else str(known)
-
-    def _op_queue(self, request: Mapping[str, Any]) -> list[dict[str, Any]]:
-        return [job.queue_row() for job in self._queue.live()]
-
-    def _op_info(self, request: Mapping[str, Any]) -> dict[str, int]:
-        pending = len(self._queue.pending())
-        running = len(self._queue.live()) - pending
-        counts = {"running": running, "pending": pending}
-        return {"max_cpus": self._max_cpus, "pid": os.getpid(), **counts}
-
-    def _op_shutdown(self, request: Mapping[str, Any]) -> None:
-        self.stop(kill_jobs=bool(request["kill_jobs"]))
+    def requeue(self, job: LocalJob) -> None:
+        """End a running job, to have it wait again."""
+        self._put(replace(job, state="COMPLETING", requeued=True))
+        self._to_end.append(job.job_id)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 # What client and daemon say to each other; a daemon may be older than its client.
-PROTOCOL = 1
+PROTOCOL = 2
 # The shortest limit among Unixes is 104 bytes (macOS), the closing NUL included.
 LONGEST_ADDRESS = 103
 
@@ -43,7 +43,7 @@ class StateDirectory:
     scheduler.sock  where the daemon listens
     daemon.log      what the daemon has to say
     journal.jsonl   every job
-    spool/ID.json   a live job's environment; gone when the job has ended
+    spool/ID.json   the environment of a live submission; gone when all of it has ended
     spool/ID.alive  a named pipe its supervisor holds open, which proves that it lives
     spool/ID.pid    written by the job's process just before it becomes the job
     spool/ID.status how it ended

@@ -1,8 +1,8 @@
 """The supervisor: a process per job that outlives the daemon, ends the job and records how it ended.
 
 The daemon forks it; it forks the job's ``/bin/bash``, in a session of its own, and then only waits.
-It enforces the time limit, cancels on SIGTERM, and kills what the job leaves behind. Until then it
-holds the job's named pipe open: the daemon, or the next daemon, reads its end from that.
+It warns the job before its time limit and enforces that, ends it on SIGTERM, and kills what it leaves
+behind. Until then it holds the job's named pipe open: the daemon, or the next daemon, reads its end from that.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from slurm.local.launch import Launch
-from slurm.local.ps import any_alive, descendant_groups, signal_group
+from slurm.local.ps import any_alive, descendants, signal_group
 from slurm.local.state import write_atomic
+from slurm.local.warning import Warner
 
 # Seconds to wait for killed processes to be gone; one that waits for a dead disk may take longer.
 LEFTOVER_WAIT = 5.0
@@ -75,8 +76,12 @@ class _Supervisor:
         for number in (signal.SIGCHLD, signal.SIGTERM):
             signal.signal(number, lambda *_: None)
         self.limit_at: float | None = None
+        self.warner: Warner | None = None
         if launch.time_limit is not None:
-            self.limit_at = time.monotonic() + launch.time_limit
+            start = time.monotonic()
+            self.limit_at = start + launch.time_limit
+            if launch.warning is not None:
+                self.warner = Warner(launch.warning, launch.time_limit, start)
 
     def run(self) -> None:
         self.job, error = _start_job(self.launch)
@@ -105,12 +110,21 @@ class _Supervisor:
         if self.kill_at is not None and now >= self.kill_at:
             self.kill_at = None
             self._signal(signal.SIGKILL)
-        moments = [moment for moment in (self.limit_at, self.kill_at) if moment is not None]
+        warn_at = self._warn(now)
+        moments = [one for one in (self.limit_at, self.kill_at, warn_at) if one is not None]
         # A day at most: some kernels refuse longer waits.
         timeout = min(max(0.0, min(moments) - now), 86400.0) if moments else None
         ready = select.select([self.wakeup], [], [], timeout)[0]
         if ready and signal.SIGTERM in os.read(self.wakeup, 4096):
             self._terminate("cancel")
+
+    def _warn(self, now: float) -> float | None:
+        """Warn the job if it is time to; when it will be, None for never."""
+        if self.warner is None or self.warner.due is None or self.cause is not None:
+            return None
+        if now >= self.warner.due:
+            self.warner.warn(self.job, now)
+        return self.warner.due
 
     def _terminate(self, cause: str) -> None:
         if self.cause is None:
@@ -121,7 +135,7 @@ class _Supervisor:
 
     def _signal(self, number: int) -> None:
         """Signal every process group in which a descendant of the job is, the job's own first."""
-        self.groups |= descendant_groups(self.job) - {os.getpgrp()}
+        self.groups |= {one.group for one in descendants(self.job)} - {os.getpgrp()}
         for group in sorted(self.groups, key=lambda one: one != self.job):
             signal_group(group, number)
 
@@ -170,7 +184,8 @@ def _become_job(launch: Launch, complaint: int) -> NoReturn:
 
 
 def _open_files(launch: Launch) -> None:
-    how = os.O_WRONLY | os.O_CREAT | (os.O_APPEND if launch.append else os.O_TRUNC)
+    # Always to the end, as under Slurm: two options may name one file.
+    how = os.O_WRONLY | os.O_CREAT | os.O_APPEND | (0 if launch.append else os.O_TRUNC)
     stdin = os.open(launch.stdin, os.O_RDONLY)
     stdout = os.open(launch.stdout, how, 0o666)
     stderr = os.open(launch.stderr, how, 0o666) if launch.stderr else stdout
