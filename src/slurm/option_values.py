@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import signal
 from dataclasses import dataclass
 
+from slurm.option_checks import problem_of_signal
 from slurm.options import SIZE, InvalidOption
 
-SIGNALS = re.compile(r"HUP|INT|QUIT|ABRT|KILL|ALRM|TERM|USR[12]|URG|CONT|STOP|TSTP|TTIN|TTOU")
-SIGNAL = re.compile(r"(?:([BR]|BR|RB):)?(?:SIG)?([A-Z]+[12]?|[0-9]{1,2})(?:@([0-9]{1,5}))?")
-SIGNAL_FORMATS = (
-    "give a signal's name or number, 'B:' before it for the batch script alone, and '@' with the "
-    "seconds before the time limit after it, such as USR1, B:USR1 or B:USR1@120"
-)
-LARGEST_SIGNAL = 64
-LONGEST_WARNING = 65535  # seconds
 KILOBYTES = {"K": 1, "M": 1 << 10, "G": 1 << 20, "T": 1 << 30}
 
 
@@ -39,17 +31,14 @@ def parse_signal(text: str) -> WarningSignal:
 
     Raises `InvalidOption`.
     """
-    match = SIGNAL.fullmatch(text.upper())
-    if match is None:
-        raise InvalidOption(SIGNAL_FORMATS)
-    flags, name, seconds = match[1] or "", match[2], int(match[3] or "60")
-    if name.isdigit():
-        number = int(name)
-    else:
-        number = int(getattr(signal, f"SIG{name}")) if SIGNALS.fullmatch(name) else 0
-    if not 1 <= number <= LARGEST_SIGNAL or seconds > LONGEST_WARNING:
-        raise InvalidOption(SIGNAL_FORMATS)
-    return WarningSignal(number, seconds, "B" in flags)
+    problem = problem_of_signal(text)
+    if problem:
+        raise InvalidOption(problem)
+    flags, _, rest = text.upper().rpartition(":")
+    name, _, seconds = rest.partition("@")
+    name = name if name.isdigit() or name.startswith("SIG") else f"SIG{name}"
+    number = int(name) if name.isdigit() else int(getattr(signal, name))
+    return WarningSignal(number, int(seconds or "60"), "B" in flags)
 
 
 def parse_memory(text: str) -> int:
