@@ -40,8 +40,8 @@ class SubmissionContext(Protocol):
 
 
 # Without a default: where it is not set, what the thread inherited is active.
-_active: contextvars.ContextVar[SubmissionContext | None] = contextvars.ContextVar(
-    "slurm_active_context"
+_cluster_context: contextvars.ContextVar[SubmissionContext | None] = contextvars.ContextVar(
+    "cluster_context"
 )
 INHERITED = "_slurm_inherited_context"  # an attribute of threads
 
@@ -49,7 +49,7 @@ INHERITED = "_slurm_inherited_context"  # an attribute of threads
 def get_active_context() -> SubmissionContext | None:
     """The innermost active `Cluster` or `WorkflowContext`, None outside of all."""
     try:
-        return _active.get()
+        return _cluster_context.get()
     except LookupError:
         return getattr(threading.current_thread(), INHERITED, None)
 
@@ -60,12 +60,12 @@ def set_active_context(
     """Make `context` the active one, None for none; the token restores what was before."""
     with _wrapping:
         _wrap_what_starts_threads()
-    return _active.set(context)
+    return _cluster_context.set(context)
 
 
 def reset_active_context(token: contextvars.Token[SubmissionContext | None]) -> None:
     """Restore the context that was active when `token` was made."""
-    _active.reset(token)
+    _cluster_context.reset(token)
 
 
 # --- threads -------------------------------------------------------------------------------------
@@ -76,13 +76,13 @@ def activated(context: SubmissionContext | None) -> Iterator[None]:
     """``with activated(context):`` makes it all that can be seen here; None hides every context."""
     thread = threading.current_thread()
     before = getattr(thread, INHERITED, None)
-    token = _active.set(context)
+    token = _cluster_context.set(context)
     setattr(thread, INHERITED, context)  # for a copied context in which the variable is not set
     try:
         yield
     finally:
         setattr(thread, INHERITED, before)
-        _active.reset(token)
+        _cluster_context.reset(token)
 
 
 def carrying(function: Callable[..., R]) -> Callable[..., R]:
