@@ -30,7 +30,7 @@ CLUSTER_UP_ARGS = $(CLUSTER_ARGS) $(if $(PORT),--port "$$PORT") $(if $(DEBIAN_RE
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-slurm lint format docs env \
+.PHONY: help demo test test-unit test-slurm bench lint format docs env \
 	cluster-up cluster-down cluster-shell cluster-status cluster-logs lock clean
 
 help: ## Say what there is
@@ -65,6 +65,10 @@ test-slurm: $(DEV) ## Run the tests that need the dockerised cluster
 	docker/ensure-docker.sh
 	$(PY) -m pytest -n $(SLURM_WORKERS) --dist loadfile --no-loadscope-reorder -m slurm --timeout $(SLURM_TIMEOUT)
 
+bench: $(DEV) ## Measure what must not become slow, beside the bare tools
+	@status=0; echo "| what | found | bare tool | times as long | bar | |"; echo "|---|---|---|---|---|---|"; \
+	for one in benchmarks/[a-z]*.py; do $(PY) "$$one" || status=1; done; exit $$status
+
 format: $(DEV) ## Format the code and mend what ruff can mend
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
@@ -98,7 +102,7 @@ lock: ## Pin the newest allowed dependencies in requirements.txt and requirement
 
 clean: ## Remove what make made; a running cluster stays, see cluster-down
 	rm -rf "$$VENV" site dist build $(DEMO_DIR) .mypy_cache .pytest_cache .ruff_cache .hypothesis
-	find src tests docs -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests docs benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RUNTIME): requirements.txt pyproject.toml scripts/make-env.sh
 	@scripts/make-env.sh "$$PYTHON" "$$VENV" requirements.txt

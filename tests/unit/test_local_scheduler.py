@@ -333,11 +333,6 @@ def test_a_directory_in_use_for_other_things_is_refused(tmp_path: Path) -> None:
     assert tmp_path.stat().st_mode == mode
 
 
-def test_a_bound_below_one_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="max_cpus"):
-        LocalScheduler(str(tmp_path), max_cpus=0)
-
-
 # How jobs are ended
 
 FAMILY = "sleep 300 & (sleep 300 & wait) & set -m; sleep 300 & set +m"
