@@ -15,6 +15,7 @@
     |   +-- SubmissionUnknown             sbatch may have said yes; nobody can tell
     +-- RemoteFileError                   a file on the cluster could not be read or written
     |   +-- RemoteFileMissing (FileNotFoundError)
+    |   +-- FileTooLarge (MemoryError)  there is not enough memory here to read it
     +-- JobError                          a job was submitted and has no result
         +-- JobFailed                     it ended in a state other than COMPLETED
         |   +-- JobCancelled
@@ -97,6 +98,17 @@ class RemoteFileError(SlurmError):
 
 class RemoteFileMissing(RemoteFileError, FileNotFoundError):
     """A file on the cluster is not there."""
+
+
+class FileTooLarge(RemoteFileError, MemoryError):
+    """A file on the cluster is larger than the memory of this process.
+
+    Attributes: `size`, its bytes.
+    """
+
+    def __init__(self, message: str, *, size: int = 0) -> None:
+        super().__init__(message)
+        self.size = size
 
 
 class JobError(SlurmError):

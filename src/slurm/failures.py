@@ -11,7 +11,7 @@ from slurm.accounts import RECORD_GRACE
 from slurm.job_dir import JobDirectory
 from slurm.rendering import options_in
 from slurm.root_cause import Root, root_of
-from slurm.states import JobState
+from slurm.states import NEVER_STARTS, JobState
 from slurm.usage import NO_NODES, Account, exit_in_words
 
 if TYPE_CHECKING:
@@ -72,15 +72,16 @@ def failure_of(job: Job[Any], patience: float | None = None) -> errors.JobError:
             job_id=job.id,
             job_dir=job.job_dir,
         )
-    never = status.never_starts or status.reason == "DependencyNeverSatisfied"
-    if never or (status.state is JobState.CANCELLED and status.node in NO_NODES):
+    never = status.never_starts or status.reason in NEVER_STARTS
+    waited_in_vain = status.state is JobState.CANCELLED and status.node in NO_NODES
+    if never or waited_in_vain:
         root = root_of(job)
         if root is not None or never:
             return _dependency_failure(job, root)
     requested = requested_of(job)
-    known = status.state is not JobState.UNKNOWN
     grace = RECORD_GRACE if patience is None else min(RECORD_GRACE, patience)
-    account = job.cluster.tracker.accounts.of(job.id, grace if known else 0.0)
+    nothing_to_come = waited_in_vain or status.state is JobState.UNKNOWN
+    account = job.cluster.tracker.accounts.of(job.id, 0.0 if nothing_to_come else grace)
     return _error(job, Ending(status.state, status.exit_code, requested, account))
 
 
@@ -112,7 +113,7 @@ class Ending:
         filled_in = dict(self.account.requested)
         if any(name in self.requested for name in MEMORY):
             filled_in.pop("mem", None)
-        return {**filled_in, **self.requested}
+        return {**self.requested, **{k: v for k, v in filled_in.items() if k not in self.requested}}
 
     def in_words(self) -> str:
         """``ended as ...; asked for ...; ran ...; what to change``."""
@@ -191,7 +192,7 @@ def _dependency_failure(job: Job[Any], root: Root | None) -> errors.DependencyFa
     if root is not None:
         name = f" ({root.task_name})" if root.task_name else ""
         told = f"because job {root.job_id}{name} ended as {root.state}"
-        told += ", which was to fail" if root.type == "afternotok" else ""
+        told += "; it waited for that to fail" if root.type == "afternotok" else ""
     return errors.DependencyFailed(
         f"job {job.id} ({job.task_name}) never started {told}",
         job_id=job.id,

@@ -14,7 +14,7 @@ from slurm import errors
 from slurm.context import carrying
 from slurm.dependencies import Dependency
 from slurm.job_dir import ArrayDirectory, JobDirectory
-from slurm.outcome import Outcome, fetch_outcome
+from slurm.outcome import Outcome, fetch_outcome, keep
 from slurm.states import ACTIVE, JobState, JobStatus
 
 if TYPE_CHECKING:
@@ -188,11 +188,9 @@ class Job(_Promise, Generic[T]):
         if not self._fetching.acquire(timeout=-1 if left is None else left):
             raise TimeoutError(late.format("being fetched"))
         try:
-            if self.outcome is None:
-                self.outcome = fetch_outcome(self, patience=left)
+            return self.outcome or keep(self, fetch_outcome(self, patience=left))
         finally:
             self._fetching.release()
-        return self.outcome
 
     # The words of concurrent.futures and asyncio
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from slurm import errors
 from slurm.failures import failure_of
-from slurm.serialization import load_envelope, open_envelope
+from slurm.serialization import load_envelope, open_envelope, too_large
 
 if TYPE_CHECKING:
     from slurm.job import Job
@@ -24,12 +25,14 @@ RESULT_RETRY = 0.2
 class Outcome:
     """A value or an exception, handed out as often as asked.
 
-    `place` is where the pickled value begins in the result file, and its length.
+    `place` is where the pickled value begins in the result file, and its length. One that does not
+    `last` may be another the next time: there was not the memory for the value.
     """
 
     value: Any = None
     error: BaseException | None = None
     place: tuple[int, int] | None = None
+    lasts: bool = True
 
     def get(self) -> Any:
         """The value; raises the exception where there is one."""
@@ -51,19 +54,34 @@ def fetch_outcome(job: Job[Any], patience: float | None = None) -> Outcome:
     except errors.RemoteFileMissing:
         if waited < grace:
             raise TimeoutError(f"the result of job {job.id} is not visible here yet") from None
-        return Outcome(error=failure_of(job))
+        return Outcome(error=failure_of(job, patience))
+    except errors.FileTooLarge as error:
+        return _failed(job, too_large(job.directory.result, error.size))
     return _opened(job, data)
 
 
 def fetch_outcomes(jobs: Sequence[Job[Any]], patience: float | None = None) -> list[Outcome]:
     """The outcomes of finished jobs of one cluster, their result files read together. As `fetch_outcome`."""
-    unknown = [job for job in jobs if job.outcome is None]
+    found = {job: job.outcome for job in jobs if job.outcome is not None}
+    unknown = [job for job in jobs if job not in found]
     if unknown:
         backend = unknown[0].cluster.backend
         contents = backend.read_files([job.directory.result for job in unknown])
-        for job, data in zip(unknown, contents):
-            job.outcome = fetch_outcome(job, patience) if data is None else _opened(job, data)
-    return [job.outcome for job in jobs if job.outcome is not None]
+        with contextlib.suppress(errors.FileTooLarge):  # each by itself from there on
+            for job, data in zip(unknown, contents):
+                if data is not None:
+                    found[job] = keep(job, _opened(job, data))
+    for job in unknown:
+        if job not in found:
+            found[job] = keep(job, fetch_outcome(job, patience))
+    return [found[job] for job in jobs]
+
+
+def keep(job: Job[Any], outcome: Outcome) -> Outcome:
+    """Have the job remember its outcome, if that is for good."""
+    if outcome.lasts:
+        job.outcome = outcome
+    return outcome
 
 
 def _opened(job: Job[Any], data: bytes) -> Outcome:
@@ -71,8 +89,15 @@ def _opened(job: Job[Any], data: bytes) -> Outcome:
         envelope = load_envelope(data, path=job.directory.result)
         value = open_envelope(envelope, job_id=job.id, job_dir=job.job_dir)
     except Exception as error:  # noqa: BLE001 - the task's own exception, kept and raised
-        return Outcome(error=error)
+        return _failed(job, error)
     return Outcome(value, place=(data.find(envelope.body), len(envelope.body)))
+
+
+def _failed(job: Job[Any], error: Exception) -> Outcome:
+    if isinstance(error, errors.JobError) and not error.job_id:
+        error.job_id, error.job_dir = job.id, job.job_dir
+    here = not isinstance(error.__cause__, errors.RemoteTraceback)
+    return Outcome(error=error, lasts=not (here and isinstance(error, errors.ResultTooLarge)))
 
 
 def _read_result(job: Job[Any], seconds: float) -> bytes:

@@ -12,19 +12,20 @@ import hashlib
 import io
 import pickle
 import sys
-import traceback
 import types
 from collections.abc import Callable
-from dataclasses import asdict, astuple, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field, fields
 from typing import Any
 
-from slurm import errors
+from slurm import errors, remote_exceptions
 
 PROTOCOL = 5  # Python 3.8
 ENVELOPE_SCHEMA = 1
 MAIN_ALIAS = "__slurm_main__"
 MAIN_NAMES = ("__main__", MAIN_ALIAS)
 CHECKSUM_MARK = b"\nsha256 "
+CHECKSUM = 64  # hexadecimal digits
+TAIL = len(CHECKSUM_MARK) + CHECKSUM
 
 
 @dataclass(frozen=True)
@@ -208,7 +209,8 @@ class Envelope:
     """What a finished runner leaves behind.
 
     `kind` is ``value`` or ``exception``; `body` its pickle (empty for an exception that has none).
-    `type_name`, `message`, `traceback` describe an exception in text.
+    `type_name`, `message`, `traceback` describe an exception in text, of a bounded length; `notes` are
+    those added to it (PEP 678).
     """
 
     kind: str
@@ -219,6 +221,7 @@ class Envelope:
     message: str = ""
     traceback: str = ""
     schema: int = ENVELOPE_SCHEMA
+    notes: tuple[str, ...] = ()
 
 
 def value_envelope(value: Any, attempt: int) -> Envelope:
@@ -233,15 +236,22 @@ def value_envelope(value: Any, attempt: int) -> Envelope:
 
 def exception_envelope(error: BaseException, attempt: int) -> Envelope:
     """The envelope of a raised exception; its body is empty when it would not survive the way."""
+    body = b""
+    if isinstance(
+        error, Exception
+    ):  # SystemExit and the like would end the client: a RemoteError there
+        body = remote_exceptions.dump_exception(error, _pickle_with_fallback)
     return Envelope(
         "exception",
-        # SystemExit and KeyboardInterrupt would end the client: there they are a RemoteError.
-        dump_exception(error) if isinstance(error, Exception) else b"",
+        body,
         attempt,
         sys.version.split()[0],
-        type_name=f"{type(error).__module__}.{type(error).__qualname__}",
-        message=_text_of(error),
-        traceback="".join(traceback.format_exception(type(error), error, error.__traceback__)),
+        type_name=remote_exceptions.type_name(error),
+        message=remote_exceptions.shortened(
+            remote_exceptions.text_of(error), remote_exceptions.LONGEST_MESSAGE
+        ),
+        traceback=remote_exceptions.traceback_of(error),
+        notes=remote_exceptions.notes_of(error),
     )
 
 
@@ -252,13 +262,27 @@ def dump_envelope(envelope: Envelope) -> bytes:
 
 
 def load_envelope(data: bytes, *, path: str = "result.pkl") -> Envelope:
-    """Read ``result.pkl``. Raises `ResultCorrupted`, before anything is unpickled, if it is not whole."""
-    content, mark, checksum = data.rpartition(CHECKSUM_MARK)
-    if not mark:
+    """Read ``result.pkl``. Raises `ResultCorrupted`, before anything is unpickled, if it is not whole.
+
+    And `ResultTooLarge` for want of memory, `ResultNotLoadable` for a file of a newer SDK.
+    """
+    whole = memoryview(data)  # a copy of a large result is one too many
+    content, mark, checksum = whole[:-TAIL], whole[-TAIL:-CHECKSUM], bytes(whole[-CHECKSUM:])
+    if mark != CHECKSUM_MARK:
         raise errors.ResultCorrupted(f"{path} is truncated, or no result file")
     if _sha256(content) != checksum:
         raise errors.ResultCorrupted(f"{path} was altered: its checksum does not match")
-    return Envelope(**pickle.loads(content))  # noqa: S301 - the user's own file
+    try:
+        written = pickle.loads(content)  # noqa: S301 - the user's own file
+    except MemoryError:
+        raise too_large(path, len(data)) from None
+    if written["schema"] > ENVELOPE_SCHEMA:
+        raise errors.ResultNotLoadable(
+            f"{path} was written by a newer slurm-sdk: read it with that"
+        )
+    return Envelope(
+        **{one.name: written[one.name] for one in fields(Envelope) if one.name in written}
+    )
 
 
 def open_envelope(envelope: Envelope, *, job_id: str = "", job_dir: str = "") -> Any:
@@ -266,6 +290,7 @@ def open_envelope(envelope: Envelope, *, job_id: str = "", job_dir: str = "") ->
     if envelope.kind == "value":
         return _unpickle(envelope.body, job_id, job_dir)
     error = _rebuild(envelope, job_id, job_dir)
+    remote_exceptions.add_notes(error, envelope.notes)
     if isinstance(error, errors.JobError) and not error.job_id:
         error.job_id, error.job_dir = job_id, job_dir
     raise error from errors.RemoteTraceback(envelope.traceback)
@@ -274,61 +299,38 @@ def open_envelope(envelope: Envelope, *, job_id: str = "", job_dir: str = "") ->
 def _rebuild(envelope: Envelope, job_id: str, job_dir: str) -> BaseException:
     if envelope.body:
         try:
-            return load_exception(_unpickle(envelope.body, job_id, job_dir))
-        except errors.ResultError:
-            pass  # its class is not here: the text still tells the story
-    return errors.RemoteError(
-        f"{envelope.type_name}: {envelope.message}",
-        type_name=envelope.type_name,
-        job_id=job_id,
-        job_dir=job_dir,
+            return remote_exceptions.load_exception(_unpickle(envelope.body, job_id, job_dir))
+        except Exception:  # noqa: BLE001 - its class is not here, or not as it was there
+            pass  # the text still tells the story
+    return remote_exceptions.stand_in(
+        envelope.type_name, envelope.message, job_id=job_id, job_dir=job_dir
     )
 
 
-def dump_exception(error: Exception) -> bytes:
-    """An exception as a pickle that `load_exception` turns into its like; empty when there is none.
-
-    Pickle calls the class with ``error.args``, which is not always what ``__init__`` was called with;
-    the second form does without ``__init__``.
-    """
-    for form in (error, (type(error), error.args, error.__dict__)):
-        try:
-            body = _pickle_with_fallback(form)
-            again = load_exception(pickle.loads(body))  # noqa: S301 - our own, a moment old
-            if type(again) is type(error) and _text_of(again) == _text_of(error):
-                return body
-        except Exception:  # noqa: BLE001 - the user's class may raise anything
-            continue
-    return b""
-
-
-def load_exception(form: Any) -> BaseException:
-    """The exception in either form that `dump_exception` writes."""
-    if isinstance(form, BaseException):
-        return form
-    kind, args, attributes = form
-    error: BaseException = kind.__new__(kind)
-    error.args = args
-    error.__dict__.update(attributes)
-    return error
-
-
-def _text_of(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception as failure:  # noqa: BLE001 - the user's __str__ may raise anything
-        return f"(its __str__ raised {type(failure).__name__})"
-
-
 def _unpickle(body: bytes, job_id: str, job_dir: str) -> Any:
+    place = {"job_id": job_id, "job_dir": job_dir}
     try:
         return _Unpickler(io.BytesIO(body)).load()
+    except MemoryError:
+        raise too_large(f"the result of job {job_id}", len(body), **place) from None
     except Exception as error:
-        raise errors.ResultError(
-            f"the result of job {job_id} cannot be unpickled here: {type(error).__name__}: {error}",
-            job_id=job_id,
-            job_dir=job_dir,
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        raise errors.ResultNotLoadable(
+            f"the result of job {job_id} cannot be unpickled here: {said}; what defines it must be "
+            "importable here as it was there, or the task return plain values",
+            **place,
         ) from error
+
+
+def too_large(what: str, size: int, **place: str) -> errors.ResultTooLarge:
+    """The error for a result of `size` bytes, pickled, for which this process has not the memory."""
+    from slurm.usage import format_size
+
+    return errors.ResultTooLarge(
+        f"{what} takes {format_size(size)} pickled, more than this process has memory for; get it in "
+        "one with more, or have the task write a file and return its path",
+        **place,
+    )
 
 
 def _pickle_with_fallback(value: Any) -> bytes:
@@ -341,5 +343,5 @@ def _pickle_with_fallback(value: Any) -> bytes:
         return pickled
 
 
-def _sha256(data: bytes) -> bytes:
+def _sha256(data: bytes | memoryview) -> bytes:
     return hashlib.sha256(data).hexdigest().encode()

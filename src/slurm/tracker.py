@@ -249,11 +249,12 @@ class Tracker:
                 self._jobs[job.id] = [other for other in self._jobs[job.id] if other is not job]
                 if not self._jobs[job.id]:
                     del self._jobs[job.id]
+            if status.finished and status.state is not JobState.COMPLETED:
+                if seen.source in ASKED:
+                    self.accounts.expect(job.id)
             job._observed(status)
             if status.finished:
                 self._ended.append(job)
-                if seen.source in ASKED and status.state is not JobState.COMPLETED:
-                    self.accounts.expect(job.id)
 
     def _announce(self) -> None:
         """Call back for the jobs that have ended; under no lock, for a callback may do anything."""

@@ -39,10 +39,10 @@ class Usage:
 
     def in_words(self) -> str:
         """All that is known, in half a sentence."""
-        if self.elapsed is None and self.max_rss is None:
-            return f"ran on {self.nodes}" if self.nodes else ""
+        if not (self.elapsed or self.max_rss or self.nodes):
+            return "had not started" if self.elapsed == 0 else ""
+        ran = "ran" if self.elapsed is None else f"ran {format_duration(self.elapsed)}"
         where = f" on {self.nodes}" if self.nodes else ""
-        ran = f"ran {format_duration(self.elapsed)}" if self.elapsed is not None else "ran"
         used = f" and used at most {format_size(self.max_rss)}" if self.max_rss else ""
         return f"{ran}{where}{used}"
 

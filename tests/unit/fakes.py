@@ -63,6 +63,8 @@ class FakeBackend(BackendBase):
         self.queries: list[list[str]] = []
         self.listened = 0
         self.cancelled: list[str] = []
+        self.usage: Callable[[Sequence[str]], list[Mapping[str, str]]] = super().query_usage
+        self.usage_queries: list[list[str]] = []
         self.reads: list[list[str]] = []
         self.max_array_size = 1001
         self.refuse_from = 0
@@ -145,6 +147,10 @@ class FakeBackend(BackendBase):
         if self.query_error is not None:
             raise self.query_error
         return [self.said.get(job_id) or Observation(job_id, "absent") for job_id in job_ids]
+
+    def query_usage(self, job_ids: Sequence[str]) -> list[Mapping[str, str]]:
+        self.usage_queries.append(list(job_ids))
+        return self.usage(job_ids)
 
     def cancel_jobs(self, job_ids: Sequence[str]) -> None:
         self.cancelled += job_ids

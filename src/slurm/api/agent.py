@@ -60,6 +60,7 @@ SQUEUE_USAGE = (
 )
 DEFAULT_ARRAY_SIZE = 1001
 MOST_READ_AT_ONCE = 64 << 20  # bytes
+UNSENT = -1  # in the place of a length
 COPY_CHUNK = 1 << 20
 
 
@@ -722,19 +723,29 @@ class Agent:
 
     # Files
 
-    def op_read(self, blob: bytes, path: str) -> Tuple[Any, bytes]:
+    def op_read(self, blob: bytes, path: str, offset: int = 0, size: int = -1) -> Tuple[Any, bytes]:
+        """`size` bytes of a file, or the rest; and how long the whole is, and which file it was."""
         with open(os.path.expanduser(path), "rb") as file:
-            return None, file.read()
+            found = os.fstat(file.fileno())
+            if offset:  # a pipe has none
+                file.seek(offset)
+            return {"size": found.st_size, "inode": found.st_ino}, file.read(size)
 
     def op_read_many(self, blob: bytes, paths: List[str]) -> Tuple[Any, bytes]:
-        """The first of these files that fit into one answer, at least one; their lengths, None for one not there."""
+        """The first of these files that fit into one answer; their lengths, None for one not there.
+
+        One that would fill an answer by itself is `UNSENT`.
+        """
         lengths = []  # type: List[Optional[int]]
         parts = []  # type: List[bytes]
         for path in paths:
             try:
                 with open(os.path.expanduser(path), "rb") as file:
                     size = os.fstat(file.fileno()).st_size
-                    if parts and sum(map(len, parts)) + size > MOST_READ_AT_ONCE:
+                    if size > MOST_READ_AT_ONCE:
+                        lengths.append(UNSENT)
+                        continue
+                    if sum(map(len, parts)) + size > MOST_READ_AT_ONCE:
                         break
                     parts.append(file.read())
                     lengths.append(len(parts[-1]))

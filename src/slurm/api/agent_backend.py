@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import abc
 import functools
+import io
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from slurm import errors
+from slurm.api.agent import UNSENT
 from slurm.api.base import Archive, BackendBase, FilePart, Host, JobRequest, Submitted
 from slurm.states import Observation, parse_state
+
+CHUNK = 16 << 20  # bytes of a file in one answer
 
 ERROR_OF_KIND: Mapping[str, type[errors.SlurmError]] = {
     "file": errors.RemoteFileError,
@@ -19,6 +24,25 @@ ERROR_OF_KIND: Mapping[str, type[errors.SlurmError]] = {
     "refused": errors.SubmissionRefused,
     "unknown": errors.SubmissionUnknown,
 }
+
+
+def require_memory(path: str, size: int) -> None:
+    """Raise `FileTooLarge` if `size` bytes of `path` cannot be held here; what may be is not touched."""
+    try:
+        machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError):  # it does not tell
+        machine = size
+    try:
+        if size > machine:
+            raise MemoryError
+        bytearray(size + CHUNK)
+    except MemoryError:
+        raise _too_large(path, size) from None
+
+
+def _too_large(path: str, size: int) -> errors.FileTooLarge:
+    what = f"{path}: {size} bytes are more than this process has memory for"
+    return errors.FileTooLarge(what, size=size)
 
 
 def error_of(kind: str, message: str) -> errors.SlurmError:
@@ -95,14 +119,35 @@ class AgentBackend(BackendBase):
         return info
 
     def read_file(self, path: str) -> bytes:
-        return self.request("read", {"path": path})[1]
+        about, data = self.request("read", {"path": path, "size": CHUNK})
+        if about["size"] <= len(data):
+            return data
+        require_memory(path, about["size"])
+        try:
+            return self._read_in_parts(path, about, data)
+        except MemoryError:
+            raise _too_large(path, about["size"]) from None
+
+    def _read_in_parts(self, path: str, about: Mapping[str, int], first: bytes) -> bytes:
+        content = io.BytesIO()
+        content.write(first)
+        while content.tell() < about["size"]:
+            params = {"path": path, "offset": content.tell(), "size": CHUNK}
+            now, data = self.request("read", params)
+            if not data or now["inode"] != about["inode"]:
+                raise errors.RemoteFileError(f"{path} was replaced while it was read")
+            content.write(data)
+        return content.getvalue()
 
     def read_files(self, paths: Sequence[str]) -> Iterator[bytes | None]:
         left = list(paths)
         while left:
             lengths, blob = self.request("read_many", {"paths": left})
             offset = 0
-            for length in lengths:
+            for path, length in zip(left, lengths):
+                if length == UNSENT:
+                    yield self.read_file(path)
+                    continue
                 yield None if length is None else blob[offset : offset + length]
                 offset += length or 0
             left = left[len(lengths) :]
