@@ -48,10 +48,16 @@ test: lint docs test-unit test-slurm ## Everything below
 VERMIN = $(VENV)/bin/vermin --quiet --no-tips --violations
 # vermin does not follow conditions: these are imported only where they exist. One line alone is excused by `# novm`.
 NEWER = --exclude tomllib --exclude typing.ParamSpec --exclude typing.Concatenate
+# Verifying types, pyright looks for the package with the first Python of the PATH.
+PYRIGHT = PATH="$(abspath $(VENV))/bin:$$PATH" PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(PY) -m pyright
+PUBLIC_TYPES = $(VENV)/public-types.log
 lint: $(DEV) ## Check format, rules, types and the oldest Python each file may need
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy
+	$(PYRIGHT)
+	$(PYRIGHT) --verifytypes slurm --ignoreexternal >$(PUBLIC_TYPES) || \
+		{ sed '/^Public modules/,/^$$/d' $(PUBLIC_TYPES); exit 1; }
 	$(VERMIN) $(NEWER) --target=3.9- src/slurm
 	$(VERMIN) --target=3.6- src/slurm/api/agent.py
 

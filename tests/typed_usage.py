@@ -1,14 +1,33 @@
-"""What type checkers must say of a user's program. Checked by ``make lint``, never run.
+"""What type checkers must say of a user's program. Checked by ``make lint`` with mypy and pyright, never run.
 
-An error that is expected carries ``type: ignore`` with its code: under ``mypy --strict`` one that
-does not occur is an error itself.
+An error that is expected carries ``type: ignore`` with mypy's code and ``pyright: ignore`` with pyright's rule: to
+both, one that does not occur is an error itself.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from typing_extensions import assert_type
 
-from slurm import Cluster, Job, JobContext, SlurmTask, WorkflowContext, task, workflow
+from slurm import (
+    ArrayJob,
+    Cluster,
+    Job,
+    JobContext,
+    SlurmTask,
+    WorkflowContext,
+    as_completed,
+    gather,
+    task,
+    workflow,
+)
+
+
+@dataclass(frozen=True)
+class Score:
+    name: str
+    loss: float
 
 
 @task
@@ -22,8 +41,29 @@ def evaluate(job: JobContext, weight: float, name: str = "model") -> str:
 
 
 @task
+def scale(weight: float, /, factor: float) -> float:
+    return weight * factor
+
+
+@task
 def total(weights: list[float]) -> float:
     return sum(weights)
+
+
+@task
+def report(scores: dict[str, tuple[Score, ...]]) -> str:
+    return ", ".join(scores)
+
+
+@task
+def plot(curve: list[float] | Job[list[float]], title: str | None = None) -> bytes:
+    values: list[float] = curve
+    return f"{title}: {values[-1]}".encode()
+
+
+@task
+def history(steps: int) -> list[float]:
+    return [1 / step for step in range(1, steps)]
 
 
 @workflow
@@ -31,40 +71,120 @@ def pipeline(ctx: WorkflowContext, steps: list[int]) -> dict[str, float]:
     return {"total": total([train(n) for n in steps]).get_result()}
 
 
+@workflow(time="02:00:00")
+def plain(steps: int) -> float:
+    return train(steps).get_result()
+
+
 def arguments_keep_their_types() -> None:
     assert_type(train(3, rate=0.5), Job[float])
     assert_type(train.unwrapped(3, rate=0.5), float)
-    train("3")  # type: ignore[arg-type]
-    train(3, speed=1)  # type: ignore[call-arg]
-    train()  # type: ignore[call-arg]
+    train("3")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    train(3, speed=1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    train()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
+def keyword_only_and_positional_only_parameters_stay_so() -> None:
+    assert_type(scale(1.5, factor=2), Job[float])
+    assert_type(scale(1.5, 2), Job[float])
+    train(3, 0.5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    scale(weight=1.5, factor=2)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 
 def a_job_stands_where_its_result_is_expected() -> None:
     model = train(20)
     assert_type(evaluate(model), Job[str])
     assert_type(evaluate(weight=model, name="last"), Job[str])
-    assert_type(total([train(1), train(2), 0.5]), Job[float])
-    evaluate(model, 3)  # type: ignore[arg-type]
+    evaluate(model, 3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def a_job_stands_for_its_result_inside_of_containers() -> None:
+    model = train(20)
+    assert_type(total([train(1), model, 0.5]), Job[float])
+    assert_type(report({"last": (Score("last", model),)}), Job[str])
+    total(["0.5"])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
+    report({1: ()})  # type: ignore[dict-item]  # pyright: ignore[reportArgumentType]
+    total([model, "0.5"])  # type: ignore[list-item]  # pyright lets anything pass beside a job
+
+
+def a_task_may_name_the_job_in_its_signature() -> None:
+    assert_type(plot([0.5, 0.25]), Job[bytes])
+    assert_type(plot(history(5), title="loss"), Job[bytes])
+    plot("loss")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 def results_have_the_tasks_return_type() -> None:
     assert_type(train(1).get_result(), float)
-    assert_type(evaluate(1.0).get_result(timeout=5), str)
+    assert_type(evaluate(1.0).result(timeout=5), str)
+    assert_type(history(3).get_result()[0], float)
     assert_type(pipeline([1, 2]).get_result(), dict[str, float])
-    text: int = evaluate(1.0).get_result()  # type: ignore[assignment]
+    len(train(1).get_result())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    text: int = evaluate(1.0).get_result()  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
     print(text)
+
+
+async def jobs_are_awaited() -> None:
+    assert_type(await train(1), float)
+    assert_type(await train.map([1, 2]), list[float])
+
+
+def an_array_is_a_sequence_of_jobs_and_a_future_of_their_results() -> None:
+    losses = train.map([1, 2, (3,), {"steps": 4, "rate": 0.2}], max_concurrent=2, pack=2)
+    assert_type(losses, ArrayJob[float])
+    assert_type(losses[0], Job[float])
+    assert_type(losses[1:], list[Job[float]])
+    assert_type([job.get_result() for job in losses], list[float])
+    assert_type(list(losses), list[Job[float]])
+    assert_type(losses.get_results(timeout=60), list[float])
+    assert_type(losses.after(train(1)), ArrayJob[float])
+    for job in as_completed(losses):
+        assert_type(job, Job[float])
+    train.map(7)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    losses["0"]  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
+def an_array_stands_where_its_results_are_expected() -> None:
+    losses = train.map([1, 2])
+    assert_type(total(losses), Job[float])
+    assert_type(total([losses[0], 0.5]), Job[float])
+    assert_type(evaluate(losses[0]), Job[str])
+    assert_type(report.map([{"all": losses}]), ArrayJob[str])
+
+
+def several_jobs_at_once() -> None:
+    jobs = [train(1), train(2)]
+    for job in as_completed(jobs, timeout=60):
+        assert_type(job.get_result(), float)
+    gather(*jobs, train.map([1, 2]), return_exceptions=True)
+    gather(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 def a_context_in_front_is_not_the_callers_to_give() -> None:
     evaluate(1.0)
-    pipeline([1])
-    pipeline()  # type: ignore[call-arg]
+    assert_type(pipeline([1]), Job[dict[str, float]])
+    assert_type(plain(1), Job[float])
+    pipeline()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    pipeline(["1"])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
 
 
-def derived_tasks_and_submitters_keep_the_signature(cluster: Cluster) -> None:
+def derived_tasks_and_submitters_keep_the_signature() -> None:
     assert_type(train.with_options(mem="2G")(1), Job[float])
     assert_type(train.after(train(1))(2), Job[float])
-    assert_type(train.submit(cluster=cluster, key="once")(1, rate=0.2), Job[float])
-    train.submit(cluster)("1")  # type: ignore[arg-type]
-    derived: SlurmTask[[int], float] = total  # type: ignore[assignment]
+    assert_type(train.afterany(train(1)).afternotok(train.map([1]))(2), Job[float])
+    assert_type(total.aftercorr(train.map([1, 2])).map([[0.5], [0.25]]), ArrayJob[float])
+    assert_type(pipeline.after(train(1)).with_options(mem="2G")([2]), Job[dict[str, float]])
+    train.with_options(mem="2G")("1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    train.after(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    derived: SlurmTask[[int], float] = total  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
     print(derived)
+
+
+def submissions_to_a_named_cluster_keep_the_signature() -> None:
+    with Cluster("local") as cluster:
+        assert_type(train.submit(cluster=cluster, key="once")(1, rate=0.2), Job[float])
+        assert_type(cluster.submit(train, after=train(1), mem="2G")(1, rate=0.2), Job[float])
+        train.submit(cluster)("1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        cluster.submit(train)("1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        assert_type(cluster.map(train, [1, 2], pack=2, mem="2G"), ArrayJob[float])
+        cluster.dry_run(train, 1, rate=0.2)
+        cluster.dry_run(train, "1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

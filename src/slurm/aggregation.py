@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from slurm.job import Job
     from slurm.outcome import Outcome
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 LARGEST = 1 << 30  # bytes; whoever has more has it in the result files
 

@@ -6,7 +6,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 
@@ -15,9 +15,10 @@ from slurm.array_layout import ArrayLayout
 from slurm.dependencies import Dependency
 from slurm.errors import SlurmError, SubmissionError
 from slurm.futures import as_completed
-from slurm.job import ArrayElement, Job, _Promise
+from slurm.job import ArrayElement, Job
 from slurm.job_dir import ArrayDirectory
 from slurm.outcome import Outcome, fetch_outcomes
+from slurm.promise import Promise
 
 if TYPE_CHECKING:
     from slurm.calls import ArrayCall
@@ -47,7 +48,7 @@ class Unsubmitted(Protocol):
         """Hand the array to the scheduler."""
 
 
-class ArrayJob(_Promise, Generic[T]):
+class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Promise, Generic[T]):
     """The jobs of ``task.map(items)``: one for each item, submitted together as one Slurm array.
 
     Submitted on first use (an element, an iteration, a wait, a result, being an argument of another

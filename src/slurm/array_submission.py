@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from slurm.cluster import Cluster
     from slurm.submission import Placement
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 class WaitingArray:

@@ -16,8 +16,8 @@ class CallBinder:
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        self.signature = inspect.signature(function)
-        self.injected = dict(_injected(function, self.signature))
+        self.signature: inspect.Signature = inspect.signature(function)
+        self.injected: dict[str, type] = dict(_injected(function, self.signature))
 
     def check(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """Raises ``TypeError`` when the function cannot be called like this."""

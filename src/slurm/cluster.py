@@ -10,7 +10,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from slurm import backends, context
 from slurm.api.base import Archive, BackendBase
@@ -28,11 +28,16 @@ from slurm.tracker import Tracker
 
 if TYPE_CHECKING:
     import argparse
+    from typing import ParamSpec
 
     from slurm.api.base import JobRequest, Submitted
     from slurm.calls import ArrayCall, Call, TaskCall
     from slurm.submission import Placement, Prepared
     from slurm.task import SlurmTask
+
+    P = ParamSpec("P")
+
+R = TypeVar("R")
 
 DEFAULT_BASE = "~/slurm_jobs"
 LOCAL_STATE = ".local"
@@ -70,10 +75,10 @@ class Cluster:
         poll_interval_max: float | None = None,
         **backend_options: Any,
     ) -> None:
-        self.backend_type = backends.name_of(backend_type)
+        self.backend_type: str = backends.name_of(backend_type)
         self.packaging = packaging
         strategy_of(packaging)
-        self.submit_defaults = normalise(submit or {})
+        self.submit_defaults: dict[str, str] = normalise(submit or {})
         for name, value in (("job_base_dir", job_base_dir), ("python", python)):
             if value is not None:
                 check_text(name, value)
@@ -81,9 +86,9 @@ class Cluster:
         if self.backend_type != "ssh" and not self._base.startswith("~"):
             self._base = os.path.abspath(self._base)  # a later chdir must not move it
         self._client = os.urandom(8).hex()
-        self.python = python or ("python3" if self.backend_type == "ssh" else sys.executable)
+        self.python: str = python or ("python3" if self.backend_type == "ssh" else sys.executable)
         self._backend_options = dict(backend_options)
-        self.poll_intervals = backends.poll_intervals(
+        self.poll_intervals: tuple[float, float] = backends.poll_intervals(
             self.backend_type, poll_interval_min, poll_interval_max
         )
         self.backend: BackendBase = backends.make(backend_type, self._options_of_backend())
@@ -166,12 +171,12 @@ class Cluster:
 
     def submit(
         self,
-        task: SlurmTask[Any, Any],
+        task: SlurmTask[P, R],
         *,
         after: Job[Any] | ArrayJob[Any] | Sequence[Job[Any] | ArrayJob[Any]] = (),
         key: str | None = None,
         **sbatch_options: Any,
-    ) -> Callable[..., Job[Any]]:
+    ) -> Callable[P, Job[R]]:
         """A submitter for `task` on this cluster: ``cluster.submit(train, mem="8G")(arguments)``."""
         return _bound(task, after).submit(self, key=key, **sbatch_options)
 
@@ -196,14 +201,14 @@ class Cluster:
 
     def map(
         self,
-        task: SlurmTask[Any, Any],
+        task: SlurmTask[..., R],
         items: Iterable[Any],
         max_concurrent: int | None = None,
         *,
         pack: int = 1,
         after: Job[Any] | ArrayJob[Any] | Sequence[Job[Any] | ArrayJob[Any]] = (),
         **sbatch_options: Any,
-    ) -> ArrayJob[Any]:
+    ) -> ArrayJob[R]:
         """`SlurmTask.map` on this cluster, whatever context is active; see there."""
         bound = _bound(task, after)
         if sbatch_options:
@@ -250,7 +255,7 @@ class Cluster:
             self.backend.cancel_jobs(accepted)
         raise type(error)(f"{call.task.name}: {error}") from error
 
-    def dry_run(self, task: SlurmTask[Any, Any], /, *args: Any, **kwargs: Any) -> JobRequest:
+    def dry_run(self, task: SlurmTask[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> JobRequest:
         """The request that calling `task` would submit; print it to see the script and the command."""
         from slurm.submission import prepare
 
@@ -384,9 +389,9 @@ class Cluster:
 
 
 def _bound(
-    task: SlurmTask[Any, Any],
+    task: SlurmTask[P, R],
     after: Job[Any] | ArrayJob[Any] | Sequence[Job[Any] | ArrayJob[Any]],
-) -> SlurmTask[Any, Any]:
+) -> SlurmTask[P, R]:
     jobs = after if isinstance(after, (list, tuple)) else [after]
     return task.after(*jobs) if jobs else task
 

@@ -151,8 +151,8 @@ class JobFailed(JobError):
         self.state = state
         self.exit_code = exit_code
         self.stderr = stderr
-        self.requested = dict(requested or {})
-        self.used = used or Usage()
+        self.requested: Mapping[str, str] = dict(requested or {})
+        self.used: Usage = used or Usage()
 
 
 class JobCancelled(JobFailed):

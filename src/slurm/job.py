@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -15,27 +15,18 @@ from slurm.context import carrying
 from slurm.dependencies import Dependency
 from slurm.job_dir import ArrayDirectory, JobDirectory
 from slurm.outcome import Outcome, fetch_outcome, keep
+from slurm.promise import Promise
 from slurm.states import ACTIVE, JobState, JobStatus
 
 if TYPE_CHECKING:
     from slurm.array_job import ArrayJob
     from slurm.cluster import Cluster
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 DEPENDENCY_GRACE = 30.0
-
-
-if TYPE_CHECKING:
-
-    class _Promise(Any):  # type: ignore[misc]
-        """Lets type checkers accept a job wherever the value it promises is accepted."""
-else:
-
-    class _Promise:
-        """At run time a job is a job; calling a task with one makes it a dependency."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +42,7 @@ class ArrayElement:
     group: ArrayJob[Any] | None = field(default=None, repr=False, compare=False)
 
 
-class Job(_Promise, Generic[T]):
+class Job(Awaitable[T], Promise, Generic[T]):
     """A job that was submitted. Passing it to another task makes that task depend on it.
 
     Attributes: `id`, the scheduler's job id (``12_3`` for an element of an array); `task_name`;
@@ -76,7 +67,7 @@ class Job(_Promise, Generic[T]):
         self.task_name = task_name
         self.job_dir = job_dir
         self.token = token
-        self.waits_for = tuple(dependencies)
+        self.waits_for: tuple[Dependency, ...] = tuple(dependencies)
         self.reattached = reattached
         self.element = element
         self._status = JobStatus()

@@ -19,7 +19,7 @@ from slurm.job_dir import parse_event
 from slurm.serialization import load_envelope
 from slurm.states import FINAL_SOURCES, JobState, Observation, reduce
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 INTERVAL_GROWTH = 1.5
 LONGEST_LISTEN = 2.0
@@ -40,7 +40,7 @@ class Tracker:
         self, backend: BackendBase, event_dir: str, *, interval_min: float, interval_max: float
     ) -> None:
         self.backend = backend
-        self.accounts = Accounts(backend)
+        self.accounts: Accounts = Accounts(backend)
         self.event_dir = event_dir
         self.interval_min = interval_min
         self.interval_max = interval_max

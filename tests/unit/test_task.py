@@ -119,7 +119,8 @@ def test_a_wrong_call_raises_before_anything_is_submitted(
     some: Any, args: tuple[Any, ...], kwargs: dict[str, Any], fake_cluster: Cluster, backend: Any
 ) -> None:
     with fake_cluster:
-        for call in (some, some.submit(fake_cluster), fake_cluster.submit(some)):
+        calls: list[Any] = [some, some.submit(fake_cluster), fake_cluster.submit(some)]
+        for call in calls:
             with pytest.raises(TypeError, match=rf"^{some.name}\(\) "):
                 call(*args, **kwargs)
     assert backend.requests == []

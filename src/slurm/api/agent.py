@@ -151,11 +151,12 @@ def _write_json(path: str, content: Dict[str, Any]) -> None:
 class Locked:
     """``with Locked(path):`` holds an exclusive lock on `path`, released when the process dies."""
 
-    held = threading.local()  # what this thread holds, so that a command may hold it as well
+    # What this thread holds, so that a command may hold it as well.
+    held: threading.local = threading.local()
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self.handle = -1
+        self.handle: int = -1
 
     @classmethod
     def handles(cls) -> List[int]:
@@ -284,7 +285,7 @@ class SlurmCommands:
     """Slurm through its own commands. Nothing passes a shell: every command is an argument list."""
 
     def __init__(self) -> None:
-        self.accounting = True
+        self.accounting: bool = True
 
     def run(
         self,
@@ -504,7 +505,7 @@ class Agent:
     """Answers requests: `call("read", {"path": ...})` runs `op_read`. Paths may start with ``~``."""
 
     def __init__(self, scheduler: Any = None) -> None:
-        self.scheduler = SlurmCommands() if scheduler is None else scheduler
+        self.scheduler: Any = SlurmCommands() if scheduler is None else scheduler
 
     def call(self, op: str, params: Dict[str, Any], blob: bytes = b"") -> Tuple[Any, bytes]:
         handler = getattr(self, "op_" + op, None)
@@ -887,7 +888,7 @@ class Server:
         self.agent = agent
         self.requests = requests
         self.answers = answers
-        self.writing = threading.Lock()
+        self.writing: threading.Lock = threading.Lock()
 
     def serve(self) -> None:
         for header, blob in self._frames():

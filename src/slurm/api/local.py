@@ -41,7 +41,7 @@ class LocalBackend(InProcessBackend):
                 f"max_array_size {max_array_size} is more than Slurm's {LARGEST_SIZE}"
             )
         check_positive("idle_timeout", idle_timeout)
-        self.scheduler = LocalScheduler(
+        self.scheduler: LocalScheduler = LocalScheduler(
             os.path.abspath(expand_home("state_dir", state_dir)),
             max_cpus=max_cpus,
             max_mem=_megabytes("max_mem", max_mem),

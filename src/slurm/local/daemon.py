@@ -35,15 +35,16 @@ class Daemon:
 
     def __init__(self, state: StateDirectory, settings: Settings) -> None:
         self.settings = settings
-        self.selector = selectors.DefaultSelector()
-        self.service = Service(state, settings, log)
-        self.processes = Processes(state, self.selector, self.service.ended, log)
+        self.selector: selectors.BaseSelector = selectors.DefaultSelector()
+        self.service: Service = Service(state, settings, log)
+        self.processes: Processes = Processes(state, self.selector, self.service.ended, log)
         self.service.recover(self.processes)
         self.service.settle()
         address = state.socket_address()
         handle = Operations(self.service).handle
-        self.server = LineServer(self.selector, address, state.socket, handle)
-        self.wakeup, write_end = os.pipe()
+        self.server: LineServer = LineServer(self.selector, address, state.socket, handle)
+        wakeup, write_end = os.pipe()
+        self.wakeup: int = wakeup
         os.set_blocking(write_end, False)
         signal.set_wakeup_fd(write_end)
         self.selector.register(self.wakeup, selectors.EVENT_READ, self._signalled)

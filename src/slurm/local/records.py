@@ -20,7 +20,10 @@ class Progress:
     __slots__ = ("active", "live", "unbegun", "unwell")
 
     def __init__(self) -> None:
-        self.unbegun = self.live = self.active = self.unwell = 0
+        self.unbegun: int = 0
+        self.live: int = 0
+        self.active: int = 0
+        self.unwell: int = 0
 
     def count(self, job: LocalJob, sign: int) -> None:
         """Count a job in, or out with a `sign` of -1."""
@@ -47,7 +50,7 @@ class Records:
         self.active: dict[int, LocalJob] = {}
         self.live_ids: set[int] = set()  # of submissions
         self.live_named: dict[str, set[int]] = {}  # the same by name
-        self.next_id = 1
+        self.next_id: int = 1
         self._tokens: dict[str, int] = {}
         self._new: dict[int, Submission] = {}
         self._changed: dict[int, LocalJob] = {}

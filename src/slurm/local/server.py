@@ -26,8 +26,8 @@ class Connection:
 
     def __init__(self, peer: socket.socket) -> None:
         self.peer = peer
-        self.incoming = bytearray()
-        self.outgoing = bytearray()
+        self.incoming: bytearray = bytearray()
+        self.outgoing: bytearray = bytearray()
         self.finished = False
 
 
@@ -42,7 +42,7 @@ class LineServer:
         self, selector: selectors.BaseSelector, address: str, path: Path, handle: Handler
     ) -> None:
         self.connections: dict[int, Connection] = {}
-        self.served = False
+        self.served: bool = False
         self._selector = selector
         self._path = path
         self._handle = handle

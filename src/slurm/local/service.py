@@ -45,10 +45,10 @@ class Service:
         self._state = state
         self._settings = settings
         machine = machine_room()
-        self.room = Room(settings.max_cpus or machine.cpus, settings.max_mem or machine.mem)
+        self.room: Room = Room(settings.max_cpus or machine.cpus, settings.max_mem or machine.mem)
         self._journal = Journal(state.journal)
         self._records = Records(self._journal.submissions, self._journal.jobs)
-        self.queue = Queue(self._records)
+        self.queue: Queue = Queue(self._records)
         self._processes: Processes
         self._log = log
         self._spent: list[LocalJob] = []  # their spool files go once the journal knows their end

@@ -50,13 +50,13 @@ class StateDirectory:
     """
 
     def __init__(self, path: str) -> None:
-        self.path = Path(os.path.realpath(Path(path).expanduser()))
-        self.spool = self.path / "spool"
-        self.socket = self.path / "scheduler.sock"
-        self.log = self.path / "daemon.log"
-        self.journal = self.path / "journal.jsonl"
-        self.daemon_lock = self.path / "daemon.lock"
-        self.start_lock = self.path / "start.lock"
+        self.path: Path = Path(os.path.realpath(Path(path).expanduser()))
+        self.spool: Path = self.path / "spool"
+        self.socket: Path = self.path / "scheduler.sock"
+        self.log: Path = self.path / "daemon.log"
+        self.journal: Path = self.path / "journal.jsonl"
+        self.daemon_lock: Path = self.path / "daemon.lock"
+        self.start_lock: Path = self.path / "start.lock"
 
     def prepare(self) -> None:
         """Make sure of the directories, private to this user. Raises `StateError`."""

@@ -29,7 +29,7 @@ class NonePackagingStrategy(PackagingStrategy):
         if isinstance(pythonpath, str):
             raise ConfigError(f"pythonpath is a list of directories, not the text {pythonpath!r}")
         self.python = python
-        self.pythonpath = [os.fspath(path) for path in pythonpath]
+        self.pythonpath: Sequence[str] = [os.fspath(path) for path in pythonpath]
 
     def prepare(self, task: SlurmTask[Any, Any], cluster: Cluster) -> Environment:
         python = self.python or cluster.python

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SERVICES = ("db", "slurmdbd", "slurmctld", "login", "c1", "c2")
 RELEASES = ("trixie", "bookworm")
 
-logger = logging.getLogger("slurm.testing")
+logger: logging.Logger = logging.getLogger("slurm.testing")
 
 
 def cluster_files() -> Path:

@@ -49,9 +49,9 @@ class DockerCluster:
         debian_release: str = RELEASES[0],
         state_dir: str | os.PathLike[str] | None = None,
     ) -> None:
-        self.compose = ComposeProject(project, debian_release, ssh_port or 0)
+        self.compose: ComposeProject = ComposeProject(project, debian_release, ssh_port or 0)
         folder = Path(state_dir) if state_dir is not None else access.default_folder(project)
-        self.access = access.Access(project, folder.expanduser().absolute())
+        self.access: access.Access = access.Access(project, folder.expanduser().absolute())
 
     def __repr__(self) -> str:
         return f"DockerCluster({self.project!r}, state_dir={str(self.state_dir)!r})"

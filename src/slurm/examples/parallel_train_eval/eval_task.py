@@ -12,7 +12,7 @@ from slurm.examples.parallel_train_eval.files import exclusive, read_json, write
 from slurm.examples.parallel_train_eval.plan import Plan
 from slurm.examples.parallel_train_eval.train_task import loss_of
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 @task(time="00:10:00", mem="200M")

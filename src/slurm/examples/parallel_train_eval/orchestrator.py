@@ -18,7 +18,7 @@ from slurm.examples.parallel_train_eval.plan import Plan
 from slurm.examples.parallel_train_eval.state import RunState
 from slurm.examples.parallel_train_eval.train_task import train_epoch
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 FAILURES_WITHOUT_PROGRESS = 3
 
@@ -26,10 +26,13 @@ FAILURES_WITHOUT_PROGRESS = 3
 class Orchestrator:
     """Works through `plan`; everything it knows is in `state`."""
 
+    train: SlurmTask[..., Any]
+    evaluate: SlurmTask[..., Any]
+
     def __init__(self, plan: Plan, ctx: WorkflowContext) -> None:
         self.plan = plan
         self.ctx = ctx
-        self.state = RunState(plan)
+        self.state: RunState = RunState(plan)
         self.train, self.evaluate = tasks_for(plan)
         self.evaluations: dict[int, Job[dict[str, Any]]] = {}
 

@@ -11,7 +11,7 @@ from slurm import JobContext, task
 from slurm.examples.parallel_train_eval.files import exclusive, read_json, write_json
 from slurm.examples.parallel_train_eval.plan import Plan
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 # Fits y = 3x - 1 by gradient descent: small enough to read, real enough to see the loss fall.
 TARGET = (3.0, -1.0)

@@ -26,7 +26,7 @@ from slurm.suggest import suggestion
 
 PROGRAM = "parallel_train_eval"
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 @workflow(time="02:00:00", mem="200M")
