@@ -61,6 +61,15 @@ class Cluster:
 
     Raises `ConfigError` for what it does not understand. Connects on first use. Leaving
     ``with cluster:`` ends the context, not the connection: futures go on resolving until `close`.
+
+    >>> from slurm import Cluster, task
+    >>> @task(mem="500M")
+    ... def double(number: int) -> int:
+    ...     return 2 * number
+    >>> with Cluster("local") as cluster:
+    ...     job = double(21)
+    >>> job.get_result()
+    42
     """
 
     def __init__(
@@ -109,12 +118,20 @@ class Cluster:
         env: str | None = None,
         overrides: Mapping[str, Any] | None = None,
     ) -> Cluster:
-        """The cluster that ``Slurmfile.toml`` describes.
+        r"""The cluster that ``Slurmfile.toml`` describes.
 
         `name_or_path` is a Slurmfile, a folder that holds one, or the name of an environment in the
         one found from the working directory upwards (or named by ``SLURMFILE``). `env` picks the
         environment in it (default: ``SLURM_ENV``, else ``default``); `overrides` are arguments of
         `Cluster` that win over the file. Raises `ConfigError`.
+
+        >>> from pathlib import Path
+        >>> content = '[default.cluster]\nbackend = "local"\n[test.cluster]\njob_base_dir = "~/tests"\n'
+        >>> _ = Path("Slurmfile.toml").write_text(content)
+        >>> Cluster.from_env()
+        <Cluster local ~/slurm_jobs>
+        >>> Cluster.from_env("test")
+        <Cluster local ~/tests>
         """
         from slurm.config import cluster_arguments
 
@@ -131,14 +148,28 @@ class Cluster:
 
     @staticmethod
     def add_argparse_args(parser: argparse.ArgumentParser) -> None:
-        """Add the options that choose a cluster, the same for every program."""
+        """Add the options that choose a cluster, the same for every program.
+
+        >>> from argparse import ArgumentParser
+        >>> parser = ArgumentParser()
+        >>> Cluster.add_argparse_args(parser)
+        >>> parser.parse_args(["--backend", "ssh", "--hostname", "login"]).hostname
+        'login'
+        """
         from slurm.arguments import add_argparse_args
 
         add_argparse_args(parser)
 
     @classmethod
     def from_args(cls, args: argparse.Namespace) -> Cluster:
-        """The cluster chosen on a command line that `add_argparse_args` prepared. Raises `ConfigError`."""
+        """The cluster chosen on a command line that `add_argparse_args` prepared. Raises `ConfigError`.
+
+        >>> from argparse import ArgumentParser
+        >>> parser = ArgumentParser()
+        >>> Cluster.add_argparse_args(parser)
+        >>> Cluster.from_args(parser.parse_args(["--backend", "local"]))
+        <Cluster local ~/slurm_jobs>
+        """
         from slurm.arguments import arguments_from
 
         path, env, overrides = arguments_from(args)
@@ -177,7 +208,14 @@ class Cluster:
         key: str | None = None,
         **sbatch_options: Any,
     ) -> Callable[P, Job[R]]:
-        """A submitter for `task` on this cluster: ``cluster.submit(train, mem="8G")(arguments)``."""
+        """A submitter for `task` on this cluster: ``cluster.submit(train, mem="8G")(arguments)``.
+
+        `after`, `key` and the sbatch options are those of `SlurmTask.after`, `SlurmTask.submit` and
+        `SlurmTask.with_options`. Raises `ConfigError`; its submitter raises `SubmissionError`.
+
+        >>> cluster.submit(double, time="5")(21).get_result()
+        42
+        """
         return _bound(task, after).submit(self, key=key, **sbatch_options)
 
     def submit_call(self, call: TaskCall, placement: Placement | None = None) -> Job[Any]:
@@ -256,7 +294,16 @@ class Cluster:
         raise type(error)(f"{call.task.name}: {error}") from error
 
     def dry_run(self, task: SlurmTask[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> JobRequest:
-        """The request that calling `task` would submit; print it to see the script and the command."""
+        """The request that calling `task` would submit; print it to see the script and the command.
+
+        >>> request = cluster.dry_run(double.with_options(mem="2G"), 21)
+        >>> request.options["mem"]
+        '2G'
+        >>> print(request)
+        sbatch ...
+        #SBATCH --mem=2G
+        ...
+        """
         from slurm.submission import prepare
 
         call = task._call(args, kwargs)
@@ -278,7 +325,13 @@ class Cluster:
 
     @property
     def job_base_dir(self) -> str:
-        """The absolute directory on the cluster under which job directories are made."""
+        """The absolute directory on the cluster under which job directories are made.
+
+        Raises `ConfigError` for one that neither is absolute nor starts with ``~/``.
+
+        >>> Cluster("ssh", hostname="login", job_base_dir="/scratch/me/jobs").job_base_dir
+        '/scratch/me/jobs'
+        """
         base = self._base
         if base == "~" or base.startswith("~/"):
             base = posixpath.join(self.backend.host().home, base[2:])
@@ -316,6 +369,9 @@ class Cluster:
         """The job with this id, submitted by this client or an earlier one under this `job_base_dir`.
 
         Raises `RemoteFileMissing` when no such job was submitted from here.
+
+        >>> cluster.get_job(job.id).get_result()
+        42
         """
         from slurm.reattach import job_from_id
 
@@ -331,11 +387,19 @@ class Cluster:
         return array_from_id(str(job_id), self)
 
     def get_queue(self) -> list[Mapping[str, Any]]:
-        """The user's live jobs, whoever submitted them."""
+        """The user's live jobs, whoever submitted them.
+
+        >>> [row for row in cluster.get_queue() if row["job_id"] == job.id]  # it has ended
+        []
+        """
         return self.backend.get_queue()
 
     def get_cluster_info(self) -> Mapping[str, Any]:
-        """The cluster's partitions and what they offer."""
+        """The cluster's partitions and what they offer.
+
+        >>> cluster.get_cluster_info()
+        {...}
+        """
         return self.backend.get_cluster_info()
 
     def children_config(self) -> dict[str, Any]:
@@ -353,7 +417,11 @@ class Cluster:
         return config
 
     def close(self) -> None:
-        """Let go of the connection. Jobs go on; their futures stay as they are."""
+        """Let go of the connection. Jobs go on; their futures stay as they are.
+
+        >>> cluster = Cluster("local")
+        >>> cluster.close()
+        """
         if self._closed or os.getpid() != self._process:
             return  # in a forked child, the connection and the directory are the parent's
         try:

@@ -47,7 +47,12 @@ def cluster_arguments(
     env: str | None = None,
     overrides: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The arguments of `Cluster` for an environment of a Slurmfile; see `Cluster.from_env`."""
+    r"""The arguments of `Cluster` for an environment of a Slurmfile; see `Cluster.from_env`.
+
+    >>> _ = Path("Slurmfile.toml").write_text('[default.submit]\nmem = "2G"')
+    >>> cluster_arguments(overrides={"submit": {"time": "5"}})
+    {'backend_type': 'local', 'submit': {'mem': '2G', 'time': '5'}}
+    """
     path, named = _locate(name_or_path)
     environment = env or named or os.environ.get("SLURM_ENV") or DEFAULT
     arguments = _arguments(load(path, environment), path)
@@ -60,7 +65,12 @@ def cluster_arguments(
 
 
 def find_slurmfile(start: Path | None = None) -> Path | None:
-    """``SLURMFILE``, else the first Slurmfile.toml from `start` (the working directory) upwards."""
+    """``SLURMFILE``, else the first Slurmfile.toml from `start` (the working directory) upwards.
+
+    >>> Path("Slurmfile.toml").touch()
+    >>> find_slurmfile().name
+    'Slurmfile.toml'
+    """
     named = os.environ.get("SLURMFILE")
     if named:
         path = Path(named).expanduser()

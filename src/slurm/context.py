@@ -47,7 +47,14 @@ INHERITED = "_slurm_inherited_context"  # an attribute of threads
 
 
 def get_active_context() -> SubmissionContext | None:
-    """The innermost active `Cluster` or `WorkflowContext`, None outside of all."""
+    """The innermost active `Cluster` or `WorkflowContext`, None outside of all.
+
+    >>> with cluster:
+    ...     get_active_context() is cluster
+    True
+    >>> get_active_context() is None
+    True
+    """
     try:
         return _cluster_context.get()
     except LookupError:
@@ -57,14 +64,26 @@ def get_active_context() -> SubmissionContext | None:
 def set_active_context(
     context: SubmissionContext | None,
 ) -> contextvars.Token[SubmissionContext | None]:
-    """Make `context` the active one, None for none; the token restores what was before."""
+    """Make `context` the active one, None for none; the token restores what was before.
+
+    >>> token = set_active_context(cluster)
+    >>> get_active_context() is cluster
+    True
+    >>> reset_active_context(token)
+    """
     with _wrapping:
         _wrap_what_starts_threads()
     return _cluster_context.set(context)
 
 
 def reset_active_context(token: contextvars.Token[SubmissionContext | None]) -> None:
-    """Restore the context that was active when `token` was made."""
+    """Restore the context that was active when `token` was made.
+
+    >>> token = set_active_context(cluster)
+    >>> get_active_context() is cluster
+    True
+    >>> reset_active_context(token)
+    """
     _cluster_context.reset(token)
 
 

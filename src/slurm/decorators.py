@@ -92,7 +92,19 @@ def workflow(
 
     As `task`, with a default time of one hour. A parameter annotated `WorkflowContext` is filled
     in on the node; put it first, and type checkers know that callers leave it out. Tasks called
-    inside the function are submitted from there.
+    inside the function are submitted from there. Raises `ConfigError` as `task` does.
+
+    >>> from slurm import Cluster, WorkflowContext, task, workflow
+    >>> @task
+    ... def double(number: int) -> int:
+    ...     return 2 * number
+    >>> @workflow
+    ... def sum_of_doubles(ctx: WorkflowContext, numbers: list[int]) -> int:
+    ...     jobs = [double(number) for number in numbers]
+    ...     return sum(job.get_result() for job in jobs)
+    >>> with Cluster("local"):
+    ...     sum_of_doubles([1, 2]).get_result()
+    6
     """
     options = {"time": WORKFLOW_TIME, **sbatch_kwargs}
 

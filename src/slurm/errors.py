@@ -49,7 +49,15 @@ if TYPE_CHECKING:
 
 
 class SlurmError(Exception):
-    """Base of every error the SDK raises."""
+    """Base of every error the SDK raises.
+
+    >>> from slurm import errors
+    >>> try:
+    ...     double.with_options(tme="5")
+    ... except errors.SlurmError as error:
+    ...     print(error)
+    option tme: sbatch has no --tme; did you mean time?
+    """
 
 
 class ConfigError(SlurmError, ValueError):

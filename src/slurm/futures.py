@@ -22,6 +22,12 @@ def as_completed(jobs: Iterable[Job[T]], timeout: float | None = None) -> Iterat
 
     Raises the built-in ``TimeoutError`` when not all have ended `timeout` seconds after the first
     was asked for.
+
+    >>> from slurm import as_completed
+    >>> with cluster:
+    ...     jobs = [double(1), double(2)]
+    >>> sorted(job.get_result() for job in as_completed(jobs, timeout=60))
+    [2, 4]
     """
     waiting = {id(job): job for job in jobs}
     deadline = None if timeout is None else time.monotonic() + timeout

@@ -48,6 +48,14 @@ class Job(Awaitable[T], Promise, Generic[T]):
     Attributes: `id`, the scheduler's job id (``12_3`` for an element of an array); `task_name`;
     `job_dir`, its directory on the cluster; `reattached`, whether an earlier submission with the
     same key made it; `element`, its place in an array, None for a job by itself.
+
+    The job of the examples that follow is this one:
+
+    >>> from slurm import Cluster
+    >>> with Cluster("local"):
+    ...     job = double(21)
+    >>> job.get_result()
+    42
     """
 
     def __init__(
@@ -84,6 +92,9 @@ class Job(Awaitable[T], Promise, Generic[T]):
 
         `cluster` is the active one unless given. Raises `RemoteFileMissing` when there is no job in
         `path`, `JobError` when one was prepared there and never submitted.
+
+        >>> Job.from_dir(job.job_dir, cluster).get_result()
+        42
         """
         from slurm.reattach import job_from_dir
 
@@ -91,7 +102,14 @@ class Job(Awaitable[T], Promise, Generic[T]):
 
     @property
     def dependencies(self) -> tuple[Job[Any] | ArrayJob[Any], ...]:
-        """The jobs and arrays this job waits for; `waits_for` says of each what it must have come to."""
+        """The jobs and arrays this job waits for; `waits_for` says of each what it must have come to.
+
+        >>> with cluster:
+        ...     first = double(1)
+        ...     second = double(first)
+        >>> second.dependencies == (first,)
+        True
+        """
         return tuple(dependency.on for dependency in self.waits_for)
 
     @property
@@ -101,22 +119,38 @@ class Job(Awaitable[T], Promise, Generic[T]):
 
     @property
     def job_id(self) -> str:
-        """The scheduler's job id; the same as `id`."""
+        """The scheduler's job id; the same as `id`.
+
+        >>> job.job_id == job.id
+        True
+        """
         return self.id
 
     @property
     def target_job_dir(self) -> str:
-        """The job's directory on the cluster; the same as `job_dir`."""
+        """The job's directory on the cluster; the same as `job_dir`.
+
+        >>> job.target_job_dir == job.job_dir
+        True
+        """
         return self.job_dir
 
     @property
     def directory(self) -> JobDirectory:
-        """The paths of the job's files on the cluster."""
+        """The paths of the job's files on the cluster.
+
+        >>> job.directory.result == f"{job.job_dir}/result.pkl"
+        True
+        """
         return JobDirectory(self.job_dir)
 
     @property
     def status(self) -> JobStatus:
-        """What is known of the job at this moment, without asking anybody."""
+        """What is known of the job at this moment, without asking anybody.
+
+        >>> job.status.finished, job.status.state == "COMPLETED"
+        (True, True)
+        """
         return self._status
 
     def get_status(self) -> JobState:
@@ -125,27 +159,45 @@ class Job(Awaitable[T], Promise, Generic[T]):
         Equal to Slurm's word for it: ``job.get_status() == "RUNNING"``. A state from which a requeued
         job may come back (NODE_FAIL, PREEMPTED) is looked at a few times before it is believed. Raises
         `TransportError` or `SchedulerUnreachable` when nobody answers.
+
+        >>> job.get_status() == "COMPLETED"
+        True
         """
         if not self._status.finished:
             self.cluster.tracker.refresh(self)
         return self._status.state
 
     def is_running(self) -> bool:
-        """Whether the job was running when last heard of."""
+        """Whether the job was running when last heard of.
+
+        >>> job.is_running()
+        False
+        """
         return not self._status.finished and self._status.state in ACTIVE
 
     def is_completed(self) -> bool:
-        """Whether the job has ended, in whatever way."""
+        """Whether the job has ended, in whatever way.
+
+        >>> job.is_completed()
+        True
+        """
         return self._status.finished
 
     def is_successful(self) -> bool:
-        """Whether the job has ended and its task returned."""
+        """Whether the job has ended and its task returned.
+
+        >>> job.is_successful()
+        True
+        """
         return self.is_completed() and self._status.state is JobState.COMPLETED
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until the job has ended, at most `timeout` seconds; returns whether it has.
 
         Raises `SlurmError` when the cluster was closed, now or while waiting.
+
+        >>> job.wait(timeout=60)
+        True
         """
         if not self.is_completed():
             self.cluster.tracker.watch(self)
@@ -154,7 +206,18 @@ class Job(Awaitable[T], Promise, Generic[T]):
         return self.is_completed()
 
     def cancel(self) -> None:
-        """Have the scheduler cancel the job. A job that has ended already stays as it is."""
+        """Have the scheduler cancel the job. A job that has ended already stays as it is.
+
+        >>> from slurm import task
+        >>> @task
+        ... def wait(seconds: float) -> None:
+        ...     time.sleep(seconds)
+        >>> with cluster:
+        ...     waiting = wait(3600)
+        >>> waiting.cancel()
+        >>> type(waiting.exception()).__name__
+        'JobCancelled'
+        """
         if not self._status.finished:
             self.cluster.backend.cancel_jobs([self.id])
             self.cluster.tracker.hurry()
@@ -165,6 +228,9 @@ class Job(Awaitable[T], Promise, Generic[T]):
         Raises what the task raised (with the remote traceback as ``__cause__``), a `JobFailed` when
         the job ended without an answer, a `ResultError` when there is none to be had, and the
         built-in ``TimeoutError`` when the job has not ended in time.
+
+        >>> job.get_result(timeout=60)
+        42
         """
         result: T = self._outcome_within(timeout).get()
         return result
@@ -186,7 +252,11 @@ class Job(Awaitable[T], Promise, Generic[T]):
     # The words of concurrent.futures and asyncio
 
     def result(self, timeout: float | None = None) -> T:
-        """The same as `get_result`."""
+        """The same as `get_result`.
+
+        >>> job.result()
+        42
+        """
         return self.get_result(timeout)
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
@@ -194,11 +264,18 @@ class Job(Awaitable[T], Promise, Generic[T]):
 
         Raises the built-in ``TimeoutError`` when the job has not ended in time, and what says nothing
         about the job, such as `TransportError`.
+
+        >>> job.exception() is None
+        True
         """
         return self._outcome_within(timeout).error
 
     def done(self) -> bool:
-        """Whether the job has ended, in whatever way; the same as `is_completed`."""
+        """Whether the job has ended, in whatever way; the same as `is_completed`.
+
+        >>> job.done()
+        True
+        """
         return self.is_completed()
 
     def add_done_callback(self, function: Callable[[Job[T]], object]) -> None:
@@ -206,6 +283,9 @@ class Job(Awaitable[T], Promise, Generic[T]):
 
         It is called in the thread that watches the cluster and should be quick; the context that is
         active now is active there. What it raises is logged.
+
+        >>> job.add_done_callback(lambda job: print(job.task_name, "has ended"))
+        double has ended
         """
         self.cluster.tracker.watch(self)
         with self._callbacks_changing:
@@ -215,7 +295,14 @@ class Job(Awaitable[T], Promise, Generic[T]):
         self._call_back(function)
 
     def __await__(self) -> Generator[Any, None, T]:
-        """``await job`` gives its result and leaves the event loop free meanwhile."""
+        """``await job`` gives its result and leaves the event loop free meanwhile.
+
+        >>> import asyncio
+        >>> async def main() -> int:
+        ...     return await job
+        >>> asyncio.run(main())
+        42
+        """
         return self._awaited().__await__()
 
     async def _awaited(self) -> T:
@@ -228,21 +315,37 @@ class Job(Awaitable[T], Promise, Generic[T]):
         return await loop.run_in_executor(None, self.get_result)
 
     def get_stdout(self) -> str:
-        """What the job has printed so far."""
+        """What the job has printed so far.
+
+        >>> job.get_stdout()
+        ''
+        """
         return self._read_output(self.stdout_path)
 
     def get_stderr(self) -> str:
-        """What the job has printed to stderr so far, log records among it."""
+        """What the job has printed to stderr so far, log records among it.
+
+        >>> job.get_stderr()
+        ''
+        """
         return self._read_output(self.stderr_path)
 
     @property
     def stdout_path(self) -> str:
-        """The file on the cluster that takes what the job prints."""
+        """The file on the cluster that takes what the job prints.
+
+        >>> job.stdout_path == f"{job.job_dir}/slurm_{job.id}.out"
+        True
+        """
         return self._log_directory.stdout(self.id)
 
     @property
     def stderr_path(self) -> str:
-        """The file on the cluster that takes what the job prints to stderr."""
+        """The file on the cluster that takes what the job prints to stderr.
+
+        >>> job.stderr_path == f"{job.job_dir}/slurm_{job.id}.err"
+        True
+        """
         return self._log_directory.stderr(self.id)
 
     @property

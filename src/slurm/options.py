@@ -75,6 +75,9 @@ def normalise(options: Mapping[str, object]) -> dict[str, str]:
     True makes a flag (the value ``""``); False and None drop the option. Text, whole numbers,
     paths and, for time limits, a `datetime.timedelta` are values. The result normalises to itself.
     Raises `InvalidOption`.
+
+    >>> normalise({"cpus_per_task": 4, "time": datetime.timedelta(minutes=90), "requeue": True})
+    {'cpus-per-task': '4', 'time': '0-01:30:00', 'requeue': ''}
     """
     result: dict[str, str] = {}
     for key, value in options.items():
@@ -125,6 +128,9 @@ def directive(name: str, value: str) -> str:
 
     ``%`` keeps the meaning sbatch gives it, see `escape_filename_pattern`. Raises `InvalidOption`
     for a control character: a line break would begin another directive.
+
+    >>> directive("comment", "made by hand")
+    '#SBATCH --comment="made by hand"'
     """
     _refuse_control_characters(value)
     if not value:
@@ -139,6 +145,9 @@ def escape_filename_pattern(path: str) -> str:
     """`path` so that ``--output`` means it literally; a pattern such as ``/slurm_%j.out`` may follow.
 
     Raises `InvalidOption` for a backslash: one anywhere makes Slurm leave every ``%j`` as it is.
+
+    >>> escape_filename_pattern("/jobs/50%") + "/slurm_%j.out"
+    '/jobs/50%%/slurm_%j.out'
     """
     if "\\" in path:
         raise InvalidOption(

@@ -68,7 +68,12 @@ class JobContext:
 
     @property
     def shared_dir(self) -> Path:
-        """A directory in the job directory for what should be handed on; made on first use."""
+        """A directory in the job directory for what should be handed on; made on first use.
+
+        >>> context = current_job_context({"SLURM_JOB_ID": "7", "JOB_DIR": "."})
+        >>> context.shared_dir.is_dir()
+        True
+        """
         path = self.job_dir / SHARED
         path.mkdir(mode=0o700, exist_ok=True)
         return path
@@ -174,6 +179,9 @@ def current_job_context(environ: Mapping[str, str] = os.environ) -> JobContext:
     """The context of the job this process runs in, in any thread and in what the job starts.
 
     Raises ``RuntimeError`` outside of a job.
+
+    >>> current_job_context({"SLURM_JOB_ID": "7", "JOB_DIR": "/jobs/train"}).job_id
+    '7'
     """
     if "SLURM_JOB_ID" not in environ or "JOB_DIR" not in environ:
         raise RuntimeError("current_job_context() works inside a job only: SLURM_JOB_ID is not set")

@@ -14,7 +14,11 @@ SIGHTINGS_TO_BELIEVE = 3
 
 
 class JobState(str, enum.Enum):
-    """A job's state in Slurm's own words; compares equal to the plain string."""
+    """A job's state in Slurm's own words; compares equal to the plain string.
+
+    >>> JobState.OUT_OF_MEMORY == "OUT_OF_MEMORY"
+    True
+    """
 
     PENDING = "PENDING"
     CONFIGURING = "CONFIGURING"
@@ -116,13 +120,23 @@ class JobStatus:
 
 
 def parse_state(text: str) -> JobState:
-    """The state named by `text` (``CANCELLED by 1000`` included); UNKNOWN for a word not in the table."""
+    """The state named by `text` (``CANCELLED by 1000`` included); UNKNOWN for a word not in the table.
+
+    >>> print(parse_state("CANCELLED by 1000"))
+    CANCELLED
+    """
     word = text.strip().split(" ")[0].rstrip("+")
     return JobState.__members__.get(word, JobState.UNKNOWN)
 
 
 def reduce(status: JobStatus, seen: Observation) -> JobStatus:
-    """What is known after `seen`. A finished job stays finished, whatever comes later or twice."""
+    """What is known after `seen`. A finished job stays finished, whatever comes later or twice.
+
+    >>> seen = Observation("7", "squeue", JobState.RUNNING, node="c1")
+    >>> status = reduce(JobStatus(), seen)
+    >>> print(status.state, status.finished)
+    RUNNING False
+    """
     if status.finished:
         return replace(status, exit_code=status.exit_code or seen.exit_code)
     if seen.source in FINAL_SOURCES:

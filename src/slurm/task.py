@@ -49,6 +49,13 @@ class SlurmTask(Generic[P, R]):
 
     Calling it inside ``with cluster:`` or inside a workflow submits a job and returns its `Job`.
     A `Job` among the arguments, however deep, becomes a dependency and arrives as its result.
+
+    >>> from slurm import task
+    >>> @task(time="00:30:00")
+    ... def double(number: int) -> int:
+    ...     return 2 * number
+    >>> double.options
+    {'time': '00:30:00'}
     """
 
     def __init__(
@@ -68,7 +75,11 @@ class SlurmTask(Generic[P, R]):
 
     @property
     def name(self) -> str:
-        """The task's name: the function's, which also names its jobs and directories."""
+        """The task's name: the function's, which also names its jobs and directories.
+
+        >>> double.name
+        'double'
+        """
         return getattr(self._function, "__name__", "task")
 
     @property
@@ -77,11 +88,23 @@ class SlurmTask(Generic[P, R]):
 
     @property
     def unwrapped(self) -> Callable[P, R]:
-        """The function itself, to call without any cluster."""
+        """The function itself, to call without any cluster.
+
+        >>> double.unwrapped(21)
+        42
+        """
         return self._function
 
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
-        """Submit a job that calls the function. Raises `NoActiveContext` where no cluster is active."""
+        """Submit a job that calls the function.
+
+        Raises `NoActiveContext` where no cluster is active, ``TypeError`` for arguments that do not fit the
+        function, `SubmissionError` when they cannot travel or the scheduler refuses the job.
+
+        >>> double(21)
+        Traceback (most recent call last):
+        slurm.errors.NoActiveContext: double() was called outside a cluster's context. Call it inside ...
+        """
         return self._context("()").submit_call(self._call(args, kwargs))
 
     def _context(self, call: str) -> SubmissionContext:
@@ -99,15 +122,33 @@ class SlurmTask(Generic[P, R]):
         """This task, to start only when `jobs` have completed successfully (``afterok``).
 
         An array stands for all its elements. Raises ``TypeError`` for what is no job.
+
+        >>> with cluster:
+        ...     first = double(1)
+        ...     second = double.after(first)(2)
+        >>> second.dependencies == (first,)
+        True
         """
         return self._after("after", "afterok", jobs)
 
     def afterany(self, *jobs: Job[Any] | ArrayJob[Any]) -> SlurmTask[P, R]:
-        """This task, to start when `jobs` have ended, in whatever way. Raises ``TypeError``."""
+        """This task, to start when `jobs` have ended, in whatever way. Raises ``TypeError``.
+
+        >>> with cluster:
+        ...     first = double(1)
+        ...     tidy_up = double.afterany(first)(2)
+        >>> tidy_up.get_result()
+        4
+        """
         return self._after("afterany", "afterany", jobs)
 
     def afternotok(self, *jobs: Job[Any] | ArrayJob[Any]) -> SlurmTask[P, R]:
-        """This task, to start only when `jobs` have failed. Raises ``TypeError``."""
+        """This task, to start only when `jobs` have failed. Raises ``TypeError``.
+
+        >>> request = cluster.dry_run(double.afternotok(job), 2)
+        >>> request.submit_options["dependency"] == f"afternotok:{job.id}"
+        True
+        """
         return self._after("afternotok", "afternotok", jobs)
 
     def aftercorr(self, *arrays: ArrayJob[Any]) -> SlurmTask[P, R]:
@@ -151,7 +192,11 @@ class SlurmTask(Generic[P, R]):
         return context.map_call(self._array_call(items, max_concurrent, pack))
 
     def with_options(self, **sbatch_options: Any) -> SlurmTask[P, R]:
-        """This task with other sbatch options; those not named stay. Raises `ConfigError`."""
+        """This task with other sbatch options; those not named stay. Raises `ConfigError`.
+
+        >>> double.with_options(mem="2G", time=5).options
+        {'mem': '2G', 'time': '5'}
+        """
         derived = self._copy()
         derived.options = overlay(self.options, normalise(sbatch_options))
         return derived
@@ -169,6 +214,13 @@ class SlurmTask(Generic[P, R]):
         second one with the same key, from this process or a later one, returns the job that the
         first one made, whatever its arguments. This is how a pipeline that was killed finds its
         jobs again.
+
+        Raises `NoActiveContext` where no cluster is named or active, `ConfigError` for an empty key or a
+        wrong option.
+
+        >>> job = double.submit(cluster, key="the double of 21", mem="2G")(21)
+        >>> double.submit(cluster, key="the double of 21")(21).id == job.id
+        True
         """
         context = cluster if cluster is not None else get_active_context()
         if context is None:

@@ -28,6 +28,20 @@ class WorkflowContext:
     - `shared_dir`: a directory for what tasks hand to each other.
     - `local_mode`: True when the workflow runs without Slurm.
     - `cluster_error`: why there is no cluster, when it could not be set up inside the job.
+
+    >>> from slurm import Cluster, WorkflowContext, task, workflow
+    >>> @task
+    ... def count(path: str) -> int:
+    ...     with open(path) as lines:
+    ...         return len(lines.readlines())
+    >>> @workflow
+    ... def pipeline(ctx: WorkflowContext, text: str) -> int:
+    ...     path = ctx.shared_dir / "text"
+    ...     _ = path.write_text(text)
+    ...     return count(str(path)).get_result()
+    >>> with Cluster("local"):
+    ...     pipeline("one line").get_result()
+    1
     """
 
     cluster: Cluster | None
@@ -45,17 +59,29 @@ class WorkflowContext:
 
     @property
     def result_path(self) -> Path:
-        """The file with the workflow's result."""
+        """The file with the workflow's result.
+
+        >>> ctx.result_path.name
+        'result.pkl'
+        """
         return self.workflow_job_dir / RESULT
 
     @property
     def metadata_path(self) -> Path:
-        """The workflow's ``metadata.json``."""
+        """The workflow's ``metadata.json``.
+
+        >>> ctx.metadata_path.name
+        'metadata.json'
+        """
         return self.workflow_job_dir / METADATA
 
     @property
     def tasks_dir(self) -> Path:
-        """The directory that holds the jobs submitted by this workflow."""
+        """The directory that holds the jobs submitted by this workflow.
+
+        >>> ctx.tasks_dir == ctx.workflow_job_dir / "tasks"
+        True
+        """
         return self.workflow_job_dir / TASKS
 
     def submit_call(self, call: TaskCall) -> Job[Any]:
@@ -79,11 +105,19 @@ class WorkflowContext:
         return self.cluster, Placement(str(self.tasks_dir), parent=self.workflow_job_id)
 
     def get_task_output_dir(self, task_name: str) -> Path:
-        """The directory with all runs of a task in this workflow."""
+        """The directory with all runs of a task in this workflow.
+
+        >>> ctx.get_task_output_dir("double") == ctx.tasks_dir / "double"
+        True
+        """
         return self.tasks_dir / sanitise(task_name)
 
     def list_task_runs(self, task_name: str) -> list[Path]:
-        """The job directories of a task in this workflow, newest first."""
+        """The job directories of a task in this workflow, newest first.
+
+        >>> len(ctx.list_task_runs("double"))
+        1
+        """
         output = self.get_task_output_dir(task_name)
         if not output.is_dir():
             return []
@@ -91,14 +125,22 @@ class WorkflowContext:
         return sorted(runs, key=_submitted_at, reverse=True)
 
     def get_latest_task_result(self, task_name: str) -> Any:
-        """The result of the most recent run of a task. Raises `RemoteFileMissing` when none has one."""
+        """The result of the most recent run of a task. Raises `RemoteFileMissing` when none has one.
+
+        >>> ctx.get_latest_task_result("double")
+        42
+        """
         for run in self.list_task_runs(task_name):
             if (run / RESULT).is_file():
                 return self._open(run / RESULT)
         raise RemoteFileMissing(f"no run of {task_name} in {self.tasks_dir} has a result yet")
 
     def load_workflow_result(self, workflow_path: str | Path) -> Any:
-        """The result of another workflow, by its job directory."""
+        """The result of another workflow, by its job directory.
+
+        >>> ctx.load_workflow_result(job.job_dir)
+        42
+        """
         return self._open(Path(workflow_path) / RESULT)
 
     def _open(self, path: Path) -> Any:
