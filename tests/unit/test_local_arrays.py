@@ -182,6 +182,15 @@ def test_a_job_waits_for_the_whole_array(kind: str, after_first: str, after_both
     assert machine.reasons(waiting) == [after_both]
 
 
+def test_a_dependency_reads_as_sbatch_reads_it() -> None:
+    machine = Machine(cpus=8)
+    array = machine.submit(array="0-1")
+    waiting = machine.submit(dependency=f"AfterOK:{array}_*")
+    assert len(machine.start()) == 2
+    assert machine.end(f"{array}_0") == []
+    assert machine.end(f"{array}_1") == [waiting]
+
+
 def test_a_job_waits_for_an_element() -> None:
     machine = Machine(cpus=8)
     array = machine.submit(array="0-2")

@@ -11,6 +11,7 @@ from slurm.local.jobs import Refused
 
 AFTER = ("after", "afterany", "afterok", "afternotok", "aftercorr")
 JOB = re.compile(r"(0|[1-9][0-9]{0,17})(?:_(0|[1-9][0-9]{0,8}))?")
+WHOLE_ARRAY = "_*"
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,8 @@ def parse_dependency(text: str) -> Dependency:
     conditions: list[Condition] = []
     singleton = False
     for part in text.replace("?", ",").split(",") if text else ():
-        kind, *targets = part.strip().split(":")
-        matches = [JOB.fullmatch(target) for target in targets]
+        kind, *targets = part.strip().lower().split(":")
+        matches = [JOB.fullmatch(target.removesuffix(WHOLE_ARRAY)) for target in targets]
         if kind == "singleton" and not targets:
             singleton = True
         elif kind not in AFTER:
