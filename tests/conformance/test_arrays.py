@@ -190,6 +190,6 @@ def test_an_array_is_found_again(arrays: Arrays, site: Site) -> None:
     element = arrays.described[1]
     for found in (later.get_job(element.id), Job.from_dir(element.job_dir, later)):
         assert (found.id, found.job_dir) == (element.id, element.job_dir)
-        assert found.get_stdout() == "hi stdout\n"
         assert found.get_result(PATIENCE)["context"].job_id == element.id
+        assert found.get_stdout() == "hi stdout\n"
     later.close()
