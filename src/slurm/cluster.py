@@ -57,7 +57,7 @@ class Cluster:
     - `poll_interval_min`, `poll_interval_max`: seconds between two questions to the scheduler.
     - `backend_options`: what the backend takes; for ssh ``hostname``, ``username``, ``port``,
       ``identity_file``, ``known_hosts_file``, ``config_file``, ``connect_timeout``; for local
-      ``max_cpus``, ``state_dir``, ``idle_timeout``.
+      ``max_cpus``, ``max_mem``, ``max_array_size``, ``state_dir``, ``idle_timeout``.
 
     Raises `ConfigError` for what it does not understand. Connects on first use. Leaving
     ``with cluster:`` ends the context, not the connection: futures go on resolving until `close`.

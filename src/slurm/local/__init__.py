@@ -6,12 +6,16 @@
       -> client                starts the daemon when there is none, and asks it
       -> daemon                the process: loop, signals, the lock that makes it the only one
            server              lines over a Unix socket
-           service             what a request or an event means
-             queue, jobs       pure: which job may start, what is known of it
+           operations          what a request means
+           service             what an event means: starts, ends and requeues jobs
+             requests, arrays, dependencies     pure: what is asked for
+             jobs, records                      pure: what is known
+             queue, waiting, ready, backfill    pure: which job may start
              journal, state    what survives a crash, and which file is called what
              processes         starts and adopts supervisors
       -> supervisor            one process per job: starts it, holds it to its limit, ends all of it
-           launch, ps          what to start; whose processes there are
+           launch, warning     what to start; the signal before the limit
+           ps                  whose processes there are
 
 One daemon serves one state directory: every client and every workflow job that names it. Daemon and
 supervisors outlive their clients; a daemon that is killed is replaced by the next client, which
