@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import stat
+import sys
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -331,6 +332,14 @@ def test_a_directory_in_use_for_other_things_is_refused(tmp_path: Path) -> None:
         scheduler.info()
     assert caught.value.kind == "unreachable"
     assert tmp_path.stat().st_mode == mode
+
+
+def test_what_a_job_used_is_known_once_it_has_ended(roomy: Site) -> None:
+    job_id = roomy.submit(f"'{sys.executable}' -S -c 'b\"x\" * (80 << 20)'; exit 3")
+    roomy.end_of(job_id)
+    used, unknown = roomy.scheduler.usage([job_id, "999999"])
+    assert (used["JobID"], used["ExitCode"], unknown) == (job_id, "3:0", {"JobID": "999999"})
+    assert 80 << 10 <= int(used["MaxRSS"].rstrip("K")) < 800 << 10
 
 
 # How jobs are ended

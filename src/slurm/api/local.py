@@ -20,6 +20,11 @@ class LocalBackend(InProcessBackend):
     at once (default: all the machine has): the sum of what the running jobs ask for. A job that asks
     for more cpus gets those there are, one that asks for more memory is refused; none is ended because
     it uses more than it asked for. `max_array_size` is what MaxArraySize is to Slurm.
+
+    >>> LocalBackend(state_dir="~/scheduler", max_cpus=2, max_mem="4G").scheduler.limits()
+    {'max_array_size': 1001}
+
+    Raises `ConfigError`.
     """
 
     def __init__(

@@ -85,7 +85,8 @@ class Submission:
 class LocalJob:
     """One job: a submission's only one, or the element `index` of an array.
 
-    `start` and `end` are Unix seconds; `exit_code` is as ``sacct`` prints it. `cancelled` and
+    `start` and `end` are Unix seconds; `exit_code` is as ``sacct`` prints it; `max_rss` is the most
+    memory one of its processes used, in kilobytes, 0 where that is not known. `cancelled` and
     `requeued` say what is to become of a job whose processes are being ended.
     """
 
@@ -99,6 +100,7 @@ class LocalJob:
     start: float | None = None
     end: float | None = None
     restarts: int = 0
+    max_rss: int = 0
     cancelled: bool = False
     requeued: bool = False
 
@@ -121,7 +123,7 @@ class LocalJob:
 
     def observation(self) -> dict[str, Any]:
         """What a client is told when it asks for this job."""
-        names = ("state", "reason", "exit_code", "node", "start", "end", "restarts")
+        names = ("state", "reason", "exit_code", "node", "start", "end", "restarts", "max_rss")
         return {"job_id": self.shown, **{name: getattr(self, name) for name in names}}
 
     def queue_row(self) -> dict[str, Any]:
@@ -185,4 +187,5 @@ def array_observation(jobs: Sequence[LocalJob]) -> dict[str, Any]:
         "start": min(starts, default=None),
         "end": max(ends, default=None) if shown.state not in LIVE else None,
         "restarts": max(job.restarts for job in jobs),
+        "max_rss": max(job.max_rss for job in jobs),
     }

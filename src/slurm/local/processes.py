@@ -154,6 +154,7 @@ def job_at_end(job: LocalJob, status: Mapping[str, Any] | None) -> LocalJob:
         return replace(job, state="NODE_FAIL", reason="NodeFail", end=time.time())
     if status["error"]:
         return replace(failed_launch(job), end=status["end"])
+    job = replace(job, max_rss=status.get("max_rss", 0))
     wait = status["wait"]
     number = os.WTERMSIG(wait) if os.WIFSIGNALED(wait) else 0
     code = os.WEXITSTATUS(wait) if os.WIFEXITED(wait) else 0

@@ -31,6 +31,10 @@ class LocalScheduler:
     `idle_timeout` and `kill_wait` (between SIGTERM and SIGKILL) are seconds and hold for a daemon
     this client starts.
 
+    >>> scheduler = LocalScheduler("~/scheduler", max_cpus=2)
+    >>> scheduler.is_running()  # before the first request
+    False
+
     Every method raises `AgentError`: of kind ``refused`` when the scheduler says no, and
     ``unreachable`` when it cannot be reached or started.
     """
@@ -100,7 +104,7 @@ class LocalScheduler:
         """What is known of these jobs: one row for each id, ids nobody knows are left out.
 
         Each a dict of job_id, state, reason, exit_code (``code:signal``), node, start and end (Unix
-        seconds or None) and restarts. The id of an array stands for all of it, see
+        seconds or None), restarts and max_rss (kilobytes, 0 if not known). The id of an array stands for all of it, see
         `array_observation`.
         """
         rows: list[dict[str, Any]] = self._call("query", job_ids=job_ids)
@@ -180,7 +184,8 @@ def _usage_of(row: dict[str, Any]) -> dict[str, str]:
     if not row.get("start") or not row.get("end"):
         return {}
     elapsed = str(int(row["end"] - row["start"]))
-    return {"ExitCode": row["exit_code"], "NodeList": row["node"], "ElapsedRaw": elapsed}
+    memory = {"MaxRSS": f"{row['max_rss']}K"} if row["max_rss"] else {}
+    return {"ExitCode": row["exit_code"], "NodeList": row["node"], "ElapsedRaw": elapsed, **memory}
 
 
 def _umask() -> int:

@@ -24,6 +24,7 @@ from slurm.local.warning import Warner
 
 # Seconds to wait for killed processes to be gone; one that waits for a dead disk may take longer.
 LEFTOVER_WAIT = 5.0
+RSS_PER_KILOBYTE = 1024 if sys.platform == "darwin" else 1
 # What Python set otherwise for itself or a login shell for its children.
 DEFAULT_SIGNALS = ("SIGPIPE", "SIGXFSZ", "SIGHUP", "SIGINT", "SIGTERM", "SIGQUIT", "SIGCHLD")
 
@@ -70,6 +71,7 @@ class _Supervisor:
         self.kill_at: float | None = None
         self.groups: set[int] = set()
         self.status: int | None = None
+        self.max_rss = 0  # kilobytes
         self.wakeup, write_end = os.pipe()
         os.set_blocking(write_end, False)
         signal.set_wakeup_fd(write_end)
@@ -91,15 +93,20 @@ class _Supervisor:
             self._wait()
         self._kill_leftovers()
         status = {"error": error, "cause": self.cause, "end": time.time(), "wait": self.status}
+        status["max_rss"] = self.max_rss
         write_atomic(Path(self.launch.status_file), json.dumps(status).encode())
 
     def _has_ended(self) -> bool:
         if hasattr(os, "waitid"):  # unreaped, the job keeps the id of its group from being reused
             options = os.WEXITED | os.WNOHANG | os.WNOWAIT
             return os.waitid(os.P_PID, self.job, options) is not None
-        process, status = os.waitpid(self.job, os.WNOHANG)  # macOS before Python 3.13
+        return self._reap(os.WNOHANG)  # macOS before Python 3.13
+
+    def _reap(self, options: int) -> bool:
+        process, status, usage = os.wait4(self.job, options)
         if process:
             self.status = status
+            self.max_rss = usage.ru_maxrss // RSS_PER_KILOBYTE
         return bool(process)
 
     def _wait(self) -> None:
@@ -145,7 +152,7 @@ class _Supervisor:
         for group in groups:
             signal_group(group, signal.SIGKILL)
         if self.status is None:
-            self.status = os.waitpid(self.job, 0)[1]
+            self._reap(0)
         deadline = time.monotonic() + LEFTOVER_WAIT
         while any_alive(groups) and time.monotonic() < deadline:
             time.sleep(0.005)
