@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import pickle
 import traceback
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from slurm import errors
 
 LONGEST_MESSAGE = 20_000  # characters of what stands beside the exception, in text
 LONGEST_TRACEBACK = 200_000
+GROUPS = getattr(builtins, "BaseExceptionGroup", ())  # from Python 3.11 on
 WHOLE, REBUILT, GROUP = "whole", "rebuilt", "group"
 Dumps = Callable[[Any], bytes]
 
@@ -36,7 +38,7 @@ def _form_of(error: BaseException, dumps: Dumps) -> tuple[Any, ...] | None:
                 return form
         except Exception:  # noqa: BLE001 - the user's class may raise anything
             continue
-    return _group(error, dumps) if hasattr(error, "exceptions") else None
+    return _group(error, dumps) if isinstance(error, GROUPS) else None
 
 
 def _whole(error: BaseException) -> tuple[Any, ...]:

@@ -249,9 +249,9 @@ class Tracker:
                 self._jobs[job.id] = [other for other in self._jobs[job.id] if other is not job]
                 if not self._jobs[job.id]:
                     del self._jobs[job.id]
-            if status.finished and status.state is not JobState.COMPLETED:
-                if seen.source in ASKED:
-                    self.accounts.expect(job.id)
+            badly = status.finished and status.state is not JobState.COMPLETED
+            if badly and seen.source in ASKED:
+                self.accounts.expect(job.id)
             job._observed(status)
             if status.finished:
                 self._ended.append(job)

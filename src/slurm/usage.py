@@ -85,9 +85,14 @@ def _account(job_id: str, rows: list[Mapping[str, str]]) -> Account:
         state=own.get("State", ""),
         exit_code=own.get("ExitCode", ""),
         out_of_memory=over or any(_state(row) is JobState.OUT_OF_MEMORY for row in rows),
-        settled=own.get("Source") != "sacct"
-        or all(_state(row) in ENDED | ENDED_IF_IT_STAYS for row in rows),
+        settled=own.get("Source") != "sacct" or _is_whole(own, rows),
     )
+
+
+def _is_whole(own: Mapping[str, str], rows: Iterable[Mapping[str, str]]) -> bool:
+    """Whether all is written: of a short job, Slurm 22.05 may tell the end before the beginning."""
+    ended = all(_state(row) in ENDED | ENDED_IF_IT_STAYS for row in rows)
+    return ended and own.get("Partition", "") != ""
 
 
 def _state(row: Mapping[str, str]) -> JobState:

@@ -21,8 +21,11 @@ def limited(client: Cluster, new_gate: Callable[[], Gate]) -> Job[Any]:
 
 
 def test_a_job_over_its_time_limit_says_what_to_change(limited: Job[Any]) -> None:
-    with pytest.raises(JobTimeout, match="time=") as raised:
+    with pytest.raises(JobTimeout, match=r"asked for time=0:01, .* the option time=") as raised:
         limited.get_result(PATIENCE)
+    assert raised.value.used.elapsed is not None
+    assert raised.value.used.elapsed >= 1
+    assert raised.value.used.nodes
     assert raised.value.state == limited.get_status() == "TIMEOUT"
     assert limited.is_completed()
     assert not limited.is_successful()

@@ -48,3 +48,11 @@ def where(job: JobContext) -> dict[str, str | None]:
 def number_of(module: str) -> int:
     number: int = importlib.import_module(module).NUMBER
     return number
+
+
+@task(time="00:02:00", mem="100M")
+def fill_memory(megabytes: int) -> int:
+    """Hold so much memory until somebody looks at it."""
+    held = b"x" * (megabytes * 1_000_000)
+    time.sleep(100)
+    return len(held)

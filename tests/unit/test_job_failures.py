@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -150,7 +150,7 @@ def test_a_failure_travels(failed: Job[Any], backend: FakeBackend) -> None:
     """As out of a workflow, whose child it was."""
     backend.say("7", "TIMEOUT", node="c1")
     error = failure(failed)
-    again = pickle.loads(pickle.dumps(error))
+    again = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own, a moment old
     assert (type(again), str(again), again.used) == (type(error), str(error), error.used)
     assert again.requested == error.requested
 
@@ -172,7 +172,9 @@ def test_a_record_that_is_late_is_waited_for(
 ) -> None:
     monkeypatch.setattr(accounts, "RECORD_RETRY", 0.001)
     row = {"JobID": "7", "Source": "sacct", **USED}
-    answers = iter([[], [{**row, "State": "RUNNING"}], [{**row, "State": "TIMEOUT"}]])
+    answers: Iterator[list[Mapping[str, str]]] = iter(
+        [[], [{**row, "State": "RUNNING"}], [{**row, "State": "TIMEOUT"}]]
+    )
     backend.usage = lambda job_ids: next(answers)
     backend.say("7", "TIMEOUT", node="c1")
     assert failure(failed).used.elapsed == 192

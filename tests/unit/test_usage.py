@@ -88,7 +88,9 @@ def test_the_records_of_ended_jobs_are_complete(printed: str) -> None:
         "7|RUNNING|0:0|cpu|1G|1|2|3||c1\n",
         "7|TIMEOUT|0:0|cpu|1G|1|2|3||c1\n7.batch|RUNNING|0:0|||1||3||c1\n",
         "7|NODE_FAIL|0:0|cpu|1G|1|2|3||c1\n7.0|PENDING|0:0|||1||3||c1\n",
+        "7|FAILED|0:9||||2|1||c1\n7.batch|CANCELLED by 0|0:9|||1||1|318877K|c1\n",
     ],
+    ids=["running", "step running", "step pending", "of 22.05 without its beginning"],
 )
 def test_a_record_that_slurm_is_still_writing_is_not_complete(rows: str) -> None:
     assert not accounts_in(HEADER + rows)["7"].settled
