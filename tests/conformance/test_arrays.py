@@ -117,6 +117,8 @@ def test_an_element_knows_itself(arrays: Arrays) -> None:
         assert str(context.job_dir) == arrays.described[index].job_dir
         assert environment["SLURM_ARRAY_JOB_ID"] == arrays.described.id
         assert environment["SLURM_ARRAY_TASK_ID"] == str(index)
+        assert (context.array_job_id, context.array_task_id) == (arrays.described.id, index)
+        assert context.array_index == index
         numbers = [environment[f"SLURM_ARRAY_TASK_{n}"] for n in ("COUNT", "MIN", "MAX", "STEP")]
         assert numbers == ["2", "0", "1", "1"]
         assert {seen["mode of parent"], *seen["modes"].values()} == {0o700}
@@ -137,7 +139,7 @@ def test_an_array_is_one_directory(arrays: Arrays, client: Cluster) -> None:
     assert array[1].job_dir == f"{array.job_dir}/tasks/001"
     names = {n for n in client.backend.list_directory(array[1].job_dir) if not n.startswith(".")}
     output = {f"slurm_{array[1].id}.out", f"slurm_{array[1].id}.err"}
-    assert names == {"metadata.json", "result.pkl", *output}
+    assert names - {"shared"} == {"metadata.json", "result.pkl", *output}
 
 
 def test_an_array_and_its_elements_have_metadata(arrays: Arrays, client: Cluster) -> None:
@@ -147,7 +149,7 @@ def test_an_array_and_its_elements_have_metadata(arrays: Arrays, client: Cluster
     assert (told["job_id"], told["count"], told["task_name"]) == (array.id, 2, "describe")
     told = json.loads(client.backend.read_file(f"{array[1].job_dir}/metadata.json"))
     assert (told["job_id"], told["status"], told["attempt"]) == (array[1].id, "completed", 1)
-    assert told["task_name"] == "describe"
+    assert (told["task_name"], told["parent_workflow"]) == ("describe", None)
 
 
 def test_results_are_aggregated_on_the_cluster(arrays: Arrays, client: Cluster) -> None:

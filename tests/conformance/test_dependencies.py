@@ -84,8 +84,15 @@ def test_what_needs_a_failed_job_never_starts_and_names_the_root(
     assert not client.backend.file_exists(f"{jobs[name].job_dir}/result.pkl")
 
 
+def test_a_later_client_names_the_root_as_well(jobs: Jobs, site: Site) -> None:
+    later = site.connect()
+    with pytest.raises(DependencyFailed, match=f"job {jobs['bad'].id} .*FAILED"):
+        later.get_job(jobs["never after it"].id).get_result(PATIENCE)
+    later.close()
+
+
 def test_what_needs_a_failure_never_starts_after_success(jobs: Jobs) -> None:
-    with pytest.raises(DependencyFailed):
+    with pytest.raises(DependencyFailed, match=f"job {jobs['root'].id} .*COMPLETED"):
         jobs["no remedy"].get_result(PATIENCE)
 
 

@@ -78,8 +78,17 @@ def test_a_job_knows_itself(described: Job[Any], context: JobContext) -> None:
     assert context.job_name == NAME
     assert (context.num_nodes, context.ntasks, context.cpus_per_task) == (1, 1, 2)
     assert context.attempt == 1
-    assert context.node_list
     assert context.partition
+    assert (context.rank, context.world_size, context.local_world_size) == (0, 1, 1)
+    assert (context.array_job_id, context.array_task_id, context.array_index) == (None, None, None)
+
+
+def test_a_job_knows_where_it_runs_and_how_long_it_may(
+    described: Job[Any], seen: dict[str, Any]
+) -> None:
+    assert len(seen["hosts"]) == 1
+    assert 0 < seen["time left"] <= 300
+    assert seen["shared"] == (f"{described.job_dir}/shared", 0o700)
 
 
 def test_a_job_runs_in_its_directory_with_slurms_variables(
@@ -109,7 +118,7 @@ def test_the_job_directory_holds_what_the_contract_names(
     names = {name for name in listed if not name.startswith(".")}
     output = {f"slurm_{described.id}.out", f"slurm_{described.id}.err"}
     # The task's own module travels where the node does not have it.
-    assert names - {"module.py"} == {
+    assert names - {"module.py", "shared"} == {
         "job.sh",
         "payload.pkl",
         "result.pkl",

@@ -118,6 +118,9 @@ def describe(job: JobContext, folders: list[str], greeting: str = "hello") -> di
     print(greeting, "stderr", file=sys.stderr)
     return {
         "context": job,
+        "hosts": job.hostnames,
+        "time left": job.time_left,
+        "shared": (str(job.shared_dir), mode_of(str(job.shared_dir))),
         "directory": str(Path.cwd()),
         "environment": {n: v for n, v in os.environ.items() if n.startswith(("SLURM_", "JOB_"))},
         "modes": {path: mode_of(path) for path in [*folders, str(job.job_dir)]},
