@@ -10,7 +10,7 @@ import pytest
 from tests.conformance.sites import PATIENCE, Gate
 
 import conformance_tasks as tasks
-from slurm import Cluster, Job, task
+from slurm import ArrayJob, Cluster, Job, task
 
 
 class Survey(NamedTuple):
@@ -75,7 +75,7 @@ def test_a_workflow_finds_the_runs_of_its_tasks_newest_first(survey: Survey) -> 
 
 def test_the_jobs_of_a_workflow_lie_under_it(survey: Survey, client: Cluster) -> None:
     tasks_dir = f"{survey.job.job_dir}/tasks"
-    names = ["add", "double", "fail", "inner_workflow", "wait_for"]
+    names = ["add", "double", "fail", "fail_if_odd", "inner_workflow", "wait_for"]
     assert client.backend.list_directory(tasks_dir) == names
     assert survey.said["modes"] == {0o700}
     note = client.backend.read_file(f"{survey.job.job_dir}/shared/note")
@@ -98,12 +98,24 @@ def test_a_workflow_writes_down_how_its_jobs_are_submitted(survey: Survey, clien
     assert survey.said["packaging"]["type"] == "none"
 
 
-def test_a_job_outlives_the_workflow_that_submitted_it(survey: Survey, client: Cluster) -> None:
-    late = Job.from_dir(survey.said["late_dir"], client)
+def test_a_workflow_may_map_tasks(survey: Survey, client: Cluster) -> None:
+    assert survey.said["mapped"] == [0, 2]
+    array = ArrayJob.from_dir(survey.said["mapped_dir"], client)
+    assert array.job_dir.startswith(f"{survey.job.job_dir}/tasks/fail_if_odd/")
+    assert array.get_results(PATIENCE) == [0, 2]
+    told = json.loads(client.backend.read_file(f"{array.job_dir}/array_metadata.json"))
+    assert told["parent_workflow"] == survey.job.id
+
+
+def test_what_a_workflow_leaves_outlives_it(survey: Survey, client: Cluster) -> None:
+    """An array that nobody used is submitted when the function has returned, as at the end of any context."""
+    folder = f"{survey.job.job_dir}/tasks/wait_for"
+    [run] = client.backend.list_directory(folder)
     survey.gate.wait_until_started()
-    assert late.get_status() == "RUNNING"
+    late = ArrayJob.from_dir(f"{folder}/{run}", client)
+    assert late[0].get_status() == "RUNNING"
     survey.gate.open()
-    assert late.get_result(PATIENCE) == "late"
+    assert late.get_results(PATIENCE) == ["late"]
 
 
 def test_a_task_that_wants_to_submit_is_told_to_be_a_workflow(cluster: Cluster) -> None:

@@ -240,7 +240,8 @@ def survey(ctx: WorkflowContext, numbers: list[int], gate: str) -> dict[str, Any
     doubles: list[Any] = [double(number) for number in numbers]
     failed = fail("inside", code=5)
     inner = inner_workflow(add(doubles[0], doubles[1]))
-    late = wait_for(gate, "late")
+    mapped = fail_if_odd.map([0, 2], pack=2)
+    wait_for.map([(gate, "late")])
     return {
         "results": gather(*doubles),
         "caught": failed.exception(PATIENCE),
@@ -249,7 +250,8 @@ def survey(ctx: WorkflowContext, numbers: list[int], gate: str) -> dict[str, Any
         "inner_dir": inner.job_dir,
         "inner_again": ctx.load_workflow_result(inner.job_dir),
         "sum": ctx.get_latest_task_result("add"),
-        "late_dir": late.job_dir,
+        "mapped": mapped.get_results(PATIENCE),
+        "mapped_dir": mapped.job_dir,
         "runs": [str(path) for path in ctx.list_task_runs("double")],
         "doubles": [job.job_dir for job in doubles],
         "own": {name: getattr(ctx, name) for name in ATTRIBUTES},
