@@ -59,8 +59,10 @@ def task(
 
     `sbatch_kwargs` are sbatch's long options as Python keywords (``cpus_per_task=4``,
     ``time="00:30:00"``, ``gres="gpu:1"``); where neither they nor the cluster's configuration say
-    so, a job gets ``nodes=1, ntasks=1, mem="1G", time="00:10:00"``. Raises `ConfigError` for an
-    option that sbatch does not have or a value that it would refuse.
+    so, a job gets ``nodes=1, ntasks=1, mem="1G", time="00:10:00"``. With ``requeue=True``, or a number
+    for at most so many times, a job may come back after its time limit or a preemption, see
+    `JobContext.should_stop`. Raises `ConfigError` for an option that sbatch does not have or a value
+    that it would refuse.
 
     >>> @task(time="00:30:00", mem="4G")
     ... def double(number: int) -> int:

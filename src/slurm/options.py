@@ -31,10 +31,12 @@ NEEDS_VALUE = _words(
     tmp tres-bind tres-per-task uid wait-all-nodes wckey"""
 )
 FLAGS = _words(
-    """contiguous hold ignore-pbs no-requeue overcommit oversubscribe reboot requeue spread-job
+    """contiguous hold ignore-pbs no-requeue overcommit oversubscribe reboot spread-job
     stepmgr use-min-nodes"""
 )
-VALUE_OR_FLAG = _words("exclusive get-user-env nice no-kill oom-kill-step propagate resv-ports")
+VALUE_OR_FLAG = _words(
+    "exclusive get-user-env nice no-kill oom-kill-step propagate requeue resv-ports"
+)
 OPTIONS = NEEDS_VALUE | FLAGS | VALUE_OR_FLAG
 
 NOT_AN_OPTION = {
@@ -244,6 +246,8 @@ _size = _matches(SIZE, "give a size: megabytes as a number, or text such as 512M
 _count = _matches(COUNT, "give a positive whole number")
 _gpus = _matches(GPUS, "give a count, or a type and a count, such as 2 or a100:2")
 
+_requeues = _matches(COUNT, "give True, or how often at most: a positive whole number")
+
 CHECKS: Mapping[str, Callable[[str], None]] = {
     **dict.fromkeys(("time", "time-min"), _time),
     **dict.fromkeys(("mem", "mem-per-cpu", "mem-per-gpu", "tmp"), _size),
@@ -255,4 +259,5 @@ CHECKS: Mapping[str, Callable[[str], None]] = {
     **dict.fromkeys(("gpus", "gpus-per-node", "gpus-per-socket", "gpus-per-task"), _gpus),
     "nodes": _nodes,
     **{name: _has_grammar(name) for name in ("gres", "dependency", "signal")},
+    "requeue": _requeues,
 }

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from slurm.job_dir import JobDirectory
 from slurm.options import DIRECTIVE, directive
+from slurm.terms import WARNING
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,17 @@ def render_job_script(spec: ScriptSpec) -> str:
     lines += ["", f"# Written by slurm-sdk {spec.sdk_version}."]
     exports = {"JOB_DIR": spec.directory.path, **spec.exports}
     lines += [f"export {name}={shlex.quote(value)}" for name, value in exports.items()]
-    lines += spec.environment.setup
+    warned = WARNING in spec.exports
+    if spec.environment.setup:
+        lines += ["trap 'export SLURM_SDK_WARNED=1' USR1"] if warned else []
+        lines += spec.environment.setup
+    # Ignored until Python listens to it, which would end without.
+    lines += ["trap '' USR1"] if warned else []
     command = shlex.join([*spec.environment.interpreter, "-u", spec.sdk_directory])
     command = " ".join([command, '"$JOB_DIR"', *map(shlex.quote, spec.arguments)])
     if spec.environment.cleanup:
-        lines += [command, "status=$?", *spec.environment.cleanup, "exit $status"]
+        lines += _with_signals(command, ["USR1", "TERM"] if warned else ["TERM"])
+        lines += [*spec.environment.cleanup, "exit $status"]
     else:
         lines += [f"exec {command}"]
     return "\n".join(lines) + "\n"
@@ -64,3 +71,19 @@ def options_in(script: str) -> dict[str, str]:
     found = (line for line in script.splitlines() if line.startswith(DIRECTIVE))
     words = (shlex.split(line[len(DIRECTIVE) :])[0].partition("=") for line in found)
     return {name: value for name, _, value in words}
+
+
+def _with_signals(command: str, signals: Sequence[str]) -> list[str]:
+    """Lines that run `command` and set ``status``, and hand on the signals that only the shell gets."""
+    return [
+        f"{command} &",
+        "child=$!",
+        'hand_on() { signalled=yes; kill -s "$1" "$child" 2>/dev/null; }',
+        *(f"trap 'hand_on {signal}' {signal}" for signal in signals),
+        "while true; do",
+        "    signalled=",
+        '    wait "$child"',
+        "    status=$?",
+        '    [ -n "$signalled" ] || break',
+        "done",
+    ]

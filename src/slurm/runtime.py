@@ -10,12 +10,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from slurm.binding import CallBinder
 from slurm.deadline import ask_end_time, end_time_of
 from slurm.job_dir import SHARED, own_job_id
 from slurm.node_list import expand_node_list, expand_task_counts
+from slurm.stopping import own_job
 
 # Above what services use and below what Linux gives to outgoing connections.
 FIRST_PORT, PORTS = 20000, 10000
@@ -99,6 +100,29 @@ class JobContext:
         """Seconds until `deadline`, not below zero; None without one."""
         deadline = self.deadline
         return None if deadline is None else max(0.0, deadline.timestamp() - time.time())
+
+    # Its end
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether the job has to end soon: save what is worth keeping, then return or `requeue`.
+
+        True once Slurm has sent the warning, a minute or so before the time limit, and in a task with
+        ``requeue=True`` when it is about to be preempted. Always False in other processes than that
+        of the task's function.
+        """
+        return own_job.told
+
+    def requeue(self) -> NoReturn:
+        """Put this job back into the queue, to run again in the same directory with `attempt` + 1.
+
+        Does not return: the function is left as by ``sys.exit``, its ``finally`` blocks are run, and
+        nothing is left as its result. A job that somebody has cancelled meanwhile only ends.
+
+        Raises `SlurmError` when the job cannot be requeued: its task is without ``requeue=True``, it
+        has been requeued as often as ``requeue=N`` allows, or the scheduler refuses.
+        """
+        own_job.requeue()
 
     # Several nodes
 

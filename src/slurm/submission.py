@@ -30,6 +30,7 @@ from slurm.packaging import strategy_of
 from slurm.payloads import Parcel, pack
 from slurm.rendering import Environment, ScriptSpec, render_job_script
 from slurm.task import DEFAULT_OPTIONS
+from slurm.terms import Terms
 
 if TYPE_CHECKING:
     from slurm.array_job import ArrayJob
@@ -109,6 +110,9 @@ class _Draft:
         self.dependencies = merged([*_found(self.parcel, call), *call.after])
         self.given = overlay(cluster.submit_defaults, call.options).get("dependency", "")
         _require_same_place(call.task.name, self.dependencies, cluster)
+        defaults = {name: str(value) for name, value in DEFAULT_OPTIONS.items()}
+        self.wanted = overlay(defaults, cluster.submit_defaults, call.options)
+        self.terms = Terms.of_options(self.wanted)
 
     def options(
         self, stdout: str, stderr: str, piece: int = 0
@@ -116,8 +120,7 @@ class _Draft:
         """sbatch's options: those in the script (the SDK's defaults, the site's, the task's), and
         those on the command line."""
         own = {"job-name": self.call.task.name, "output": stdout, "error": stderr}
-        defaults = {name: str(value) for name, value in DEFAULT_OPTIONS.items()}
-        options = overlay(defaults, own, self.cluster.submit_defaults, self.call.options)
+        options = self.terms.options(overlay(own, self.wanted))
         comment = options.pop("comment", "")
         dependency = option_of(self.dependencies, options.pop("dependency", ""), piece)
         token = token_of_piece(self.call.token, piece)
@@ -130,6 +133,7 @@ class _Draft:
         exports = {
             "SLURM_SDK_EVENT_DIR": self.cluster.event_dir,
             "SLURM_SDK_TOKEN": self.call.token,
+            **self.terms.environment(),
         }
         spec = ScriptSpec(
             self.directory,

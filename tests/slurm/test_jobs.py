@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -12,18 +11,11 @@ from accounting import settled
 from slurm import Cluster
 from slurm.errors import DependencyFailed, HostKeyError, JobCancelled, SubmissionRefused
 from slurm.testing import DockerCluster
+from waiting import wait_for_file
 
 pytestmark = pytest.mark.slurm
 
 TIMEOUT = 60.0
-
-
-def wait_for_file(cluster: Cluster, path: str) -> str:
-    deadline = time.monotonic() + TIMEOUT
-    while not cluster.backend.file_exists(path):
-        assert time.monotonic() < deadline, f"{path} is not there"
-        time.sleep(0.1)
-    return cluster.backend.read_file(path).decode()
 
 
 def test_a_task_runs_on_a_node_with_the_clusters_own_python(ssh: Cluster) -> None:

@@ -107,7 +107,18 @@ def test_an_option_that_needs_a_value_is_no_flag(value: object) -> None:
 
 @pytest.mark.parametrize("value", ["yes", 1])
 def test_a_flag_takes_no_value(value: object) -> None:
-    assert "flag" in refusal(requeue=value)
+    assert "flag" in refusal(hold=value)
+
+
+@pytest.mark.parametrize(("given", "text"), [(True, ""), (3, "3"), ("2", "2")])
+def test_requeue_may_say_how_often(given: object, text: str) -> None:
+    assert normalise({"requeue": given}) == normalise({"requeue": text}) == {"requeue": text}
+    assert normalise({"requeue": False}) == {}
+
+
+@pytest.mark.parametrize("value", [0, -1, "often", 1.5])
+def test_requeue_is_a_count_above_nothing(value: object) -> None:
+    assert refusal(requeue=value)
 
 
 TIMES = [

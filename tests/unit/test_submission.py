@@ -46,6 +46,7 @@ def test_a_job_has_modest_defaults(fake_cluster: Cluster) -> None:
         "mem": "1G",
         "time": "00:10:00",
         "job-name": "plain",
+        "signal": "B:USR1@60",
     }
     assert (Path(output).name, Path(error).name) == ("slurm_%j.out", "slurm_%j.err")
 

@@ -429,6 +429,14 @@ class SlurmCommands:
         if code != 0 and "Invalid job id" not in err:
             raise AgentError("scheduler", err.strip() or "scancel exited with {}".format(code))
 
+    def requeue(self, job_id: str) -> None:
+        """Put a job that has started back into the queue; it is ended where it runs."""
+        code, out, err = self.run(["scontrol", "requeue", job_id])
+        if code != 0:
+            message = err.strip() or out.strip() or "scontrol exited with {}".format(code)
+            lost = any(words in message.lower() for words in LOST_ANSWERS)
+            raise AgentError("unreachable" if lost else "refused", message)
+
     def limits(self) -> Dict[str, int]:
         """What bounds a submission: ``max_array_size``, above any index of an array's task."""
         code, out, err = self.run(["scontrol", "show", "config"])

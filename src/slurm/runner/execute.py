@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
 import sys
@@ -11,7 +10,7 @@ from typing import Any
 
 from slurm.api.agent import make_private_directory, read_json, update_json, write_atomic
 from slurm.array_layout import ArrayLayout
-from slurm.errors import DependencyFailed, RemoteError, ResultMissing
+from slurm.errors import DependencyFailed, RemoteError, ResultCorrupted, ResultMissing
 from slurm.job_dir import (
     ArrayDirectory,
     JobDirectory,
@@ -34,11 +33,15 @@ from slurm.serialization import (
     open_envelope,
     value_envelope,
 )
+from slurm.stopping import BACK_IN_THE_QUEUE, own_job, say
 
 
 def run_job(path: str) -> int:
     """Run the job in the directory `path`; 0 when its function returned, 1 when it raised."""
     directory = JobDirectory(path)
+    own_job.begin(os.environ, directory.metadata)
+    if own_job.may_come_back and _earlier_outcome(directory) == 0:
+        return 0
     return _run(directory, Work(directory).call, {}, os.environ.get("SLURM_SDK_TOKEN", ""))
 
 
@@ -52,11 +55,18 @@ def run_array_task(path: str, first: int, count: int, pack: int) -> int:
     metadata = element_metadata(read_json(array.metadata) or {})
     token = os.environ.get("SLURM_SDK_TOKEN", "")
     at_home = os.path.realpath(os.getcwd()) == os.path.realpath(path)  # and not where --chdir said
+    items = layout.items_of_task(first + int(os.environ["SLURM_ARRAY_TASK_ID"]))
+    own_job.begin(os.environ, array.element(layout.name(items[0])).metadata)
     status = 0
-    for item in layout.items_of_task(first + int(os.environ["SLURM_ARRAY_TASK_ID"])):
+    for place, item in enumerate(items):
         directory = array.element(layout.name(item))
-        if pack > 1 and os.path.exists(directory.result):
+        kept = pack > 1 or own_job.may_come_back
+        before = _earlier_outcome(directory) if kept else None
+        if before is not None and (before == 0 or pack > 1):
+            status |= before
             continue
+        if place and own_job.leave_the_rest():
+            return BACK_IN_THE_QUEUE
         os.environ.update({"JOB_DIR": directory.path, "SLURM_SDK_ARRAY_INDEX": str(item)})
         make_private_directory(directory.path)
         if at_home:  # relative paths mean an item's own files, as they mean a job's
@@ -64,7 +74,18 @@ def run_array_task(path: str, first: int, count: int, pack: int) -> int:
         work.item = item
         more = {**metadata, "token": f"{token}_{item}", "array_index": item}
         status |= _run(directory, work.call, more, f"{token}_{item}")
+        if own_job.leaving:
+            return BACK_IN_THE_QUEUE
     return status
+
+
+def _earlier_outcome(directory: JobDirectory) -> int | None:
+    """The exit status of an earlier attempt that left a result; None where there is none."""
+    try:
+        with open(directory.result, "rb") as file:
+            return 0 if load_envelope(file.read()).kind == "value" else 1
+    except (FileNotFoundError, ResultCorrupted):
+        return None
 
 
 def _run(
@@ -88,9 +109,14 @@ def _run(
         },
     )
     process = os.getpid()
-    envelope = _enveloped(call, directory, attempt)
+    with own_job.running():
+        envelope = _enveloped(call, directory, attempt)
     if os.getpid() != process:
         os._exit(1)  # a child that the function forked came back from it: the job is its parent's
+    if own_job.leaving:
+        if own_job.requeued:
+            update_json(directory.metadata, {"status": "requeued"})
+        return BACK_IN_THE_QUEUE
     _log(envelope)
     success = envelope.kind == "value"
     write_atomic(directory.result, dump_envelope(envelope))
@@ -100,7 +126,7 @@ def _run(
         update_json(directory.metadata, {"status": status, "completed_at": utc_now()})
         _tell_the_client(token, attempt, success)
     except (OSError, ValueError) as error:
-        _say(f"slurm-sdk: the result is written, its note is not: {error}")
+        say(f"slurm-sdk: the result is written, its note is not: {error}")
     return 0 if success else 1
 
 
@@ -152,13 +178,7 @@ class Work:
 def _log(envelope: Envelope) -> None:
     """Put an exception into the job's stderr, where people look first."""
     if envelope.kind == "exception":
-        _say(envelope.traceback)
-
-
-def _say(text: str) -> None:
-    # The task may have closed stderr, or put something else in its place.
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        print(text, file=sys.stderr, flush=True)
+        say(envelope.traceback)
 
 
 def result_of(placeholder: JobResultPlaceholder) -> Any:

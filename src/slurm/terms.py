@@ -1,0 +1,69 @@
+"""What is agreed with the scheduler about the end of a job: its warning, and its way back. Pure.
+
+The client puts it into sbatch's options and into the job's environment, where the runner finds it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from slurm.options import parse_time_limit
+
+LONGEST_LEAD = 60  # seconds; Slurm looks at its jobs' limits every 30 s and warns early, never late
+WARNING = "SLURM_SDK_WARNING"
+REQUEUES = "SLURM_SDK_REQUEUE"
+# sbatch --signal: USR1, by name or number, for the batch shell
+SIGNAL = re.compile(r"(?:RB?|BR?):(?:(?:SIG)?USR1|10)(?:@([0-9]+))?")
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How a job is warned, and how often it may ask to be requeued.
+
+    `lead`: seconds before the time limit at which it gets SIGUSR1, None when it does not;
+    `requeues`: how often at most, infinite for any number, 0 for a job that may not.
+    """
+
+    lead: float | None = None
+    requeues: float = 0
+
+    @classmethod
+    def of_options(cls, options: Mapping[str, str]) -> Terms:
+        """What sbatch's `options` say; ``requeue`` may have a number, which sbatch's has not.
+
+        >>> Terms.of_options({"time": "10", "requeue": "3"})
+        Terms(lead=60, requeues=3.0)
+        """
+        requeues = float(options["requeue"] or "inf") if "requeue" in options else 0
+        if "signal" in options:
+            match = SIGNAL.fullmatch(options["signal"])
+            return cls(int(match[1] or LONGEST_LEAD) if match else None, requeues)
+        limit = parse_time_limit(options.get("time", "UNLIMITED"))
+        return cls(max(1, min(LONGEST_LEAD, limit // 4)) if limit else None, requeues)
+
+    @classmethod
+    def of_environment(cls, environ: Mapping[str, str]) -> Terms:
+        """What the client wrote into the job's environment."""
+        lead = environ.get(WARNING)
+        return cls(None if lead is None else float(lead), float(environ.get(REQUEUES, 0)))
+
+    def options(self, given: Mapping[str, str]) -> dict[str, str]:
+        """The options `given`, with what it takes to have the scheduler keep to these terms."""
+        options = dict(given)
+        if self.lead is not None:
+            options.setdefault("signal", f"B:USR1@{self.lead:.0f}")
+        if self.requeues:
+            options["requeue"] = ""
+            options.setdefault("open-mode", "append")  # what the attempts before have printed stays
+        return options
+
+    def environment(self) -> dict[str, str]:
+        """What the runner reads back with `of_environment`."""
+        exports = {}
+        if self.lead is not None:
+            exports[WARNING] = f"{self.lead:.0f}"
+        if self.requeues:
+            exports[REQUEUES] = f"{self.requeues:.0f}"
+        return exports
