@@ -402,12 +402,15 @@ class Cluster:
         """
         return self.backend.get_cluster_info()
 
-    def children_config(self) -> dict[str, Any]:
-        """The arguments of the `Cluster` that a workflow's own jobs are submitted to; plain JSON."""
+    def children_config(self, packaging: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The arguments of the `Cluster` that a workflow's own jobs are submitted to; plain JSON.
+
+        `packaging` is what they inherit from the workflow's job, where that is not this cluster's.
+        """
         config: dict[str, Any] = {
             "backend_type": "local" if self.backend_type == "local" else "slurm",
             "job_base_dir": self.job_base_dir,
-            "packaging": strategy_of(self.packaging).inherited(),
+            "packaging": dict(packaging or strategy_of(self.packaging).inherited()),
             "submit": dict(self.submit_defaults),
             "poll_interval_min": self.poll_intervals[0],
             "poll_interval_max": self.poll_intervals[1],

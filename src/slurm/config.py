@@ -161,11 +161,16 @@ def _check_keys(values: Mapping[str, Any], known: tuple[str, ...], where: str) -
 
 
 def _fitting(default: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """What of ``default`` an environment inherits: nothing about the cluster if its backend is another."""
-    backends = [sections.get("cluster", {}).get("backend") for sections in (default, over)]
-    if backends[1] in (None, backends[0]):
-        return dict(default)
-    return {section: values for section, values in default.items() if section != "cluster"}
+    """What of ``default`` an environment inherits.
+
+    Nothing about the cluster if its backend is another, nothing of a packaging of another type.
+    """
+    kept = dict(default)
+    for section, key, usual in (("cluster", "backend", None), ("packaging", "type", "none")):
+        chosen = over.get(section, {}).get(key)
+        if chosen not in (None, default.get(section, {}).get(key, usual)):
+            kept.pop(section, None)
+    return kept
 
 
 def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -184,7 +189,7 @@ def _arguments(sections: Mapping[str, dict[str, Any]], path: Path) -> dict[str, 
     }
     arguments.update(cluster)
     if sections["packaging"]:
-        arguments["packaging"] = sections["packaging"]
+        arguments["packaging"] = _packaging(sections["packaging"], path)
     if sections["submit"]:
         arguments["submit"] = sections["submit"]
     for key in ("identity_file", "known_hosts_file", "config_file"):
@@ -194,3 +199,20 @@ def _arguments(sections: Mapping[str, dict[str, Any]], path: Path) -> dict[str, 
             named = Path(arguments[key]).expanduser()
             arguments[key] = str(path.parent.resolve() / named)
     return arguments
+
+
+def _packaging(settings: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """The packaging's settings, checked; paths of this machine are relative to the file."""
+    from slurm.packaging import CLIENT_PATHS, strategy_of
+
+    located = {
+        key: str(path.parent.resolve() / Path(value).expanduser())
+        if key in CLIENT_PATHS and isinstance(value, str)
+        else value
+        for key, value in settings.items()
+    }
+    try:
+        strategy_of(located)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    return located

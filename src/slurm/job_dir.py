@@ -46,6 +46,9 @@ SDK = ".sdk"
 EVENTS = ".events"
 RECEIPTS = ".receipts"
 
+_FILES = (JOB_SCRIPT, PAYLOAD, USER_SCRIPT, USER_MODULE, RESULT, METADATA, ITEMS, ARRAY_METADATA)
+OWN_NAMES = frozenset((*_FILES, ENVIRONMENT, SHARED, TASKS, RESULTS))
+
 
 def sanitise(name: str) -> str:
     """A task name as one path component: lowercase, every character outside ``[a-z0-9_]`` an underscore.

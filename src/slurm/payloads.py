@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from slurm.job_dir import ITEMS, PAYLOAD, USER_MODULE, USER_SCRIPT
 from slurm.rendering import Environment
 from slurm.serialization import (
     MAIN_ALIAS,
+    MAIN_NAMES,
     JobResultPlaceholder,
     MainModule,
     Payload,
@@ -58,11 +59,13 @@ def pack(call: Call, cluster: Cluster, environment: Environment) -> Parcel:
         _require_same_python(call.task.name, cluster)
     needs_main = function.kind == "script" or MAIN_ALIAS in sys.modules
     needs_main = needs_main or any(names_main(data) for data in pickled)
+    children = cluster.children_config(environment.inherited) if call.task._is_workflow else {}
+    needs_main = needs_main or _is_of_main(children)
     payload = Payload(
         function,
         b"" if isinstance(call, ArrayCall) else pickled[0],
         main if needs_main else None,
-        children=cluster.children_config() if call.task._is_workflow else {},
+        children=children,
         items=_places(pickled) if isinstance(call, ArrayCall) else (),
     )
     files = _travelling(payload, environment, cluster)
@@ -85,6 +88,12 @@ class _Placeholders:
             self.met.append(value)
             return JobResultPlaceholder(value.id, value.job_dir, len(value))
         return None
+
+
+def _is_of_main(children: Mapping[str, Any]) -> bool:
+    """Whether a workflow's own jobs are packaged by a class that ``__main__`` defines."""
+    named = str(children.get("packaging", {}).get("type", ""))
+    return named.partition(":")[0] in MAIN_NAMES
 
 
 def _places(parts: Sequence[bytes]) -> tuple[tuple[int, int], ...]:
@@ -122,7 +131,7 @@ def _travelling(payload: Payload, environment: Environment, cluster: Cluster) ->
         main = MainModule(path=USER_SCRIPT)
     sys_path = (*environment.pythonpath, *own)
     payload = replace(payload, function=function, main=main, sys_path=sys_path)
-    return {PAYLOAD: dump_payload(payload), **files}
+    return {**environment.files, PAYLOAD: dump_payload(payload), **files}
 
 
 def _own_sys_path() -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from slurm.job_dir import JobDirectory
 from slurm.options import DIRECTIVE, directive
@@ -18,12 +19,17 @@ class Environment:
     - `interpreter`: the command that starts Python there, as an argument list.
     - `setup` and `cleanup`: shell lines around it, written by a packaging strategy, not by a user.
     - `pythonpath`: directories on the node that are searched for imports.
+    - `files`: name -> content of files for the job directory, written before the job is submitted.
+    - `inherited`: the packaging of jobs submitted from inside this one; None for what the strategy's
+      own `inherited` says.
     """
 
     interpreter: Sequence[str]
     setup: Sequence[str] = ()
     cleanup: Sequence[str] = ()
     pythonpath: Sequence[str] = ()
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    inherited: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from slurm.job_dir import (
 )
 from slurm.layers import overlay
 from slurm.options import escape_filename_pattern
-from slurm.packaging import strategy_of
+from slurm.packaging import environment_for, strategy_of
 from slurm.payloads import Parcel, pack
 from slurm.rendering import Environment, ScriptSpec, render_job_script
 from slurm.task import DEFAULT_OPTIONS
@@ -105,7 +105,7 @@ class _Draft:
         self.archive = archive
         self.directory = JobDirectory.fresh(placement.base, call.task.name)
         strategy = strategy_of(call.task.packaging or cluster.packaging)
-        self.environment: Environment = strategy.prepare(call.task, cluster)
+        self.environment: Environment = environment_for(strategy, call.task, cluster)
         self.parcel: Parcel = pack(call, cluster, self.environment)
         self.dependencies = merged([*_found(self.parcel, call), *call.after])
         self.given = overlay(cluster.submit_defaults, call.options).get("dependency", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -77,3 +78,8 @@ def without_context() -> Any:
 def submits(number: int) -> Any:
     job = echo(number)
     return job.id, job.job_dir
+
+
+@task
+def reads(variable: str) -> str | None:
+    return os.environ.get(variable)

@@ -1,7 +1,8 @@
 """How user code gets to the nodes: packaging strategies.
 
 `strategy_of` turns configuration (``"none"``, ``{"type": "none", "pythonpath": [...]}`` or a
-`PackagingStrategy`) into a strategy.
+`PackagingStrategy`) into a strategy; ``{"type": "my_project.packaging:Modules"}`` names one of the
+user's own.
 """
 
 from __future__ import annotations
@@ -10,30 +11,63 @@ from collections.abc import Mapping
 from typing import Any, Union
 
 from slurm.errors import ConfigError
-from slurm.packaging.base import PackagingStrategy
+from slurm.packaging.base import PackagingStrategy, environment_for
 from slurm.packaging.none import NonePackagingStrategy
+from slurm.rendering import Environment
+from slurm.suggest import suggestion
 
 PackagingConfig = Union[str, Mapping[str, Any], PackagingStrategy, None]
 
+# Settings that name a file or directory of this machine.
+CLIENT_PATHS = ("project", "dockerfile", "context")
 STRATEGIES: Mapping[str, type[PackagingStrategy]] = {"none": NonePackagingStrategy}
 
 
 def strategy_of(config: PackagingConfig) -> PackagingStrategy:
-    """The strategy that `config` describes. Raises `ConfigError` for a type that does not exist."""
+    """The strategy that `config` describes. Raises `ConfigError` for one that does not exist.
+
+    >>> strategy_of({"type": "none", "pythonpth": []})
+    Traceback (most recent call last):
+    slurm.errors.ConfigError: packaging 'none' has no key 'pythonpth' (did you mean 'pythonpath'?); \
+it takes ['python', 'pythonpath']
+    """
     if isinstance(config, PackagingStrategy):
         return config
-    settings = (
-        {"type": config or "none"} if config is None or isinstance(config, str) else dict(config)
-    )
-    name = settings.pop("type", "none")
-    if not isinstance(name, str) or name not in STRATEGIES:
+    if config is not None and not isinstance(config, (str, Mapping)):
         raise ConfigError(
-            f"packaging type {name!r} does not exist; choose from {sorted(STRATEGIES)}"
+            f"packaging {config!r} is no packaging: give a name, a mapping with 'type', or a strategy"
         )
-    try:
-        return STRATEGIES[name](**settings)
-    except TypeError as error:
-        raise ConfigError(f"packaging {name!r}: {error}") from error
+    settings = dict(config) if isinstance(config, Mapping) else {"type": config or "none"}
+    name = settings.pop("type", "none")
+    if isinstance(name, str) and all(name.partition(":")):
+        from slurm.packaging.named import class_named
+
+        kind = class_named(name)
+    elif isinstance(name, str) and name in STRATEGIES:
+        kind = STRATEGIES[name]
+    else:
+        raise ConfigError(
+            f"packaging type {name!r} does not exist{suggestion(str(name), STRATEGIES)}; choose from "
+            f"{sorted(STRATEGIES)}, or name a class of your own as 'module:Class'"
+        )
+    from slurm.packaging.named import made
+
+    return made(kind, name, settings)
 
 
-__all__ = ["NonePackagingStrategy", "PackagingConfig", "PackagingStrategy", "strategy_of"]
+def name_of_strategy(strategy: PackagingStrategy) -> str:
+    """The type under which configuration names a strategy: ``none``, or ``module:Class``."""
+    names = {kind: name for name, kind in STRATEGIES.items()}
+    kind = type(strategy)
+    return names.get(kind, f"{kind.__module__}:{kind.__qualname__}")
+
+
+__all__ = [
+    "Environment",
+    "NonePackagingStrategy",
+    "PackagingConfig",
+    "PackagingStrategy",
+    "environment_for",
+    "name_of_strategy",
+    "strategy_of",
+]

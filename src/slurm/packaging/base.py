@@ -1,10 +1,17 @@
-"""What a packaging strategy must be able to do."""
+"""What a packaging strategy can do, and how a job's environment is made with one."""
 
 from __future__ import annotations
 
-import abc
+import inspect
+import json
+import os
+import posixpath
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from slurm.errors import ConfigError
+from slurm.job_dir import OWN_NAMES
 from slurm.rendering import Environment
 
 if TYPE_CHECKING:
@@ -12,13 +19,124 @@ if TYPE_CHECKING:
     from slurm.task import SlurmTask
 
 
-class PackagingStrategy(abc.ABC):
-    """Brings user code to the nodes and says how a job script starts Python with it."""
+class PackagingStrategy:
+    """Brings user code to the nodes, and says how a job script starts Python with it.
 
-    @abc.abstractmethod
+    A strategy of your own overrides what it needs of `prepare`, `generate_setup_commands` and
+    `generate_cleanup_commands`; what it leaves does nothing. Quote with ``shlex.quote`` what comes
+    from outside. Tasks and threads share a strategy: what one call has made belongs into the
+    `Environment` that `prepare` returns.
+
+    >>> import shlex
+    >>> class Modules(PackagingStrategy):
+    ...     def __init__(self, *, load: list[str]) -> None:
+    ...         self.load = load
+    ...     def generate_setup_commands(self, task, environment):
+    ...         return [f"module load {shlex.quote(name)} || exit 1" for name in self.load]
+    >>> strategy = Modules(load=["cuda/12.4"])
+    >>> strategy.generate_setup_commands(None, None)
+    ['module load cuda/12.4 || exit 1']
+    """
+
     def prepare(self, task: SlurmTask[Any, Any], cluster: Cluster) -> Environment:
-        """Do what has to be done before a job of `task` can run on `cluster`."""
+        """Do on the client what jobs of `task` need, and say how `cluster`'s nodes start Python.
 
-    @abc.abstractmethod
+        Called for every submission, before anything is sent; raise a `SlurmError` to stop it. By
+        default nothing is done and the cluster's own interpreter is used.
+        """
+        return Environment([interpreter_on(cluster)])
+
+    def generate_setup_commands(
+        self, task: SlurmTask[Any, Any], environment: Environment
+    ) -> Sequence[str]:
+        """Lines of bash for the job script, before Python is started; ``$JOB_DIR`` is set.
+
+        `environment` is what `prepare` returned. The script goes on when a line fails, unless the
+        line says ``|| exit 1``.
+        """
+        return ()
+
+    def generate_cleanup_commands(
+        self, task: SlurmTask[Any, Any], environment: Environment
+    ) -> Sequence[str]:
+        """Lines of bash for the job script, after Python has ended. The exit status stays Python's."""
+        return ()
+
     def inherited(self) -> dict[str, Any]:
-        """The packaging configuration for jobs submitted from inside a job; plain JSON."""
+        """The packaging of jobs that a workflow with this one submits; plain JSON.
+
+        By default the same class with the same arguments, which are looked for in the attributes
+        of their names. Raises `ConfigError` when it cannot be made again so. Where `prepare` has
+        something to hand on, it does with ``Environment.inherited``.
+        """
+        from slurm.packaging import name_of_strategy
+
+        name = name_of_strategy(self)
+        try:
+            if "<locals>" in name:
+                raise TypeError("its class is defined in a function")
+            settings = {key: getattr(self, key) for key in parameters_of(type(self))}
+            again: dict[str, Any] = json.loads(json.dumps(settings, default=_as_text))
+        except (AttributeError, TypeError) as error:
+            raise ConfigError(
+                f"packaging {name!r} cannot be made again for a workflow's own jobs ({error}): keep its "
+                "arguments in attributes of the same names, as text, numbers and lists, or override "
+                "inherited()"
+            ) from error
+        return {"type": name, **again}
+
+
+def parameters_of(kind: type[PackagingStrategy]) -> dict[str, inspect.Parameter]:
+    """What the strategy's constructor takes, by name."""
+    parameters = inspect.signature(kind.__init__).parameters
+    return dict(list(parameters.items())[1:])
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, os.PathLike):
+        return str(os.fspath(value))
+    raise TypeError(f"{value!r} is a {type(value).__name__}")
+
+
+def interpreter_on(cluster: Cluster, python: str | None = None) -> str:
+    """`python`, or the cluster's interpreter, as a word for a script, in which ``~`` stays a ``~``."""
+    python = python or cluster.python
+    if python.startswith("~/"):
+        return posixpath.join(cluster.backend.host().home, python[2:])
+    return python
+
+
+def environment_for(
+    strategy: PackagingStrategy, task: SlurmTask[Any, Any], cluster: Cluster
+) -> Environment:
+    """All that `strategy` has to say to a job of `task`. Raises `ConfigError` for what makes no sense."""
+    made = strategy.prepare(task, cluster)
+    if not isinstance(made, Environment):
+        raise ConfigError(
+            f"{type(strategy).__qualname__}.prepare() returned {made!r}, not an Environment: end it with "
+            "return super().prepare(task, cluster)"
+        )
+    for name in made.files:
+        if name in OWN_NAMES or name != posixpath.basename(name) or name.startswith("."):
+            raise ConfigError(
+                f"{type(strategy).__qualname__}.prepare() puts a file {name!r} into the job directory: "
+                "give it a plain name that the SDK does not use itself"
+            )
+    inherited: Mapping[str, Any] | None = made.inherited
+    if inherited is None and task._is_workflow:
+        inherited = strategy.inherited()
+    setup = _lines(strategy.generate_setup_commands, task, made)
+    cleanup = _lines(strategy.generate_cleanup_commands, task, made)
+    return replace(
+        made,
+        setup=[*made.setup, *setup],
+        cleanup=[*made.cleanup, *cleanup],
+        inherited=inherited,
+    )
+
+
+def _lines(generate: Any, task: SlurmTask[Any, Any], environment: Environment) -> list[str]:
+    lines = generate(task, environment)
+    if isinstance(lines, str) or not all(isinstance(line, str) for line in lines or ()):
+        raise ConfigError(f"{generate.__qualname__}() returned {lines!r}, not a list of lines")
+    return list(lines or ())

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import posixpath
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from slurm.checks import check_text
 from slurm.errors import ConfigError
-from slurm.packaging.base import PackagingStrategy
+from slurm.packaging.base import PackagingStrategy, interpreter_on
 from slurm.rendering import Environment
 
 if TYPE_CHECKING:
@@ -20,7 +20,10 @@ class NonePackagingStrategy(PackagingStrategy):
     """Runs tasks with the Python that is there. The SDK itself still travels by its own.
 
     `python` is the interpreter on the nodes (default: the cluster's); `pythonpath` lists directories
-    on the nodes that hold the modules tasks import.
+    on the nodes that hold the modules tasks import. Raises `ConfigError`.
+
+    >>> NonePackagingStrategy(pythonpath=["/home/me/project/src"]).inherited()
+    {'type': 'none', 'python': None, 'pythonpath': ['/home/me/project/src']}
     """
 
     def __init__(
@@ -28,14 +31,10 @@ class NonePackagingStrategy(PackagingStrategy):
     ) -> None:
         if isinstance(pythonpath, str):
             raise ConfigError(f"pythonpath is a list of directories, not the text {pythonpath!r}")
+        if python is not None:
+            check_text("python", python)
         self.python = python
         self.pythonpath: Sequence[str] = [os.fspath(path) for path in pythonpath]
 
     def prepare(self, task: SlurmTask[Any, Any], cluster: Cluster) -> Environment:
-        python = self.python or cluster.python
-        if python.startswith("~/"):  # in the script it is quoted, and no shell would expand it
-            python = posixpath.join(cluster.backend.host().home, python[2:])
-        return Environment([python], pythonpath=self.pythonpath)
-
-    def inherited(self) -> dict[str, Any]:
-        return {"type": "none", "python": self.python, "pythonpath": self.pythonpath}
+        return Environment([interpreter_on(cluster, self.python)], pythonpath=self.pythonpath)
