@@ -34,6 +34,12 @@ def check_text(name: str, value: object) -> None:
         raise ConfigError(f"{name} {value!r} is not text")
 
 
+def check_flag(name: str, value: object) -> None:
+    """Raises `ConfigError` unless `value` is True or False."""
+    if not isinstance(value, bool):
+        raise ConfigError(f"{name} {value!r} is neither true nor false")
+
+
 def expand_home(name: str, path: str | os.PathLike[str]) -> str:
     """`path` with a leading ``~`` replaced by a home directory of this machine. Raises `ConfigError`."""
     check_text(name, path)

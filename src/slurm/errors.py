@@ -11,6 +11,7 @@
     +-- SchedulerUnreachable              Slurm's commands gave no answer
     +-- SubmissionError                   this job was not submitted
     |   +-- SerializationError            an argument or the function cannot travel
+    |   +-- PackagingError                the user's code could not be built or installed
     |   +-- SubmissionRefused             sbatch said no, and why
     |   +-- SubmissionUnknown             sbatch may have said yes; nobody can tell
     +-- RemoteFileError                   a file on the cluster could not be read or written
@@ -90,6 +91,13 @@ class SubmissionError(SlurmError):
 
 class SerializationError(SubmissionError):
     """The function or one of its arguments cannot be sent to the cluster."""
+
+
+class PackagingError(SubmissionError):
+    """The user's code, or its environment, could not be built, sent or installed.
+
+    The message's first line says what; the end of what the program printed follows it.
+    """
 
 
 class SubmissionRefused(SubmissionError):

@@ -9,6 +9,7 @@
         job.sh  job_<piece>.sh  payload.pkl  items.pkl  script.py  module.py  array_metadata.json
         tasks/<item>/{metadata.json,result.pkl,slurm_<jobid>.out,slurm_<jobid>.err}  results/aggregated.pkl
     {job_base_dir}/.sdk/<content address>/      the SDK's own code, unpacked once
+    {job_base_dir}/.packages/<content address>/ the user's code as a wheel, and environments it is installed in
     {job_base_dir}/.events/<client>/            finished runners leave an empty file here
     {job_base_dir}/.receipts/<token>.json       which submission became which job
     {job_base_dir}/.receipts/job-<id>.json      and which directory is that job's
@@ -43,6 +44,7 @@ SHARED = "shared"
 TASKS = "tasks"
 RESULTS = "results"
 SDK = ".sdk"
+PACKAGES = ".packages"
 EVENTS = ".events"
 RECEIPTS = ".receipts"
 

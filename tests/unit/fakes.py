@@ -66,6 +66,8 @@ class FakeBackend(BackendBase):
         self.usage: Callable[[Sequence[str]], list[Mapping[str, str]]] = super().query_usage
         self.usage_queries: list[list[str]] = []
         self.reads: list[list[str]] = []
+        self.programs: list[list[str]] = []
+        self.program_answer = (0, b"")
         self.max_array_size = 1001
         self.refuse_from = 0
         self.said: dict[str, Observation] = {}
@@ -173,6 +175,12 @@ class FakeBackend(BackendBase):
 
     def get_cluster_info(self) -> Mapping[str, Any]:
         return {"partitions": []}
+
+    def run_program(
+        self, argv: Sequence[str], *, input: bytes = b"", timeout: float
+    ) -> tuple[int, bytes]:
+        self.programs.append(list(argv))
+        return self.program_answer
 
     def read_file(self, path: str) -> bytes:
         if path not in self.files:

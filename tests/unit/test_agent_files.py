@@ -11,7 +11,7 @@ import pytest
 
 from slurm.api.agent import make_private_directory, update_json, write_atomic
 from slurm.api.slurm_cli import InProcessBackend
-from slurm.errors import RemoteFileError, RemoteFileMissing
+from slurm.errors import RemoteFileError, RemoteFileMissing, SlurmError
 
 
 def mode(path: Path) -> int:
@@ -138,3 +138,28 @@ def test_many_writers_of_one_json_file_lose_nothing(tmp_path: Path) -> None:
     update_json(str(path), {"key0": None, "key1": "new"})
     assert json.loads(path.read_text())["key0"] == 0
     assert json.loads(path.read_text())["key1"] == "new"
+
+
+# --- programs ------------------------------------------------------------------------------------
+
+
+def test_a_program_is_run_here_and_its_end_is_told(
+    files: InProcessBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    script = 'cat; pwd; echo "job=$SLURM_JOB_ID"; echo "$1" >&2; exit 3'
+    argv = ["sh", "-c", script, "sh", "$(touch pwned)"]
+    status, output = files.run_program(argv, input=b"input\n", timeout=60)
+    assert (status, output) == (3, b"input\n/\njob=\n$(touch pwned)\n")
+
+
+def test_of_what_a_program_prints_the_end_is_kept(files: InProcessBackend) -> None:
+    status, output = files.run_program(["sh", "-c", "seq 100000"], timeout=60)
+    assert (status, len(output), output[-6:]) == (0, 64 << 10, b"00000\n")
+
+
+def test_a_program_that_cannot_be_run_or_does_not_end_is_named(files: InProcessBackend) -> None:
+    with pytest.raises(RemoteFileMissing, match="no-such-program"):
+        files.run_program(["no-such-program"], timeout=60)
+    with pytest.raises(SlurmError, match="sleep was not done after 0 s"):
+        files.run_program(["sleep", "60"], timeout=0.01)

@@ -113,6 +113,14 @@ def test_files_and_the_host_are_reached_through_one_connection(
     assert programs.calls("ssh") == [backend.argv[1:]]
 
 
+def test_a_program_may_take_the_time_it_was_given(
+    backend: SSHCommandBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("slurm.api.ssh.REQUEST_TIMEOUT", 0.01)
+    argv = ["sh", "-c", "cat; sleep 0.1; exit 3"]
+    assert backend.run_program(argv, input=b"done", timeout=DEADLINE) == (3, b"done")
+
+
 def test_many_threads_share_the_connection(
     backend: SSHCommandBackend, programs: Programs, tmp_path: Path
 ) -> None:

@@ -61,6 +61,7 @@ SQUEUE_USAGE = (
 DEFAULT_ARRAY_SIZE = 1001
 MOST_READ_AT_ONCE = 64 << 20  # bytes
 UNSENT = -1  # in the place of a length
+OUTPUT_KEPT = 64 << 10  # bytes
 COPY_CHUNK = 1 << 20
 
 
@@ -729,6 +730,29 @@ class Agent:
                 break
             time.sleep(every)
         return names, b""
+
+    # Programs
+
+    def op_run(self, blob: bytes, argv: List[str], timeout: float) -> Tuple[Any, bytes]:
+        """Run a program here with `blob` as its input; its exit status, and the end of what it printed."""
+        import subprocess
+
+        try:
+            done = subprocess.run(
+                argv,
+                cwd=os.sep,  # nothing of the user's is imported by chance
+                env=scrubbed_environment(),
+                input=blob,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=timeout,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise AgentError(
+                "timeout", "{} was not done after {:.0f} s".format(argv[0], timeout)
+            ) from None
+        return done.returncode, done.stdout[-OUTPUT_KEPT:]
 
     # Files
 

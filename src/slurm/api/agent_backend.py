@@ -118,6 +118,12 @@ class AgentBackend(BackendBase):
         info: Mapping[str, Any] = self._ask("info")
         return info
 
+    def run_program(
+        self, argv: Sequence[str], *, input: bytes = b"", timeout: float
+    ) -> tuple[int, bytes]:
+        status, output = self.request("run", {"argv": list(argv), "timeout": timeout}, input)
+        return int(status), output
+
     def read_file(self, path: str) -> bytes:
         about, data = self.request("read", {"path": path, "size": CHUNK})
         if about["size"] <= len(data):

@@ -177,6 +177,16 @@ class BackendBase(abc.ABC):
         """Partitions and what they offer."""
 
     @abc.abstractmethod
+    def run_program(
+        self, argv: Sequence[str], *, input: bytes = b"", timeout: float
+    ) -> tuple[int, bytes]:
+        """Run a program where the scheduler's commands are run, for at most `timeout` seconds.
+
+        Answers its exit status and the end of what it printed. It may be run again when the
+        connection is lost meanwhile. Raises `RemoteFileError` where there is no such program.
+        """
+
+    @abc.abstractmethod
     def read_file(self, path: str) -> bytes:
         """A file's content. Raises `RemoteFileMissing` where there is none."""
 

@@ -86,16 +86,20 @@ class SSHCommandBackend(AgentBackend):
         return [*argv, "--", self.hostname, command]
 
     def request(self, op: str, params: dict[str, Any], blob: bytes = b"") -> tuple[Any, bytes]:
-        """Every request may be repeated (submissions by their token), so a lost one is."""
+        """Every request may be repeated (submissions by their token), so a lost one is.
+
+        One with a `timeout` of its own is given that much longer.
+        """
+        timeout = REQUEST_TIMEOUT + params.get("timeout", 0.0)
         for delay in RECONNECT_DELAYS:
             channel = self._connected()
             try:
-                return channel.request(op, params, blob, REQUEST_TIMEOUT)
+                return channel.request(op, params, blob, timeout)
             except TransportError:
                 if channel.alive or self._closed:
                     raise
             time.sleep(delay)
-        return self._connected().request(op, params, blob, REQUEST_TIMEOUT)
+        return self._connected().request(op, params, blob, timeout)
 
     def discard(self, path: str) -> None:
         channel = self._channel

@@ -13,6 +13,7 @@ from typing import Any, Union
 from slurm.errors import ConfigError
 from slurm.packaging.base import PackagingStrategy, environment_for
 from slurm.packaging.none import NonePackagingStrategy
+from slurm.packaging.wheel import WheelPackagingStrategy
 from slurm.rendering import Environment
 from slurm.suggest import suggestion
 
@@ -20,7 +21,10 @@ PackagingConfig = Union[str, Mapping[str, Any], PackagingStrategy, None]
 
 # Settings that name a file or directory of this machine.
 CLIENT_PATHS = ("project", "dockerfile", "context")
-STRATEGIES: Mapping[str, type[PackagingStrategy]] = {"none": NonePackagingStrategy}
+STRATEGIES: Mapping[str, type[PackagingStrategy]] = {
+    "none": NonePackagingStrategy,
+    "wheel": WheelPackagingStrategy,
+}
 
 
 def strategy_of(config: PackagingConfig) -> PackagingStrategy:
@@ -67,6 +71,7 @@ __all__ = [
     "NonePackagingStrategy",
     "PackagingConfig",
     "PackagingStrategy",
+    "WheelPackagingStrategy",
     "environment_for",
     "name_of_strategy",
     "strategy_of",
