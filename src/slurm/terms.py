@@ -5,17 +5,16 @@ The client puts it into sbatch's options and into the job's environment, where t
 
 from __future__ import annotations
 
-import re
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from slurm.option_values import parse_signal
 from slurm.options import parse_time_limit
 
 LONGEST_LEAD = 60  # seconds; Slurm looks at its jobs' limits every 30 s and warns early, never late
 WARNING = "SLURM_SDK_WARNING"
 REQUEUES = "SLURM_SDK_REQUEUE"
-# sbatch --signal: USR1, by name or number, for the batch shell
-SIGNAL = re.compile(r"(?:RB?|BR?):(?:(?:SIG)?USR1|10)(?:@([0-9]+))?")
 
 
 @dataclass(frozen=True)
@@ -38,8 +37,9 @@ class Terms:
         """
         requeues = float(options["requeue"] or "inf") if "requeue" in options else 0
         if "signal" in options:
-            match = SIGNAL.fullmatch(options["signal"])
-            return cls(int(match[1] or LONGEST_LEAD) if match else None, requeues)
+            warning = parse_signal(options["signal"])
+            heard = warning.batch and warning.number == signal.SIGUSR1
+            return cls(warning.seconds if heard else None, requeues)
         limit = parse_time_limit(options.get("time", "UNLIMITED"))
         return cls(max(1, min(LONGEST_LEAD, limit // 4)) if limit else None, requeues)
 
