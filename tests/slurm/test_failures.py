@@ -14,7 +14,7 @@ import cluster_tasks
 from slurm import Cluster
 from slurm.errors import JobNodeFailed, JobOutOfMemory
 from slurm.testing import DockerCluster
-from test_jobs import wait_for_file
+from waiting import wait_for_file
 
 pytestmark = pytest.mark.slurm
 
