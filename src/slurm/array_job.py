@@ -87,6 +87,9 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Promise, Generic[T]):
 
         `cluster` is the active one unless given. Raises `RemoteFileMissing` when there is no array in
         `path`, `JobError` when one was prepared there and never submitted.
+
+        >>> ArrayJob.from_dir(array.job_dir, cluster).get_results()
+        [2, 4, 6]
         """
         from slurm.reattach import array_from_dir
 
@@ -96,7 +99,13 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Promise, Generic[T]):
 
     @property
     def is_submitted(self) -> bool:
-        """Whether the scheduler has the array; asking submits nothing."""
+        """Whether the scheduler has the array; asking submits nothing.
+
+        >>> cluster.map(double, [1, 2, 3], pack=3).is_submitted
+        False
+        >>> array.is_submitted
+        True
+        """
         return isinstance(self._state, SubmittedArray)
 
     def after(self, *jobs: Job[Any] | ArrayJob[Any]) -> ArrayJob[T]:
@@ -104,15 +113,28 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Promise, Generic[T]):
 
         As ``task.after(*jobs).map(items)``. Raises `SubmissionError` when the array has been
         submitted: Slurm would not hear of the dependency any more.
+
+        >>> with cluster:
+        ...     first = double(1)
+        ...     array = double.map([1, 2, 3], pack=3).after(first)
+        >>> array[0].dependencies == (first,)
+        True
         """
         return self._after(jobs, "afterok")
 
     def afterany(self, *jobs: Job[Any] | ArrayJob[Any]) -> ArrayJob[T]:
-        """As `after`, for `jobs` to have ended in whatever way."""
+        """As `after`, for `jobs` to have ended in whatever way.
+
+        >>> cluster.map(double, [1, 2, 3], pack=3).afterany(job).get_results()
+        [2, 4, 6]
+        """
         return self._after(jobs, "afterany")
 
     def aftercorr(self, *arrays: ArrayJob[Any]) -> ArrayJob[T]:
-        """As `after`, each element for the one with the same index in each of `arrays`."""
+        """As `after`, each element for the one with the same index in each of `arrays`.
+
+        >>> again = cluster.map(double, [1, 2, 3]).aftercorr(array)
+        """
         return self._after(arrays, "aftercorr")
 
     def _after(self, jobs: Sequence[Job[Any] | ArrayJob[Any]], kind: str) -> ArrayJob[T]:
@@ -132,6 +154,9 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Promise, Generic[T]):
 
         Raises what submitting a job raises, every time it is asked for: an array that could not be
         submitted stays so.
+
+        >>> array.submit() is array
+        True
         """
         with self._submitting:
             if self._problem is not None:
@@ -149,11 +174,21 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Promise, Generic[T]):
 
     @property
     def is_given_up(self) -> bool:
-        """Whether the array could not be, or shall not be, submitted."""
+        """Whether the array could not be, or shall not be, submitted.
+
+        >>> array.is_given_up
+        False
+        """
         return self._problem is not None
 
     def give_up(self, reason: str) -> None:
-        """Never submit this array; whoever uses it from now on is told why."""
+        """Never submit this array; whoever uses it from now on is told why.
+
+        >>> array = cluster.map(double, [1, 2, 3])
+        >>> array.give_up("there is no need")
+        >>> array.is_given_up
+        True
+        """
         with self._submitting:
             if not self.is_submitted and self._problem is None:
                 self._problem = SubmissionError(f"{self!r} was not submitted: {reason}")
@@ -183,7 +218,11 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Promise, Generic[T]):
     # As a sequence of jobs
 
     def __len__(self) -> int:
-        """How many items there are; asking submits nothing."""
+        """How many items there are; asking submits nothing.
+
+        >>> len(array)
+        3
+        """
         state = self._state
         if isinstance(state, SubmittedArray):
             return state.layout.count
@@ -197,7 +236,11 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Promise, Generic[T]):
     @overload
     def __getitem__(self, index: slice) -> list[Job[T]]: ...
     def __getitem__(self, index: int | slice) -> Job[T] | list[Job[T]]:
-        """The job of one item, or a list of jobs for a slice."""
+        """The job of one item, or a list of jobs for a slice.
+
+        >>> array[0].get_result(), [job.get_result() for job in array[1:]]
+        (2, [4, 6])
+        """
         jobs = self.jobs
         return list(jobs[index]) if isinstance(index, slice) else jobs[index]
 
@@ -206,7 +249,11 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Promise, Generic[T]):
 
     @property
     def jobs(self) -> tuple[Job[T], ...]:
-        """The job of every item, in the order of the items."""
+        """The job of every item, in the order of the items.
+
+        >>> [job.get_result() for job in array.jobs]
+        [2, 4, 6]
+        """
         state = self._submitted
         if not self._elements:
             self._elements = tuple(self._element(state, index) for index in range(len(self)))
@@ -216,38 +263,65 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Promise, Generic[T]):
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """The scheduler's ids: one, or as many as `MaxArraySize` took submissions."""
+        """The scheduler's ids: one, or as many as `MaxArraySize` took submissions.
+
+        >>> array.ids == (array.id,)
+        True
+        """
         return self._submitted.ids
 
     @property
     def id(self) -> str:
-        """The scheduler's id of the array; several are joined by commas."""
+        """The scheduler's id of the array; several are joined by commas.
+
+        >>> array[2].id == f"{array.id}_2"
+        True
+        """
         return ",".join(self.ids)
 
     @property
     def layout(self) -> ArrayLayout:
-        """How the items lie in array tasks and directories."""
+        """How the items lie in array tasks and directories.
+
+        >>> array.layout.count, array.layout.pack
+        (3, 1)
+        """
         return self._submitted.layout
 
     @property
     def pack(self) -> int:
-        """How many items one array task runs."""
+        """How many items one array task runs.
+
+        >>> array.pack
+        1
+        """
         return self.layout.pack
 
     @property
     def job_dir(self) -> str:
-        """The array's directory on the cluster."""
+        """The array's directory on the cluster.
+
+        >>> array[2].job_dir == f"{array.job_dir}/tasks/002"
+        True
+        """
         return self._submitted.directory.path
 
     @property
     def reattached(self) -> bool:
-        """Whether an earlier client submitted the array."""
+        """Whether an earlier client submitted the array.
+
+        >>> cluster.get_array(array.id).reattached
+        True
+        """
         return self._submitted.reattached
 
     def get_results_dir(self) -> str:
         """The directory on the cluster for aggregated results.
 
         Once `get_results` has had them all, ``aggregated.pkl`` in it is one pickled list of them.
+
+        >>> array.get_results_dir() == f"{array.job_dir}/results"
+        True
         """
         return self._submitted.directory.results
 
@@ -266,6 +340,9 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Promise, Generic[T]):
         as soon as it has failed; the others go on. With `return_exceptions`, waits for all and puts
         exceptions where there is no value. Raises the built-in ``TimeoutError`` when that takes
         more than `timeout` seconds.
+
+        >>> array.get_results(timeout=60)
+        [2, 4, 6]
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         jobs = self.jobs
@@ -298,37 +375,70 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Promise, Generic[T]):
         return error
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until every job has ended, at most `timeout` seconds; returns whether they have."""
+        """Wait until every job has ended, at most `timeout` seconds; returns whether they have.
+
+        >>> array.wait(timeout=60)
+        True
+        """
         deadline = None if timeout is None else time.monotonic() + timeout
         return all(job.wait(_left_until(deadline)) for job in self.jobs)
 
     def cancel(self) -> None:
-        """Have the scheduler cancel every job that has not ended; one that never was submitted never is."""
+        """Have the scheduler cancel every job that has not ended; one that never was submitted never is.
+
+        >>> array = cluster.map(double, [1, 2, 3])
+        >>> array.cancel()
+        >>> array.get_results()
+        Traceback (most recent call last):
+        slurm.errors.SubmissionError: <ArrayJob ...> was not submitted: it was cancelled
+        """
         self.give_up("it was cancelled")
         if self.is_submitted and not self.is_completed():
             self.cluster.backend.cancel_jobs(list(self.ids))
             self.cluster.tracker.hurry()
 
     def is_running(self) -> bool:
-        """Whether any of the jobs was running when last heard of."""
+        """Whether any of the jobs was running when last heard of.
+
+        >>> array.is_running()
+        False
+        """
         return self.is_submitted and any(job.is_running() for job in self.jobs)
 
     def is_completed(self) -> bool:
-        """Whether every job has ended, in whatever way."""
+        """Whether every job has ended, in whatever way.
+
+        >>> array.is_completed()
+        True
+        """
         return self.is_submitted and all(job.is_completed() for job in self.jobs)
 
     def is_successful(self) -> bool:
-        """Whether every job has ended and its task returned."""
+        """Whether every job has ended and its task returned.
+
+        >>> array.is_successful()
+        True
+        """
         return self.is_submitted and all(job.is_successful() for job in self.jobs)
 
     # The words of concurrent.futures and asyncio
 
     def result(self, timeout: float | None = None) -> list[T]:
-        """The same as `get_results`."""
+        """The same as `get_results`.
+
+        >>> array.result()
+        [2, 4, 6]
+        """
         return self.get_results(timeout)
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
-        """What `get_results` raises for the first item that failed, once all have ended; None for none."""
+        """What `get_results` raises for the first item that failed, once all have ended; None for none.
+
+        Raises the built-in ``TimeoutError`` when they have not in time.
+
+        >>> array.exception() is None
+        True
+        """
         deadline = None if timeout is None else time.monotonic() + timeout
         if not self.wait(timeout):
             raise TimeoutError(f"{self!r} has not ended after {timeout} s")
@@ -338,11 +448,19 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Promise, Generic[T]):
         return None if index is None else self._named(index, outcomes[index])
 
     def done(self) -> bool:
-        """Whether every job has ended, in whatever way; the same as `is_completed`."""
+        """Whether every job has ended, in whatever way; the same as `is_completed`.
+
+        >>> array.done()
+        True
+        """
         return self.is_completed()
 
     def add_done_callback(self, function: Callable[[ArrayJob[T]], object]) -> None:
-        """Have `function` called with this array when its last job has ended."""
+        """Have `function` called with this array when its last job has ended.
+
+        >>> array.add_done_callback(lambda array: print(len(array), "have ended"))
+        3 have ended
+        """
         jobs = self.jobs
         left = [len(jobs)]
         counting = threading.Lock()
@@ -358,7 +476,14 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Promise, Generic[T]):
             job.add_done_callback(one_more)
 
     def __await__(self) -> Generator[Any, None, list[T]]:
-        """``await array`` gives its results and leaves the event loop free meanwhile."""
+        """``await array`` gives its results and leaves the event loop free meanwhile.
+
+        >>> import asyncio
+        >>> async def main() -> list[int]:
+        ...     return await array
+        >>> asyncio.run(main())
+        [2, 4, 6]
+        """
         return self._awaited().__await__()
 
     async def _awaited(self) -> list[T]:

@@ -28,14 +28,11 @@ from slurm.tracker import Tracker
 
 if TYPE_CHECKING:
     import argparse
-    from typing import ParamSpec
 
     from slurm.api.base import JobRequest, Submitted
     from slurm.calls import ArrayCall, Call, TaskCall
     from slurm.submission import Placement, Prepared
     from slurm.task import SlurmTask
-
-    P = ParamSpec("P")
 
 R = TypeVar("R")
 
@@ -194,6 +191,13 @@ class Cluster:
         """Submit the mapped arrays that nobody has used yet; the end of a context does.
 
         After a context has `failed`, they are given up instead.
+
+        >>> array = cluster.map(double, [1, 2, 3], pack=3)
+        >>> array.is_submitted
+        False
+        >>> cluster.submit_waiting()
+        >>> array.is_submitted
+        True
         """
         if failed:
             self._waiting_arrays.give_up()
@@ -202,12 +206,12 @@ class Cluster:
 
     def submit(
         self,
-        task: SlurmTask[P, R],
+        task: SlurmTask[..., R],
         *,
         after: Job[Any] | ArrayJob[Any] | Sequence[Job[Any] | ArrayJob[Any]] = (),
         key: str | None = None,
         **sbatch_options: Any,
-    ) -> Callable[P, Job[R]]:
+    ) -> Callable[..., Job[R]]:
         """A submitter for `task` on this cluster: ``cluster.submit(train, mem="8G")(arguments)``.
 
         `after`, `key` and the sbatch options are those of `SlurmTask.after`, `SlurmTask.submit` and
@@ -247,7 +251,11 @@ class Cluster:
         after: Job[Any] | ArrayJob[Any] | Sequence[Job[Any] | ArrayJob[Any]] = (),
         **sbatch_options: Any,
     ) -> ArrayJob[R]:
-        """`SlurmTask.map` on this cluster, whatever context is active; see there."""
+        """`SlurmTask.map` on this cluster, whatever context is active; see there.
+
+        >>> cluster.map(double, [1, 2, 3], pack=3, time="5").get_results()
+        [2, 4, 6]
+        """
         bound = _bound(task, after)
         if sbatch_options:
             bound = bound.with_options(**sbatch_options)
@@ -293,7 +301,7 @@ class Cluster:
             self.backend.cancel_jobs(accepted)
         raise type(error)(f"{call.task.name}: {error}") from error
 
-    def dry_run(self, task: SlurmTask[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> JobRequest:
+    def dry_run(self, task: SlurmTask[Any, Any], /, *args: Any, **kwargs: Any) -> JobRequest:
         """The request that calling `task` would submit; print it to see the script and the command.
 
         >>> request = cluster.dry_run(double.with_options(mem="2G"), 21)
@@ -381,6 +389,9 @@ class Cluster:
         """The array with this id, submitted by this client or an earlier one under this `job_base_dir`.
 
         Raises `RemoteFileMissing` when no such array was submitted from here.
+
+        >>> cluster.get_array(array.id).get_results()
+        [2, 4, 6]
         """
         from slurm.reattach import array_from_id
 
@@ -460,9 +471,9 @@ class Cluster:
 
 
 def _bound(
-    task: SlurmTask[P, R],
+    task: SlurmTask[..., R],
     after: Job[Any] | ArrayJob[Any] | Sequence[Job[Any] | ArrayJob[Any]],
-) -> SlurmTask[P, R]:
+) -> SlurmTask[..., R]:
     jobs = after if isinstance(after, (list, tuple)) else [after]
     return task.after(*jobs) if jobs else task
 

@@ -47,6 +47,10 @@ def gather(*jobs: Job[Any] | ArrayJob[Any], return_exceptions: bool = False) -> 
 
     Waits for all of them, and reads their results together. Raises the exception of the first one
     in that order that has none; with `return_exceptions` its exception stands in its place instead.
+
+    >>> from slurm import gather
+    >>> gather(job, array)
+    [42, [2, 4, 6]]
     """
     by_cluster: dict[Cluster, list[Job[Any]]] = {}
     for job in jobs:

@@ -87,6 +87,10 @@ class JobContext:
 
         As it was when the job started. Where Slurm does not say so in the environment (22.05 does
         not), the scheduler is asked, once.
+
+        >>> job = JobContext("12", "train", Path("/jobs/12"), end_time=1767222000)
+        >>> print(job.deadline)
+        2025-12-31 23:00:00+00:00
         """
         end = self.end_time
         if end is None:
@@ -97,7 +101,12 @@ class JobContext:
 
     @property
     def time_left(self) -> float | None:
-        """Seconds until `deadline`, not below zero; None without one."""
+        """Seconds until `deadline`, not below zero; None without one.
+
+        >>> job = JobContext("12", "train", Path("/jobs/12"), end_time=time.time() + 60)
+        >>> 0 < job.time_left <= 60
+        True
+        """
         deadline = self.deadline
         return None if deadline is None else max(0.0, deadline.timestamp() - time.time())
 
@@ -110,6 +119,15 @@ class JobContext:
         True once Slurm has sent the warning, a minute or so before the time limit, and in a task with
         ``requeue=True`` when it is about to be preempted. Always False in other processes than that
         of the task's function.
+
+        >>> job = JobContext("12", "train", Path("/jobs/12"))
+        >>> for step in range(3):
+        ...     if job.should_stop:
+        ...         break
+        ...     print("step", step)
+        step 0
+        step 1
+        step 2
         """
         return own_job.told
 
@@ -121,6 +139,16 @@ class JobContext:
 
         Raises `SlurmError` when the job cannot be requeued: its task is without ``requeue=True``, it
         has been requeued as often as ``requeue=N`` allows, or the scheduler refuses.
+
+        >>> from slurm import JobContext, task
+        >>> @task(requeue=True)
+        ... def second_time_lucky(job: JobContext) -> int:
+        ...     if job.attempt == 1:
+        ...         job.requeue()
+        ...     return job.attempt
+        >>> with cluster:
+        ...     second_time_lucky().get_result()
+        2
         """
         own_job.requeue()
 
@@ -128,22 +156,42 @@ class JobContext:
 
     @property
     def world_size(self) -> int:
-        """How many processes the job has in all; the same as `ntasks`."""
+        """How many processes the job has in all; the same as `ntasks`.
+
+        >>> job = JobContext("12", "train", Path("/jobs/12"), ntasks=8)
+        >>> job.world_size
+        8
+        """
         return self.ntasks
 
     @property
     def hostnames(self) -> list[str]:
-        """The job's nodes by name, the one that runs the task's function first."""
+        """The job's nodes by name, the one that runs the task's function first.
+
+        >>> job = JobContext("12", "train", Path("/jobs/12"), node_list="gpu[03,07-08]")
+        >>> job.hostnames
+        ['gpu03', 'gpu07', 'gpu08']
+        """
         return expand_node_list(self.node_list)
 
     @property
     def master_addr(self) -> str:
-        """Where the processes of this job meet: its first node; on a single node the loopback address."""
+        """Where the processes of this job meet: its first node; on a single node the loopback address.
+
+        >>> job = JobContext("12", "train", Path("/jobs/12"), node_list="c[1-2]", num_nodes=2)
+        >>> job.master_addr
+        'c1'
+        """
         return self.hostnames[0] if self.num_nodes > 1 else "127.0.0.1"
 
     @property
     def master_port(self) -> int:
-        """A port for it: the same on every node and in every attempt, another for the next job."""
+        """A port for it: the same on every node and in every attempt, another for the next job.
+
+        >>> job = JobContext("12", "train", Path("/jobs/12"))
+        >>> job.master_port
+        20012
+        """
         numbers = re.findall(r"[0-9]+", self.job_id)
         return FIRST_PORT + sum(map(int, numbers)) % PORTS
 
@@ -152,6 +200,11 @@ class JobContext:
 
         They are those of this process: in a program that ``srun`` starts for every rank, call it
         there. See `torchrun_args` for a launcher that does this by itself.
+
+        >>> job = JobContext("12", "train", Path("/jobs/12"), rank=3, ntasks=8)
+        >>> environment = job.distributed_environment()
+        >>> environment["RANK"], environment["WORLD_SIZE"]
+        ('3', '8')
         """
         return {
             "MASTER_ADDR": self.master_addr,
@@ -168,6 +221,10 @@ class JobContext:
 
         `nproc_per_node` is how many processes it starts on each: by default one for every one of
         `gpus`, and one where there are none.
+
+        >>> job = JobContext("12", "train", Path("/jobs/12"), node_list="c[1-2]", num_nodes=2)
+        >>> " ".join([*job.srun_args(), "torchrun", *job.torchrun_args(), "train.py"])
+        'srun --nodes=2 ... torchrun --nnodes=2 --nproc-per-node=1 ... --rdzv-endpoint=c1:... train.py'
         """
         return [
             f"--nnodes={self.num_nodes}",

@@ -45,9 +45,9 @@ class Stopping:
     """
 
     def __init__(self) -> None:
-        self.told = False
-        self.leaving = False
-        self.requeued = False
+        self.told: bool = False
+        self.leaving: bool = False
+        self.requeued: bool = False
         self._told_at = 0.0
         self._process = 0
         self._running = False
@@ -193,7 +193,7 @@ class Stopping:
         return end - time.time()
 
 
-own_job = Stopping()
+own_job: Stopping = Stopping()
 
 
 def _ask(job_id: str, environ: Mapping[str, str]) -> bool:

@@ -156,6 +156,12 @@ class SlurmTask(Generic[P, R]):
 
         The arrays must have as many items as this one will have, and the same `pack`. Raises
         ``TypeError``.
+
+        >>> with cluster:
+        ...     doubled = double.map([1, 2])
+        ...     again = double.aftercorr(doubled).map(doubled)
+        >>> again.get_results()
+        [4, 8]
         """
         return self._after("aftercorr", "aftercorr", arrays)
 
@@ -187,6 +193,11 @@ class SlurmTask(Generic[P, R]):
 
         Raises `NoActiveContext` where no cluster is active, `ConfigError` for no items, ``TypeError``
         naming the item that does not fit the function. See `ArrayJob` for when it is submitted.
+
+        >>> with cluster:
+        ...     array = double.map([1, (2,), {"number": 3}], max_concurrent=2)
+        >>> array.get_results()
+        [2, 4, 6]
         """
         context = self._context(".map()")
         return context.map_call(self._array_call(items, max_concurrent, pack))

@@ -16,10 +16,10 @@ NAME = "other name; $(x) 'y'"
 
 @pytest.fixture(scope="module")
 def described(client: Cluster) -> Job[dict[str, Any]]:
-    options = {"cpus_per_task": 2, "job_name": NAME, "comment": 'a "comment"; $(x)'}
-    directories = [client.job_base_dir, f"{client.job_base_dir}/.sdk"]
-    job: Job[Any] = client.submit(tasks.describe, **options)(directories, greeting="good day")
-    return job
+    submit = client.submit(
+        tasks.describe, cpus_per_task=2, job_name=NAME, comment='a "comment"; $(x)'
+    )
+    return submit([client.job_base_dir, f"{client.job_base_dir}/.sdk"], greeting="good day")
 
 
 @pytest.fixture(scope="module")

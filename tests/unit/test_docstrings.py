@@ -16,8 +16,6 @@ PURE = (config, options, states)
 SPECIAL = ("__await__", "__call__", "__getitem__", "__len__")
 WITHOUT_EXAMPLE = {
     "ArrayJob.holds_others_back": "for a submission",
-    "ArrayJob.ids": "for dependencies",
-    "ArrayJob.layout": "for the submission and the tests",
     "Cluster.children_config": "for the job of a workflow",
     "Cluster.event_dir": "for the tracker and the runner",
     "Cluster.map_call": "what a task calls",

@@ -15,7 +15,7 @@ from slurm.errors import PackagingError
 from slurm.packaging.programs import run
 from slurm.packaging.projects import fingerprint
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
