@@ -70,6 +70,7 @@ class Tracker:
                 if self._closed:
                     raise SlurmError(f"job {job.id} cannot be watched: its cluster was closed")
                 self._jobs[job.id] = [*futures, job]
+                self._looked_at -= {job.id}  # this future has seen nothing of it
                 self._hurry()
             if not self._jobs:
                 return

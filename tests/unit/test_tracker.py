@@ -198,6 +198,14 @@ def test_a_new_job_is_asked_for_at_once(patient_cluster: Cluster, backend: FakeB
     assert job_on(patient_cluster, "2").get_status() == "RUNNING"
 
 
+def test_a_job_found_again_is_looked_at_however_recently_another_future_was(
+    patient_cluster: Cluster, backend: FakeBackend
+) -> None:
+    backend.say("1", "CANCELLED")
+    assert job_on(patient_cluster, "1").get_status() == "CANCELLED"
+    assert job_on(patient_cluster, "1").get_status() == "CANCELLED"
+
+
 def test_asking_when_nobody_answers_is_an_error_and_no_state(
     patient_cluster: Cluster, backend: FakeBackend
 ) -> None:
