@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 from slurm.api.base import BackendBase
+from slurm.errors import SlurmError, TransportError
 from slurm.usage import Account, read_accounts
 
 # A job's record may be complete a moment after the scheduler says that the job has ended.
@@ -54,7 +55,12 @@ class Accounts:
         with self._expecting:
             others = (one for one in self._expected if one != job_id)
             wanted = [job_id, *itertools.islice(others, MOST_AT_ONCE - 1)]
-        found = read_accounts(self.backend.query_usage(wanted))
+        try:
+            found = read_accounts(self.backend.query_usage(wanted))
+        except TransportError:
+            raise
+        except SlurmError:  # a detail, which must not hide how the job ended
+            return Account(settled=True)
         settled = {one: account for one, account in found.items() if account.settled}
         self._known.update(settled)
         _forget_oldest(self._known)

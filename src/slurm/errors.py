@@ -147,6 +147,10 @@ class JobFailed(JobError):
     what the job asked for, as options of a task; `used`, a `slurm.usage.Usage`: its ``elapsed``
     seconds, the most memory that was seen (``max_rss``, bytes) and the ``nodes``, each as far as
     the scheduler has it on record.
+
+    >>> error = JobOutOfMemory("job 12 ended as OUT_OF_MEMORY", requested={"mem": "1G"})
+    >>> error.requested["mem"], error.used.max_rss
+    ('1G', None)
     """
 
     def __init__(

@@ -7,7 +7,6 @@ The rows of one job are its own, named ``12`` or ``12_3``, and one for each of i
 from __future__ import annotations
 
 import re
-import signal
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -17,6 +16,8 @@ SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)([KMGTP]?)([nc]?)", re.IGNORECASE)
 SIZE_UNITS = "KMGTP"
 DURATION = re.compile(r"(?:([0-9]+)-)?(?:([0-9]+):)?([0-9]+):([0-9]+)(?:\.[0-9]+)?")
 NO_NODES = ("", "None assigned", "(null)")
+# Those of Linux, whatever the client runs on.
+SIGNALS = "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM".split()  # noqa: SIM905
 # Slurm's own numbers for what kept a job from running, or ended it.
 OUTPUT_FILE_FAILED, KILLED_FOR_MEMORY = 53, 125
 
@@ -184,6 +185,6 @@ def exit_in_words(exit_code: str) -> str:
     known = {
         str(OUTPUT_FILE_FAILED): "its output file could not be opened",
         str(KILLED_FOR_MEMORY): "killed for its memory",
-        **{str(int(one)): one.name for one in signal.Signals},
+        **{str(number): f"SIG{name}" for number, name in enumerate(SIGNALS, 1)},
     }
     return f"exit code {exit_code}" + (f" ({known[number]})" if number in known else "")

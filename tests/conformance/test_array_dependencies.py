@@ -96,8 +96,9 @@ def test_what_needs_another_element_or_any_end_runs(failed: Failed) -> None:
 
 def test_an_element_never_starts_when_its_counterpart_failed(failed: Failed) -> None:
     assert failed.each[0].get_result(PATIENCE) == (("0",), {})
-    with pytest.raises(DependencyFailed):
+    with pytest.raises(DependencyFailed) as raised:
         failed.each[1].get_result(PATIENCE)
+    assert raised.value.root_job_id == failed.array[1].id
 
 
 def test_an_array_and_one_element_can_be_cancelled(cluster: Cluster, gate: Gate) -> None:

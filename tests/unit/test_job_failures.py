@@ -251,6 +251,20 @@ def test_a_connection_that_breaks_while_asking_loses_nothing(
     assert failure(failed).used.elapsed == 192
 
 
+def test_a_scheduler_that_does_not_answer_does_not_hide_how_the_job_ended(
+    failed: Job[Any], backend: FakeBackend
+) -> None:
+    def unreachable(job_ids: Sequence[str]) -> list[Mapping[str, str]]:
+        raise errors.SchedulerUnreachable("no answer")
+
+    backend.usage = unreachable
+    backend.say("7", "TIMEOUT", node="c1")
+    error = failure(failed)
+    assert type(error) is errors.JobTimeout
+    assert error.requested["time"] == "00:10:00"
+    assert len(backend.usage_queries) == 1
+
+
 @pytest.mark.parametrize("state", ["CANCELLED", "UNKNOWN"])
 def test_a_record_that_cannot_come_is_not_waited_for(
     state: str, job: Job[Any], backend: FakeBackend

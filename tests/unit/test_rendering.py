@@ -11,7 +11,7 @@ import pytest
 from slurm import Cluster, task
 from slurm.errors import ConfigError
 from slurm.job_dir import JobDirectory
-from slurm.rendering import Environment, ScriptSpec, render_job_script
+from slurm.rendering import Environment, ScriptSpec, options_in, render_job_script
 
 SNAPSHOT = """\
 #!/bin/bash
@@ -188,3 +188,8 @@ def test_a_printed_request_shows_a_command_that_can_be_run_and_the_script(
     assert shlex.split(command) == request.argv
     assert "payload.pkl" in files
     assert "\n".join(script) + "\n" == request.files["job.sh"].decode()
+
+
+def test_the_options_in_a_script_are_those_it_was_made_with() -> None:
+    options = {"comment": HOSTILE, "mem": "4G", "requeue": "", "output": "/it's 100%/ü #/%j.out"}
+    assert options_in(render_job_script(spec(options=options))) == options

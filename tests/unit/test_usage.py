@@ -221,14 +221,17 @@ def test_the_pending_elements_of_an_array_share_a_row(
         NO_ACCOUNTING,
         "echo 'sacct: error: Problem talking to the database' >&2; exit 1",
         "exec sleep 600",
+        "",
     ],
-    ids=["off", "down", "hung"],
+    ids=["off", "down", "hung", "no program"],
 )
 def test_without_accounts_the_controller_knows_the_time_and_the_place(
     sacct: str, slurm: SlurmCliBackend, programs: Programs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(agent, "USAGE_TIMEOUT", 0.15 if "sleep" in sacct else 10.0)
     programs.add("sacct", sacct)
+    if not sacct:
+        (programs.folder / "sacct").chmod(0o644)
     (programs.folder / "queue").write_text("7|TIMEOUT|cpu|1:13|c1\n8|RUNNING|cpu|0:01|c2\n")
     found = asked(slurm, "7", "99")
     assert found["7"].usage == Usage(elapsed=73, nodes="c1")

@@ -419,7 +419,7 @@ class SlurmCommands:
         """What a command says that may as well say nothing."""
         try:
             return self.run(argv, timeout=USAGE_TIMEOUT)
-        except AgentError as error:
+        except (AgentError, OSError) as error:
             return 1, "", str(error)
 
     def queue(self) -> List[Dict[str, Any]]:
