@@ -447,6 +447,7 @@ class Cluster:
         self._closed = True
         if self._tracker is not None:
             self._tracker.stop()
+            self._tracker.notes.write()
             # The directory is this client's alone; a cluster that cannot be reached keeps an empty
             # one. Without it, and without a connection, the tracker stops listening at once.
             self.backend.discard(self.event_dir)

@@ -208,7 +208,10 @@ def initial_metadata(
     return (json.dumps(content, indent=2) + "\n").encode()
 
 
-ONLY_OF_ARRAYS = ("job_id", "count", "pack", "max_array_size", "max_concurrent")
+ENDED = (
+    "ended"  # in array_metadata.json: how items ended that could not say so in files of their own
+)
+ONLY_OF_ARRAYS = ("job_id", "count", "pack", "max_array_size", "max_concurrent", ENDED)
 
 
 def element_metadata(array: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 from slurm.accounts import Accounts
 from slurm.api.base import BackendBase
 from slurm.context import activated
+from slurm.endings import EndNotes
 from slurm.errors import RemoteFileError, RemoteFileMissing, ResultCorrupted, SlurmError
 from slurm.job import Job
 from slurm.job_dir import parse_event
@@ -45,6 +46,7 @@ class Tracker:
         self.interval_min = interval_min
         self.interval_max = interval_max
         self._jobs: dict[str, list[Job[Any]]] = {}  # one job may have several futures
+        self.notes = EndNotes(backend)
         self._ended: list[Job[Any]] = []  # and their callbacks do not know it yet
         self._seen_events: list[str] = []
         self._changed = threading.Condition()
@@ -123,6 +125,7 @@ class Tracker:
         failures = 0
         while self._wait_for_work():
             try:
+                self.notes.write()
                 self._listen()
                 self._announce()
                 if time.monotonic() >= self._next_look:
@@ -142,7 +145,7 @@ class Tracker:
 
     def _wait_for_work(self) -> bool:
         with self._changed:
-            while not self._jobs and not self._closed:
+            while not (self._jobs or self.notes or self._closed):
                 self._changed.wait()
             return not self._closed
 
@@ -247,6 +250,7 @@ class Tracker:
         with self._changed:
             status = reduce(job.status, seen)
             if status.finished and job.id in self._jobs:
+                self.notes.add(job, seen)
                 self._jobs[job.id] = [other for other in self._jobs[job.id] if other is not job]
                 if not self._jobs[job.id]:
                     del self._jobs[job.id]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from slurm import Cluster
-from slurm.api.base import BackendBase, FilePart, Host, JobRequest, Submitted
+from slurm.api.base import BackendBase, FilePart, Host, JobRequest, MetadataFiles, Submitted
 from slurm.dependencies import Dependency
 from slurm.errors import RemoteFileMissing, SlurmError
 from slurm.job import Job
@@ -74,6 +74,9 @@ class FakeBackend(BackendBase):
         self.files: dict[str, bytes] = {}
         self.refusal: SlurmError | None = None
         self.query_error: SlurmError | None = None
+        self.ends: list[dict[str, str]] = []
+        self.collected: list[str] = []
+        self.note_error: SlurmError | None = None
         self.listen_error: Callable[[int], SlurmError | None] = lambda count: None
         self.python = sys.version_info[:3]
         self._events: set[str] = set()
@@ -198,6 +201,19 @@ class FakeBackend(BackendBase):
 
     def list_directory(self, path: str) -> list[str]:
         return sorted({p[len(path) + 1 :].split("/")[0] for p in self.files if p.startswith(path)})
+
+    def collect_metadata(self, path: str, most: int) -> MetadataFiles:
+        self.collected.append(path)
+        names = [name for name in self.files if name.startswith(path + "/")]
+        files = {name[len(path) + 1 :]: self.files[name] for name in names if "metadata" in name}
+        return MetadataFiles(path, 0.0, files)
+
+    def note_ends(self, ends: Sequence[Mapping[str, str]]) -> None:
+        with self._changed:
+            self.ends += [dict(end) for end in ends]
+            self._changed.notify_all()
+        if self.note_error is not None:
+            raise self.note_error
 
     def make_directory(self, path: str) -> str:
         return path

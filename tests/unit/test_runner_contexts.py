@@ -38,12 +38,14 @@ def test_a_job_may_ask_for_its_context(run_job: RunJob, tasks: Any) -> None:
 
 
 def test_metadata_tells_the_jobs_story(run_job: RunJob, tasks: Any) -> None:
-    good, bad = metadata_of(run_job(tasks.echo, env=SLURM)), metadata_of(run_job(tasks.fails, "x"))
+    good = metadata_of(run_job(tasks.echo, env=SLURM))
+    bad = metadata_of(run_job(tasks.fails, "no\ndata"))
     assert (good["status"], bad["status"]) == ("completed", "failed")
     assert (good["job_id"], good["attempt"], good["node"]) == ("42", 2, "c1")
     assert good["python_version"].count(".") == 2
     assert good["started_at"] <= good["completed_at"]
     assert good["task_name"] == "echo"
+    assert (good.get("error"), bad["error"]) == (None, "ValueError: no data")
 
 
 # --- events --------------------------------------------------------------------------------------

@@ -11,7 +11,15 @@ from typing import Any
 
 from slurm import errors
 from slurm.api.agent import UNSENT
-from slurm.api.base import Archive, BackendBase, FilePart, Host, JobRequest, Submitted
+from slurm.api.base import (
+    Archive,
+    BackendBase,
+    FilePart,
+    Host,
+    JobRequest,
+    MetadataFiles,
+    Submitted,
+)
 from slurm.states import Observation, parse_state
 
 CHUNK = 16 << 20  # bytes of a file in one answer
@@ -177,6 +185,14 @@ class AgentBackend(BackendBase):
 
     def list_directory(self, path: str) -> list[str]:
         return list(self._ask("listdir", path=path))
+
+    def collect_metadata(self, path: str, most: int) -> MetadataFiles:
+        said, blob = self.request("collect", {"path": path, "most": most})
+        files = {name: blob[start : start + length] for name, start, length in said["files"]}
+        return MetadataFiles(said["path"], said["now"], files, said["complete"])
+
+    def note_ends(self, ends: Sequence[Mapping[str, str]]) -> None:
+        self._ask("note_ends", ends=[dict(end) for end in ends])
 
     def make_directory(self, path: str) -> str:
         return str(self._ask("mkdir", path=path))

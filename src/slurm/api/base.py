@@ -97,6 +97,21 @@ class Archive:
 FilePart = Union[bytes, tuple[str, int, int]]
 
 
+@dataclass(frozen=True)
+class MetadataFiles:
+    """What the jobs in and under a directory have noted of themselves.
+
+    - `path`: the directory, absolute; `now`: the time there, in seconds since the epoch.
+    - `files`: path below the directory -> content of a ``metadata.json`` or ``array_metadata.json``.
+    - `complete`: False when there were more directories than were to be looked into.
+    """
+
+    path: str
+    now: float
+    files: Mapping[str, bytes]
+    complete: bool = True
+
+
 class BackendBase(abc.ABC):
     """A way to reach a scheduler and its file system. Knows jobs and files, never tasks.
 
@@ -215,6 +230,21 @@ class BackendBase(abc.ABC):
     @abc.abstractmethod
     def list_directory(self, path: str) -> list[str]:
         """Sorted names in a directory."""
+
+    @abc.abstractmethod
+    def collect_metadata(self, path: str, most: int) -> MetadataFiles:
+        """The metadata files of all jobs in and under a directory, in one round trip.
+
+        At most `most` directories are looked into.
+        """
+
+    @abc.abstractmethod
+    def note_ends(self, ends: Sequence[Mapping[str, str]]) -> None:
+        """Note in metadata files how jobs ended whose runners could not, as a courtesy to who reads them.
+
+        Each end has the `path` of a ``metadata.json``, `status` and `ended_at`; or that of an
+        ``array_metadata.json`` and the `items` besides. Takes no longer than a courtesy should.
+        """
 
     @abc.abstractmethod
     def make_directory(self, path: str) -> str:

@@ -7,6 +7,7 @@ import os
 import shlex
 import threading
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from slurm.api.agent_backend import AgentBackend
@@ -106,6 +107,12 @@ class SSHCommandBackend(AgentBackend):
         if channel is not None and channel.alive:  # no connection is made for a courtesy
             with contextlib.suppress(SlurmError):
                 channel.request("remove", {"path": path}, b"", COURTESY_TIMEOUT)
+
+    def note_ends(self, ends: Sequence[Mapping[str, str]]) -> None:
+        channel = self._channel
+        if channel is not None and channel.alive:
+            params = {"ends": [dict(end) for end in ends]}
+            channel.request("note_ends", params, b"", COURTESY_TIMEOUT)
 
     def close(self) -> None:
         with self._connecting:

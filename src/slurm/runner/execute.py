@@ -35,6 +35,8 @@ from slurm.serialization import (
 )
 from slurm.stopping import BACK_IN_THE_QUEUE, own_job, say
 
+LONGEST_ERROR = 500
+
 
 def run_job(path: str) -> int:
     """Run the job in the directory `path`; 0 when its function returned, 1 when it raised."""
@@ -122,8 +124,8 @@ def _run(
     write_atomic(directory.result, dump_envelope(envelope))
     # The result is there: whatever fails from here on must not make it a failure for dependents.
     try:
-        status = "completed" if success else "failed"
-        update_json(directory.metadata, {"status": status, "completed_at": utc_now()})
+        end = {"status": "completed" if success else "failed", "completed_at": utc_now()}
+        update_json(directory.metadata, end if success else {**end, "error": _in_a_line(envelope)})
         _tell_the_client(token, attempt, success)
     except (OSError, ValueError) as error:
         say(f"slurm-sdk: the result is written, its note is not: {error}")
@@ -179,6 +181,12 @@ def _log(envelope: Envelope) -> None:
     """Put an exception into the job's stderr, where people look first."""
     if envelope.kind == "exception":
         say(envelope.traceback)
+
+
+def _in_a_line(envelope: Envelope) -> str:
+    """What the task raised, for those who read the metadata alone."""
+    name = envelope.type_name.removeprefix("builtins.")
+    return " ".join(f"{name}: {envelope.message}".split())[:LONGEST_ERROR]
 
 
 def result_of(placeholder: JobResultPlaceholder) -> Any:
