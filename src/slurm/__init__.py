@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from slurm.decorators import task, workflow
     from slurm.futures import as_completed, gather
     from slurm.job import Job
+    from slurm.job_tree import JobNode, JobTree
     from slurm.runtime import JobContext, current_job_context
     from slurm.states import JobState
     from slurm.task import SlurmTask
@@ -39,7 +40,9 @@ _HOME_OF = {
     "Cluster": "slurm.cluster",
     "Job": "slurm.job",
     "JobContext": "slurm.runtime",
+    "JobNode": "slurm.job_tree",
     "JobState": "slurm.states",
+    "JobTree": "slurm.job_tree",
     "SlurmTask": "slurm.task",
     "WorkflowContext": "slurm.workflow",
     "as_completed": "slurm.futures",
@@ -57,7 +60,9 @@ __all__ = [
     "Cluster",
     "Job",
     "JobContext",
+    "JobNode",
     "JobState",
+    "JobTree",
     "SlurmTask",
     "WorkflowContext",
     "__version__",

@@ -43,10 +43,15 @@ class ArrayLayout:
     @functools.cached_property
     def pieces(self) -> tuple[Piece, ...]:
         """The submissions it takes."""
-        size = self.tasks if self.tasks <= self.largest else self._piece_size
+        size = self.tasks_to_a_piece
         return tuple(
             Piece(first, min(size, self.tasks - first)) for first in range(0, self.tasks, size)
         )
+
+    @property
+    def tasks_to_a_piece(self) -> int:
+        """How many array tasks each submission but the last has."""
+        return self.tasks if self.tasks <= self.largest else self._piece_size
 
     @property
     def _piece_size(self) -> int:

@@ -1,0 +1,136 @@
+"""From the contents of metadata files to the jobs of a tree. Pure; nothing in a file is relied upon."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import posixpath
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from slurm.job_dir import ARRAY_METADATA, METADATA
+from slurm.job_tree.elements import array_of
+from slurm.job_tree.facts import Content, moment, number, state_in, text
+from slurm.job_tree.nodes import BAD, JOB, OVER, WORKFLOW, JobNode, Wait
+
+ROOT = "."
+
+
+def build(files: Mapping[str, bytes]) -> tuple[JobNode, ...]:
+    """The jobs whose metadata files these are, by path; what lies in a job's directory is below it."""
+    contents = _contents(files)
+    below: defaultdict[str | None, list[str]] = defaultdict(list)
+    for path in contents:
+        below[_parent(path, contents)].append(path)
+    known = _Known(contents)
+    made: dict[str, JobNode] = {}
+    for path in sorted(contents, key=_depth, reverse=True):  # children before their parents
+        kind, content = contents[path]
+        children = tuple(sorted((made[child] for child in below[path]), key=_order))
+        made[path] = _node(path, kind, content, children, known)
+    return tuple(sorted((made[path] for path in below[None]), key=_order))
+
+
+def _contents(files: Mapping[str, bytes]) -> dict[str, tuple[str, Content]]:
+    """Directory -> the name of its metadata file, and what that holds; an array's own counts first."""
+    contents: dict[str, tuple[str, Content]] = {}
+    for file in sorted(files, key=lambda file: posixpath.basename(file) != ARRAY_METADATA):
+        folder, name = posixpath.split(file)
+        if name in (METADATA, ARRAY_METADATA):
+            contents.setdefault(folder or ROOT, (name, _parsed(name, files[file])))
+    return contents
+
+
+def _parsed(name: str, data: bytes) -> Content:
+    try:
+        content = json.loads(data)
+    except (ValueError, RecursionError):
+        content = None
+    if isinstance(content, dict):
+        return content
+    return {"status": "unknown", "error": f"{name} cannot be read"}
+
+
+def _depth(path: str) -> int:
+    return 0 if path == ROOT else path.count("/") + 1
+
+
+def _parent(path: str, contents: Mapping[str, Any]) -> str | None:
+    while path != ROOT:
+        path = posixpath.dirname(path) or ROOT
+        if path in contents:
+            return path
+    return None
+
+
+class _Known:
+    """Which directories a job id may mean: ids are unique to a scheduler, and not for ever."""
+
+    def __init__(self, contents: Mapping[str, tuple[str, Content]]) -> None:
+        self.paths: defaultdict[str, list[str]] = defaultdict(list)
+        self.submitted: dict[str, str] = {}
+        for path, (name, content) in contents.items():
+            self.submitted[path] = text(content, "timestamp")
+            keys = [key for key in content if key == "job_id" or key.startswith("job_id_")]
+            for key in keys if name == ARRAY_METADATA else ["job_id"]:
+                if job_id := text(content, key):
+                    self.paths[job_id].append(path)
+
+    def find(self, job_id: str, dependent: str) -> str:
+        """The directory of the job that a job in `dependent` calls by this id; empty for none."""
+        found = self.paths.get(job_id) or self.paths.get(job_id.partition("_")[0], [])
+        others = [path for path in found if path != dependent]
+        return max(others, key=lambda path: self._nearness(path, dependent), default="")
+
+    def _nearness(self, path: str, dependent: str) -> tuple[int, str]:
+        common = posixpath.commonpath([path, dependent])
+        return (_depth(common or ROOT), self.submitted[path])
+
+
+def _node(
+    path: str, name: str, content: Content, children: tuple[JobNode, ...], known: _Known
+) -> JobNode:
+    task = text(content, "task_name") or posixpath.basename(posixpath.dirname(path))
+    node = JobNode(
+        path=path,
+        task_name=task or "job",
+        job_id=text(content, "job_id"),
+        kind=WORKFLOW if content.get("is_workflow") is True else JOB,
+        state=state_in(content),
+        submitted=moment(content, "timestamp"),
+        started=moment(content, "started_at"),
+        ended=_ended(content),
+        attempt=number(content, "attempt"),
+        node=text(content, "node"),
+        error=text(content, "error") if state_in(content) in BAD else "",
+        waits_for=_waits(content, path, known),
+        children=children,
+    )
+    return array_of(node, content) if name == ARRAY_METADATA else node
+
+
+def _ended(content: Content) -> datetime.datetime | None:
+    """When it ended; the ends of earlier attempts, which a job that runs again has too, are none."""
+    if state_in(content) not in OVER:
+        return None
+    started = moment(content, "started_at")
+    ends = [moment(content, "completed_at"), moment(content, "ended_at")]
+    return max((end for end in ends if end and (started is None or end >= started)), default=None)
+
+
+def _waits(content: Content, path: str, known: _Known) -> tuple[Wait, ...]:
+    given = content.get("dependencies")
+    waits = []
+    for entry in given if isinstance(given, list) else ():
+        if isinstance(entry, dict) and (job_id := text(entry, "job_id")):
+            kind = text(entry, "type") or "afterok"
+            waits.append(Wait(job_id, kind, known.find(job_id, path)))
+    return tuple(waits)
+
+
+def _order(node: JobNode) -> tuple[float, int, str]:
+    """As they were submitted."""
+    submitted = node.submitted.timestamp() if node.submitted else float("inf")
+    digits = node.job_id.split("_")[-1]
+    return submitted, int(digits) if digits.isdecimal() else 0, node.path
