@@ -15,7 +15,7 @@ from slurm.job_dir import SDK
 
 ENTRY_POINT = "from slurm.runner import main\n\nmain()\n"
 MARKER = "SDK_ARCHIVE"
-CLIENT_ONLY = ("testing",)
+CLIENT_ONLY = ("testing", "cli")
 EPOCH = (
     1980,
     1,

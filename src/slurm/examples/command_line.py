@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import argparse
 import logging
-import sys
 from collections.abc import Callable
-from typing import NoReturn
+from pathlib import Path
 
 from slurm import Cluster
 from slurm.arguments import positive, text
-from slurm.errors import ConfigError, RemoteTraceback, SlurmError
+from slurm.checks import expand_home
+from slurm.errors import ConfigError, RemoteFileError
+from slurm.programs import OneLineParser, exit_status
 
-__all__ = ["OneLineParser", "parser_for", "positive", "run", "seconds", "text"]
+__all__ = [
+    "OneLineParser",
+    "add_workdir",
+    "parser_for",
+    "positive",
+    "run",
+    "seconds",
+    "text",
+    "workdir_on",
+]
 
 
 A_DAY = 86400
-
-
-class OneLineParser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line, the usage being a ``--help`` away."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message} (see --help)\n")
 
 
 def parser_for(program: str, description: str) -> argparse.ArgumentParser:
@@ -31,6 +34,26 @@ def parser_for(program: str, description: str) -> argparse.ArgumentParser:
     Cluster.add_argparse_args(parser)
     parser.add_argument("--verbose", action="store_true", help="log every detail")
     return parser
+
+
+def add_workdir(parser: argparse.ArgumentParser) -> None:
+    """Add the option that names the directory for everything an example writes."""
+    parser.add_argument(
+        "--workdir", required=True, type=text, help="shared directory for everything written"
+    )
+
+
+def workdir_on(cluster: Cluster, given: str) -> str:
+    """The workdir as an absolute path on the cluster, made if it was not there. Raises `ConfigError`."""
+    path = given
+    if cluster.backend.shares_filesystem:
+        path = str(Path(expand_home("--workdir", given)).absolute())
+    elif not given.startswith(("/", "~/")):
+        raise ConfigError(f"--workdir {given!r} is a path on the cluster: start it with / or ~/")
+    try:
+        return cluster.backend.make_directory(path)
+    except RemoteFileError as error:
+        raise ConfigError(f"--workdir cannot be written: {error}") from error
 
 
 def seconds(given: str) -> float:
@@ -44,31 +67,18 @@ def seconds(given: str) -> float:
     return value
 
 
-def run(program: str, body: Callable[[argparse.Namespace], None], args: argparse.Namespace) -> int:
+def run(
+    program: str,
+    body: Callable[[argparse.Namespace], None],
+    args: argparse.Namespace,
+    *,
+    interrupted: str = "Jobs go on",
+) -> int:
     """Run an example's `body`; errors a user can mend become one line and an exit status.
 
-    2 for what was wrong before anything was submitted, 1 for what failed later, 130 for Ctrl-C.
+    2 for what was wrong before anything was submitted, 1 for what failed later, 130 for Ctrl-C,
+    with what `interrupted` says of the jobs.
     """
     level = logging.DEBUG if args.verbose else logging.INFO
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(message)s")
-    try:
-        body(args)
-    except ConfigError as error:
-        print(f"{program}: {error}", file=sys.stderr)
-        return 2
-    except SlurmError as error:
-        print(f"{program}: {error}", file=sys.stderr)
-        return 1
-    except Exception as error:
-        if args.verbose or not isinstance(error.__cause__, RemoteTraceback):
-            raise
-        # The task's own exception: its traceback is in the job's log, and here with --verbose.
-        print(f"{program}: a job raised {type(error).__name__}: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(
-            f"{program}: interrupted. Jobs go on; the same command again follows them",
-            file=sys.stderr,
-        )
-        return 130
-    return 0
+    return exit_status(program, lambda: body(args), verbose=args.verbose, interrupted=interrupted)

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from slurm import Cluster, Job, WorkflowContext, workflow
-from slurm.checks import expand_home
 from slurm.errors import ConfigError, RemoteFileError
 from slurm.examples import command_line
 from slurm.examples.parallel_train_eval.files import exclusive
@@ -43,12 +42,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--epochs", type=command_line.positive, default=3)
     parser.add_argument("--epoch-steps", type=command_line.positive, default=10)
     parser.add_argument("--steps-per-job-cap", type=command_line.positive, default=4)
-    parser.add_argument(
-        "--workdir",
-        required=True,
-        type=command_line.text,
-        help="shared directory for everything written",
-    )
+    command_line.add_workdir(parser)
     parser.add_argument("--partition-workflow", default="cpu")
     parser.add_argument("--partition-train", default="gpu")
     parser.add_argument("--partition-eval", default="cpu")
@@ -81,15 +75,7 @@ def plan_from(args: argparse.Namespace, cluster: Cluster) -> Plan:
         eval_seconds=args.eval_seconds,
     )
     tasks_for(plan)  # refuses what sbatch would refuse later, from inside the orchestrator
-    workdir = args.workdir
-    if cluster.backend.shares_filesystem:
-        workdir = str(Path(expand_home("--workdir", workdir)).absolute())
-    elif not workdir.startswith(("/", "~/")):
-        raise ConfigError(f"--workdir {workdir!r} is a path on the cluster: start it with / or ~/")
-    try:
-        return replace(plan, workdir=cluster.backend.make_directory(workdir))
-    except RemoteFileError as error:
-        raise ConfigError(f"--workdir cannot be written: {error}") from error
+    return replace(plan, workdir=command_line.workdir_on(cluster, args.workdir))
 
 
 def check_partitions(args: argparse.Namespace, cluster: Cluster) -> None:
@@ -135,7 +121,8 @@ def start(run_id: str, plan: Plan, cluster: Cluster, partition: str) -> Job[dict
 def main(argv: list[str] | None = None) -> int:
     """Run the example; returns the exit status."""
     args = arguments().parse_args(argv)
-    return command_line.run(PROGRAM, _main, args)
+    followed = "Jobs go on; the same command again follows them"
+    return command_line.run(PROGRAM, _main, args, interrupted=followed)
 
 
 def _main(args: argparse.Namespace) -> None:

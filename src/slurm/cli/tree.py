@@ -1,0 +1,88 @@
+"""``slurm tree``: what a workflow did, as text, as Mermaid, or as a page."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import Any
+
+from slurm import Cluster
+from slurm.api.agent import write_atomic
+from slurm.arguments import arguments_from, text
+from slurm.errors import ConfigError, RemoteFileError
+from slurm.job_tree import JobTree
+
+PAGE_MODE = 0o644
+NO_CLUSTER: tuple[None, None, dict[str, Any]] = (None, None, {})
+PLAIN = str.maketrans({"├": "|", "└": "`", "─": "-", "│": "|", "…": "~", "×": "x"})
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what ``slurm tree`` takes."""
+    parser.add_argument(
+        "path",
+        metavar="PATH",
+        type=text,
+        help="the directory of a job, a workflow or an array, of all runs of a task, or of all jobs; "
+        "with cluster options, on that cluster",
+    )
+    parser.add_argument("--html", metavar="FILE", type=text, help="write a page with a timeline")
+    parser.add_argument("--mermaid", action="store_true", help="print a Mermaid flowchart")
+    parser.add_argument(
+        "--all", action="store_true", help="print a line for every job, however many there are"
+    )
+    Cluster.add_argparse_args(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Draw the tree."""
+    if arguments_from(args) == NO_CLUSTER:  # then PATH is on this machine
+        tree = _tree(args.path, None)
+    else:
+        cluster = Cluster.from_args(args)
+        try:
+            tree = _tree(_path_on(cluster, args.path), cluster)
+        finally:
+            cluster.close()
+    if args.html:
+        _write(args.html, tree.to_html())
+    if args.mermaid:
+        _print(tree.to_mermaid())
+    elif not args.html:
+        _print(tree.to_text(unfold=args.all))
+    if not tree.complete:
+        print(
+            "slurm tree: there are more jobs there; name one of their directories", file=sys.stderr
+        )
+
+
+def _tree(path: str, cluster: Cluster | None) -> JobTree:
+    try:
+        return JobTree.from_dir(path, cluster)
+    except RemoteFileError as error:
+        raise ConfigError(str(error)) from error
+
+
+def _path_on(cluster: Cluster, path: str) -> str:
+    if not cluster.backend.shares_filesystem and not path.startswith(("/", "~/")):
+        raise ConfigError(f"PATH {path!r} is a path on the cluster: start it with / or ~/")
+    return path
+
+
+def _write(path: str, page: str) -> None:
+    path = os.path.abspath(os.path.expanduser(path))
+    try:
+        write_atomic(path, page.encode(), PAGE_MODE)
+    except OSError as error:
+        raise ConfigError(f"--html {path} cannot be written: {error.strerror}") from error
+    print(f"wrote {path}", file=sys.stderr)  # stdout may be a drawing that goes into a file
+
+
+def _print(drawing: str) -> None:
+    encoding = sys.stdout.encoding or "ascii"
+    try:
+        drawing.encode(encoding)
+    except UnicodeEncodeError:
+        drawing = drawing.translate(PLAIN).encode(encoding, "replace").decode(encoding)
+    print(drawing, end="")
