@@ -24,9 +24,10 @@ from typing import Any, NamedTuple
 import pytest
 
 import slurm
-from slurm import Cluster, config, errors
+from slurm import Cluster, cli, config, errors
 from slurm.api.local import LocalBackend
 from slurm.api.ssh import SSHCommandBackend
+from slurm.examples import hello_world, map_reduce
 from slurm.examples.parallel_train_eval import workflow
 from slurm.testing import DockerCluster
 from slurm.testing import __main__ as testing
@@ -237,11 +238,14 @@ def test_the_command_line_page_has_the_options_of_the_programs(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     page = (REFERENCE / "command-line.md").read_text("utf-8")
-    said = workflow.arguments().format_help()
-    for command in ("up", "logs"):
+    said = "".join(one.arguments().format_help() for one in (workflow, hello_world, map_reduce))
+    for command in (["up", "--help"], ["logs", "--help"]):
         with pytest.raises(SystemExit):
-            testing.main([command, "--help"])
-        said += capsys.readouterr().out
+            testing.main(command)
+    for command in (["--help"], *([name, "--help"] for name in cli.COMMANDS)):
+        with pytest.raises(SystemExit):
+            cli.main(command)
+    said += capsys.readouterr().out
     assert set(re.findall(r"`(--[a-z-]+)`", page)) == set(re.findall(r"(?<=[\s[])--[a-z-]+", said))
 
 
