@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Union
 
 from slurm.errors import ConfigError
+from slurm.names import class_named
 from slurm.packaging.base import PackagingStrategy, environment_for
 from slurm.packaging.none import NonePackagingStrategy
 from slurm.packaging.wheel import WheelPackagingStrategy
@@ -44,9 +45,7 @@ it takes ['python', 'pythonpath']
     settings = dict(config) if isinstance(config, Mapping) else {"type": config or "none"}
     name = settings.pop("type", "none")
     if isinstance(name, str) and all(name.partition(":")):
-        from slurm.packaging.named import class_named
-
-        kind = class_named(name)
+        kind = class_named(name, PackagingStrategy, "packaging")
     elif isinstance(name, str) and name in STRATEGIES:
         kind = STRATEGIES[name]
     else:

@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from collections.abc import Mapping
 from typing import Any
 
 from slurm.errors import ConfigError
+from slurm.names import in_a_line
 from slurm.packaging.base import PackagingStrategy, parameters_of
 from slurm.suggest import suggestion
 
 BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-
-
-def class_named(name: str) -> type[PackagingStrategy]:
-    """The strategy ``module:Class``. Raises `ConfigError` where there is none."""
-    module_name, _, qualname = name.partition(":")
-    try:
-        found: Any = importlib.import_module(module_name)
-        for part in qualname.split("."):
-            if not hasattr(found, part):
-                near = suggestion(part, dir(found))
-                raise ConfigError(f"packaging {name!r}: {module_name} has no {part!r}{near}")
-            found = getattr(found, part)
-    except ConfigError:
-        raise
-    except Exception as error:
-        raise ConfigError(f"packaging {name!r} cannot be imported: {_in_a_line(error)}") from error
-    if not (isinstance(found, type) and issubclass(found, PackagingStrategy)):
-        raise ConfigError(f"packaging {name!r} is no class derived from PackagingStrategy")
-    return found
 
 
 def made(
@@ -53,8 +34,4 @@ def made(
     except ConfigError as error:
         raise ConfigError(f"packaging {name!r}: {error}") from error
     except Exception as error:
-        raise ConfigError(f"packaging {name!r} cannot be made: {_in_a_line(error)}") from error
-
-
-def _in_a_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0]
+        raise ConfigError(f"packaging {name!r} cannot be made: {in_a_line(error)}") from error
