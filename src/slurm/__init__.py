@@ -24,6 +24,10 @@ from slurm._version import __version__
 
 if TYPE_CHECKING:
     from slurm.array_job import ArrayJob
+    from slurm.callbacks.base import BaseCallback
+    from slurm.callbacks.benchmark import BenchmarkCallback
+    from slurm.callbacks.logger import LoggerCallback
+    from slurm.callbacks.rich_logger import RichLoggerCallback
     from slurm.cluster import Cluster
     from slurm.context import get_active_context, reset_active_context, set_active_context
     from slurm.decorators import task, workflow
@@ -37,12 +41,16 @@ if TYPE_CHECKING:
 
 _HOME_OF = {
     "ArrayJob": "slurm.array_job",
+    "BaseCallback": "slurm.callbacks.base",
+    "BenchmarkCallback": "slurm.callbacks.benchmark",
     "Cluster": "slurm.cluster",
     "Job": "slurm.job",
     "JobContext": "slurm.runtime",
     "JobNode": "slurm.job_tree",
     "JobState": "slurm.states",
     "JobTree": "slurm.job_tree",
+    "LoggerCallback": "slurm.callbacks.logger",
+    "RichLoggerCallback": "slurm.callbacks.rich_logger",
     "SlurmTask": "slurm.task",
     "WorkflowContext": "slurm.workflow",
     "as_completed": "slurm.futures",
@@ -57,12 +65,16 @@ _HOME_OF = {
 
 __all__ = [
     "ArrayJob",
+    "BaseCallback",
+    "BenchmarkCallback",
     "Cluster",
     "Job",
     "JobContext",
     "JobNode",
     "JobState",
     "JobTree",
+    "LoggerCallback",
+    "RichLoggerCallback",
     "SlurmTask",
     "WorkflowContext",
     "__version__",

@@ -18,6 +18,7 @@ from slurm.archive import archive_for
 from slurm.array_job import ArrayJob, SubmittedArray
 from slurm.array_layout import ArrayLayout
 from slurm.array_submission import WaitingArray, WaitingArrays
+from slurm.callbacks.dispatcher import Dispatcher
 from slurm.checks import check_text, expand_home
 from slurm.errors import ConfigError, SlurmError
 from slurm.job import Job
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     import argparse
 
     from slurm.api.base import JobRequest, Submitted
+    from slurm.callbacks.base import BaseCallback
     from slurm.calls import ArrayCall, Call, TaskCall
     from slurm.submission import Placement, Prepared
     from slurm.task import SlurmTask
@@ -52,6 +54,7 @@ class Cluster:
     - `submit`: sbatch options for every job that does not say otherwise.
     - `python`: the interpreter on the cluster (default: this one where files are shared, else ``python3``).
     - `poll_interval_min`, `poll_interval_max`: seconds between two questions to the scheduler.
+    - `callbacks`: who is told what happens, see `slurm.callbacks`.
     - `backend_options`: what the backend takes; for ssh ``hostname``, ``username``, ``port``,
       ``identity_file``, ``known_hosts_file``, ``config_file``, ``connect_timeout``; for local
       ``max_cpus``, ``max_mem``, ``max_array_size``, ``state_dir``, ``idle_timeout``.
@@ -79,6 +82,7 @@ class Cluster:
         python: str | None = None,
         poll_interval_min: float | None = None,
         poll_interval_max: float | None = None,
+        callbacks: Iterable[BaseCallback] = (),
         **backend_options: Any,
     ) -> None:
         self.backend_type: str = backends.name_of(backend_type)
@@ -98,6 +102,7 @@ class Cluster:
             self.backend_type, poll_interval_min, poll_interval_max
         )
         self.backend: BackendBase = backends.make(backend_type, self._options_of_backend())
+        self.dispatcher = _dispatcher(callbacks)
         self._process = os.getpid()
         self._tracker: Tracker | None = None
         self._tracker_made = threading.Lock()
@@ -114,13 +119,14 @@ class Cluster:
         *,
         env: str | None = None,
         overrides: Mapping[str, Any] | None = None,
+        callbacks: Iterable[BaseCallback] | None = None,
     ) -> Cluster:
         r"""The cluster that ``Slurmfile.toml`` describes.
 
         `name_or_path` is a Slurmfile, a folder that holds one, or the name of an environment in the
         one found from the working directory upwards (or named by ``SLURMFILE``). `env` picks the
         environment in it (default: ``SLURM_ENV``, else ``default``); `overrides` are arguments of
-        `Cluster` that win over the file. Raises `ConfigError`.
+        `Cluster` that win over the file, as `callbacks` do over those it names. Raises `ConfigError`.
 
         >>> from pathlib import Path
         >>> content = '[default.cluster]\nbackend = "local"\n[test.cluster]\njob_base_dir = "~/tests"\n'
@@ -132,6 +138,8 @@ class Cluster:
         """
         from slurm.config import cluster_arguments
 
+        if callbacks is not None:
+            overrides = {**(overrides or {}), "callbacks": callbacks}
         try:
             arguments = cluster_arguments(name_or_path, env=env, overrides=overrides)
         except ConfigError as error:
@@ -228,16 +236,18 @@ class Cluster:
 
         where, archive = self._destination(call, placement)
         prepared = prepare(call, self, where, archive)
-        [answer] = self._submit(call, prepared)
-        job: Job[Any] = Job(
-            self,
-            id=answer.job_id,
-            task_name=call.task.name,
-            job_dir=answer.job_dir,
-            token=call.token,
-            dependencies=prepared.dependencies,
-            reattached=answer.reattached,
-        )
+        with self.dispatcher.submitting(call, prepared, where) as submission:
+            [answer] = submission.answers = self._submit(call, prepared)
+            job: Job[Any] = Job(
+                self,
+                id=answer.job_id,
+                task_name=call.task.name,
+                job_dir=answer.job_dir,
+                token=call.token,
+                dependencies=prepared.dependencies,
+                reattached=answer.reattached,
+            )
+            submission.job = job
         self.tracker.watch(job)
         return job
 
@@ -276,7 +286,8 @@ class Cluster:
         largest = self.backend.limits()["max_array_size"]
         layout = ArrayLayout(len(call.arguments), call.pack, largest)
         prepared = prepare_array(call, self, where, archive, layout)
-        answers = self._submit(call, prepared)
+        with self.dispatcher.submitting(call, prepared, where) as submission:
+            answers = submission.answers = self._submit(call, prepared)
         return SubmittedArray(
             ids=tuple(answer.job_id for answer in answers),
             directory=ArrayDirectory(answers[0].job_dir),
@@ -369,9 +380,32 @@ class Cluster:
             if self._tracker is None:
                 shortest, longest = self.poll_intervals
                 self._tracker = Tracker(
-                    self.backend, self.event_dir, interval_min=shortest, interval_max=longest
+                    self.backend,
+                    self.event_dir,
+                    interval_min=shortest,
+                    interval_max=longest,
+                    dispatcher=self.dispatcher,
                 )
             return self._tracker
+
+    @property
+    def callbacks(self) -> tuple[BaseCallback, ...]:
+        """Who is told what happens to this cluster's jobs.
+
+        >>> Cluster("local").callbacks
+        ()
+        """
+        return self.dispatcher.callbacks
+
+    def drain_callbacks(self, timeout: float | None = None) -> bool:
+        """Wait until the callbacks were told all that has happened so far, at most `timeout` seconds.
+
+        Returns whether they were. Called in a hook, it cannot wait for that hook and returns False.
+
+        >>> Cluster("local").drain_callbacks()
+        True
+        """
+        return self.dispatcher.drain(timeout)
 
     def get_job(self, job_id: str | int) -> Job[Any]:
         """The job with this id, submitted by this client or an earlier one under this `job_base_dir`.
@@ -433,6 +467,8 @@ class Cluster:
     def close(self) -> None:
         """Let go of the connection. Jobs go on; their futures stay as they are.
 
+        Callbacks are told what they have not been told yet, which may take up to 10 seconds.
+
         >>> cluster = Cluster("local")
         >>> cluster.close()
         """
@@ -447,6 +483,8 @@ class Cluster:
         self._closed = True
         if self._tracker is not None:
             self._tracker.stop()
+        self.dispatcher.close()  # while hooks can still ask for what a job has left
+        if self._tracker is not None:
             self._tracker.notes.write()
             # The directory is this client's alone; a cluster that cannot be reached keeps an empty
             # one. Without it, and without a connection, the tracker stops listening at once.
@@ -477,6 +515,15 @@ def _bound(
 ) -> SlurmTask[..., R]:
     jobs = after if isinstance(after, (list, tuple)) else [after]
     return task.after(*jobs) if jobs else task
+
+
+def _dispatcher(callbacks: Iterable[BaseCallback]) -> Dispatcher:
+    if isinstance(callbacks, (tuple, list)) and not callbacks:
+        return Dispatcher()
+    from slurm.callbacks.checks import checked
+    from slurm.callbacks.client import ClientDispatcher
+
+    return ClientDispatcher(checked(callbacks))
 
 
 def _close_at_exit(reference: weakref.ref[Cluster]) -> None:

@@ -245,7 +245,10 @@ class Job(Awaitable[T], Promise, Generic[T]):
         if not self._fetching.acquire(timeout=-1 if left is None else left):
             raise TimeoutError(late.format("being fetched"))
         try:
-            return self.outcome or keep(self, fetch_outcome(self, patience=left))
+            if self.outcome is None:
+                with self.cluster.dispatcher.fetching([self]):
+                    return keep(self, fetch_outcome(self, patience=left))
+            return self.outcome
         finally:
             self._fetching.release()
 

@@ -24,6 +24,7 @@ import json
 import os
 import posixpath
 import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -232,4 +233,14 @@ def own_job_id(environ: Mapping[str, str]) -> str | None:
 
 def utc_now() -> str:
     """This moment in UTC, as RFC 3339."""
-    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds")
+    return rfc3339(time.time())
+
+
+def rfc3339(epoch: float) -> str:
+    """A time in seconds since 1970, in UTC.
+
+    >>> rfc3339(0)
+    '1970-01-01T00:00:00.000+00:00'
+    """
+    moment = datetime.datetime.fromtimestamp(epoch, datetime.timezone.utc)
+    return moment.isoformat(timespec="milliseconds")

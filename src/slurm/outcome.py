@@ -65,16 +65,22 @@ def fetch_outcomes(jobs: Sequence[Job[Any]], patience: float | None = None) -> l
     found = {job: job.outcome for job in jobs if job.outcome is not None}
     unknown = [job for job in jobs if job not in found]
     if unknown:
-        backend = unknown[0].cluster.backend
-        contents = backend.read_files([job.directory.result for job in unknown])
-        with contextlib.suppress(errors.FileTooLarge):  # each by itself from there on
-            for job, data in zip(unknown, contents):
-                if data is not None:
-                    found[job] = keep(job, _opened(job, data))
-    for job in unknown:
+        with unknown[0].cluster.dispatcher.fetching(unknown):
+            found.update(_read_together(unknown, patience))
+    return [found[job] for job in jobs]
+
+
+def _read_together(jobs: Sequence[Job[Any]], patience: float | None) -> dict[Job[Any], Outcome]:
+    found: dict[Job[Any], Outcome] = {}
+    contents = jobs[0].cluster.backend.read_files([job.directory.result for job in jobs])
+    with contextlib.suppress(errors.FileTooLarge):  # each by itself from there on
+        for job, data in zip(jobs, contents):
+            if data is not None:
+                found[job] = keep(job, _opened(job, data))
+    for job in jobs:
         if job not in found:
             found[job] = keep(job, fetch_outcome(job, patience))
-    return [found[job] for job in jobs]
+    return found
 
 
 def keep(job: Job[Any], outcome: Outcome) -> Outcome:

@@ -55,10 +55,13 @@ def pack(call: Call, cluster: Cluster, environment: Environment) -> Parcel:
         by_value = by_value or took_cloudpickle
         pickled.append(data)
         found.append(tuple(jobs))
+    callbacks, copied = cluster.dispatcher.pack(call.task._is_workflow)
     if by_value:
-        _require_same_python(call.task.name, cluster)
+        _require_same_python(f"{call.task.name} or one of its arguments", cluster)
+    if copied:
+        _require_same_python(f"a callback of {call.task.name}", cluster)
     needs_main = function.kind == "script" or MAIN_ALIAS in sys.modules
-    needs_main = needs_main or any(names_main(data) for data in pickled)
+    needs_main = needs_main or any(map(names_main, [*pickled, *(data for _, data in callbacks)]))
     children = cluster.children_config(environment.inherited) if call.task._is_workflow else {}
     needs_main = needs_main or _is_of_main(children)
     payload = Payload(
@@ -67,6 +70,7 @@ def pack(call: Call, cluster: Cluster, environment: Environment) -> Parcel:
         main if needs_main else None,
         children=children,
         items=_places(pickled) if isinstance(call, ArrayCall) else (),
+        callbacks=callbacks,
     )
     files = _travelling(payload, environment, cluster)
     if isinstance(call, ArrayCall):
@@ -104,11 +108,11 @@ def _places(parts: Sequence[bytes]) -> tuple[tuple[int, int], ...]:
     return tuple(zip(ends, ends[1:]))
 
 
-def _require_same_python(name: str, cluster: Cluster) -> None:
+def _require_same_python(what: str, cluster: Cluster) -> None:
     there = cluster.backend.host().python
     if there[:2] != sys.version_info[:2]:
         raise SerializationError(
-            f"{name} or one of its arguments can only be sent by value, which needs the same Python "
+            f"{what} can only be sent by value, which needs the same Python "
             f"there and here: the cluster has {there[0]}.{there[1]}, this is "
             f"{sys.version_info[0]}.{sys.version_info[1]}. Define it in a module or script file"
         )

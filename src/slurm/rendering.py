@@ -52,6 +52,7 @@ def render_job_script(spec: ScriptSpec) -> str:
     lines += ["", f"# Written by slurm-sdk {spec.sdk_version}."]
     exports = {"JOB_DIR": spec.directory.path, **spec.exports}
     lines += [f"export {name}={shlex.quote(value)}" for name, value in exports.items()]
+    lines += ['export SLURM_SDK_LAUNCHED_AT="$EPOCHREALTIME"']  # bash 5; empty in an older one
     warned = WARNING in spec.exports
     if spec.environment.setup:
         lines += ["trap 'export SLURM_SDK_WARNED=1' USR1"] if warned else []

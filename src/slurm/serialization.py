@@ -76,7 +76,8 @@ class Payload:
     """All the runner needs to call the function.
 
     `children` is the configuration of a workflow's own cluster, plain JSON. Of an array, `items`
-    says where in the items file the arguments of each item begin and end.
+    says where in the items file the arguments of each item begin and end. `callbacks` are pickled
+    as arguments are, each beside the name of its class.
     """
 
     function: FunctionReference
@@ -85,6 +86,7 @@ class Payload:
     sys_path: tuple[str, ...] = ()
     children: dict[str, Any] = field(default_factory=dict)
     items: tuple[tuple[int, int], ...] = ()
+    callbacks: tuple[tuple[str, bytes], ...] = ()
 
 
 def dump_payload(payload: Payload) -> bytes:

@@ -12,6 +12,7 @@ from typing import Any
 
 from slurm.accounts import Accounts
 from slurm.api.base import BackendBase
+from slurm.callbacks.dispatcher import Dispatcher
 from slurm.context import activated
 from slurm.endings import EndNotes
 from slurm.errors import RemoteFileError, RemoteFileMissing, ResultCorrupted, SlurmError
@@ -38,13 +39,20 @@ class Tracker:
     """
 
     def __init__(
-        self, backend: BackendBase, event_dir: str, *, interval_min: float, interval_max: float
+        self,
+        backend: BackendBase,
+        event_dir: str,
+        *,
+        interval_min: float,
+        interval_max: float,
+        dispatcher: Dispatcher | None = None,
     ) -> None:
         self.backend = backend
         self.accounts: Accounts = Accounts(backend)
         self.event_dir = event_dir
         self.interval_min = interval_min
         self.interval_max = interval_max
+        self.dispatcher = dispatcher or Dispatcher()
         self._jobs: dict[str, list[Job[Any]]] = {}  # one job may have several futures
         self.notes = EndNotes(backend)
         self._ended: list[Job[Any]] = []  # and their callbacks do not know it yet
@@ -173,9 +181,8 @@ class Tracker:
             if token in by_token:
                 state = JobState.COMPLETED if success else JobState.FAILED
                 seen = Observation(by_token[token].id, "event", state)
-                for job in self._futures(seen.job_id):
-                    if job.token == token:  # an id that several items share
-                        self._note(job, seen)
+                futures = self._futures(seen.job_id)  # an id that several items share
+                self._note_all((job, seen) for job in futures if job.token == token)
 
     def _look(self) -> None:
         started = time.monotonic()
@@ -185,6 +192,7 @@ class Tracker:
             self._cancel_hopeless(seen)
             for observation in seen:
                 self._apply(observation)
+            self.dispatcher.looked(self._live)
         self._looked = time.monotonic()
         self._looked_at = frozenset(before)
         self._schedule(before, self._looked - started)
@@ -198,8 +206,9 @@ class Tracker:
             uncertain = any(job.status.sightings for job in self._every_future())
             grown = min(self.interval_max, self._interval * INTERVAL_GROWTH)
             self._interval = grown if unchanged and not uncertain else self.interval_min
+            curious = max(self.interval_min, self.dispatcher.seconds_to_poll())
             # A scheduler that answers slowly is asked more rarely.
-            self._next_look = time.monotonic() + max(self._interval, 2 * took)
+            self._next_look = time.monotonic() + max(min(self._interval, curious), 2 * took)
 
     def _cancel_hopeless(self, seen: Iterable[Observation]) -> None:
         """Cancel, all at once, the jobs that wait for what can not happen any more."""
@@ -213,8 +222,14 @@ class Tracker:
             self.backend.cancel_jobs(hopeless)
 
     def _apply(self, seen: Observation) -> None:
-        for job in self._futures(seen.job_id):
-            self._note(job, self._judged(job, seen))
+        self._note_all((job, self._judged(job, seen)) for job in self._futures(seen.job_id))
+
+    def _note_all(self, seen: Iterable[tuple[Job[Any], Observation]]) -> None:
+        """Callbacks are told once of a job, however many futures it has."""
+        told = set()
+        for job, observation in seen:
+            self._note(job, observation, tell=job.token not in told)
+            told.add(job.token)
 
     def _futures(self, job_id: str) -> Sequence[Job[Any]]:
         with self._changed:
@@ -245,7 +260,7 @@ class Tracker:
         waiting = job.element is not None and job.status.state is JobState.PENDING
         return waiting and not self.backend.file_exists(job.directory.metadata)
 
-    def _note(self, job: Job[Any], seen: Observation) -> None:
+    def _note(self, job: Job[Any], seen: Observation, *, tell: bool) -> None:
         """One observation at a time: a look that took long must not undo what was seen meanwhile."""
         with self._changed:
             status = reduce(job.status, seen)
@@ -257,6 +272,8 @@ class Tracker:
             badly = status.finished and status.state is not JobState.COMPLETED
             if badly and seen.source in ASKED:
                 self.accounts.expect(job.id)
+            if tell:  # before those who wait for the job: they may close the cluster
+                self.dispatcher.observed(job, job.status, status)
             job._observed(status)
             if status.finished:
                 self._ended.append(job)

@@ -24,6 +24,7 @@ SNAPSHOT = """\
 export JOB_DIR=/base/train/1
 export SLURM_SDK_EVENT_DIR='/base/.events/c f'
 export SLURM_SDK_TOKEN=aa
+export SLURM_SDK_LAUNCHED_AT="$EPOCHREALTIME"
 exec /usr/bin/python3 -u /base/.sdk/abc "$JOB_DIR"
 """
 HOSTILE = """ ' " \\ $(touch pwned) `touch pwned` $HOME ; touch pwned & # * ~"""

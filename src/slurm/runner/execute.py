@@ -10,6 +10,7 @@ from typing import Any
 
 from slurm.api.agent import make_private_directory, read_json, update_json, write_atomic
 from slurm.array_layout import ArrayLayout
+from slurm.callbacks.node import NodeCallbacks
 from slurm.errors import DependencyFailed, RemoteError, ResultCorrupted, ResultMissing
 from slurm.job_dir import (
     ArrayDirectory,
@@ -17,6 +18,7 @@ from slurm.job_dir import (
     element_metadata,
     event_name,
     own_job_id,
+    rfc3339,
     utc_now,
 )
 from slurm.runner.functions import load_function, restore_imports
@@ -44,7 +46,7 @@ def run_job(path: str) -> int:
     own_job.begin(os.environ, directory.metadata)
     if own_job.may_come_back and _earlier_outcome(directory) == 0:
         return 0
-    return _run(directory, Work(directory).call, {}, os.environ.get("SLURM_SDK_TOKEN", ""))
+    return _run(directory, Work(directory), {}, os.environ.get("SLURM_SDK_TOKEN", ""))
 
 
 def run_array_task(path: str, first: int, count: int, pack: int) -> int:
@@ -75,7 +77,7 @@ def run_array_task(path: str, first: int, count: int, pack: int) -> int:
             os.chdir(directory.path)
         work.item = item
         more = {**metadata, "token": f"{token}_{item}", "array_index": item}
-        status |= _run(directory, work.call, more, f"{token}_{item}")
+        status |= _run(directory, work, more, f"{token}_{item}")
         if own_job.leaving:
             return BACK_IN_THE_QUEUE
     return status
@@ -90,12 +92,7 @@ def _earlier_outcome(directory: JobDirectory) -> int | None:
         return None
 
 
-def _run(
-    directory: JobDirectory,
-    call: Callable[[JobDirectory], Any],
-    metadata: Mapping[str, Any],
-    token: str,
-) -> int:
+def _run(directory: JobDirectory, work: Work, metadata: Mapping[str, Any], token: str) -> int:
     """One call, from the news that it runs to its result and the news of its end."""
     attempt = int(os.environ.get("SLURM_RESTART_COUNT", "0")) + 1
     update_json(
@@ -105,6 +102,7 @@ def _run(
             "status": "running",
             "job_id": own_job_id(os.environ),
             "attempt": attempt,
+            "launched_at": _launched_at(os.environ.pop("SLURM_SDK_LAUNCHED_AT", "")),
             "started_at": utc_now(),
             "node": os.environ.get("SLURMD_NODENAME"),
             "python_version": sys.version.split()[0],
@@ -112,21 +110,29 @@ def _run(
     )
     process = os.getpid()
     with own_job.running():
-        envelope = _enveloped(call, directory, attempt)
+        envelope = _enveloped(work.call, directory, attempt)
     if os.getpid() != process:
         os._exit(1)  # a child that the function forked came back from it: the job is its parent's
     if own_job.leaving:
         if own_job.requeued:
             update_json(directory.metadata, {"status": "requeued"})
+        work.callbacks.leave(directory)
         return BACK_IN_THE_QUEUE
     _log(envelope)
+    return _put_away(envelope, directory, work, token)
+
+
+def _put_away(envelope: Envelope, directory: JobDirectory, work: Work, token: str) -> int:
+    """Write the result, and tell of it: the metadata, the callbacks, the client."""
     success = envelope.kind == "value"
     write_atomic(directory.result, dump_envelope(envelope))
     # The result is there: whatever fails from here on must not make it a failure for dependents.
     try:
-        end = {"status": "completed" if success else "failed", "completed_at": utc_now()}
+        times = {"called_at": work.callbacks.called_at, "completed_at": utc_now()}
+        end = {"status": "completed" if success else "failed", **times}
         update_json(directory.metadata, end if success else {**end, "error": _in_a_line(envelope)})
-        _tell_the_client(token, attempt, success)
+        work.callbacks.end(directory, envelope)
+        _tell_the_client(token, envelope.attempt, success)
     except (OSError, ValueError) as error:
         say(f"slurm-sdk: the result is written, its note is not: {error}")
     return 0 if success else 1
@@ -154,13 +160,16 @@ class Work:
         self.directory = directory
         self.array = array
         self.item = 0
+        self.callbacks = NodeCallbacks()
 
     def call(self, directory: JobDirectory) -> Any:
         """Call the function for the job, or the array's item, in `directory`."""
         payload, function = self._function
         arguments = payload.arguments if self.array is None else self._item(payload, self.array)
         args, kwargs = load_arguments(arguments, result_of)
-        with Injection(function, payload.children, directory) as injection:
+        callbacks = self.callbacks
+        with Injection(function, payload.children, directory, callbacks.loaded) as injection:
+            callbacks.begin(directory)
             return injection.call(args, kwargs)
 
     @functools.cached_property
@@ -168,7 +177,10 @@ class Work:
         with open(self.directory.payload, "rb") as file:
             payload = load_payload(file.read())
         restore_imports(payload, self.directory)
-        return payload, load_function(payload.function, self.directory)
+        try:
+            return payload, load_function(payload.function, self.directory)
+        finally:  # callbacks may be defined beside the function, and are told if it cannot be loaded
+            self.callbacks.load(payload.callbacks)
 
     def _item(self, payload: Payload, array: ArrayDirectory) -> bytes:
         begin, end = payload.items[self.item]
@@ -221,6 +233,14 @@ def result_of_job(placeholder: JobResultPlaceholder) -> Any:
             job_dir=placeholder.job_dir,
         )
     return open_envelope(envelope, job_id=placeholder.job_id, job_dir=placeholder.job_dir)
+
+
+def _launched_at(epoch: str) -> str | None:
+    """When the job script began, by bash's clock, whose decimal point is the locale's; None without one."""
+    try:
+        return rfc3339(float(epoch.replace(",", ".")))
+    except ValueError:
+        return None
 
 
 def _tell_the_client(token: str, attempt: int, success: bool) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import Token
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from slurm import context
 from slurm.api.agent import write_atomic
@@ -17,25 +17,34 @@ from slurm.job_dir import JobDirectory, own_job_id
 from slurm.runtime import JobContext, current_job_context
 from slurm.workflow import WorkflowContext
 
+if TYPE_CHECKING:
+    from slurm.callbacks.base import BaseCallback
+
 
 class Injection:
     """``with Injection(function, children, directory) as i:`` makes the job's contexts, and ends them.
 
-    `children` is the configuration of a workflow's cluster; empty for a plain task.
+    `children` is the configuration of a workflow's cluster; empty for a plain task. That cluster
+    inherits `callbacks`.
     """
 
     def __init__(
-        self, function: Callable[..., Any], children: Mapping[str, Any], directory: JobDirectory
+        self,
+        function: Callable[..., Any],
+        children: Mapping[str, Any],
+        directory: JobDirectory,
+        callbacks: Sequence[BaseCallback] = (),
     ) -> None:
         self.function = function
         self.children = children
         self.directory = directory
+        self.callbacks = callbacks
         self._workflow: WorkflowContext | None = None
         self._token: Token[Any] | None = None
 
     def __enter__(self) -> Injection:
         if self.children:
-            self._workflow = _workflow_context(self.children, self.directory)
+            self._workflow = _workflow_context(self.children, self.directory, self.callbacks)
             self._token = context.set_active_context(self._workflow)
         return self
 
@@ -63,7 +72,9 @@ class Injection:
         return self.function(*bound.args, **bound.kwargs)
 
 
-def _workflow_context(children: Mapping[str, Any], directory: JobDirectory) -> WorkflowContext:
+def _workflow_context(
+    children: Mapping[str, Any], directory: JobDirectory, callbacks: Sequence[BaseCallback]
+) -> WorkflowContext:
     """The context of this workflow job, its environment written down for whoever looks later."""
     from slurm.cluster import Cluster
 
@@ -72,7 +83,8 @@ def _workflow_context(children: Mapping[str, Any], directory: JobDirectory) -> W
     os.environ["SLURM_SDK_PACKAGING_CONFIG"] = packaging
     cluster, problem = None, ""
     try:
-        cluster = Cluster(**children)
+        cluster = Cluster(**children, callbacks=callbacks)
+        cluster.dispatcher.lent = True
     except (SlurmError, OSError) as error:
         problem = str(error)
     return WorkflowContext(

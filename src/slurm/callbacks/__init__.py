@@ -1,0 +1,75 @@
+"""Who is told what happens to jobs: `BaseCallback` with its eight hooks, and three ready-made callbacks.
+
+Hand instances to ``Cluster(callbacks=[...])`` or name classes in a Slurmfile. Names are loaded on
+first use: without callbacks nothing of this is, and nothing here needs a third-party package but
+`RichLoggerCallback`, which needs Rich.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from slurm.callbacks.base import BaseCallback
+    from slurm.callbacks.benchmark import BenchmarkCallback
+    from slurm.callbacks.contexts import (
+        CallbackContext,
+        CompletedContext,
+        JobStatusUpdatedContext,
+        PackagingBeginContext,
+        PackagingEndContext,
+        RunBeginContext,
+        RunEndContext,
+        SubmitBeginContext,
+        SubmitEndContext,
+    )
+    from slurm.callbacks.locus import ExecutionLocus
+    from slurm.callbacks.logger import LoggerCallback
+    from slurm.callbacks.rich_logger import RichLoggerCallback
+
+_HOME_OF = {
+    "BaseCallback": "slurm.callbacks.base",
+    "BenchmarkCallback": "slurm.callbacks.benchmark",
+    "CallbackContext": "slurm.callbacks.contexts",
+    "CompletedContext": "slurm.callbacks.contexts",
+    "ExecutionLocus": "slurm.callbacks.locus",
+    "JobStatusUpdatedContext": "slurm.callbacks.contexts",
+    "LoggerCallback": "slurm.callbacks.logger",
+    "PackagingBeginContext": "slurm.callbacks.contexts",
+    "PackagingEndContext": "slurm.callbacks.contexts",
+    "RichLoggerCallback": "slurm.callbacks.rich_logger",
+    "RunBeginContext": "slurm.callbacks.contexts",
+    "RunEndContext": "slurm.callbacks.contexts",
+    "SubmitBeginContext": "slurm.callbacks.contexts",
+    "SubmitEndContext": "slurm.callbacks.contexts",
+}
+
+__all__ = [
+    "BaseCallback",
+    "BenchmarkCallback",
+    "CallbackContext",
+    "CompletedContext",
+    "ExecutionLocus",
+    "JobStatusUpdatedContext",
+    "LoggerCallback",
+    "PackagingBeginContext",
+    "PackagingEndContext",
+    "RichLoggerCallback",
+    "RunBeginContext",
+    "RunEndContext",
+    "SubmitBeginContext",
+    "SubmitEndContext",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'slurm.callbacks' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

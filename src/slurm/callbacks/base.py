@@ -1,0 +1,128 @@
+"""What a callback is: a class with hooks that do nothing until they are overridden."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from slurm.callbacks.locus import ExecutionLocus
+
+if TYPE_CHECKING:
+    from slurm.callbacks.contexts import (
+        CompletedContext,
+        JobStatusUpdatedContext,
+        PackagingBeginContext,
+        PackagingEndContext,
+        ResultFetchedContext,
+        RunBeginContext,
+        RunEndContext,
+        SubmitBeginContext,
+        SubmitEndContext,
+    )
+
+
+class BaseCallback:
+    """Override the hooks you want to be told by; ``Cluster(callbacks=[...])`` takes instances.
+
+    On the client each callback has a thread of its own, in which its hooks are called one after
+    another in the order in which things happened: a slow one delays nobody else. In a job they are
+    called by the job's process, in its main thread. What a hook raises is logged, and is never the
+    job's failure.
+
+    - `locus`: where the callback is called, see `ExecutionLocus`. One whose locus is ``RUNNER`` or
+      ``BOTH`` is pickled when its cluster is made, and travels with the arguments of each job that
+      has a hook to call; what a job's copy keeps stays in the job.
+    - `poll_interval_secs`: call `on_job_status_update_ctx` for every live job every so many seconds
+      as well, not only when its state changes.
+
+    >>> class Count(BaseCallback):
+    ...     ended = 0
+    ...
+    ...     def on_completed_ctx(self, ctx: CompletedContext) -> None:
+    ...         self.ended += 1
+    >>> from slurm import Cluster
+    >>> cluster = Cluster("local", callbacks=[Count()])
+    """
+
+    locus: ExecutionLocus = ExecutionLocus.CLIENT
+    poll_interval_secs: float | None = None
+
+    def on_begin_package_ctx(self, ctx: PackagingBeginContext) -> None:
+        """Client: a task's code is about to be packaged.
+
+        >>> class Mine(BaseCallback):
+        ...     def on_begin_package_ctx(self, ctx: PackagingBeginContext) -> None:
+        ...         print(f"packaging {ctx.task_name} as {ctx.packaging}")
+        """
+
+    def on_end_package_ctx(self, ctx: PackagingEndContext) -> None:
+        """Client: the code is packaged, or could not be.
+
+        >>> class Mine(BaseCallback):
+        ...     def on_end_package_ctx(self, ctx: PackagingEndContext) -> None:
+        ...         print(f"that took {ctx.duration:.1f} s", ctx.error or "")
+        """
+
+    def on_begin_submit_job_ctx(self, ctx: SubmitBeginContext) -> None:
+        """Client: a job or an array is about to be submitted.
+
+        >>> class Mine(BaseCallback):
+        ...     def on_begin_submit_job_ctx(self, ctx: SubmitBeginContext) -> None:
+        ...         print(ctx.options["time"], ctx.array_size or 1)
+        """
+
+    def on_end_submit_job_ctx(self, ctx: SubmitEndContext) -> None:
+        """Client: it was submitted, or could not be.
+
+        >>> class Mine(BaseCallback):
+        ...     def on_end_submit_job_ctx(self, ctx: SubmitEndContext) -> None:
+        ...         print(f"{ctx.task_name} is job {ctx.job_id} in {ctx.job_dir}")
+        """
+
+    def on_begin_run_job_ctx(self, ctx: RunBeginContext) -> None:
+        """Runner: the function is about to be called, in this process.
+
+        >>> class Mine(BaseCallback):
+        ...     def on_begin_run_job_ctx(self, ctx: RunBeginContext) -> None:
+        ...         print(f"attempt {ctx.attempt} on {ctx.node}")  # into the job's stdout
+        """
+
+    def on_end_run_job_ctx(self, ctx: RunEndContext) -> None:
+        """Runner: the function has returned or raised; its result is written.
+
+        >>> class Mine(BaseCallback):
+        ...     def on_end_run_job_ctx(self, ctx: RunEndContext) -> None:
+        ...         print("it raised", ctx.error) if ctx.error else print("it returned")
+        """
+
+    def on_job_status_update_ctx(self, ctx: JobStatusUpdatedContext) -> None:
+        """Client: a job's state is another one; or it is time to be told, see `poll_interval_secs`.
+
+        >>> class Mine(BaseCallback):
+        ...     def on_job_status_update_ctx(self, ctx: JobStatusUpdatedContext) -> None:
+        ...         if ctx.changed:
+        ...             print(f"{ctx.previous_state} -> {ctx.state}", ctx.reason)
+        """
+
+    def on_completed_ctx(self, ctx: CompletedContext) -> None:
+        """Client and runner: a job has ended. ``ctx.emitted_by`` says which of the two this is.
+
+        >>> class Mine(BaseCallback):
+        ...     def on_completed_ctx(self, ctx: CompletedContext) -> None:
+        ...         if not ctx.successful:
+        ...             print(f"{ctx.task_name} {ctx.job_id}: {ctx.state}", ctx.error)
+        """
+
+    def close(self) -> None:
+        """Called after the last hook, when the cluster is closed or the job ends. May be called again.
+
+        >>> BaseCallback().close()
+        """
+
+    def _on_fetched_ctx(self, ctx: ResultFetchedContext) -> None:
+        """Client: a result was read."""
+
+
+def overrides(callback: BaseCallback, hook: str) -> bool:
+    """Whether `callback` wants to be told by `hook`."""
+    own = getattr(type(callback), hook, None) is not getattr(BaseCallback, hook)
+    return own or hook in getattr(callback, "__dict__", {})

@@ -1,0 +1,225 @@
+"""Where the callbacks of a cluster hear of things: every hook that is called on the client."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from slurm.callbacks.base import BaseCallback
+from slurm.callbacks.calling import name_of
+from slurm.callbacks.completion import Completion
+from slurm.callbacks.contexts import (
+    CallbackContext,
+    CompletedContext,
+    JobStatusUpdatedContext,
+    PackagingBeginContext,
+    PackagingEndContext,
+    ResultFetchedContext,
+    SubmitBeginContext,
+    SubmitEndContext,
+)
+from slurm.callbacks.dispatcher import Dispatcher, Packed, Submission
+from slurm.callbacks.locus import ExecutionLocus
+from slurm.callbacks.travel import pack, travellers
+from slurm.callbacks.worker import FETCHED, Worker
+from slurm.calls import ArrayCall
+from slurm.packaging import name_of_strategy
+
+if TYPE_CHECKING:
+    from slurm.calls import Call
+    from slurm.job import Job
+    from slurm.packaging import PackagingStrategy
+    from slurm.states import JobStatus
+    from slurm.submission import Placement, Prepared
+
+logger = logging.getLogger(__name__)
+
+DRAIN_SECONDS = 10.0  # for all callbacks together, when the cluster is closed
+
+
+class ClientDispatcher(Dispatcher):
+    """Tells the callbacks that are called on the client, each in a thread of its own."""
+
+    def __init__(self, callbacks: Sequence[BaseCallback]) -> None:
+        super().__init__(callbacks)
+        here = [one for one in callbacks if one.locus != ExecutionLocus.RUNNER]
+        self._workers = [Worker(callback) for callback in here]
+        self._travellers = travellers(callbacks)
+        self._origins: dict[str, dict[str, Any]] = {}
+
+    @contextlib.contextmanager
+    def packaging(
+        self, call: Call, strategy: PackagingStrategy, placement: Placement
+    ) -> Iterator[None]:
+        about = {**_of_call(call, placement), "packaging": name_of_strategy(strategy)}
+        self._tell("on_begin_package_ctx", lambda: PackagingBeginContext(**about))
+        with self._timed("on_end_package_ctx", lambda end: PackagingEndContext(**about, **end)):
+            yield
+
+    @contextlib.contextmanager
+    def submitting(
+        self, call: Call, prepared: Prepared, placement: Placement
+    ) -> Iterator[Submission]:
+        origin = _of_call(call, placement)
+        about = {**origin, **_of_request(call, prepared)}
+        submission = Submission()
+
+        def ended(end: dict[str, Any]) -> SubmitEndContext:
+            return SubmitEndContext(**{**about, **_of_answers(submission), **end})
+
+        self._tell("on_begin_submit_job_ctx", lambda: SubmitBeginContext(**about))
+        with self._timed("on_end_submit_job_ctx", ended):
+            yield submission
+            if origin["is_workflow"] or origin["parent_workflow"] is not None:
+                self._origins[submission.answers[0].job_dir] = origin
+
+    @contextlib.contextmanager
+    def fetching(self, jobs: Sequence[Job[Any]]) -> Iterator[None]:
+        started = time.monotonic()
+        yield
+        each = (time.monotonic() - started) / len(jobs)
+        for job in jobs:
+            about = self._of_job(job)
+            self._tell(FETCHED, functools.partial(ResultFetchedContext, **about, duration=each))
+
+    def observed(self, job: Job[Any], before: JobStatus, after: JobStatus) -> None:
+        if after.state is not before.state:
+            self._tell("on_job_status_update_ctx", lambda: self._update(job, before.state, after))
+        if after.finished and not before.finished:
+            self._tell("on_completed_ctx", lambda: self._completed(job, after), Completion)
+
+    def looked(self, live: Callable[[], Iterable[Job[Any]]]) -> None:
+        curious = [worker for worker in self._workers if worker.take_poll()]
+        if not curious:
+            return
+        jobs = {job.token: job for job in live()}.values()  # some have several futures
+        contexts = [self._update(job, job.status.state, job.status) for job in jobs]
+        for worker in curious:
+            worker.put_all("on_job_status_update_ctx", contexts)
+
+    def seconds_to_poll(self) -> float:
+        return min((worker.seconds_to_poll() for worker in self._workers), default=float("inf"))
+
+    def pack(self, is_workflow: bool) -> tuple[Packed, bool]:
+        return pack(self._travellers, is_workflow)
+
+    def drain(self, timeout: float | None) -> bool:
+        deadline = None if timeout is None else time.monotonic() + timeout
+        return all(worker.drain(deadline) for worker in self._workers)
+
+    def close(self) -> None:
+        for worker in self._workers:
+            worker.close(last=not self.lent)
+        deadline = time.monotonic() + DRAIN_SECONDS
+        for worker in self._workers:
+            if not worker.drain(deadline):
+                logger.warning(
+                    "the callback %s did not end in time: %d calls of its hooks are left undone",
+                    name_of(worker.callback),
+                    worker.left,
+                )
+
+    # How it is told
+
+    def _tell(
+        self,
+        hook: str,
+        make: Callable[[], CallbackContext],
+        later: Callable[[Any], Callable[[], CallbackContext]] | None = None,
+    ) -> None:
+        """Have `hook` called with what `make` returns now, or with what `later` makes of that when it is called."""
+        workers = [worker for worker in self._workers if hook in worker.hooks]
+        if not workers:
+            return
+        made = make()
+        context = functools.partial(_same, made) if later is None else later(made)
+        for worker in workers:
+            worker.put(hook, context)
+
+    @contextlib.contextmanager
+    def _timed(
+        self, hook: str, make: Callable[[dict[str, Any]], CallbackContext]
+    ) -> Iterator[None]:
+        """Tell at the end how long it took, and with which error it ended."""
+        started = time.monotonic()
+        error: BaseException | None = None
+        try:
+            yield
+        except BaseException as failure:
+            error = failure
+            raise
+        finally:
+            took = time.monotonic() - started
+            self._tell(hook, lambda: make({"duration": took, "error": error}))
+
+    def _of_job(self, job: Job[Any]) -> dict[str, Any]:
+        about: dict[str, Any] = {
+            "task_name": job.task_name,
+            "job_id": job.id,
+            "job_dir": job.job_dir,
+        }
+        if job.element is not None:
+            about["array_index"] = job.element.index
+            about["array_dir"] = job.element.array.path
+        return {**self._origins.get(about.get("array_dir", job.job_dir), {}), **about}
+
+    def _update(self, job: Job[Any], before: Any, after: JobStatus) -> JobStatusUpdatedContext:
+        return JobStatusUpdatedContext(
+            **self._of_job(job),
+            job=job,
+            previous_state=before,
+            state=after.state,
+            reason=after.reason,
+            node=after.node,
+        )
+
+    def _completed(self, job: Job[Any], status: JobStatus) -> CompletedContext:
+        return CompletedContext(
+            **self._of_job(job),
+            job=job,
+            state=status.state,
+            reason=status.reason,
+            exit_code=status.exit_code,
+            node=status.node,
+        )
+
+
+def _same(context: CallbackContext) -> CallbackContext:
+    return context
+
+
+def _of_call(call: Call, placement: Placement) -> dict[str, Any]:
+    return {
+        "task_name": call.task.name,
+        "is_workflow": call.task._is_workflow,
+        "parent_workflow": placement.parent,
+    }
+
+
+def _of_request(call: Call, prepared: Prepared) -> dict[str, Any]:
+    request = prepared.requests[0]
+    is_array = isinstance(call, ArrayCall)
+    return {
+        "job_dir": request.job_dir,
+        "options": {**request.options, **request.submit_options},
+        "dependencies": tuple(name for one in prepared.dependencies for name in one.ids),
+        "array_dir": request.job_dir if is_array else "",
+        "array_size": len(call.arguments) if is_array else None,
+    }
+
+
+def _of_answers(submission: Submission) -> dict[str, Any]:
+    if not submission.answers:
+        return {}
+    first = submission.answers[0]
+    about: dict[str, Any] = {
+        "job": submission.job,
+        "job_id": ",".join(answer.job_id for answer in submission.answers),
+        "job_dir": first.job_dir,
+        "reattached": first.reattached,
+    }
+    return about if submission.job else {**about, "array_dir": first.job_dir}

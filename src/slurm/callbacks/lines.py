@@ -1,0 +1,118 @@
+"""What happened, in one line of text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from slurm.callbacks import contexts
+from slurm.callbacks.contexts import CallbackContext
+from slurm.names import in_a_line
+
+LONGEST_ERROR = 200
+
+
+def line_of(context: CallbackContext) -> str:
+    """One line for what a hook was told.
+
+    >>> line_of(contexts.SubmitEndContext(task_name="train", job_id="7", duration=0.031))
+    'train 7: submitted in 0.03 s'
+    >>> from slurm import JobState
+    >>> line_of(contexts.CompletedContext("train", "7", state=JobState.TIMEOUT))
+    'train 7: TIMEOUT'
+    """
+    who = f"{context.task_name} {context.job_id}".strip()
+    return f"{who}: {_WORDS_OF[type(context)](context)}"
+
+
+def is_failure(context: CallbackContext) -> bool:
+    """Whether it says that something failed."""
+    if isinstance(context, contexts.CompletedContext):
+        return not context.successful
+    return getattr(context, "error", None) is not None
+
+
+def error_line(error: BaseException | None) -> str:
+    """An exception's type and the beginning of its message, in one line; nothing for None.
+
+    >>> error_line(ValueError("bad\\nvalue"))
+    'ValueError: bad'
+    """
+    if error is None:
+        return ""
+    text = in_a_line(error)
+    return text if len(text) <= LONGEST_ERROR else text[: LONGEST_ERROR - 3] + "..."
+
+
+def seconds(duration: float | None) -> str:
+    """A duration as people read it.
+
+    >>> [seconds(one) for one in (0.031, 12.3, 75, 3700, None)]
+    ['0.03 s', '12.3 s', '1:15', '1:01:40', '-']
+    """
+    if duration is None:
+        return "-"
+    if duration < 60:
+        return f"{duration:.2f} s" if duration < 10 else f"{duration:.1f} s"
+    minutes, left = divmod(round(duration), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"
+
+
+def _ended(done: str, failed: str) -> Callable[[Any], str]:
+    def words(context: Any) -> str:
+        how = f"{done} in {seconds(context.duration)}"
+        return how if context.error is None else f"{failed}: {error_line(context.error)}"
+
+    return words
+
+
+def _submitting(context: contexts.SubmitBeginContext) -> str:
+    number = "" if context.array_size is None else f" an array of {context.array_size}"
+    after = f", after {', '.join(context.dependencies)}" if context.dependencies else ""
+    return f"submitting{number}{after}"
+
+
+def _submitted(context: contexts.SubmitEndContext) -> str:
+    if context.reattached:
+        return "found again, submitted earlier"
+    return _ended("submitted", "not submitted")(context)
+
+
+def _running(context: contexts.RunBeginContext) -> str:
+    again = f", attempt {context.attempt}" if context.attempt > 1 else ""
+    return f"running{_on(context.node)}{again}"
+
+
+def _ran(context: contexts.RunEndContext) -> str:
+    if context.requeued:
+        return f"goes back into the queue after {seconds(context.duration)}"
+    return _ended("ran", "raised")(context)
+
+
+def _status(context: contexts.JobStatusUpdatedContext) -> str:
+    reason = f" ({context.reason})" if context.reason not in ("", "None") else ""
+    before = f"{context.previous_state} -> " if context.changed else "still "
+    return f"{before}{context.state}{reason}{_on(context.node)}"
+
+
+def _completed(context: contexts.CompletedContext) -> str:
+    took = "" if context.duration is None else f" after {seconds(context.duration)}"
+    error = f": {error_line(context.error)}" if context.error is not None else ""
+    return f"{context.state}{took}{_on(context.node)}{error}"
+
+
+def _on(node: str) -> str:
+    return f" on {node}" if node else ""
+
+
+_WORDS_OF: dict[type[CallbackContext], Callable[[Any], str]] = {
+    contexts.PackagingBeginContext: lambda context: f"packaging ({context.packaging})",
+    contexts.PackagingEndContext: _ended("packaged", "not packaged"),
+    contexts.SubmitBeginContext: _submitting,
+    contexts.SubmitEndContext: _submitted,
+    contexts.RunBeginContext: _running,
+    contexts.RunEndContext: _ran,
+    contexts.JobStatusUpdatedContext: _status,
+    contexts.CompletedContext: _completed,
+}

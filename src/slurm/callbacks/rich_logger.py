@@ -1,0 +1,204 @@
+"""A live table of tasks and arrays in the terminal. Needs the extra ``rich``."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+from slurm.callbacks.base import BaseCallback
+from slurm.callbacks.board import Board, Row
+from slurm.callbacks.contexts import (
+    CallbackContext,
+    CompletedContext,
+    JobStatusUpdatedContext,
+    PackagingBeginContext,
+    PackagingEndContext,
+    SubmitBeginContext,
+    SubmitEndContext,
+    utc_now,
+)
+from slurm.callbacks.lines import is_failure, line_of, seconds
+from slurm.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.live import Live
+    from rich.table import Table
+
+COLUMNS = ("done", "running", "waiting", "failed", "time")
+BAR_WIDTH = 30
+
+
+class RichLoggerCallback(BaseCallback):
+    """Shows a row with a progress bar for each task and each array, live, and failures above them.
+
+    - `console`: a ``rich.console.Console``; by default one on stderr.
+    - `refresh_per_second`: how often the table is drawn; `max_rows`: how many rows it has at most.
+    - `linger_secs`: the table stays live so long after everything has ended, should more come.
+
+    Where the console is no terminal, or another live display has it, every event is a plain line.
+    Raises `ConfigError` where Rich is not installed.
+
+    >>> callback = RichLoggerCallback(max_rows=10)
+    """
+
+    def __init__(
+        self,
+        console: Console | None = None,
+        *,
+        refresh_per_second: float = 4.0,
+        max_rows: int = 20,
+        linger_secs: float = 1.0,
+    ) -> None:
+        try:
+            console_type = importlib.import_module("rich.console").Console
+        except ModuleNotFoundError as error:
+            raise ConfigError(
+                "RichLoggerCallback needs Rich, which is not installed: "
+                "pip install 'slurm-sdk[rich]'"
+            ) from error
+        self.console: Console = console or console_type(stderr=True)
+        self.refresh_per_second = refresh_per_second
+        self.max_rows = max_rows
+        self.linger_secs = linger_secs
+        self._plain = not (self.console.is_interactive or self.console.is_jupyter)
+        self._board = Board()
+        self._noting = (
+            threading.Lock()
+        )  # the board; never held while Rich is called, which draws it
+        self._live: Live | None = None
+        self._displaying = threading.RLock()
+        self._ending: threading.Timer | None = None
+
+    def on_begin_package_ctx(self, ctx: PackagingBeginContext) -> None:
+        self._show(ctx)
+
+    def on_end_package_ctx(self, ctx: PackagingEndContext) -> None:
+        self._show(ctx)
+
+    def on_begin_submit_job_ctx(self, ctx: SubmitBeginContext) -> None:
+        self._show(ctx)
+
+    def on_end_submit_job_ctx(self, ctx: SubmitEndContext) -> None:
+        self._show(ctx)
+
+    def on_job_status_update_ctx(self, ctx: JobStatusUpdatedContext) -> None:
+        self._show(ctx)
+
+    def on_completed_ctx(self, ctx: CompletedContext) -> None:
+        self._show(ctx)
+
+    def close(self) -> None:
+        """Leave the table as it is, and the terminal to others.
+
+        >>> RichLoggerCallback().close()
+        """
+        with self._displaying:
+            self._forget_ending()
+            self._stop()
+
+    def table(self) -> Table:
+        """The table as it is now.
+
+        >>> RichLoggerCallback().table().row_count
+        0
+        """
+        from rich.table import Table
+
+        with self._noting:
+            rows = self._board.shown(self.max_rows)
+            cells = [_cells(row) for row in rows]
+            hidden = len(self._board.rows) - len(rows)
+            doing = [*dict.fromkeys(self._board.doing)]
+        notes = [*doing, f"{hidden} more rows"] if hidden else doing
+        table = Table(box=None, caption=", ".join(notes) or None, caption_justify="left")
+        table.add_column("task", overflow="fold")
+        table.add_column("")
+        for name in COLUMNS:
+            table.add_column(name, justify="right")
+        for row in cells:
+            table.add_row(*row)
+        return table
+
+    def _show(self, context: CallbackContext) -> None:
+        with self._noting:
+            self._board.note(context)
+            at_rest = self._board.at_rest
+        with self._displaying:
+            self._forget_ending()
+            if self._plain or not self._start():
+                self._print(line_of(context), failed=is_failure(context))
+                return
+            if is_failure(context):
+                self._print(line_of(context), failed=True)
+            if at_rest:
+                self._ending = threading.Timer(self.linger_secs, self._end)
+                self._ending.daemon = True
+                self._ending.start()
+
+    def _print(self, line: str, *, failed: bool) -> None:
+        style = "red" if failed else None
+        self.console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
+
+    def _start(self) -> bool:
+        """Make sure of the live display; returns whether there is one."""
+        if self._live is not None:
+            return True
+        from rich.errors import LiveError
+        from rich.live import Live
+
+        live = Live(
+            console=self.console,
+            get_renderable=self.table,
+            refresh_per_second=self.refresh_per_second,
+            redirect_stdout=_is_terminal(sys.stdout),  # what is piped stays in the pipe
+            redirect_stderr=_is_terminal(sys.stderr),
+        )
+        try:
+            live.start(refresh=True)
+        except LiveError:  # before Rich 14.1 there is one at most, and this program has its own
+            self._plain = True
+            return False
+        self._live = live
+        return True
+
+    def _end(self) -> None:
+        """Nothing has happened since everything ended: the next table begins with what comes next."""
+        with self._displaying:
+            if self._ending is not threading.current_thread():
+                return
+            self.close()
+            with self._noting:
+                if self._board.at_rest:
+                    self._board = Board()
+
+    def _stop(self) -> None:
+        live, self._live = self._live, None
+        if live is not None:
+            live.stop()
+
+    def _forget_ending(self) -> None:
+        if self._ending is not None:
+            self._ending.cancel()
+            self._ending = None
+
+
+def _cells(row: Row) -> list[Any]:
+    from rich.progress_bar import ProgressBar
+    from rich.text import Text
+
+    return [
+        Text(row.title),
+        ProgressBar(total=max(1, row.total), completed=row.ended, width=BAR_WIDTH),
+        f"{row.done}/{row.total}",
+        str(row.running or "-"),
+        str(row.waiting or "-"),
+        Text(str(row.failed), style="red") if row.failed else "-",
+        seconds(row.elapsed(utc_now())),
+    ]
+
+
+def _is_terminal(stream: Any) -> bool:
+    return stream is not None and not stream.closed and bool(stream.isatty())

@@ -1,0 +1,89 @@
+"""Callbacks on their way to the nodes, and at their arrival."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from slurm import errors
+from slurm.callbacks.base import BaseCallback, overrides
+from slurm.callbacks.lines import error_line
+from slurm.callbacks.locus import RUNNER_HOOKS, ExecutionLocus
+from slurm.identity import main_module
+from slurm.serialization import JobResultPlaceholder, dump_arguments, load_arguments
+
+if TYPE_CHECKING:
+    from slurm.callbacks.dispatcher import Packed
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Traveller:
+    """A callback that goes along with jobs, pickled as it was when its cluster was made.
+
+    - `runs`: it has a hook that is called in every job; else only in a workflow, as a client's.
+    - `copied`: it went by value. `problem`: why it could not be pickled.
+    """
+
+    name: str
+    runs: bool
+    data: bytes = b""
+    copied: bool = False
+    problem: str = ""
+
+
+def travellers(callbacks: Iterable[BaseCallback]) -> list[Traveller]:
+    """Those of the callbacks that go along with any job."""
+    main_travels = main_module() is not None
+    return [
+        _traveller(callback, main_travels)
+        for callback in callbacks
+        if callback.locus != ExecutionLocus.CLIENT
+    ]
+
+
+def _traveller(callback: BaseCallback, main_travels: bool) -> Traveller:
+    name = type(callback).__qualname__
+    runs = any(overrides(callback, hook) for hook in RUNNER_HOOKS)
+    try:
+        data, copied = dump_arguments(
+            (callback,), {}, lambda value: None, main_travels=main_travels
+        )
+    except errors.SerializationError as error:
+        return Traveller(name, runs, problem=error_line(error.__cause__))
+    return Traveller(name, runs, data, copied)
+
+
+def pack(given: Iterable[Traveller], is_workflow: bool) -> tuple[Packed, bool]:
+    """What goes into a payload, and whether any of it went by value.
+
+    A workflow takes all along, being a client to the jobs it submits. Raises `SerializationError`
+    for a callback that cannot be pickled.
+    """
+    chosen = [one for one in given if one.runs or is_workflow]
+    for one in chosen:
+        if one.problem:
+            raise errors.SerializationError(
+                f"the callback {one.name} cannot travel to the nodes, where its locus has it called: "
+                f"{one.problem}. Make what it holds in on_begin_run_job_ctx, leave it out in "
+                "__getstate__, or keep the callback here with locus = ExecutionLocus.CLIENT"
+            )
+    return tuple((one.name, one.data) for one in chosen), any(one.copied for one in chosen)
+
+
+def unpack_all(packed: Iterable[tuple[str, bytes]]) -> Iterator[BaseCallback]:
+    """The callbacks that were packed, without those that cannot be unpickled here: the log says so."""
+    for name, data in packed:
+        try:
+            (callback,), _ = load_arguments(data, _no_job)
+        except (Exception, SystemExit):  # the user's class, which may do anything
+            logger.exception("the callback %s cannot be loaded on the node", name)
+        else:
+            yield callback
+
+
+def _no_job(placeholder: JobResultPlaceholder) -> None:
+    raise errors.SerializationError(f"a callback cannot hold job {placeholder.job_id}")
