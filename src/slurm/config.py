@@ -2,6 +2,8 @@
 
 ::
 
+    [default]
+    callbacks = ["slurm.callbacks:LoggerCallback"]    # who is told what happens
     [default.cluster]
     backend = "ssh"                     # local, slurm or ssh
     job_base_dir = "~/slurm_jobs"
@@ -24,6 +26,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from slurm.callbacks.named import check_names, instances
 from slurm.errors import ConfigError
 from slurm.suggest import suggestion
 
@@ -38,6 +41,7 @@ CLUSTER_KEYS = (
     "backend_config",
 )
 SECTIONS = ("cluster", "packaging", "submit")
+CALLBACKS = "callbacks"
 SECRETS = ("password", "passphrase", "secret")
 
 
@@ -55,12 +59,16 @@ def cluster_arguments(
     """
     path, named = _locate(name_or_path)
     environment = env or named or os.environ.get("SLURM_ENV") or DEFAULT
-    arguments = _arguments(load(path, environment), path)
     changes = dict(overrides or {})
+    sections = load(path, environment)
+    names = sections.pop(CALLBACKS, [])
+    arguments = _arguments(sections, path)
     if "submit" in changes:
         changes["submit"] = {**arguments.get("submit", {}), **changes["submit"]}
     if changes.get("backend_type", arguments["backend_type"]) != arguments["backend_type"]:
         return changes  # another backend: the file's settings are not meant for it
+    if names and CALLBACKS not in changes:
+        arguments[CALLBACKS] = instances(names, f"{path}: {CALLBACKS}")
     return {**arguments, **changes}
 
 
@@ -80,8 +88,11 @@ def find_slurmfile(start: Path | None = None) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
-def load(path: Path, environment: str) -> dict[str, dict[str, Any]]:
-    """The sections of `environment` in the file, laid over those of ``default``. Raises `ConfigError`."""
+def load(path: Path, environment: str) -> dict[str, Any]:
+    """The sections of `environment` in the file, laid over those of ``default``. Raises `ConfigError`.
+
+    Beside them `callbacks`, if there are any: names of classes, an environment's in place of ``default``'s.
+    """
     content = _parse(path)
     for name, sections in content.items():
         _check_environment(name, sections, path)
@@ -93,7 +104,8 @@ def load(path: Path, environment: str) -> dict[str, dict[str, Any]]:
         )
     over = content.get(environment, {})
     merged = _merge(_fitting(content.get(DEFAULT, {}), over), over)
-    return {section: merged.get(section, {}) for section in SECTIONS}
+    names = {CALLBACKS: merged[CALLBACKS]} if CALLBACKS in merged else {}
+    return {**{section: merged.get(section, {}) for section in SECTIONS}, **names}
 
 
 def _locate(name_or_path: str | os.PathLike[str] | None) -> tuple[Path, str | None]:
@@ -135,9 +147,10 @@ def _check_environment(name: str, sections: Any, path: Path) -> None:
         raise ConfigError(
             f"{path}: {name!r} must be an environment: a table such as [{name}.cluster]"
         )
-    _check_keys(sections, SECTIONS, f"{path}: [{name}]")
+    _check_keys(sections, (*SECTIONS, CALLBACKS), f"{path}: [{name}]")
+    check_names(sections.get(CALLBACKS, []), f"{path}: [{name}] {CALLBACKS}")
     for section, values in sections.items():
-        if not isinstance(values, dict):
+        if section != CALLBACKS and not isinstance(values, dict):
             raise ConfigError(f"{path}: {name}.{section} must be a table: [{name}.{section}]")
     _check_keys(sections.get("cluster", {}), CLUSTER_KEYS, f"{path}: [{name}.cluster]")
     backend = sections.get("cluster", {}).get("backend_config", {})
