@@ -177,7 +177,7 @@ def note(
     return content
 
 
-@pytest.mark.parametrize("before", ["submitted", "running"])
+@pytest.mark.parametrize("before", ["submitted", "running", "requeued"])
 def test_a_note_says_how_a_job_ended(before: str, files: InProcessBackend, metadata: Path) -> None:
     metadata.write_text(json.dumps(job("1", status=before)))
     after = note(files, metadata)

@@ -98,6 +98,7 @@ def test_a_directory_with_more_than_is_read_says_so(
     [
         ("submitted", "PENDING"),
         ("running", "RUNNING"),
+        ("requeued", "REQUEUED"),
         ("completed", "COMPLETED"),
         ("failed", "FAILED"),
         ("timeout", "TIMEOUT"),

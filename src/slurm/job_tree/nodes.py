@@ -39,6 +39,11 @@ class JobNode:
     - `waits_for`: its dependencies; `children`: the jobs it submitted, or its elements.
     - `count`: how many jobs it is: the items of an array, also those nothing is known of yet; else 1.
     - `index`: its place in its array, None outside of one.
+
+    >>> from slurm import JobTree
+    >>> [node] = JobTree.from_dir(job.job_dir).nodes
+    >>> node.task_name, node.kind, str(node.state), node.job_id == job.id
+    ('double', 'job', 'COMPLETED', True)
     """
 
     path: str
@@ -58,13 +63,25 @@ class JobNode:
     index: int | None = None
 
     def walk(self) -> Iterator[JobNode]:
-        """This job and all below it, parents first."""
+        """This job and all below it, parents first.
+
+        >>> from slurm import JobTree
+        >>> [node] = JobTree.from_dir(array.job_dir).nodes
+        >>> [one.index for one in node.walk()]
+        [None, 0, 1, 2]
+        """
         yield self
         for child in self.children:
             yield from child.walk()
 
     def states(self) -> Counter[JobState]:
-        """How many jobs of it are in which state: one, unless it is an array."""
+        """How many jobs of it are in which state: one, unless it is an array.
+
+        >>> from slurm import JobTree
+        >>> [node] = JobTree.from_dir(array.job_dir).nodes
+        >>> dict(node.states()) == {"COMPLETED": 3}
+        True
+        """
         if self.kind != ARRAY:
             return Counter({self.state: 1})
         counts = Counter(child.state for child in self.children)

@@ -32,16 +32,10 @@ class JobTree:
 
     Draw it with `to_text`, `to_mermaid` and `to_html`.
 
-    >>> from slurm import Cluster, JobTree, task
-    >>> @task
-    ... def square(number: int) -> int:
-    ...     return number * number
-    >>> with Cluster("local"):
-    ...     job = square(3)
-    >>> job.get_result()
-    9
-    >>> [(node.task_name, str(node.state)) for node in JobTree.from_dir(job.job_dir).walk()]
-    [('square', 'COMPLETED')]
+    >>> from slurm import JobTree
+    >>> tree = JobTree.from_dir(job.job_dir)
+    >>> [(node.task_name, str(node.state)) for node in tree.walk()]
+    [('double', 'COMPLETED')]
     """
 
     path: str
@@ -56,6 +50,12 @@ class JobTree:
         `path` is on this machine, or on `cluster` where that is given; ``~`` is the home there. It is
         read in one round trip. Raises `RemoteFileMissing` when there is no such directory or no job
         in it, `RemoteFileError` when it cannot be read.
+
+        >>> from slurm import JobTree
+        >>> here = JobTree.from_dir(array.job_dir)
+        >>> there = JobTree.from_dir(array.job_dir, cluster)
+        >>> here.nodes == there.nodes
+        True
         """
         found = _backend_of(cluster).collect_metadata(os.fspath(path), MOST_DIRECTORIES)
         if not found.files:
@@ -67,32 +67,59 @@ class JobTree:
         return cls(found.path, build(found.files), seen_at, found.complete)
 
     def walk(self) -> Iterator[JobNode]:
-        """All jobs, those that submit others before these."""
+        """All jobs, those that submit others before these.
+
+        >>> from slurm import JobTree
+        >>> [node.kind for node in JobTree.from_dir(array.job_dir).walk()]
+        ['array', 'job', 'job', 'job']
+        """
         for node in self.nodes:
             yield from node.walk()
 
     def states(self) -> Counter[JobState]:
-        """How many jobs are in which state, the elements of arrays counted one by one."""
+        """How many jobs are in which state, the elements of arrays counted one by one.
+
+        >>> from slurm import JobTree
+        >>> JobTree.from_dir(array.job_dir).states()["COMPLETED"]
+        3
+        """
         elements = {
             child.path for node in self.walk() if node.kind == "array" for child in node.children
         }
         return states_of(node for node in self.walk() if node.path not in elements)
 
     def to_text(self, *, unfold: bool = False) -> str:
-        """The tree as text, a line for each job; of many jobs of one task one line, unless `unfold`."""
+        """The tree as text, a line for each job; of many jobs of one task one line, unless `unfold`.
+
+        >>> from slurm import JobTree
+        >>> print(JobTree.from_dir(array.job_dir).to_text(), end="")
+        double × 3  ...  3 COMPLETED  ... s
+        """
         from slurm.job_tree import text
         from slurm.job_tree.rows import fold
 
         return text.draw(fold(self.nodes, ROWS_OF_TEXT), self.seen_at, unfold=unfold)
 
     def to_mermaid(self) -> str:
-        """The tree as a Mermaid flowchart: jobs, what waits for what, states and durations."""
+        """The tree as a Mermaid flowchart: jobs, what waits for what, states and durations.
+
+        >>> from slurm import JobTree
+        >>> print(JobTree.from_dir(job.job_dir).to_mermaid())
+        flowchart LR
+          n1("double · ...<br/>COMPLETED · ... s")
+        ...
+        """
         from slurm.job_tree import mermaid
 
         return mermaid.draw(self.nodes, self.seen_at)
 
     def to_html(self) -> str:
-        """The tree as one page with a timeline, which needs neither a network nor a server."""
+        """The tree as one page with a timeline, which needs neither a network nor a server.
+
+        >>> from pathlib import Path
+        >>> from slurm import JobTree
+        >>> _ = Path("tree.html").write_text(JobTree.from_dir(job.job_dir).to_html(), "utf-8")
+        """
         from slurm.job_tree import page
 
         return page.draw(self)
