@@ -54,7 +54,7 @@ class Tracker:
         self.interval_max = interval_max
         self.dispatcher = dispatcher or Dispatcher()
         self._jobs: dict[str, list[Job[Any]]] = {}  # one job may have several futures
-        self.notes = EndNotes(backend)
+        self.notes: EndNotes = EndNotes(backend)
         self._ended: list[Job[Any]] = []  # and their callbacks do not know it yet
         self._seen_events: list[str] = []
         self._changed = threading.Condition()
