@@ -21,6 +21,7 @@ from slurm import Cluster
 
 BACKENDS = ("local", "ssh", "slurm")
 SLOWEST = "test_time_limits.py"
+# The one backend on which to run the suite from here, without any other machine.
 DIRECTLY = os.environ.get("CONFORMANCE_BACKEND")
 THERE = pytest.StashKey[TestsThere]()
 

@@ -6,6 +6,7 @@ by one pytest, through ssh; here each of them has a stand-in that tells how it e
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import importlib.metadata
@@ -22,7 +23,8 @@ from typing import Any
 import pytest
 
 import slurm
-from slurm.testing.plugin import SHARED
+from slurm.testing import ClusterError
+from slurm.testing.plugin import SECTION, SHARED
 
 SDK = Path(slurm.__file__).parent
 DISTRIBUTIONS = ("cloudpickle", "pytest", "pluggy", "iniconfig", "packaging", "pygments")
@@ -53,10 +55,6 @@ cat "$work/report.xml"
 """
 
 
-class FailedThere(Exception):
-    """A test did not pass on the login node; the text is what was printed there."""
-
-
 class StandIn(pytest.Item):
     """Stands for a test that runs on the login node."""
 
@@ -67,12 +65,9 @@ class StandIn(pytest.Item):
         self.keywords.update(original.keywords)
 
     def runtest(self) -> None:
-        self.there.verdict(self)
-
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        if isinstance(excinfo.value, FailedThere):
-            return str(excinfo.value)
-        return super().repr_failure(excinfo, style)
+        problem = self.there.problem_of(self)
+        if problem:
+            pytest.fail(problem, pytrace=False)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         return self.path, None, self.name
@@ -105,11 +100,14 @@ class TestsThere:
         """Start the chosen tests of a file there, unless they were already or none was chosen."""
         names = [i.name for i in self.session.items if isinstance(i, StandIn) and i.path == path]
         if names and path not in self.runs:
-            self.runs[path] = Run(self._login_node, path.name, names)
+            with contextlib.suppress(ClusterError):  # a fixture or `problem_of` will say so
+                self.runs[path] = Run(self._login_node, path.name, names)
 
-    def verdict(self, item: StandIn) -> None:
-        """Wait for the test; raises `FailedThere` unless it passed."""
-        self.runs[item.path].verdict(item.name)
+    def problem_of(self, item: StandIn) -> str:
+        """Wait for the test; what was wrong with it, empty if it passed."""
+        if item.path not in self.runs:
+            return f"the cluster did not start; see the section {SECTION!r} at the end"
+        return self.runs[item.path].problem_of(item.name)
 
     def end(self) -> None:
         """Stop what still runs."""
@@ -129,7 +127,7 @@ class LoginNode:
         self.ssh = ssh
         content = _archive()
         self.directory = f"/shared/work/conformance-{hashlib.sha256(content).hexdigest()[:16]}"
-        subprocess.run(self.argv(INSTALL), input=content, check=True, timeout=60)
+        subprocess.run(self.argv(INSTALL), input=content, check=True, timeout=120)
 
     def argv(self, script: str, *arguments: str) -> list[str]:
         """The command line that runs a shell script there."""
@@ -150,12 +148,11 @@ class Run:
             text=True,
         )
 
-    def verdict(self, name: str) -> None:
-        """Wait for the run; raises `FailedThere` unless the test of that name passed."""
+    def problem_of(self, name: str) -> str:
+        """Wait for the run; what was wrong with a test, empty if it passed."""
         if name not in self._problems:
-            raise FailedThere(f"it was not run on the login node:\n{self.output.read()}")
-        if self._problems[name]:
-            raise FailedThere("\n".join(self._problems[name]))
+            return f"it was not run on the login node:\n{self.output.read()}"
+        return "\n".join(self._problems[name])
 
     def stop(self) -> None:
         self.process.kill()
@@ -165,7 +162,11 @@ class Run:
     @functools.cached_property
     def _problems(self) -> dict[str, list[str]]:
         """test name -> what was wrong with it, from pytest's report."""
-        report, _ = self.process.communicate(timeout=TIMEOUT)
+        try:
+            report, _ = self.process.communicate(timeout=TIMEOUT)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            report, _ = self.process.communicate()
         self.output.seek(0)  # one test tells the whole of it
         problems: dict[str, list[str]] = {}
         if report:
@@ -193,8 +194,9 @@ def _archive() -> bytes:
 def _files() -> Iterator[tuple[str, bytes]]:
     yield "pytest.ini", INI.encode()
     for folder, where in ((Path(__file__).parent, "tests/conformance"), (SDK, "lib/slurm")):
-        for path in folder.rglob("*.py"):
-            yield f"{where}/{path.relative_to(folder).as_posix()}", path.read_bytes()
+        for path in folder.rglob("*"):
+            if path.is_file() and path.parent.name != "__pycache__":
+                yield f"{where}/{path.relative_to(folder).as_posix()}", path.read_bytes()
     for name in DISTRIBUTIONS:
         for file in importlib.metadata.files(name) or ():
             if ".." not in file.parts and file.name.endswith((".py", "METADATA")):
