@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slurm.api.agent import read_json
+from slurm.array_layout import ArrayLayout
 from slurm.errors import RemoteFileMissing, SlurmError
-from slurm.job_dir import METADATA, RESULT, SHARED, TASKS, sanitise
+from slurm.job_dir import METADATA, RESULT, SHARED, TASKS, ArrayDirectory, sanitise
 from slurm.serialization import load_envelope, open_envelope
 
 if TYPE_CHECKING:
@@ -125,14 +126,19 @@ class WorkflowContext:
         return sorted(runs, key=_submitted_at, reverse=True)
 
     def get_latest_task_result(self, task_name: str) -> Any:
-        """The result of the most recent run of a task. Raises `RemoteFileMissing` when none has one.
+        """The result of the most recent run of a task: of an array, the list of its items' results.
+
+        Raises `RemoteFileMissing` when none has one.
 
         >>> ctx.get_latest_task_result("double")
         42
         """
         for run in self.list_task_runs(task_name):
-            if (run / RESULT).is_file():
-                return self._open(run / RESULT)
+            count = _array_metadata(run).get("count")
+            files = [run / RESULT] if count is None else _results_of_items(run, count)
+            if all(file.is_file() for file in files):
+                results = [self._open(file) for file in files]
+                return results[0] if count is None else results
         raise RemoteFileMissing(f"no run of {task_name} in {self.tasks_dir} has a result yet")
 
     def load_workflow_result(self, workflow_path: str | Path) -> Any:
@@ -153,6 +159,16 @@ class WorkflowContext:
 
 def _submitted_at(run: Path) -> tuple[str, str]:
     """When a run was submitted: its name says it to the second, its metadata to the millisecond."""
-    metadata = read_json(str(run / METADATA)) or {}
+    metadata = read_json(str(run / METADATA)) or _array_metadata(run)
     stamp = run.name[: len("YYYYMMDD_HHMMSS")]
     return stamp, str(metadata.get("timestamp", ""))
+
+
+def _array_metadata(run: Path) -> dict[str, Any]:
+    """The metadata of an array; empty for the run of a single job."""
+    return read_json(ArrayDirectory(str(run)).metadata) or {}
+
+
+def _results_of_items(run: Path, count: int) -> list[Path]:
+    array, layout = ArrayDirectory(str(run)), ArrayLayout(count)
+    return [Path(array.element(layout.name(item)).result) for item in range(count)]

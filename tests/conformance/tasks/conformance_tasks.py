@@ -252,6 +252,7 @@ def survey(ctx: WorkflowContext, numbers: list[int], gate: str) -> dict[str, Any
         "sum": ctx.get_latest_task_result("add"),
         "mapped": mapped.get_results(PATIENCE),
         "mapped_dir": mapped.job_dir,
+        "mapped_again": ctx.get_latest_task_result("fail_if_odd"),
         "runs": [str(path) for path in ctx.list_task_runs("double")],
         "doubles": [job.job_dir for job in doubles],
         "own": {name: getattr(ctx, name) for name in ATTRIBUTES},
