@@ -20,6 +20,17 @@ def limited(client: Cluster, new_gate: Callable[[], Gate]) -> Job[Any]:
     return client.submit(tasks.wait_for, time="0:01")(new_gate().path)
 
 
+@pytest.fixture(scope="module")
+def warned(client: Cluster, limited: Job[Any]) -> Job[Any]:
+    """Runs beside the other."""
+    return client.submit(tasks.ignores_its_warning_once, time="0:03")()
+
+
+def test_a_job_that_ignores_its_warning_is_requeued_before_its_limit(warned: Job[Any]) -> None:
+    assert warned.get_result(PATIENCE) == ["told False", "told True"]
+    assert "goes back into the queue" in warned.get_stderr()
+
+
 def test_a_job_over_its_time_limit_says_what_to_change(limited: Job[Any]) -> None:
     with pytest.raises(JobTimeout, match=r"asked for time=0:01, .* the option time=") as raised:
         limited.get_result(PATIENCE)
