@@ -6,6 +6,7 @@ both, one that does not occur is an error itself.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from typing_extensions import assert_type
@@ -22,6 +23,7 @@ from slurm import (
     task,
     workflow,
 )
+from slurm.executor import JobFuture
 
 
 @dataclass(frozen=True)
@@ -185,3 +187,12 @@ def submissions_to_a_named_cluster_keep_the_signature() -> None:
         assert_type(cluster.submit(train, after=train(1), mem="2G")(1, rate=0.2), Job[float])
         train.submit(cluster)("1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
         assert_type(cluster.map(train, [1, 2], pack=2, mem="2G"), ArrayJob[float])
+
+
+def an_executor_keeps_the_signature() -> None:
+    with Cluster("local").executor(mem="2G") as executor:
+        assert_type(executor.submit(train, 1, rate=0.2), JobFuture[float])
+        assert_type(executor.submit(len, "abc").result(), int)
+        assert_type(executor.map(train, [1, 2], chunksize=2), Iterator[float])
+        assert_type(executor.map(len, ["abc"]), Iterator[int])
+        executor.submit(train, "1")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from slurm.api.base import JobRequest, Submitted
     from slurm.callbacks.base import BaseCallback
     from slurm.calls import ArrayCall, Call, TaskCall
+    from slurm.executor import JobExecutor
     from slurm.submission import Placement, Prepared
     from slurm.task import SlurmTask
 
@@ -270,6 +271,19 @@ class Cluster:
         if sbatch_options:
             bound = bound.with_options(**sbatch_options)
         return self.map_call(bound._array_call(items, max_concurrent, pack))
+
+    def executor(self, **sbatch_options: Any) -> JobExecutor:
+        """A `concurrent.futures.Executor` whose calls run as jobs of this cluster.
+
+        Raises `ConfigError` for an option that sbatch does not have.
+
+        >>> from concurrent.futures import Executor
+        >>> isinstance(cluster.executor(time="5"), Executor)
+        True
+        """
+        from slurm.executor import JobExecutor
+
+        return JobExecutor(self, normalise(sbatch_options))
 
     def map_call(self, call: ArrayCall, placement: Placement | None = None) -> ArrayJob[Any]:
         """The array of a mapped task; see `SlurmTask.map`. `placement` as for `submit_call`."""

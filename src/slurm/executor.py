@@ -1,0 +1,266 @@
+"""A cluster with the words of ``concurrent.futures``: `Cluster.executor` makes one."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, wait
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from slurm.context import activated, get_active_context
+from slurm.errors import SchedulerUnreachable, SlurmError, TransportError
+from slurm.outcome import Outcome, fetch_outcomes
+from slurm.states import JobState
+from slurm.task import SlurmTask
+
+if TYPE_CHECKING:
+    from typing import ParamSpec
+
+    from slurm.array_job import ArrayJob
+    from slurm.cluster import Cluster
+    from slurm.context import SubmissionContext
+    from slurm.job import Job
+
+    P = ParamSpec("P")
+
+logger: logging.Logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+RETRY = 1.0  # seconds
+READ_AT_ONCE = 100
+
+
+class JobFuture(Future[T]):
+    """A `concurrent.futures.Future` of a job; `job` is its `Job`."""
+
+    def __init__(self, job: Job[T]) -> None:
+        super().__init__()
+        self.job = job
+
+    def cancel(self) -> bool:
+        """Cancel the job if it has not started; whether it is cancelled, now or since before.
+
+        The scheduler is asked. Raises `TransportError` or `SchedulerUnreachable` when nobody answers.
+        """
+        if not self.done() and _cancel_pending([self.job]):
+            self._note_cancelled()
+        return self.cancelled()
+
+    def running(self) -> bool:
+        """Whether the job was running when last heard of."""
+        return not self.done() and self.job.is_running()
+
+    def _note_cancelled(self) -> None:
+        if super().cancel():
+            self.set_running_or_notify_cancel()  # tells those who wait for several futures
+
+    def _take(self, outcome: Outcome) -> None:
+        if self.cancelled() or not self.set_running_or_notify_cancel():
+            return
+        if outcome.error is not None:
+            self.set_exception(outcome.error)
+        else:
+            self.set_result(outcome.value)
+
+
+class JobExecutor(Executor):
+    """Runs calls as jobs of a cluster, each with the executor's sbatch options.
+
+    Takes plain functions as well as tasks. The end of its ``with`` block waits for the jobs; the
+    cluster stays connected. In a workflow the jobs are the workflow's children.
+
+    >>> import concurrent.futures
+    >>> with cluster.executor(time="5") as executor:
+    ...     futures = [executor.submit(pow, 2, 10), executor.submit(double, 21)]
+    ...     done, left = concurrent.futures.wait(futures)
+    >>> [future.result() for future in futures]
+    [1024, 42]
+    """
+
+    def __init__(self, cluster: Cluster, options: Mapping[str, Any]) -> None:
+        active: Any = get_active_context()
+        own_workflow = getattr(active, "cluster", None) is cluster
+        self._context: SubmissionContext = active if own_workflow else cluster
+        self._cluster = cluster
+        self._options = dict(options)
+        self._changing = threading.Lock()
+        self._over = False
+        self._unsettled: set[JobFuture[Any]] = set()
+        self._arrays: list[ArrayJob[Any]] = []
+        self._ended: queue.SimpleQueue[JobFuture[Any]] = queue.SimpleQueue()
+        self._settler: threading.Thread | None = None
+
+    @overload
+    def submit(self, fn: SlurmTask[P, T], /, *args: P.args, **kwargs: P.kwargs) -> JobFuture[T]: ...
+    @overload
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> JobFuture[T]: ...
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> JobFuture[Any]:
+        """Submit a job that calls `fn`, a function or a task, and return its future.
+
+        A `Job` among the arguments is a dependency and arrives as its result. Raises what submitting
+        a job raises, and ``RuntimeError`` after `shutdown`.
+
+        >>> with cluster.executor() as executor:
+        ...     future = executor.submit(double, 21)
+        >>> future.result(), future.job.task_name
+        (42, 'double')
+        """
+        task = self._task(fn)
+        with activated(self._context):
+            future: JobFuture[Any] = JobFuture(task(*args, **kwargs))
+        with self._changing:
+            self._unsettled.add(future)
+            if self._settler is None:
+                settle = threading.Thread(target=self._settle, name="slurm-executor", daemon=True)
+                self._settler = settle
+                with activated(None):
+                    settle.start()
+        future.job.add_done_callback(lambda job: self._ended.put(future))
+        return future
+
+    @overload
+    def map(
+        self,
+        fn: SlurmTask[..., T],
+        *iterables: Iterable[Any],
+        timeout: float | None = None,
+        chunksize: int = 1,
+    ) -> Iterator[T]: ...
+    @overload
+    def map(
+        self,
+        fn: Callable[..., T],
+        *iterables: Iterable[Any],
+        timeout: float | None = None,
+        chunksize: int = 1,
+    ) -> Iterator[T]: ...
+    def map(
+        self,
+        fn: Callable[..., Any],
+        *iterables: Iterable[Any],
+        timeout: float | None = None,
+        chunksize: int = 1,
+    ) -> Iterator[Any]:
+        """The results of `fn` for each of the items, in their order: one array of jobs.
+
+        With `chunksize`, one job runs so many items, one after the other. Raises what an item raised,
+        and the built-in ``TimeoutError`` for a result that is not there `timeout` seconds after the
+        call. Jobs that have not started then are cancelled, as they are when the iterator is closed.
+
+        >>> with cluster.executor() as executor:
+        ...     list(executor.map(pow, [2, 3], [5, 2], chunksize=2))
+        [32, 9]
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        task, items = self._task(fn), list(zip(*iterables))
+        if not items:
+            return iter(())
+        with activated(self._context):
+            array = task.map(items, pack=chunksize).submit()
+        with self._changing:
+            self._arrays.append(array)
+        return _results(array, deadline)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Take no more calls, and wait for the jobs unless told otherwise.
+
+        With `cancel_futures`, jobs that have not started are cancelled. Raises `TransportError` or
+        `SchedulerUnreachable` when nobody answers.
+
+        >>> executor = cluster.executor()
+        >>> executor.shutdown()
+        >>> executor.submit(double, 21)
+        Traceback (most recent call last):
+        RuntimeError: double() was not submitted: its executor was shut down
+        """
+        with self._changing:
+            self._over = True
+            futures, arrays = list(self._unsettled), list(self._arrays)
+        if cancel_futures:
+            cancelled = _cancel_pending(
+                [future.job for future in futures] + [job for array in arrays for job in array]
+            )
+            for future in futures:
+                if future.job in cancelled:
+                    future._note_cancelled()
+        if wait:
+            _wait_for(futures, arrays)
+
+    def _task(self, function: Callable[..., Any]) -> SlurmTask[..., Any]:
+        if isinstance(function, SlurmTask):
+            task = function.with_options(**self._options)
+        else:
+            task = SlurmTask(function, options=self._options)
+        if self._over:
+            raise RuntimeError(f"{task.name}() was not submitted: its executor was shut down")
+        return task
+
+    # Results are fetched here, not in the thread that watches all jobs of the cluster. The thread
+    # lives as long as there is a future that has none.
+
+    def _settle(self) -> None:
+        while True:
+            futures = [self._ended.get()]
+            while not self._ended.empty():
+                futures.append(self._ended.get())
+            for future, outcome in zip(futures, self._outcomes([one.job for one in futures])):
+                future._take(outcome)
+            with self._changing:
+                self._unsettled.difference_update(futures)
+                if not self._unsettled:
+                    self._settler = None
+                    return
+
+    def _outcomes(self, jobs: Sequence[Job[Any]]) -> list[Outcome]:
+        while True:
+            try:
+                ended = [job for job in jobs if job.is_completed()]
+                found = dict(zip(ended, fetch_outcomes(ended)))
+                return [found.get(job) or _unknown(job) for job in jobs]
+            except (TransportError, SchedulerUnreachable) as error:
+                if self._cluster._closed:
+                    return [Outcome(error=error) for _ in jobs]
+                logger.warning("results cannot be fetched right now, trying again: %s", error)
+                time.sleep(RETRY)
+            except Exception as error:  # a bug of ours must not leave every future waiting for ever
+                logger.exception("results could not be fetched")
+                return [Outcome(error=error) for _ in jobs]
+
+
+def _unknown(job: Job[Any]) -> Outcome:
+    return Outcome(
+        error=SlurmError(f"job {job.id} is watched no more: its cluster was closed"), lasts=False
+    )
+
+
+def _results(array: ArrayJob[T], deadline: float | None) -> Iterator[T]:
+    jobs = array.jobs
+    try:
+        for index, job in enumerate(jobs):
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            if job.wait(left) and job.outcome is None:
+                ended = (one for one in jobs[index:] if one.is_completed() and one.outcome is None)
+                fetch_outcomes([one for one, _ in zip(ended, range(READ_AT_ONCE))], left)
+            yield job.get_result(left)
+    finally:
+        _cancel_pending([job for job in jobs if not job.is_completed()])
+
+
+def _cancel_pending(jobs: Sequence[Job[Any]]) -> list[Job[Any]]:
+    """Cancel those that the scheduler says have not started; returns them."""
+    waiting = [job for job in jobs if job.get_status() is JobState.PENDING]
+    if waiting:
+        cluster = waiting[0].cluster
+        cluster.backend.cancel_jobs([job.id for job in waiting])
+        cluster.tracker.hurry()
+    return waiting
+
+
+def _wait_for(futures: Sequence[JobFuture[Any]], arrays: Sequence[ArrayJob[Any]]) -> None:
+    wait(futures)
+    for array in arrays:
+        array.wait()
