@@ -56,9 +56,9 @@ def pack(call: Call, cluster: Cluster, environment: Environment) -> Parcel:
         pickled.append(data)
         found.append(tuple(jobs))
     callbacks, copied = cluster.dispatcher.pack(call.task._is_workflow)
-    if by_value:
+    if by_value and not environment.own_python:
         _require_same_python(f"{call.task.name} or one of its arguments", cluster)
-    if copied:
+    if copied and not environment.own_python:
         _require_same_python(f"a callback of {call.task.name}", cluster)
     needs_main = function.kind == "script" or MAIN_ALIAS in sys.modules
     needs_main = needs_main or any(map(names_main, [*pickled, *(data for _, data in callbacks)]))

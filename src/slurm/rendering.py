@@ -22,6 +22,7 @@ class Environment:
     - `files`: name -> content of files for the job directory, written before the job is submitted.
     - `inherited`: the packaging of jobs submitted from inside this one; None for what the strategy's
       own `inherited` says.
+    - `own_python`: whether Python is not the host's, so that its version is not known before.
     """
 
     interpreter: Sequence[str]
@@ -30,6 +31,7 @@ class Environment:
     pythonpath: Sequence[str] = ()
     files: Mapping[str, bytes] = field(default_factory=dict)
     inherited: Mapping[str, Any] | None = None
+    own_python: bool = False
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -83,3 +84,11 @@ def submits(number: int) -> Any:
 @task
 def reads(variable: str) -> str | None:
     return os.environ.get(variable)
+
+
+@task
+def waits_for_a_signal(pipe: str) -> str:
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+    with open(pipe, "w") as ready:
+        ready.write("ready")
+    return signal.Signals(signal.sigwait({signal.SIGUSR1})).name

@@ -64,6 +64,10 @@ class Odd(PackagingStrategy):
         return self.lines
 
 
+class Plain(PackagingStrategy):
+    """Does nothing of its own."""
+
+
 class Open(PackagingStrategy):
     def __init__(self, **settings: Any) -> None:
         self.settings = settings
@@ -163,6 +167,7 @@ def test_a_class_is_named_by_its_module() -> None:
         ({"type": "none", "python": 3}, ["'none'", "python", "3"]),
         ({"type": f"{HERE}:Greting"}, [HERE, "'Greting'", "did you mean 'Greeting'?"]),
         ({"type": f"{HERE}:Greeting", "word": "x"}, ["'word'", "did you mean 'words'?"]),
+        ({"type": f"{HERE}:Plain", "word": "x"}, ["has no key 'word'"]),
         ({"type": f"{HERE}:Closed"}, ["needs the key 'needed'"]),
         ({"type": f"{HERE}:Broken"}, ["Broken", "cannot be made", "OSError: the disk"]),
         ({"type": f"{HERE}:plain"}, ["no class derived from PackagingStrategy"]),
@@ -187,6 +192,7 @@ def test_by_default_the_same_class_with_the_same_arguments(tmp_path: Path) -> No
     assert isinstance(again, Greeting)
     assert again.inherited() == config
     assert again.words == "hi"
+    assert Plain().inherited() == {"type": f"{HERE}:Plain"}
 
 
 def test_a_class_of_the_script_takes_the_script_along(

@@ -13,6 +13,8 @@ from typing import Any, Union
 from slurm.errors import ConfigError
 from slurm.names import class_named
 from slurm.packaging.base import PackagingStrategy, environment_for
+from slurm.packaging.container import ContainerPackagingStrategy
+from slurm.packaging.inherit import InheritPackagingStrategy
 from slurm.packaging.none import NonePackagingStrategy
 from slurm.packaging.wheel import WheelPackagingStrategy
 from slurm.rendering import Environment
@@ -25,6 +27,8 @@ CLIENT_PATHS = ("project", "dockerfile", "context")
 STRATEGIES: Mapping[str, type[PackagingStrategy]] = {
     "none": NonePackagingStrategy,
     "wheel": WheelPackagingStrategy,
+    "container": ContainerPackagingStrategy,
+    "inherit": InheritPackagingStrategy,
 }
 
 
@@ -66,7 +70,9 @@ def name_of_strategy(strategy: PackagingStrategy) -> str:
 
 
 __all__ = [
+    "ContainerPackagingStrategy",
     "Environment",
+    "InheritPackagingStrategy",
     "NonePackagingStrategy",
     "PackagingConfig",
     "PackagingStrategy",

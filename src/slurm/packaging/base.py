@@ -88,6 +88,8 @@ class PackagingStrategy:
 
 def parameters_of(kind: type[PackagingStrategy]) -> dict[str, inspect.Parameter]:
     """What the strategy's constructor takes, by name."""
+    if kind.__init__ is object.__init__:
+        return {}
     parameters = inspect.signature(kind.__init__).parameters
     return dict(list(parameters.items())[1:])
 

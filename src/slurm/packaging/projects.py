@@ -14,7 +14,7 @@ from slurm.errors import ConfigError
 from slurm.identity import own_source
 
 PROJECT_FILE = "pyproject.toml"
-ROOT_FILES = (".toml", ".py", ".cfg", ".in")
+ROOT_FILES = (".toml", ".py", ".cfg", ".in", ".txt", ".lock", ".yml", ".yaml")
 
 
 def project_of(function: Callable[..., Any], given: str | os.PathLike[str] | None) -> Path:
@@ -44,14 +44,15 @@ def project_of(function: Callable[..., Any], given: str | os.PathLike[str] | Non
     )
 
 
-def fingerprint(project: Path) -> str:
+def fingerprint(project: Path, *more: Path) -> str:
     """Another text whenever a source of the project has changed, by sizes and times.
 
     Sources are ``src``, directories with packages in them, and the configuration beside them: not
     what jobs write elsewhere in the project. A package without ``__init__.py`` counts in ``src``.
+    `more` are files that count as well.
     """
     digest = hashlib.sha256()
-    for path in sorted(_sources(project)):
+    for path in sorted({*_sources(project), *map(str, more)}):
         try:
             found = os.stat(path)
         except OSError:  # gone meanwhile, or a broken link

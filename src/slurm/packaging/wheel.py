@@ -9,13 +9,15 @@ import posixpath
 import shlex
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slurm.checks import check_flag, check_text
-from slurm.errors import PackagingError, RemoteFileMissing
+from slurm.errors import ConfigError, PackagingError, RemoteFileMissing
 from slurm.job_dir import PACKAGES
 from slurm.packaging.base import PackagingStrategy, interpreter_on
 from slurm.packaging.building import Wheel, wheel_of
+from slurm.packaging.inherit import handed_on, settings_of_parent
 from slurm.packaging.programs import failure
 from slurm.packaging.projects import project_of
 from slurm.rendering import Environment
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from slurm.task import SlurmTask
 
 INSTALL_TIMEOUT = 3600.0  # seconds
+SETTINGS = ("project", "python", "dependencies", "build_isolation")
 READY = ".ready"  # as the installer names it
 
 _made: dict[tuple[object, ...], str] = {}
@@ -72,9 +75,9 @@ class WheelPackagingStrategy(PackagingStrategy):
         self.environment = environment
 
     def prepare(self, task: SlurmTask[Any, Any], cluster: Cluster) -> Environment:
-        environment = self.environment
+        environment = self.environment or handed_on(self, "environment", SETTINGS)
         if environment is None:
-            project = project_of(task.unwrapped, self.project)
+            project = self._project(task)
             wheel = wheel_of(project, isolated=self.build_isolation)
             python = interpreter_on(cluster, self.python)
             environment = environment_of(wheel, cluster, python, self.dependencies)
@@ -82,6 +85,16 @@ class WheelPackagingStrategy(PackagingStrategy):
             [posixpath.join(environment, "bin", "python")],
             inherited={**self.inherited(), "environment": environment},
         )
+
+    def _project(self, task: SlurmTask[Any, Any]) -> Path:
+        try:
+            return project_of(task.unwrapped, self.project)
+        except ConfigError as error:
+            if settings_of_parent() is None:
+                raise
+            raise ConfigError(
+                f"{error}; in a workflow's job, the packaging 'inherit' is that of the workflow"
+            ) from error
 
     def generate_setup_commands(
         self, task: SlurmTask[Any, Any], environment: Environment

@@ -1,0 +1,67 @@
+"""What jobs submitted from inside a workflow's job take over from it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from slurm.errors import ConfigError
+from slurm.packaging.base import PackagingStrategy, environment_for
+from slurm.rendering import Environment
+
+if TYPE_CHECKING:
+    from slurm.cluster import Cluster
+    from slurm.task import SlurmTask
+
+VARIABLE = "SLURM_SDK_PACKAGING_CONFIG"
+
+
+class InheritPackagingStrategy(PackagingStrategy):
+    """Packages a task as the workflow job was from which it is submitted, without building anything.
+
+    This is what a workflow's tasks have anyway; naming it refuses them everywhere else, with a
+    `ConfigError`.
+
+    >>> InheritPackagingStrategy().inherited()
+    {'type': 'inherit'}
+    """
+
+    def prepare(self, task: SlurmTask[Any, Any], cluster: Cluster) -> Environment:
+        from slurm.packaging import strategy_of
+
+        settings = settings_of_parent()
+        if settings is None or settings.get("type") == "inherit":
+            raise ConfigError(
+                f"{task.name} has the packaging 'inherit', that of the workflow job it is submitted from, "
+                "and this is none: submit it in a workflow, or give it another packaging"
+            )
+        return environment_for(strategy_of(settings), task, cluster)
+
+
+def settings_of_parent() -> dict[str, Any] | None:
+    """The packaging of the workflow job in which this process runs; None outside of one."""
+    text = os.environ.get(VARIABLE)
+    if not text:
+        return None
+    try:
+        settings = json.loads(text)
+    except ValueError:
+        settings = None
+    if not isinstance(settings, dict):
+        raise ConfigError(f"{VARIABLE} is set to {text[:80]!r}, which is no packaging: unset it")
+    return settings
+
+
+def handed_on(strategy: PackagingStrategy, key: str, alike: Sequence[str]) -> str | None:
+    """What the workflow job around this process runs with, if it was made from the same settings.
+
+    `key` is the setting that names it, `alike` are those that must be the same. None elsewhere.
+    """
+    parent = settings_of_parent()
+    if parent is None or not parent.get(key):
+        return None
+    mine = strategy.inherited()
+    same = all(parent.get(name) == mine.get(name) for name in ("type", *alike))
+    return str(parent[key]) if same else None
