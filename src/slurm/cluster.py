@@ -469,6 +469,7 @@ class Cluster:
         config: dict[str, Any] = {
             "backend_type": "local" if self.backend_type == "local" else "slurm",
             "job_base_dir": self.job_base_dir,
+            "python": self.python,
             "packaging": dict(packaging or strategy_of(self.packaging).inherited()),
             "submit": dict(self.submit_defaults),
             "poll_interval_min": self.poll_intervals[0],

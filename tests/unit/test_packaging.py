@@ -20,6 +20,7 @@ from slurm.packaging import (
     name_of_strategy,
     strategy_of,
 )
+from slurm.packaging.inherit import VARIABLE
 from slurm.serialization import MainModule, load_payload
 
 
@@ -249,6 +250,37 @@ def test_jobs_of_a_workflow_inherit_what_the_workflow_runs_with(fake_cluster: Cl
     assert children(workflow(packaging=handed)(flow.unwrapped)) == handed.made.inherited
     fake_cluster.packaging = own
     assert children(flow) == own.inherited()
+
+
+def test_inherit_is_the_packaging_of_the_workflow_around(
+    fake_cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dry_run(some: Any) -> Any:
+        return fake_cluster.dry_run(some(packaging="inherit")(plain.unwrapped)).files
+
+    for value in (None, "", '{"type": "inherit"}'):
+        if value is not None:
+            monkeypatch.setenv(VARIABLE, value)
+        with pytest.raises(
+            ConfigError, match=r"^plain has the packaging 'inherit', .* none"
+        ) as caught:
+            dry_run(task)
+        assert "\n" not in str(caught.value)
+    given = Greeting(words="from the workflow").inherited()
+    monkeypatch.setenv(VARIABLE, json.dumps(given))
+    files = dry_run(workflow)
+    assert files["words.txt"] == b"from the workflow"
+    assert b"export GREETING" in files["job.sh"]
+    assert load_payload(files["payload.pkl"]).children["packaging"] == given
+
+
+@pytest.mark.parametrize("value", ["{", "[]", "null"])
+def test_a_variable_that_holds_no_packaging_is_one_line(
+    value: str, fake_cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, value)
+    with pytest.raises(ConfigError, match=f"^{VARIABLE} is set to .*: unset it"):
+        fake_cluster.dry_run(task(packaging="inherit")(plain.unwrapped))
 
 
 # --- in a Slurmfile ------------------------------------------------------------------------------

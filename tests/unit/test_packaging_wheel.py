@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from slurm.config import cluster_arguments
 from slurm.errors import ConfigError, PackagingError
 from slurm.packaging import WheelPackagingStrategy, installer, strategy_of
 from slurm.packaging.building import address_of
+from slurm.packaging.inherit import VARIABLE
 from slurm.packaging.projects import fingerprint, project_of
 from slurm.packaging.wheel import READY
 
@@ -41,8 +42,8 @@ build-backend = "hatchling.build"
 packages = ["src/tiny"]
 """
 JOBS = """\
-import importlib.util, os, shutil, sys
-from slurm import task
+import importlib.util, json, os, shutil, sys
+from slurm import task, workflow
 
 @task
 def where(number):
@@ -53,6 +54,24 @@ def where(number):
         "tool": shutil.which("tiny-tool"),
         "beside": importlib.util.find_spec("pytest").origin,
     }
+
+@task(packaging="inherit")
+def named():
+    return sys.prefix
+
+@task(packaging="none")
+def unpackaged():
+    return sys.prefix
+
+@workflow
+def inner():
+    return where(1).get_result()["prefix"]
+
+@workflow
+def flow():
+    jobs = [named(), unpackaged(), inner()]
+    own = json.loads(os.environ["SLURM_SDK_PACKAGING_CONFIG"])
+    return sys.prefix, own, [job.get_result() for job in jobs]
 
 def main():
     print("the tool of tiny")
@@ -69,13 +88,19 @@ def write_project(folder: Path) -> Path:
 
 
 def wheel(
-    members: Mapping[str, str], *, name: str = "tiny", pure: bool = True, year: int = 2020
+    members: Mapping[str, str],
+    *,
+    name: str = "tiny",
+    pure: bool = True,
+    year: int = 2020,
+    requires: Sequence[str] = (),
 ) -> bytes:
     """A wheel file, written by hand."""
     info = f"{name}-1.2.dist-info"
     files = {
         **members,
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\n"
+        + "".join(f"Requires-Dist: {line}\n" for line in requires),
         f"{info}/WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: {str(pure).lower()}\nTag: py3-none-any\n",
     }
     record = []
@@ -124,9 +149,12 @@ def tiny(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         sys.modules.pop(name, None)
 
 
+def settings_of(python: str) -> dict[str, Any]:
+    return {"python": python, "dependencies": False, "build_isolation": False}
+
+
 def packaging(python: str) -> dict[str, Any]:
-    offline = {"dependencies": False, "build_isolation": False}
-    return {"type": "wheel", "python": python, **offline}
+    return {"type": "wheel", **settings_of(python)}
 
 
 def test_jobs_run_with_the_project_installed_once(
@@ -150,6 +178,24 @@ def test_jobs_run_with_the_project_installed_once(
     assert later.submit(tiny.where)(3).get_result(TIMEOUT)["prefix"] == str(environment)
     later.close()
     assert (environment / READY).stat().st_mtime_ns == made
+
+
+def test_a_workflows_jobs_run_with_what_it_was_built_with(
+    local: Cluster, tiny: Any, python: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = task(packaging=packaging(python))(tiny.where.unwrapped)(0)
+    environment = built.get_result(TIMEOUT)["prefix"]
+    monkeypatch.setattr(tiny.flow, "packaging", packaging(python))
+    job = tiny.flow()
+    prefix, own, children = job.get_result(TIMEOUT)
+    assert prefix == environment
+    assert own == {
+        **WheelPackagingStrategy(**settings_of(python)).inherited(),
+        "environment": prefix,
+    }
+    assert children == [environment, sys.prefix, environment]
+    written = json.loads(Path(job.job_dir, ".slurm_environment.json").read_text())
+    assert written["packaging"] == own
 
 
 # --- which project -------------------------------------------------------------------------------
@@ -370,6 +416,27 @@ def test_what_is_inherited_is_plain_json_and_builds_nothing(
     assert "exec /base/env/bin/python -u" in fake_cluster.dry_run(packaged).files["job.sh"].decode()
 
 
+# --- inside a workflow's job ---------------------------------------------------------------------
+
+
+def test_the_same_settings_in_a_workflows_job_build_nothing(
+    fake_cluster: Cluster, backend: FakeBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def script_of(**settings: Any) -> str:
+        packaged = task(packaging={"type": "wheel", **settings})(subprocess.run)
+        return fake_cluster.dry_run(packaged).files["job.sh"].decode()
+
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=r"no pyproject\.toml in \S+ or above it: [^;]*$"):
+        script_of()
+    parent = {**WheelPackagingStrategy().inherited(), "environment": "/base/env"}
+    monkeypatch.setenv(VARIABLE, json.dumps(parent))
+    assert "exec /base/env/bin/python -u" in script_of()
+    with pytest.raises(ConfigError, match=r"no pyproject.*; in a workflow's job, .*'inherit'"):
+        script_of(python="/another")
+    assert backend.programs == []
+
+
 # --- the installer, as the cluster runs it -------------------------------------------------------
 
 
@@ -439,21 +506,30 @@ def test_what_an_interrupted_installation_left_is_replaced(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    ("members", "pure", "dependencies", "part"),
+    ("members", "more", "dependencies", "part"),
     [
-        ({}, True, "yes", "has no pip, which dependencies are installed with"),
-        ({}, False, "no", "holds more than Python modules"),
-        ({"tiny-1.2.data/scripts/run": ""}, True, "no", "holds more than Python modules"),
+        ({}, {"requires": ["numpy>=2"]}, "yes", "has no pip to install numpy>=2 with"),
+        ({}, {"pure": False}, "no", "holds more than Python modules"),
+        ({"tiny-1.2.data/scripts/run": ""}, {}, "no", "holds more than Python modules"),
     ],
 )
 def test_what_cannot_be_done_without_pip_is_said_in_one_line(
-    members: dict[str, str], pure: bool, dependencies: str, part: str, site: Site
+    members: dict[str, str], more: Any, dependencies: str, part: str, site: Site
 ) -> None:
-    code, output = site.run(site.write(wheel(members, pure=pure)), dependencies)
+    code, output = site.run(site.write(wheel(members, **more)), dependencies)
     assert code == 1
     assert part in output
     assert "\n" not in output
     assert not list(site.folder.glob("env-*"))
+
+
+def test_what_a_wheel_needs_is_without_extras_and_the_sdk(site: Site) -> None:
+    wanted = ["numpy>=2", "slurm-sdk-tools", "slurm", 'tomli; python_version < "3.11"']
+    others = ['rich; extra == "more"', "slurm-sdk>=0.1", "Slurm_SDK[rich]"]
+    path = site.write(wheel({}, requires=[*wanted, *others]))
+    assert installer.required_by(path) == wanted
+    code, place = site.run(site.write(wheel({"tiny.py": ""}, requires=others)), "yes")
+    assert code == 0, place
 
 
 def test_a_folder_that_others_can_write_to_is_not_trusted(site: Site) -> None:

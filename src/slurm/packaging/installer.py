@@ -7,9 +7,11 @@ library only, nothing of ``slurm``.
 
 from __future__ import annotations
 
+import email
 import fcntl
 import importlib.util
 import os
+import re
 import shutil
 import site
 import stat
@@ -59,18 +61,32 @@ def _make(place: str, wheel: str, dependencies: bool) -> None:
             file.writelines(
                 f"import site; site.addsitedir({path!r})\n" for path in site.getsitepackages()
             )
+    needed = required_by(wheel) if dependencies else []
     if importlib.util.find_spec("pip") is not None:
         # The wheel itself, also where another copy of it can be seen; then what it depends on.
         _run([python, *PIP, "--no-deps", "--no-index", "--ignore-installed", wheel])
-        if dependencies:
+        if needed:
             _run([python, *PIP, wheel])
-    elif dependencies:
+    elif needed:
         raise Problem(
-            f"{sys.executable} has no pip, which dependencies are installed with: install it, name "
-            "another interpreter with the packaging's python, or set dependencies to false"
+            f"{sys.executable} has no pip to install {', '.join(needed)} with: install it, name another "
+            "interpreter with the packaging's python, or set dependencies to false"
         )
     else:
         _unpack(wheel, packages)
+
+
+def required_by(wheel: str) -> list[str]:
+    """What a wheel needs beside extras and the SDK, which travels by its own."""
+    with zipfile.ZipFile(wheel) as archive:
+        [about] = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        message = email.message_from_bytes(archive.read(about))
+    found = [str(line) for line in message.get_all("Requires-Dist", [])]
+    return [
+        line
+        for line in found
+        if "extra ==" not in line and not re.match(r"slurm[-_.]sdk\b(?![-_.])", line, re.IGNORECASE)
+    ]
 
 
 def _run(argv: list[str]) -> None:
