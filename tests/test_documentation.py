@@ -29,6 +29,7 @@ from slurm.api.local import LocalBackend
 from slurm.api.ssh import SSHCommandBackend
 from slurm.examples import hello_world, map_reduce
 from slurm.examples.parallel_train_eval import workflow
+from slurm.packaging import STRATEGIES
 from slurm.testing import DockerCluster
 from slurm.testing import __main__ as testing
 
@@ -210,6 +211,16 @@ def test_every_key_of_a_slurmfile_is_documented() -> None:
     page = (ROOT / "docs/how-to/configure-a-cluster.md").read_text("utf-8")
     ssh, local = (inspect.signature(one).parameters for one in (SSHCommandBackend, LocalBackend))
     assert [key for key in (*config.CLUSTER_KEYS, *ssh, *local) if f"`{key}`" not in page] == []
+
+
+def test_every_key_of_a_packaging_is_documented() -> None:
+    pages = [
+        (ROOT / f"docs/how-to/{name}.md").read_text()
+        for name in ("packaging", "configure-a-cluster")
+    ]
+    for name, strategy in STRATEGIES.items():
+        wanted = (name, *inspect.signature(strategy).parameters)
+        assert [key for key in wanted for page in pages if f"`{key}`" not in page] == []
 
 
 def test_the_api_page_has_the_signatures_of_the_code() -> None:

@@ -51,7 +51,7 @@ class Cluster:
     """A place to run jobs: ``local`` (this machine), ``slurm`` (a login node), ``ssh``, or a `BackendBase`.
 
     - `job_base_dir`: where job directories go, on the cluster; ``~`` is the home there. Default ``~/slurm_jobs``.
-    - `packaging`: how user code gets there (``"none"``, or a mapping with ``type``).
+    - `packaging`: how user code gets there: a name, a mapping with ``type``, or a `PackagingStrategy`.
     - `submit`: sbatch options for every job that does not say otherwise.
     - `python`: the interpreter on the cluster (default: this one where files are shared, else ``python3``).
     - `poll_interval_min`, `poll_interval_max`: seconds between two questions to the scheduler.
