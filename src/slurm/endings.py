@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from slurm.api.base import BackendBase
     from slurm.job import Job
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 RUNNERS_WORD = ("event", "result")
 

@@ -31,9 +31,11 @@ class Timeline:
         self.now = now
         self.rows = rows
         every = [one for row in rows for one in row.walk()]
-        self.count = len(every)
-        self.ids = {one.key: f"r{number}" for number, one in enumerate(every, first)}
-        self.jobs = {one.first.path: self.ids[one.key] for one in every if one.node}
+        self.count: int = len(every)
+        self.ids: dict[str, str] = {
+            one.key: f"r{number}" for number, one in enumerate(every, first)
+        }
+        self.jobs: dict[str, str] = {one.first.path: self.ids[one.key] for one in every if one.node}
         self.lines: dict[str, int] = {}  # key of a row that shows at first -> its line
         self.shown: dict[str, Row] = {}
 
