@@ -68,6 +68,11 @@ def test_a_workflow_has_a_context(survey: Survey) -> None:
     assert survey.said["active"] is True
 
 
+def test_a_workflow_still_prints_to_files_of_its_own(survey: Survey) -> None:
+    assert survey.job.get_stdout() == "surveying 2\n"
+    assert "with care\n" in survey.job.get_stderr()
+
+
 def test_a_workflow_finds_the_runs_of_its_tasks_newest_first(survey: Survey) -> None:
     assert survey.said["runs"] == survey.said["doubles"][::-1]
     assert str(survey.said["output_dir"]) == f"{survey.job.job_dir}/tasks/double"

@@ -272,6 +272,8 @@ def ignores_its_warning_once(job: JobContext) -> list[str]:
 def survey(ctx: WorkflowContext, numbers: list[int], gate: str) -> dict[str, Any]:
     """Use all that a workflow has, and tell what was found."""
     (ctx.shared_dir / "note").write_text("from the workflow")
+    print("surveying", len(numbers))
+    print("with care", file=sys.stderr)
     doubles: list[Any] = [double(number) for number in numbers]
     failed = fail("inside", code=5)
     inner = inner_workflow(add(doubles[0], doubles[1]))
