@@ -103,7 +103,7 @@ class Cluster:
             self.backend_type, poll_interval_min, poll_interval_max
         )
         self.backend: BackendBase = backends.make(backend_type, self._options_of_backend())
-        self.dispatcher = _dispatcher(callbacks)
+        self.dispatcher: Dispatcher = _dispatcher(callbacks)
         self._process = os.getpid()
         self._tracker: Tracker | None = None
         self._tracker_made = threading.Lock()

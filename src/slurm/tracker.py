@@ -52,7 +52,7 @@ class Tracker:
         self.event_dir = event_dir
         self.interval_min = interval_min
         self.interval_max = interval_max
-        self.dispatcher = dispatcher or Dispatcher()
+        self.dispatcher: Dispatcher = dispatcher or Dispatcher()
         self._jobs: dict[str, list[Job[Any]]] = {}  # one job may have several futures
         self.notes: EndNotes = EndNotes(backend)
         self._ended: list[Job[Any]] = []  # and their callbacks do not know it yet

@@ -7,7 +7,7 @@ import logging
 from slurm.callbacks.base import BaseCallback
 from slurm.callbacks.contexts import CallbackContext
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 def name_of(callback: BaseCallback) -> str:

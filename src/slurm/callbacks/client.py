@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from slurm.states import JobStatus
     from slurm.submission import Placement, Prepared
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 10.0  # for all callbacks together, when the cluster is closed
 

@@ -15,7 +15,7 @@ from slurm.errors import SlurmError
 if TYPE_CHECKING:
     from slurm.job import Job
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 class Completion:

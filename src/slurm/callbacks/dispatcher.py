@@ -38,7 +38,7 @@ class Dispatcher:
     lent = False
 
     def __init__(self, callbacks: Sequence[BaseCallback] = ()) -> None:
-        self.callbacks = tuple(callbacks)
+        self.callbacks: tuple[BaseCallback, ...] = tuple(callbacks)
 
     def packaging(
         self, call: Call, strategy: PackagingStrategy, placement: Placement

@@ -17,7 +17,7 @@ from slurm.serialization import JobResultPlaceholder, dump_arguments, load_argum
 if TYPE_CHECKING:
     from slurm.callbacks.dispatcher import Packed
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)

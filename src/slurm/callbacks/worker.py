@@ -16,7 +16,7 @@ from slurm.callbacks.contexts import CallbackContext
 from slurm.callbacks.locus import CLIENT_HOOKS
 from slurm.context import activated
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 FETCHED = "_on_fetched_ctx"
 
@@ -29,7 +29,7 @@ class Worker:
 
     def __init__(self, callback: BaseCallback) -> None:
         self.callback = callback
-        self.hooks = frozenset(
+        self.hooks: frozenset[str] = frozenset(
             hook for hook in (*CLIENT_HOOKS, FETCHED) if overrides(callback, hook)
         )
         polls = "on_job_status_update_ctx" in self.hooks

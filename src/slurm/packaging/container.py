@@ -76,16 +76,16 @@ class ContainerPackagingStrategy(PackagingStrategy):
         context: str | os.PathLike[str] | None = None,
         built: str | None = None,
     ) -> None:
-        self.image = _text("image", image)
-        self.runtime = _text("runtime", runtime)
-        self.mounts = _texts("mounts", mounts)
-        self.workdir = workdir if workdir is None else _text("workdir", workdir)
-        self.python = _text("python", python)
-        self.pythonpath = _texts("pythonpath", pythonpath)
-        self.env = _texts("env", env)
-        self.dockerfile = dockerfile if dockerfile is None else _text("dockerfile", dockerfile)
-        self.context = context if context is None else _text("context", context)
-        self.built = built if built is None else _text("built", built)
+        self.image: str = _text("image", image)
+        self.runtime: str = _text("runtime", runtime)
+        self.mounts: list[str] = _texts("mounts", mounts)
+        self.workdir: str | None = workdir if workdir is None else _text("workdir", workdir)
+        self.python: str = _text("python", python)
+        self.pythonpath: list[str] = _texts("pythonpath", pythonpath)
+        self.env: list[str] = _texts("env", env)
+        self.dockerfile: str | None = dockerfile if dockerfile is None else _text("dockerfile", dockerfile)
+        self.context: str | None = context if context is None else _text("context", context)
+        self.built: str | None = built if built is None else _text("built", built)
         self._check()
 
     def _check(self) -> None:

@@ -10,7 +10,7 @@ from slurm.errors import ConfigError, PackagingError
 from slurm.packaging.programs import run
 from slurm.packaging.projects import fingerprint
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 DOCKER_HUB = ("docker.io", "index.docker.io", "registry-1.docker.io")
 TAG_PREFIX = "sdk-"

@@ -160,7 +160,7 @@ class Work:
         self.directory = directory
         self.array = array
         self.item = 0
-        self.callbacks = NodeCallbacks()
+        self.callbacks: NodeCallbacks = NodeCallbacks()
 
     def call(self, directory: JobDirectory) -> Any:
         """Call the function for the job, or the array's item, in `directory`."""
