@@ -42,7 +42,9 @@ class LoggerCallback(BaseCallback):
         locus: ExecutionLocus | str = "both",
         poll_interval_secs: float | None = None,
     ) -> None:
-        self.logger: logging.Logger = logging.getLogger(logger) if isinstance(logger, str) else logger
+        self.logger: logging.Logger = (
+            logging.getLogger(logger) if isinstance(logger, str) else logger
+        )
         self.level = level
         self.locus: ExecutionLocus = ExecutionLocus(locus)
         self.poll_interval_secs = poll_interval_secs

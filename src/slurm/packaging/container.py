@@ -83,7 +83,9 @@ class ContainerPackagingStrategy(PackagingStrategy):
         self.python: str = _text("python", python)
         self.pythonpath: list[str] = _texts("pythonpath", pythonpath)
         self.env: list[str] = _texts("env", env)
-        self.dockerfile: str | None = dockerfile if dockerfile is None else _text("dockerfile", dockerfile)
+        self.dockerfile: str | None = (
+            dockerfile if dockerfile is None else _text("dockerfile", dockerfile)
+        )
         self.context: str | None = context if context is None else _text("context", context)
         self.built: str | None = built if built is None else _text("built", built)
         self._check()
