@@ -15,6 +15,7 @@ from slurm.array_layout import ArrayLayout
 from slurm.dependencies import Dependency
 from slurm.errors import SlurmError, SubmissionError
 from slurm.futures import as_completed
+from slurm.interrupts import Waiting
 from slurm.job import ArrayElement, Job
 from slurm.job_dir import ArrayDirectory
 from slurm.outcome import Outcome, fetch_outcomes
@@ -381,7 +382,8 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Promise, Generic[T]):
         True
         """
         deadline = None if timeout is None else time.monotonic() + timeout
-        return all(job.wait(_left_until(deadline)) for job in self.jobs)
+        with Waiting(self.jobs):
+            return all(job.wait(_left_until(deadline)) for job in self.jobs)
 
     def cancel(self) -> None:
         """Have the scheduler cancel every job that has not ended; one that never was submitted never is.

@@ -19,7 +19,7 @@ from slurm.array_job import ArrayJob, SubmittedArray
 from slurm.array_layout import ArrayLayout
 from slurm.array_submission import WaitingArray, WaitingArrays
 from slurm.callbacks.dispatcher import Dispatcher
-from slurm.checks import check_text, expand_home
+from slurm.checks import check_flag, check_text, expand_home
 from slurm.errors import ConfigError, SlurmError
 from slurm.job import Job
 from slurm.job_dir import ArrayDirectory, event_directory
@@ -56,6 +56,7 @@ class Cluster:
     - `python`: the interpreter on the cluster (default: this one where files are shared, else ``python3``).
     - `poll_interval_min`, `poll_interval_max`: seconds between two questions to the scheduler.
     - `callbacks`: who is told what happens, see `slurm.callbacks`.
+    - `cancel_on_interrupt`: whether Ctrl-C in a wait cancels the jobs that are waited for.
     - `backend_options`: what the backend takes; for ssh ``hostname``, ``username``, ``port``,
       ``identity_file``, ``known_hosts_file``, ``config_file``, ``connect_timeout``; for local
       ``max_cpus``, ``max_mem``, ``max_array_size``, ``state_dir``, ``idle_timeout``.
@@ -73,7 +74,7 @@ class Cluster:
     42
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - they are keys of a Slurmfile
         self,
         backend_type: str | BackendBase = "local",
         *,
@@ -84,6 +85,7 @@ class Cluster:
         poll_interval_min: float | None = None,
         poll_interval_max: float | None = None,
         callbacks: Iterable[BaseCallback] = (),
+        cancel_on_interrupt: bool = False,
         **backend_options: Any,
     ) -> None:
         self.backend_type: str = backends.name_of(backend_type)
@@ -96,6 +98,8 @@ class Cluster:
         self._base = os.fspath(job_base_dir or DEFAULT_BASE)
         if self.backend_type != "ssh" and not self._base.startswith("~"):
             self._base = os.path.abspath(self._base)  # a later chdir must not move it
+        check_flag("cancel_on_interrupt", cancel_on_interrupt)
+        self.cancel_on_interrupt: bool = cancel_on_interrupt
         self._client = os.urandom(8).hex()
         self.python: str = python or ("python3" if self.backend_type == "ssh" else sys.executable)
         self._backend_options = dict(backend_options)

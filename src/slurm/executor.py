@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from slurm.context import activated, get_active_context
 from slurm.errors import SchedulerUnreachable, SlurmError, TransportError
+from slurm.interrupts import Waiting
 from slurm.outcome import Outcome, fetch_outcomes
 from slurm.states import JobState
 from slurm.task import SlurmTask
@@ -49,6 +50,20 @@ class JobFuture(Future[T]):
         if not self.done() and _cancel_pending([self.job]):
             self._note_cancelled()
         return self.cancelled()
+
+    def result(self, timeout: float | None = None) -> T:
+        """What the call returned; raises what it raised, or what kept it from ending.
+
+        And ``CancelledError`` for a call that was cancelled, and the built-in ``TimeoutError`` when it
+        has not ended within `timeout` seconds.
+        """
+        with Waiting([self.job]):
+            return super().result(timeout)
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """What `result` raises; None for a call that has returned."""
+        with Waiting([self.job]):
+            return super().exception(timeout)
 
     def running(self) -> bool:
         """Whether the job was running when last heard of."""
@@ -242,12 +257,17 @@ def _results(array: ArrayJob[T], deadline: float | None) -> Iterator[T]:
     try:
         for index, job in enumerate(jobs):
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            if job.wait(left) and job.outcome is None:
+            with Waiting(jobs):
+                ended_in_time = job.wait(left)
+            if ended_in_time and job.outcome is None:
                 ended = (one for one in jobs[index:] if one.is_completed() and one.outcome is None)
                 fetch_outcomes([one for one, _ in zip(ended, range(READ_AT_ONCE))], left)
             yield job.get_result(left)
-    finally:
+    except KeyboardInterrupt:
+        raise  # see Cluster(cancel_on_interrupt=...)
+    except BaseException:
         _cancel_pending([job for job in jobs if not job.is_completed()])
+        raise
 
 
 def _cancel_pending(jobs: Sequence[Job[Any]]) -> list[Job[Any]]:
@@ -261,6 +281,7 @@ def _cancel_pending(jobs: Sequence[Job[Any]]) -> list[Job[Any]]:
 
 
 def _wait_for(futures: Sequence[JobFuture[Any]], arrays: Sequence[ArrayJob[Any]]) -> None:
-    wait(futures)
+    with Waiting([future.job for future in futures]):
+        wait(futures)
     for array in arrays:
         array.wait()

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from slurm.interrupts import Waiting
 from slurm.job import Job
 from slurm.outcome import fetch_outcomes
 
@@ -37,9 +38,11 @@ def as_completed(jobs: Iterable[Job[T]], timeout: float | None = None) -> Iterat
     for left in range(len(waiting), 0, -1):
         patience = None if deadline is None else max(0.0, deadline - time.monotonic())
         try:
-            yield ended.get(timeout=patience)
+            with Waiting(list(waiting.values())):
+                job = ended.get(timeout=patience)
         except queue.Empty:
             raise TimeoutError(f"{left} of {len(waiting)} jobs have not ended") from None
+        yield job
 
 
 def gather(*jobs: Job[Any] | ArrayJob[Any], return_exceptions: bool = False) -> list[Any]:
@@ -53,8 +56,10 @@ def gather(*jobs: Job[Any] | ArrayJob[Any], return_exceptions: bool = False) -> 
     [42, [2, 4, 6]]
     """
     by_cluster: dict[Cluster, list[Job[Any]]] = {}
+    with Waiting([one for job in jobs for one in ([job] if isinstance(job, Job) else job)]):
+        for job in jobs:
+            job.wait()
     for job in jobs:
-        job.wait()
         if isinstance(job, Job):
             by_cluster.setdefault(job.cluster, []).append(job)
     for alike in by_cluster.values():

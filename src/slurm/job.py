@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from slurm import errors
 from slurm.context import carrying
 from slurm.dependencies import Dependency
+from slurm.interrupts import Waiting
 from slurm.job_dir import ArrayDirectory, JobDirectory
 from slurm.outcome import Outcome, fetch_outcome, keep
 from slurm.promise import Promise
@@ -201,7 +202,9 @@ class Job(Awaitable[T], Promise, Generic[T]):
         """
         if not self.is_completed():
             self.cluster.tracker.watch(self)
-        if self._news.wait(timeout) and not self.is_completed():
+        with Waiting([self]):
+            news = self._news.wait(timeout)
+        if news and not self.is_completed():
             raise errors.SlurmError(f"job {self.id} is watched no more: its cluster was closed")
         return self.is_completed()
 

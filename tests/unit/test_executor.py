@@ -207,12 +207,12 @@ def test_closing_the_cluster_ends_the_futures_that_are_left(
 def test_its_thread_ends_when_there_is_nothing_to_fetch(
     executor: JobExecutor, backend: FakeBackend
 ) -> None:
-    def threads() -> list[threading.Thread]:
-        return [one for one in threading.enumerate() if one.name == "slurm-executor"]
-
     for _ in range(2):
+        before = set(threading.enumerate())
         future = submitted(executor, backend)
-        [thread] = threads()
+        [thread] = {
+            one for one in set(threading.enumerate()) - before if one.name == "slurm-executor"
+        }
         backend.finish(future.job)
         future.result(DEADLINE)
         thread.join(DEADLINE)
