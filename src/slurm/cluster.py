@@ -13,28 +13,27 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from slurm import backends, context
-from slurm.api.base import Archive, BackendBase
-from slurm.archive import archive_for
+from slurm.api.base import BackendBase
 from slurm.array_job import ArrayJob, SubmittedArray
-from slurm.array_layout import ArrayLayout
 from slurm.array_submission import WaitingArray, WaitingArrays
 from slurm.callbacks.dispatcher import Dispatcher
 from slurm.checks import check_flag, check_text, expand_home
-from slurm.errors import ConfigError, SlurmError
+from slurm.errors import ConfigError
 from slurm.job import Job
-from slurm.job_dir import ArrayDirectory, event_directory
+from slurm.job_dir import event_directory
 from slurm.options import normalise
 from slurm.packaging import PackagingConfig, strategy_of
+from slurm.submitter import Submitter
 from slurm.tracker import Tracker
 
 if TYPE_CHECKING:
     import argparse
 
-    from slurm.api.base import JobRequest, Submitted
+    from slurm.api.base import JobRequest
     from slurm.callbacks.base import BaseCallback
-    from slurm.calls import ArrayCall, Call, TaskCall
+    from slurm.calls import ArrayCall, TaskCall
     from slurm.executor import JobExecutor
-    from slurm.submission import Placement, Prepared
+    from slurm.submission import Placement
     from slurm.task import SlurmTask
 
 R = TypeVar("R")
@@ -111,7 +110,7 @@ class Cluster:
         self._process = os.getpid()
         self._tracker: Tracker | None = None
         self._tracker_made = threading.Lock()
-        self._closed = False
+        self._submitter = Submitter(self)
         self._waiting_arrays = WaitingArrays()
         atexit.register(_close_at_exit, weakref.ref(self))
 
@@ -237,24 +236,7 @@ class Cluster:
 
     def submit_call(self, call: TaskCall, placement: Placement | None = None) -> Job[Any]:
         """Submit one call; see `SlurmTask`. `placement` puts it elsewhere than under `job_base_dir`."""
-        from slurm.submission import prepare
-
-        where, archive = self._destination(call, placement)
-        prepared = prepare(call, self, where, archive)
-        with self.dispatcher.submitting(call, prepared, where) as submission:
-            [answer] = submission.answers = self._submit(call, prepared)
-            job: Job[Any] = Job(
-                self,
-                id=answer.job_id,
-                task_name=call.task.name,
-                job_dir=answer.job_dir,
-                token=call.token,
-                dependencies=prepared.dependencies,
-                reattached=answer.reattached,
-            )
-            submission.job = job
-        self.tracker.watch(job)
-        return job
+        return self._submitter.submit_call(call, placement)
 
     def map(
         self,
@@ -291,44 +273,14 @@ class Cluster:
 
     def map_call(self, call: ArrayCall, placement: Placement | None = None) -> ArrayJob[Any]:
         """The array of a mapped task; see `SlurmTask.map`. `placement` as for `submit_call`."""
-        self._destination(call, placement)
+        self._submitter.destination(call, placement)
         array: ArrayJob[Any] = ArrayJob(self, call.task.name, WaitingArray(self, call, placement))
         self._waiting_arrays.add(array)
         return array
 
     def submit_array(self, call: ArrayCall, placement: Placement | None = None) -> SubmittedArray:
         """Submit an array; `ArrayJob` does when it is needed."""
-        from slurm.submission import prepare_array
-
-        where, archive = self._destination(call, placement)
-        largest = self.backend.limits()["max_array_size"]
-        layout = ArrayLayout(len(call.arguments), call.pack, largest)
-        prepared = prepare_array(call, self, where, archive, layout)
-        with self.dispatcher.submitting(call, prepared, where) as submission:
-            answers = submission.answers = self._submit(call, prepared)
-        return SubmittedArray(
-            ids=tuple(answer.job_id for answer in answers),
-            directory=ArrayDirectory(answers[0].job_dir),
-            layout=layout,
-            token=call.token,
-            waits_for=prepared.dependencies,
-            reattached=answers[0].reattached,
-        )
-
-    def _submit(self, call: Call, prepared: Prepared) -> list[Submitted]:
-        answers = self.backend.submit_jobs(
-            prepared.requests,
-            base=self.job_base_dir,
-            events=self.event_dir,
-            archive=prepared.archive,
-        )
-        error = next((answer.error for answer in answers if answer.error is not None), None)
-        if error is None:
-            return answers
-        accepted = [answer.job_id for answer in answers if answer.job_id]
-        if accepted:  # a part of an array is none
-            self.backend.cancel_jobs(accepted)
-        raise type(error)(f"{call.task.name}: {error}") from error
+        return self._submitter.submit_array(call, placement)
 
     def dry_run(self, task: SlurmTask[Any, Any], /, *args: Any, **kwargs: Any) -> JobRequest:
         """The request that calling `task` would submit; print it to see the script and the command.
@@ -341,24 +293,7 @@ class Cluster:
         #SBATCH --mem=2G
         ...
         """
-        from slurm.submission import prepare
-
-        call = task._call(args, kwargs)
-        return prepare(call, self, *self._destination(call, None)).requests[0]
-
-    def _destination(self, call: Call, placement: Placement | None) -> tuple[Placement, Archive]:
-        """Where the call's directory goes, and the SDK it runs with. Raises where nothing may be submitted."""
-        from slurm.submission import Placement
-
-        if self._closed:
-            raise SlurmError(f"{call.task.name} was not submitted: its cluster was closed")
-        if context.is_loading_script():
-            raise SlurmError(
-                f"{call.task.name} was called while its script was being loaded on the node: put the "
-                "part of the script that submits under  if __name__ == '__main__':"
-            )
-        base = self.job_base_dir
-        return placement or Placement(base), archive_for(base)
+        return self._submitter.request_of(task._call(args, kwargs))
 
     @property
     def job_base_dir(self) -> str:
@@ -483,6 +418,15 @@ class Cluster:
             config.update(self._local_options())
         return config
 
+    @property
+    def closed(self) -> bool:
+        """Whether `close` has been called: nothing more can be submitted.
+
+        >>> Cluster("local").closed
+        False
+        """
+        return self._submitter.closed
+
     def close(self) -> None:
         """Let go of the connection. Jobs go on; their futures stay as they are.
 
@@ -491,7 +435,7 @@ class Cluster:
         >>> cluster = Cluster("local")
         >>> cluster.close()
         """
-        if self._closed or os.getpid() != self._process:
+        if self.closed or os.getpid() != self._process:
             return  # in a forked child, the connection and the directory are the parent's
         try:
             self.submit_waiting()
@@ -499,7 +443,7 @@ class Cluster:
             self._close()
 
     def _close(self) -> None:
-        self._closed = True
+        self._submitter.closed = True
         if self._tracker is not None:
             self._tracker.stop()
         self.dispatcher.close()  # while hooks can still ask for what a job has left

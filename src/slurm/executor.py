@@ -237,7 +237,7 @@ class JobExecutor(Executor):
                 found = dict(zip(ended, fetch_outcomes(ended)))
                 return [found.get(job) or _unknown(job) for job in jobs]
             except (TransportError, SchedulerUnreachable) as error:
-                if self._cluster._closed:
+                if self._cluster.closed:
                     return [Outcome(error=error) for _ in jobs]
                 logger.warning("results cannot be fetched right now, trying again: %s", error)
                 time.sleep(RETRY)

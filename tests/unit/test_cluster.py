@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.fakes import FakeBackend
+from tests.unit.fakes import DEADLINE, FakeBackend, job_on
 
 from slurm import Cluster, Job, get_active_context, task, workflow
-from slurm.errors import NoActiveContext, SlurmError, SubmissionRefused
+from slurm.errors import DependencyFailed, NoActiveContext, SlurmError, SubmissionRefused
 
 
 @task(mem="2G")
@@ -57,6 +57,20 @@ def test_a_refused_job_names_its_task(fake_cluster: Cluster, backend: FakeBacken
     backend.refusal = SubmissionRefused("invalid partition specified: gpuu")
     with fake_cluster, pytest.raises(SubmissionRefused, match=r"^train: .*gpuu$"):
         train()
+
+
+def test_a_job_refused_for_a_dependency_that_has_failed_names_that_one(
+    fake_cluster: Cluster, backend: FakeBackend
+) -> None:
+    failed = job_on(fake_cluster, "5")
+    backend.finish(failed, ValueError("no"))
+    assert failed.wait(DEADLINE)
+    backend.refusal = SubmissionRefused("Job dependency problem")
+    with fake_cluster, pytest.raises(DependencyFailed, match="job 5 ended as FAILED") as raised:
+        train.after(failed)()
+    assert raised.value.root_job_id == "5"
+    with fake_cluster, pytest.raises(SubmissionRefused, match="dependency problem"):
+        train.afterany(failed)()
 
 
 def test_submit_takes_dependencies_options_and_a_key(
