@@ -86,7 +86,7 @@ def test_wait_and_as_completed_of_the_standard_library_work(
     done, left = wait(futures, DEADLINE, FIRST_COMPLETED)
     assert (done, left) == ({futures[1]}, {futures[0], futures[2]})
     backend.say("3", "PENDING")
-    futures[0].job.cluster.tracker.refresh(futures[2].job)
+    backend.wait_until(lambda: not futures[2].running())
     backend.finish(futures[0].job, "first")
     assert futures[2].cancel()
     assert set(as_completed(futures, DEADLINE)) == set(futures)
