@@ -91,6 +91,8 @@ def test_the_jobs_of_a_workflow_lie_under_it(survey: Survey, client: Cluster) ->
     assert (child["is_workflow"], child["parent_workflow"]) == (False, survey.job.id)
     inner = metadata(client, survey.said["inner_dir"])
     assert (inner["is_workflow"], inner["parent_workflow"]) == (True, survey.job.id)
+    grandchild = metadata(client, survey.said["inner"]["child_dir"])
+    assert grandchild["parent_workflow"] == inner["job_id"]
 
 
 def test_a_workflow_writes_down_how_its_jobs_are_submitted(survey: Survey, client: Cluster) -> None:

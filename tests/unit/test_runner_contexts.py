@@ -126,6 +126,22 @@ def test_a_workflow_submits_into_its_own_directory(
     assert "SLURM_JOB_ID" not in (programs.folder / "env").read_text()
 
 
+def test_a_workflow_that_cannot_submit_says_so_before_it_begins(
+    run_job: RunJob, tasks: Any
+) -> None:
+    """On a compute node without Slurm's commands, say."""
+    run = run_job(tasks.submits, 5, env={**SLURM, "SLURMD_NODENAME": "c7"})
+    reason = "sbatch is not on the PATH of c7"
+    assert run.stderr.splitlines()[0] == f"slurm-sdk: this workflow cannot submit jobs: {reason}"
+    with pytest.raises(errors.SlurmError, match=rf"echo cannot be submitted .* 42: .*: {reason}"):
+        result_of(run)
+    assert list((run.directory / "tasks").iterdir()) == []
+
+
+def test_a_workflow_that_submits_nothing_needs_no_slurm(run_job: RunJob, tasks: Any) -> None:
+    assert run_job(tasks.without_context).code == 0
+
+
 def test_a_plain_task_has_no_active_context(run_job: RunJob, tasks: Any) -> None:
     def submits() -> None:
         tasks.echo(1)

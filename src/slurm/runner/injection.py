@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import Token
 from types import TracebackType
@@ -12,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 from slurm import context
 from slurm.api.agent import write_atomic
 from slurm.binding import CallBinder
-from slurm.errors import SlurmError
+from slurm.errors import SchedulerUnreachable, SlurmError
 from slurm.job_dir import JobDirectory, own_job_id
 from slurm.runtime import JobContext, current_job_context
+from slurm.stopping import say
 from slurm.workflow import WorkflowContext
 
 if TYPE_CHECKING:
     from slurm.callbacks.base import BaseCallback
+    from slurm.cluster import Cluster
 
 
 class Injection:
@@ -76,17 +79,15 @@ def _workflow_context(
     children: Mapping[str, Any], directory: JobDirectory, callbacks: Sequence[BaseCallback]
 ) -> WorkflowContext:
     """The context of this workflow job, its environment written down for whoever looks later."""
-    from slurm.cluster import Cluster
-
     packaging = json.dumps(children.get("packaging"))
     write_atomic(directory.environment, json.dumps(dict(children), indent=2).encode())
     os.environ["SLURM_SDK_PACKAGING_CONFIG"] = packaging
     cluster, problem = None, ""
     try:
-        cluster = Cluster(**children, callbacks=callbacks)
-        cluster.dispatcher.lent = True
+        cluster = _cluster(children, callbacks)
     except (SlurmError, OSError) as error:
         problem = str(error)
+        say(f"slurm-sdk: this workflow cannot submit jobs: {problem}")
     return WorkflowContext(
         cluster=cluster,
         workflow_job_id=own_job_id(os.environ) or "",
@@ -94,3 +95,16 @@ def _workflow_context(
         local_mode=children.get("backend_type") == "local",
         cluster_error=problem,
     )
+
+
+def _cluster(children: Mapping[str, Any], callbacks: Sequence[BaseCallback]) -> Cluster:
+    """The cluster of a workflow's own jobs. Raises `SlurmError` where none can be submitted from."""
+    from slurm.cluster import Cluster
+
+    cluster = Cluster(**children, callbacks=callbacks)
+    cluster.dispatcher.lent = True
+    if cluster.backend_type == "slurm" and shutil.which("sbatch") is None:
+        cluster.close()
+        node = os.environ.get("SLURMD_NODENAME", "this node")
+        raise SchedulerUnreachable(f"sbatch is not on the PATH of {node}")
+    return cluster
