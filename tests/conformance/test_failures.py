@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.conformance.sites import PATIENCE
 
+import conformance_endings as endings
 import conformance_tasks as tasks
 from slurm import Cluster, Job
 from slurm.errors import (
@@ -31,12 +32,12 @@ def jobs(client: Cluster) -> Jobs:
     with client:
         return {
             "fails": tasks.fail("no luck", code=7),
-            "fails unpicklably": tasks.fail_unpicklably("locked"),
-            **dict(zip(CODES, tasks.leave.map(CODES, pack=len(CODES)))),
-            "vanishes": tasks.vanish(3),
-            "kills itself": tasks.kill_itself(),
-            "returns a lock": tasks.return_a_lock(),
-            "forks": tasks.fork_and_come_back(),
+            "fails unpicklably": endings.fail_unpicklably("locked"),
+            **dict(zip(CODES, endings.leave.map(CODES, pack=len(CODES)))),
+            "vanishes": endings.vanish(3),
+            "kills itself": endings.kill_itself(),
+            "returns a lock": endings.return_a_lock(),
+            "forks": endings.fork_and_come_back(),
         }
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 from tests.conformance.sites import PATIENCE, Gate
 
+import conformance_endings as endings
 import conformance_tasks as tasks
 from slurm import ArrayJob, Cluster, Job, JobNode, JobTree
 
@@ -25,7 +26,7 @@ class Ended(NamedTuple):
 def jobs(client: Cluster, new_gate: Callable[[], Gate]) -> Ended:
     gate = new_gate()
     with client:
-        vanished, failed = tasks.vanish(3), tasks.fail("no data")
+        vanished, failed = endings.vanish(3), tasks.fail("no data")
         array = tasks.double.after(tasks.wait_for(gate.path)).map(range(4)).submit()
         made = Ended(vanished, tasks.echo(vanished), failed, array)
     array.cancel()

@@ -7,13 +7,14 @@ import json
 import pytest
 from tests.conformance.sites import PATIENCE, Gate
 
+import conformance_requeues as requeues
 import conformance_tasks as tasks
 from slurm import Cluster
 from slurm.errors import JobCancelled
 
 
 def test_a_job_that_asks_comes_back_to_its_directory(cluster: Cluster) -> None:
-    job = tasks.comes_back(2)
+    job = requeues.comes_back(2)
     after = tasks.echo(job)
     assert job.get_result(2 * PATIENCE) == {"attempt": 2, "visits": [job.id, job.id]}
     assert job.get_stdout().splitlines() == ["attempt 1", "attempt 2"]
@@ -24,7 +25,7 @@ def test_a_job_that_asks_comes_back_to_its_directory(cluster: Cluster) -> None:
 
 
 def test_a_cancelled_job_does_not_come_back(cluster: Cluster, gate: Gate) -> None:
-    job = tasks.asks_when_told(gate.path)
+    job = requeues.asks_when_told(gate.path)
     gate.wait_until_started()
     job.cancel()
     with pytest.raises(JobCancelled):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tests.conformance.sites import Gate
 
+import conformance_requeues as requeues
 import conformance_tasks as tasks
 from slurm import Cluster, Job
 from slurm.errors import JobTimeout
@@ -23,7 +24,7 @@ def limited(client: Cluster, new_gate: Callable[[], Gate]) -> Job[Any]:
 @pytest.fixture(scope="module")
 def warned(client: Cluster, limited: Job[Any]) -> Job[Any]:
     """Runs beside the other."""
-    return client.submit(tasks.ignores_its_warning_once, time="0:03")()
+    return client.submit(requeues.ignores_its_warning_once, time="0:03")()
 
 
 def test_a_job_that_ignores_its_warning_is_requeued_before_its_limit(warned: Job[Any]) -> None:

@@ -6,9 +6,7 @@ import dataclasses
 import enum
 import json
 import os
-import signal
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -62,12 +60,6 @@ class Unlucky(Exception):
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message, code)
         self.code = code
-
-
-class Unpicklable(Exception):
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.lock = threading.Lock()
 
 
 # --- values in, values out -------------------------------------------------------------------------
@@ -192,77 +184,6 @@ def fail_if_odd(number: int) -> int:
     if number % 2:
         raise Unlucky(f"{number} is odd", code=number)
     return number
-
-
-@task
-def fail_unpicklably(message: str) -> None:
-    raise Unpicklable(message)
-
-
-@task
-def leave(code: Any) -> None:
-    sys.exit(code)
-
-
-@task
-def vanish(code: int) -> None:
-    """End with no word to anybody."""
-    print("last words", file=sys.stderr, flush=True)
-    os._exit(code)
-
-
-@task
-def kill_itself() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-@task
-def return_a_lock() -> Any:
-    return threading.Lock()
-
-
-@task
-def fork_and_come_back() -> str:
-    child = os.fork()
-    if child == 0:
-        return "child"
-    os.waitpid(child, 0)
-    return "parent"
-
-
-# --- coming back -----------------------------------------------------------------------------------
-
-
-@task(requeue=True)
-def comes_back(job: JobContext, attempts: int) -> dict[str, Any]:
-    """Ask to be requeued until this is the last of so many attempts."""
-    print("attempt", job.attempt)
-    with Path("visits").open("a") as visits:
-        visits.write(f"{job.job_id} ")
-    if job.attempt < attempts:
-        job.requeue()
-    return {"attempt": job.attempt, "visits": Path("visits").read_text().split()}
-
-
-@task(requeue=True)
-def asks_when_told(job: JobContext, gate: str) -> None:
-    Path(f"{gate}.started").touch()
-    while not job.should_stop:
-        time.sleep(0.02)
-    job.requeue()
-
-
-@task(requeue=True)
-def ignores_its_warning_once(job: JobContext) -> list[str]:
-    notes = Path("notes")
-    if job.attempt == 1:
-        notes.write_text(f"told {job.should_stop}\n")
-        while not job.should_stop:
-            time.sleep(0.02)
-        with notes.open("a") as more:
-            more.write(f"told {job.should_stop}\n")
-        time.sleep(PATIENCE)
-    return notes.read_text().splitlines()
 
 
 # --- workflows -------------------------------------------------------------------------------------
