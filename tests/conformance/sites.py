@@ -33,11 +33,12 @@ class Site:
     arguments: Mapping[str, Any]
     slurmfile: str = ""
 
-    def connect(self) -> Cluster:
-        """A new client."""
+    def connect(self, **more: Any) -> Cluster:
+        """A new client; `more` are arguments of `Cluster` beside those of the site."""
+        arguments = {**self.arguments, **more}
         if self.slurmfile:
-            return Cluster.from_env(self.slurmfile, env="default", overrides=self.arguments)
-        return Cluster(self.backend, **self.arguments)
+            return Cluster.from_env(self.slurmfile, env="default", overrides=arguments)
+        return Cluster(self.backend, **arguments)
 
     def folder(self, client: Cluster) -> str:
         """A fresh directory that jobs and tests see alike."""
