@@ -95,6 +95,7 @@ def test_pyxis_runs_python_in_the_image(
     [call] = container.calls("srun")
     base = fake_cluster.job_base_dir
     assert call[:4] == ["--nodes=1", "--ntasks=1", "--relative=0", "--overlap"]
+    assert options(call, "export") == ["ALL"]
     assert options(call, "container-image") == ["nvcr.io#nvidia/pytorch:24.05-py3"]
     assert options(call, "container-mounts") == [f"{base}:{base},/data:/data,/scratch:/mnt:ro"]
     assert options(call, "container-workdir") == ["/work"]

@@ -28,8 +28,12 @@ if TYPE_CHECKING:
 
 RUNTIMES = ("pyxis", "enroot")
 SOURCES = ("image", "dockerfile", "context")
-# One process on the batch node with all the job has there; a step that the function starts shares it.
-SRUN = ("srun", "--nodes=1", "--ntasks=1", "--relative=0", "--overlap", "--cpu-bind=none")
+# One process on the batch node with all the job has there, which a step that the function starts
+# shares; and with the script's variables, whatever sbatch was told to export.
+SRUN = (
+    *("srun", "--nodes=1", "--ntasks=1", "--relative=0", "--overlap", "--cpu-bind=none"),
+    "--export=ALL",
+)
 # Enroot hands on only the variables that it is told to: here those of the job, and `env`.
 ENROOT = """\
 for name in "${!SLURM@}" "${!CUDA@}" "${!NVIDIA@}" "${!ROCR@}" JOB_DIR %s
