@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
+import sys
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
+
+CONTEXTS = {"JobContext": "slurm.runtime", "WorkflowContext": "slurm.workflow"}
 
 
 class CallBinder:
@@ -68,14 +72,23 @@ def _defaults_last(parameters: list[inspect.Parameter]) -> list[inspect.Paramete
 def _injected(
     function: Callable[..., Any], signature: inspect.Signature
 ) -> Iterator[tuple[str, type]]:
-    from slurm.runtime import JobContext
-    from slurm.workflow import WorkflowContext
-
     names = getattr(inspect.unwrap(function), "__globals__", {})
+    kinds = _kinds(signature)
     for name, parameter in signature.parameters.items():
-        for kind in (JobContext, WorkflowContext):
+        for kind in kinds:
             if _means(parameter.annotation, kind, names):
                 yield name, kind
+
+
+def _kinds(signature: inspect.Signature) -> list[type]:
+    """The contexts that may be meant: one that nobody has imported yet can only be named in text."""
+    annotations = [parameter.annotation for parameter in signature.parameters.values()]
+    text = " ".join(one for one in annotations if isinstance(one, str))
+    return [
+        getattr(importlib.import_module(module), name)
+        for name, module in CONTEXTS.items()
+        if module in sys.modules or name in text
+    ]
 
 
 def _means(annotation: Any, kind: type, names: Mapping[str, Any]) -> bool:

@@ -19,7 +19,6 @@ Pure: paths are text, since they are the cluster's and may not exist on this mac
 
 from __future__ import annotations
 
-import datetime
 import json
 import os
 import posixpath
@@ -71,9 +70,9 @@ class JobDirectory:
     path: str
 
     @classmethod
-    def fresh(cls, base: str, task_name: str, now: datetime.datetime | None = None) -> JobDirectory:
+    def fresh(cls, base: str, task_name: str, now: time.struct_time | None = None) -> JobDirectory:
         """A directory nobody has used, under ``base/task_name``; nothing is created."""
-        stamp = (now or datetime.datetime.now().astimezone()).strftime("%Y%m%d_%H%M%S")
+        stamp = time.strftime("%Y%m%d_%H%M%S", now or time.localtime())
         name = f"{stamp}_{os.urandom(4).hex()}"
         return cls(posixpath.join(base, sanitise(task_name), name))
 
@@ -242,5 +241,5 @@ def rfc3339(epoch: float) -> str:
     >>> rfc3339(0)
     '1970-01-01T00:00:00.000+00:00'
     """
-    moment = datetime.datetime.fromtimestamp(epoch, datetime.timezone.utc)
-    return moment.isoformat(timespec="milliseconds")
+    seconds, milliseconds = divmod(int(epoch * 1000), 1000)
+    return time.strftime(f"%Y-%m-%dT%H:%M:%S.{milliseconds:03}+00:00", time.gmtime(seconds))

@@ -7,12 +7,16 @@ Pure, and strict on purpose: what would fail in the queue, or be read as somethi
 
 from __future__ import annotations
 
-import datetime
+import math
 import os
 import re
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from slurm.errors import ConfigError
+
+if TYPE_CHECKING:
+    import datetime
 
 
 def _words(text: str) -> frozenset[str]:
@@ -78,7 +82,8 @@ def normalise(options: Mapping[str, object]) -> dict[str, str]:
     paths and, for time limits, a `datetime.timedelta` are values. The result normalises to itself.
     Raises `InvalidOption`.
 
-    >>> normalise({"cpus_per_task": 4, "time": datetime.timedelta(minutes=90), "requeue": True})
+    >>> from datetime import timedelta
+    >>> normalise({"cpus_per_task": 4, "time": timedelta(minutes=90), "requeue": True})
     {'cpus-per-task': '4', 'time': '0-01:30:00', 'requeue': ''}
     """
     result: dict[str, str] = {}
@@ -188,19 +193,21 @@ def _text(name: str, value: object) -> str:
 
 
 def _plain_text(name: str, value: object) -> str:
-    if isinstance(value, datetime.timedelta) and name in ("time", "time-min"):
-        return _spell(value)
     if isinstance(value, os.PathLike):
         value = os.fspath(value)
     if isinstance(value, (str, int)):
         return str(value)
+    import datetime  # late: jobs, which import this for their own task's options, are given text
+
+    if isinstance(value, datetime.timedelta) and name in ("time", "time-min"):
+        return _spell(value)
     raise InvalidOption(f"a {type(value).__name__} is no value for sbatch; give text or an int")
 
 
 def _spell(limit: datetime.timedelta) -> str:
-    if limit <= datetime.timedelta(0):
+    if limit.total_seconds() <= 0:
         raise InvalidOption("a time limit is longer than nothing; leave it out for none")
-    minutes, seconds = divmod(-(-limit // datetime.timedelta(seconds=1)), 60)
+    minutes, seconds = divmod(math.ceil(limit.total_seconds()), 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
     return f"{days}-{hours:02}:{minutes:02}:{seconds:02}"

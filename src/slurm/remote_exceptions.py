@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 import pickle
-import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -126,6 +125,8 @@ def add_notes(error: BaseException, notes: tuple[str, ...]) -> None:
 
 def traceback_of(error: BaseException) -> str:
     """The traceback as Python prints it, with causes, contexts, notes and the members of groups."""
+    import traceback  # late: most jobs end well
+
     try:
         lines = traceback.format_exception(type(error), error, error.__traceback__)
     except Exception as failure:  # noqa: BLE001 - what it prints is the user's, and may raise anything

@@ -10,12 +10,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from slurm.binding import CallBinder
-from slurm.calls import ArrayCall, TaskCall, items_of
 from slurm.checks import check_count
 from slurm.context import get_active_context
-from slurm.dependencies import Dependency
 from slurm.errors import ConfigError, NoActiveContext
-from slurm.identity import refer_to
 from slurm.layers import overlay
 from slurm.options import normalise
 from slurm.serialization import MAIN_ALIAS, JobResultPlaceholder
@@ -24,8 +21,10 @@ if TYPE_CHECKING:
     from typing import ParamSpec
 
     from slurm.array_job import ArrayJob
+    from slurm.calls import ArrayCall, TaskCall
     from slurm.cluster import Cluster
     from slurm.context import SubmissionContext
+    from slurm.dependencies import Dependency
     from slurm.job import Job
     from slurm.packaging import PackagingConfig
     from slurm.workflow import WorkflowContext
@@ -169,6 +168,7 @@ class SlurmTask(Generic[P, R]):
         self, method: str, kind: str, jobs: Sequence[Job[Any] | ArrayJob[Any]]
     ) -> SlurmTask[P, R]:
         from slurm.array_job import ArrayJob
+        from slurm.dependencies import Dependency
         from slurm.job import Job
 
         for job in jobs:
@@ -249,6 +249,8 @@ class SlurmTask(Generic[P, R]):
     def _call(
         self, args: Sequence[Any], kwargs: Mapping[str, Any], key: str | None = None
     ) -> TaskCall:
+        from slurm.calls import TaskCall  # late: on the node most tasks call no other
+
         binder = self._binder()
         try:
             binder.check(args, kwargs)
@@ -265,6 +267,8 @@ class SlurmTask(Generic[P, R]):
         )
 
     def _array_call(self, items: Iterable[Any], max_concurrent: int | None, pack: int) -> ArrayCall:
+        from slurm.calls import ArrayCall, items_of
+
         check_count("max_concurrent", max_concurrent)
         check_count("pack", pack)
         binder = self._binder()
@@ -302,6 +306,8 @@ class SlurmTask(Generic[P, R]):
     def __reduce__(self) -> Any:
         if self._pending_dependencies:
             raise TypeError(f"{self.name}.after(...) cannot be an argument; call after() there")
+        from slurm.identity import refer_to
+
         reference = refer_to(self._function)
         settings = (dict(self.options), self.packaging, self._is_workflow)
         if reference.kind == "value":

@@ -9,9 +9,6 @@ import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from slurm.option_values import parse_signal
-from slurm.options import parse_time_limit
-
 LONGEST_LEAD = 60  # seconds; Slurm looks at its jobs' limits every 30 s and warns early, never late
 WARNING = "SLURM_SDK_WARNING"
 REQUEUES = "SLURM_SDK_REQUEUE"
@@ -35,6 +32,9 @@ class Terms:
         >>> Terms.of_options({"time": "10", "requeue": "3"})
         Terms(lead=60, requeues=3.0)
         """
+        from slurm.option_values import parse_signal  # which the runner does without
+        from slurm.options import parse_time_limit
+
         requeues = float(options["requeue"] or "inf") if "requeue" in options else 0
         if "signal" in options:
             warning = parse_signal(options["signal"])

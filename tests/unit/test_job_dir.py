@@ -6,6 +6,7 @@ import datetime
 import json
 import posixpath
 import re
+import time
 
 import hypothesis
 import hypothesis.strategies as st
@@ -49,7 +50,7 @@ def test_no_task_name_leaves_the_base_directory(name: str) -> None:
 
 
 def test_fresh_directories_differ_even_within_a_second() -> None:
-    now = datetime.datetime(2025, 3, 1, 12, 0, 5, tzinfo=datetime.timezone.utc)
+    now = time.strptime("2025-03-01 12:00:05", "%Y-%m-%d %H:%M:%S")
     paths = {JobDirectory.fresh("/b", "t", now).path for _ in range(50)}
     assert len(paths) == 50
     assert all(path.startswith("/b/t/20250301_120005_") for path in paths)

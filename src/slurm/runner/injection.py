@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import Token
 from types import TracebackType
@@ -15,13 +14,12 @@ from slurm.api.agent import write_atomic
 from slurm.binding import CallBinder
 from slurm.errors import SchedulerUnreachable, SlurmError
 from slurm.job_dir import JobDirectory, own_job_id
-from slurm.runtime import JobContext, current_job_context
 from slurm.stopping import say
-from slurm.workflow import WorkflowContext
 
 if TYPE_CHECKING:
     from slurm.callbacks.base import BaseCallback
     from slurm.cluster import Cluster
+    from slurm.workflow import WorkflowContext
 
 
 class Injection:
@@ -68,17 +66,22 @@ class Injection:
     def call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Call the function with a context for every parameter that is annotated as one."""
         binder = CallBinder(self.function)
-        contexts: dict[type, Any] = {WorkflowContext: self._workflow}
-        if JobContext in binder.injected.values():
-            contexts[JobContext] = current_job_context()
+        contexts = {kind: self._context(kind) for kind in binder.injected.values()}
         bound = binder.bind(args, kwargs, contexts)
         return self.function(*bound.args, **bound.kwargs)
+
+    def _context(self, kind: type) -> Any:
+        from slurm.runtime import JobContext, current_job_context  # late: most functions take none
+
+        return current_job_context() if kind is JobContext else self._workflow
 
 
 def _workflow_context(
     children: Mapping[str, Any], directory: JobDirectory, callbacks: Sequence[BaseCallback]
 ) -> WorkflowContext:
     """The context of this workflow job, its environment written down for whoever looks later."""
+    from slurm.workflow import WorkflowContext
+
     packaging = json.dumps(children.get("packaging"))
     write_atomic(directory.environment, json.dumps(dict(children), indent=2).encode())
     os.environ["SLURM_SDK_PACKAGING_CONFIG"] = packaging
@@ -99,6 +102,8 @@ def _workflow_context(
 
 def _cluster(children: Mapping[str, Any], callbacks: Sequence[BaseCallback]) -> Cluster:
     """The cluster of a workflow's own jobs. Raises `SlurmError` where none can be submitted from."""
+    import shutil
+
     from slurm.cluster import Cluster
 
     cluster = Cluster(**children, callbacks=callbacks)
