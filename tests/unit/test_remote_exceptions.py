@@ -270,7 +270,7 @@ def test_an_exception_that_breaks_what_prints_it_arrives(monkeypatch: pytest.Mon
     def broken(*args: Any, **kwargs: Any) -> list[str]:
         raise RecursionError
 
-    monkeypatch.setattr("slurm.remote_exceptions.traceback.format_exception", broken)
+    monkeypatch.setattr("traceback.format_exception", broken)
     text = remote_text(arrived(ValueError("bad")))
     assert "in arrived" in text
     assert "ValueError: bad" in text
