@@ -240,7 +240,7 @@ class ResultNotLoadable(ResultError):
 
 
 class ResultTooLarge(ResultError):
-    """The result is larger than the memory of the process that reads it, or than the disk it goes to.
+    """There is not the memory for the result where it is read or written, or not the disk where it goes.
 
     On this side the result stays where it is: a process with more memory can still get it.
     """

@@ -8,6 +8,7 @@ at any depth and inside any object, is written as a `JobResultPlaceholder` throu
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import pickle
@@ -23,6 +24,7 @@ PROTOCOL = 5  # Python 3.8
 ENVELOPE_SCHEMA = 1
 MAIN_ALIAS = "__slurm_main__"
 MAIN_NAMES = ("__main__", MAIN_ALIAS)
+SMALLER = "ask for more with mem=, or have the task write a file and return its path"
 CHECKSUM_MARK = b"\nsha256 "
 CHECKSUM = 64  # hexadecimal digits
 TAIL = len(CHECKSUM_MARK) + CHECKSUM
@@ -230,6 +232,12 @@ def value_envelope(value: Any, attempt: int) -> Envelope:
     """The envelope of a returned value; of the reason, where the value cannot be pickled."""
     try:
         body = _pickle_with_fallback(value)
+    except MemoryError:
+        kind = type(value).__qualname__
+        problem = (
+            f"the task returned a {kind} for which, pickled, there is no memory left; {SMALLER}"
+        )
+        return exception_envelope(errors.ResultTooLarge(problem), attempt)
     except Exception as error:  # noqa: BLE001 - __reduce__ is the user's code and may raise anything
         message = f"the task returned a {type(value).__qualname__} that cannot be pickled: {error}"
         return exception_envelope(errors.ResultNotSerializable(message), attempt)
@@ -255,6 +263,22 @@ def exception_envelope(error: BaseException, attempt: int) -> Envelope:
         traceback=remote_exceptions.traceback_of(error),
         notes=remote_exceptions.notes_of(error),
     )
+
+
+def unwritten_envelope(envelope: Envelope, error: MemoryError | OSError) -> Envelope:
+    """The envelope that says why another one could not be written to its file."""
+    from slurm.usage import format_size
+
+    size = format_size(len(envelope.body))
+    if isinstance(error, MemoryError):
+        text = (
+            f"the result takes {size} pickled, and there is no memory left to write it; {SMALLER}"
+        )
+        return exception_envelope(errors.ResultTooLarge(text), envelope.attempt)
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    kind = errors.ResultTooLarge if full else errors.ResultError
+    text = f"the result, {size} pickled, could not be written: {error.strerror}: {error.filename}"
+    return exception_envelope(kind(text), envelope.attempt)
 
 
 def dump_envelope(envelope: Envelope) -> bytes:
@@ -338,6 +362,8 @@ def too_large(what: str, size: int, **place: str) -> errors.ResultTooLarge:
 def _pickle_with_fallback(value: Any) -> bytes:
     try:
         return pickle.dumps(value, PROTOCOL)
+    except MemoryError:
+        raise
     except Exception:  # noqa: BLE001 - cloudpickle may manage, and says what is wrong if not
         import cloudpickle
 

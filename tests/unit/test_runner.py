@@ -139,6 +139,48 @@ def test_a_value_that_cannot_be_pickled_is_an_error_with_that_message(run_job: R
         result_of(run)
 
 
+def test_a_result_for_which_there_is_no_memory_is_named(run_job: RunJob) -> None:
+    def large() -> Any:
+        import resource
+
+        value = bytes(64 << 20)
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (used + (16 << 20),) * 2)
+        return [value]
+
+    run = run_job(task(large))
+    with pytest.raises(errors.ResultTooLarge, match=r"returned a list .*memory.*mem=.*path"):
+        result_of(run)
+    assert run.code == 1
+    assert "ResultTooLarge" in run.stderr
+
+
+LIMITED = """
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, ({limit},) * 2)
+"""
+
+
+@pytest.mark.parametrize("limit", [100_000, 1])
+def test_a_result_for_which_there_is_no_disk_is_named(run_job: RunJob, limit: int) -> None:
+    """As with a quota: what does not fit is taken away again, and mostly there is room to say so."""
+
+    def large() -> bytes:
+        exec(LIMITED.format(limit=limit), {})  # noqa: S102 - where resource is
+        return bytes(200_000)
+
+    run = run_job(task(large))
+    assert run.code == 1
+    assert "ResultTooLarge" in run.stderr
+    assert "File too large" in run.stderr
+    if limit > 1:
+        with pytest.raises(errors.ResultTooLarge, match=r"195K .*File too large.*result\.pkl"):
+            result_of(run)
+    else:
+        assert not (run.directory / "result.pkl").exists()
+    assert not [path for path in run.directory.iterdir() if path.name.startswith(".result")]
+
+
 def test_an_exception_without_any_text_is_an_error(run_job: RunJob) -> None:
     class Unprintable(Exception):
         def __str__(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import sys
@@ -33,6 +34,7 @@ from slurm.serialization import (
     load_envelope,
     load_payload,
     open_envelope,
+    unwritten_envelope,
     value_envelope,
 )
 from slurm.stopping import BACK_IN_THE_QUEUE, own_job, say
@@ -124,8 +126,8 @@ def _run(directory: JobDirectory, work: Work, metadata: Mapping[str, Any], token
 
 def _put_away(envelope: Envelope, directory: JobDirectory, work: Work, token: str) -> int:
     """Write the result, and tell of it: the metadata, the callbacks, the client."""
+    envelope = _written(envelope, directory.result)
     success = envelope.kind == "value"
-    write_atomic(directory.result, dump_envelope(envelope))
     # The result is there: whatever fails from here on must not make it a failure for dependents.
     try:
         times = {"called_at": work.callbacks.called_at, "completed_at": utc_now()}
@@ -134,8 +136,22 @@ def _put_away(envelope: Envelope, directory: JobDirectory, work: Work, token: st
         work.callbacks.end(directory, envelope)
         _tell_the_client(token, envelope.attempt, success)
     except (OSError, ValueError) as error:
-        say(f"slurm-sdk: the result is written, its note is not: {error}")
+        say(f"slurm-sdk: what became of the job could not be noted: {error}")
     return 0 if success else 1
+
+
+def _written(envelope: Envelope, path: str) -> Envelope:
+    """Write the result; where there is no room for it, why. Returns what was written, or should have been."""
+    try:
+        write_atomic(path, dump_envelope(envelope))
+    except (MemoryError, OSError) as error:
+        if isinstance(error, OSError):
+            error.filename = path
+        envelope = unwritten_envelope(envelope, error)
+        _log(envelope)
+        with contextlib.suppress(MemoryError, OSError):  # then the job's stderr has to tell
+            write_atomic(path, dump_envelope(envelope))
+    return envelope
 
 
 def _enveloped(
