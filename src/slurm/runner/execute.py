@@ -12,7 +12,7 @@ from typing import Any
 from slurm.api.agent import make_private_directory, read_json, update_json, write_atomic
 from slurm.array_layout import ArrayLayout
 from slurm.callbacks.node import NodeCallbacks
-from slurm.errors import DependencyFailed, RemoteError, ResultCorrupted, ResultMissing
+from slurm.errors import RemoteError, ResultCorrupted
 from slurm.job_dir import (
     ArrayDirectory,
     JobDirectory,
@@ -33,7 +33,6 @@ from slurm.serialization import (
     load_arguments,
     load_envelope,
     load_payload,
-    open_envelope,
     unwritten_envelope,
     value_envelope,
 )
@@ -182,7 +181,7 @@ class Work:
         """Call the function for the job, or the array's item, in `directory`."""
         payload, function = self._function
         arguments = payload.arguments if self.array is None else self._item(payload, self.array)
-        args, kwargs = load_arguments(arguments, result_of)
+        args, kwargs = load_arguments(arguments, _result_of)
         callbacks = self.callbacks
         with Injection(function, payload.children, directory, callbacks.loaded) as injection:
             callbacks.begin(directory)
@@ -217,38 +216,10 @@ def _in_a_line(envelope: Envelope) -> str:
     return " ".join(f"{name}: {envelope.message}".split())[:LONGEST_ERROR]
 
 
-def result_of(placeholder: JobResultPlaceholder) -> Any:
-    """What a placeholder stands for: the result of a job, or those of a whole array."""
-    if placeholder.count is None:
-        return result_of_job(placeholder)
-    array, layout = ArrayDirectory(placeholder.job_dir), ArrayLayout(placeholder.count)
-    names = [layout.name(item) for item in range(placeholder.count)]
-    return [
-        result_of_job(JobResultPlaceholder(f"{placeholder.job_id}[{n}]", array.element(name).path))
-        for n, name in enumerate(names)
-    ]
+def _result_of(placeholder: JobResultPlaceholder) -> Any:
+    from slurm.runner.placeholders import result_of
 
-
-def result_of_job(placeholder: JobResultPlaceholder) -> Any:
-    """The result of the job a placeholder stands for. Raises `DependencyFailed` when it raised."""
-    path = JobDirectory(placeholder.job_dir).result
-    try:
-        with open(path, "rb") as file:
-            envelope = load_envelope(file.read(), path=path)
-    except FileNotFoundError:
-        raise ResultMissing(
-            f"an argument is the result of job {placeholder.job_id}, and {path} is not there",
-            job_id=placeholder.job_id,
-            job_dir=placeholder.job_dir,
-        ) from None
-    if envelope.kind == "exception":
-        raise DependencyFailed(
-            f"an argument is the result of job {placeholder.job_id}, which raised "
-            f"{envelope.type_name}: {envelope.message}",
-            job_id=placeholder.job_id,
-            job_dir=placeholder.job_dir,
-        )
-    return open_envelope(envelope, job_id=placeholder.job_id, job_dir=placeholder.job_dir)
+    return result_of(placeholder)
 
 
 def _launched_at(epoch: str) -> str | None:
