@@ -31,4 +31,5 @@ def test_calls_are_jobs_and_their_futures_the_standard_librarys(
     assert list(mapped) == [31, 42]
     with pytest.raises(concurrent.futures.CancelledError):
         pending.result(0)
+    assert pending.job.wait(PATIENCE)
     assert pending.job.get_status() == "CANCELLED"
