@@ -48,7 +48,7 @@ def test_each_task_of_an_array_has_its_state(slurm: SlurmCliBackend, programs: P
     (programs.folder / "queue").write_text(
         "12_[2-4%1]|PENDING|JobArrayTaskLimit||x\n12_1|RUNNING|None|c1|x\n"
     )
-    (programs.folder / "accounts").write_text("12_0|COMPLETED|0:0|cpu|c1|1|2|0\n")
+    (programs.folder / "accounts").write_text("12_0|COMPLETED|0:0|cpu|c1|1|2\n")
     seen = slurm.query_jobs([f"12_{task}" for task in (0, 1, 3, 9)])
     assert [(one.job_id, one.source, str(one.state)) for one in seen] == [
         ("12_0", "sacct", "COMPLETED"),

@@ -24,7 +24,7 @@ def test_one_question_for_all_jobs(slurm: SlurmCliBackend, programs: Programs) -
     (programs.folder / "queue").write_text(
         "1|RUNNING|None|c1|x\n2|PENDING|Priority||y\n9|RUNNING|None|c2|another's\n"
     )
-    (programs.folder / "accounts").write_text("3|COMPLETED|0:0|cpu|c1|1|2|0\n")
+    (programs.folder / "accounts").write_text("3|COMPLETED|0:0|cpu|c1|1|2\n")
     assert states(slurm, "1", "2", "3", "4") == {
         "1": ("squeue", "RUNNING"),
         "2": ("squeue", "PENDING"),
@@ -163,17 +163,20 @@ def test_a_line_of_squeue(line: str, expected: dict[str, Any] | None) -> None:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("7|COMPLETED|0:0|cpu|c1|1700000000|1700000001|2", {"state": "COMPLETED", "restarts": 2}),
-        ("7|CANCELLED by 1000|0:15|cpu|c1|Unknown|Unknown|0", {"state": "CANCELLED"}),
-        ("7|CANCELLED+|0:9|cpu|c1|1|2|", {"state": "CANCELLED", "restarts": 0, "exit_code": "0:9"}),
-        ("7|FAILED|1:0|cpu|c[1-2]|None|None|x", {"node": "c[1-2]", "restarts": 0}),
+        (
+            "7|COMPLETED|0:0|cpu|c1|1700000000|1700000001",
+            {"state": "COMPLETED", "end": "1700000001"},
+        ),
+        ("7|CANCELLED by 1000|0:15|cpu|c1|Unknown|Unknown", {"state": "CANCELLED"}),
+        ("7|CANCELLED+|0:9|cpu|c1|1|2", {"state": "CANCELLED", "exit_code": "0:9"}),
+        ("7|FAILED|1:0|cpu|c[1-2]|None|None", {"node": "c[1-2]", "start": "None"}),
         ("", None),
         ("7|FAILED|1:0", None),
         ("sacct: error: something", None),
     ],
 )
 def test_a_line_of_sacct(line: str, expected: dict[str, Any] | None) -> None:
-    rows = parse_sacct(f"{line}\n8|FAILED|1:0|cpu|c1|1|2|0\n")
+    rows = parse_sacct(f"{line}\n8|FAILED|1:0|cpu|c1|1|2\n")
     assert rows[-1]["job_id"] == "8"
     if expected is None:
         assert len(rows) == 1

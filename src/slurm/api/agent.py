@@ -49,7 +49,7 @@ METADATA_FILES = ("metadata.json", "array_metadata.json")
 LARGEST_METADATA = 1 << 20  # bytes; what is longer is none
 UNDER_WAY = ("submitted", "running", "requeued")  # what a killed runner leaves in `status`
 SQUEUE_FIELDS = "%i|%T|%r|%N|%k"
-SACCT_FIELDS = "JobID,State,ExitCode,Partition,NodeList,Start,End,Restarts"
+SACCT_FIELDS = "JobID,State,ExitCode,Partition,NodeList,Start,End"  # 22.05 has no Restarts
 USAGE_FIELDS = (
     "JobID,State,ExitCode,Partition,ReqMem,ReqCPUS,TimelimitRaw,ElapsedRaw,MaxRSS,NodeList"
 )
@@ -260,8 +260,8 @@ def parse_sacct(text: str) -> List[Dict[str, Any]]:
     rows = []
     for line in text.splitlines():
         fields = line.split("|")
-        if len(fields) == 8:
-            job_id, state, exit_code, partition, node, start, end, restarts = fields
+        if len(fields) == 7:
+            job_id, state, exit_code, partition, node, start, end = fields
             rows.append(
                 {
                     "job_id": job_id,
@@ -271,7 +271,6 @@ def parse_sacct(text: str) -> List[Dict[str, Any]]:
                     "node": node,
                     "start": start,
                     "end": end,
-                    "restarts": int(restarts) if restarts.isdigit() else 0,
                     "source": "sacct",
                 }
             )
