@@ -18,6 +18,7 @@ import pytest
 from tests.unit.channels import AGENT, Open
 from tests.unit.fakes import DEADLINE, FakeBackend, Programs, assert_ended
 from tests.unit.local_site import Site
+from tests.unit.prepared import PreparedPython
 from tests.unit.processes import JobRun, RunJob, RunPython, execute
 from tests.unit.scheduler_on_disk import SchedulerOnDisk
 
@@ -134,8 +135,17 @@ def sdk_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return Path(archive.directory).parent
 
 
+@pytest.fixture(scope="session")
+def prepared_python(sdk_directory: Path) -> Iterator[PreparedPython]:
+    """A Python that has the runner of `sdk_directory` at hand."""
+    [sdk] = [path for path in sdk_directory.iterdir() if path.is_dir()]
+    python = PreparedPython(sdk)
+    yield python
+    python.close()
+
+
 @pytest.fixture
-def run_job(fake_cluster: Cluster, sdk_directory: Path) -> RunJob:
+def run_job(fake_cluster: Cluster, sdk_directory: Path, prepared_python: PreparedPython) -> RunJob:
     """Write the files of a dry run and run their job.sh: ``run_job(task, *args, env={...}, **kwargs)``."""
     base = Path(fake_cluster.job_base_dir)
     base.mkdir(parents=True)
@@ -143,7 +153,7 @@ def run_job(fake_cluster: Cluster, sdk_directory: Path) -> RunJob:
 
     def run(task: Any, *args: Any, env: Mapping[str, str] | None = None, **kwargs: Any) -> JobRun:
         request = fake_cluster.dry_run(task, *args, **kwargs)
-        return JobRun(request, execute(request, env or {}))
+        return JobRun(request, execute(request, env or {}, prepared_python))
 
     return run
 

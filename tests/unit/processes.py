@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.unit.prepared import PreparedPython
+
 from slurm.api.base import JobRequest
 from slurm.serialization import load_envelope, open_envelope
 
@@ -24,22 +26,15 @@ class JobRun:
         self.stderr = done.stderr
 
 
-def execute(request: JobRequest, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """Write a request's files and run its script with bash, inside an imitated job."""
+def execute(
+    request: JobRequest, env: Mapping[str, str], python: PreparedPython
+) -> subprocess.CompletedProcess[str]:
+    """Write a request's files and run its script inside an imitated job."""
     directory = Path(request.job_dir)
     directory.mkdir(parents=True)
     for name, content in request.files.items():
         (directory / name).write_bytes(content)
-    return subprocess.run(
-        ["bash", str(directory / request.script)],
-        cwd=directory,
-        env=environment_of_a_job(env),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return python.run(directory / request.script, directory, environment_of_a_job(env))
 
 
 def environment_of_a_job(more: Mapping[str, str]) -> dict[str, str]:

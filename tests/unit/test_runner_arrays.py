@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from tests.unit.fakes import FakeBackend
+from tests.unit.prepared import PreparedPython
 from tests.unit.processes import environment_of_a_job
 
 from slurm import Cluster, JobContext, task
@@ -28,7 +29,8 @@ def describe(number: int, job: JobContext) -> tuple[int, str, str]:
 class Array:
     """The directory of an array that was submitted to the fake backend; `run` runs one of its tasks."""
 
-    def __init__(self, request: Any) -> None:
+    def __init__(self, request: Any, python: PreparedPython) -> None:
+        self.python = python
         self.path = Path(request.job_dir)
         self.script = self.path / request.script
         for name in request.directories:
@@ -38,16 +40,7 @@ class Array:
 
     def run(self, task: int) -> subprocess.CompletedProcess[str]:
         env = {"SLURM_ARRAY_JOB_ID": "12", "SLURM_ARRAY_TASK_ID": str(task)}
-        return subprocess.run(
-            ["bash", str(self.script)],
-            env=environment_of_a_job(env),
-            cwd=self.path,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        return self.python.run(self.script, self.path, environment_of_a_job(env))
 
     def result(self, item: str) -> Any:
         return open_envelope(
@@ -56,7 +49,12 @@ class Array:
 
 
 @pytest.fixture
-def mapped(fake_cluster: Cluster, backend: FakeBackend, sdk_directory: Path) -> Any:
+def mapped(
+    fake_cluster: Cluster,
+    backend: FakeBackend,
+    sdk_directory: Path,
+    prepared_python: PreparedPython,
+) -> Any:
     base = Path(fake_cluster.job_base_dir)
     base.mkdir(parents=True)
     (base / SDK).symlink_to(sdk_directory)
@@ -64,7 +62,7 @@ def mapped(fake_cluster: Cluster, backend: FakeBackend, sdk_directory: Path) -> 
     def submit(*args: Any, **options: Any) -> Any:
         fake_cluster.map(describe, *args, **options).submit()
         request = backend.requests[-1]
-        return request if request.continues else Array(request)
+        return request if request.continues else Array(request, prepared_python)
 
     return submit
 
@@ -97,11 +95,11 @@ def test_a_pack_runs_on_after_a_failure_and_does_not_repeat_itself(mapped: Any) 
 
 
 def test_the_second_of_several_submissions_goes_on_counting(
-    mapped: Any, backend: FakeBackend
+    mapped: Any, backend: FakeBackend, prepared_python: PreparedPython
 ) -> None:
     backend.max_array_size = 2
     mapped([1, 2, 3])  # pieces hold a power of ten: one item each
-    array, third = Array(backend.requests[0]), backend.requests[2]
+    array, third = Array(backend.requests[0], prepared_python), backend.requests[2]
     array.script = array.path / third.script
     array.script.write_bytes(third.files[third.script])
     assert array.run(0).returncode == 0

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 from tests.unit.fakes import Programs
-from tests.unit.processes import RunPython
+from tests.unit.prepared import PreparedPython
+from tests.unit.processes import RunPython, execute
 
 from slurm import errors
 from slurm.api.base import JobRequest
@@ -40,39 +41,29 @@ def train(config):
 def fails():
     raise OutOfLuck("this time")
 
-def request(function, *args):
+def request(function, *args, name="request"):
     cluster = Cluster("slurm", job_base_dir="jobs")
-    Path("request").write_bytes(pickle.dumps(cluster.dry_run(function, *args)))
+    Path(name).write_bytes(pickle.dumps(cluster.dry_run(function, *args)))
     cluster.close()
 """
 
 
-@pytest.fixture
-def run_request(tmp_path: Path, sdk_directory: Path) -> Callable[[], tuple[Path, str]]:
-    """Run the request that a script has left, as a job; its directory and its output."""
+RunRequest = Callable[..., "tuple[Path, str]"]
 
-    def run() -> tuple[Path, str]:
-        request: JobRequest = pickle.loads((tmp_path / "request").read_bytes())  # noqa: S301 - ours
-        directory = Path(request.job_dir)
-        directory.mkdir(parents=True)
+
+@pytest.fixture
+def run_request(tmp_path: Path, sdk_directory: Path, prepared_python: PreparedPython) -> RunRequest:
+    """Run a request that a script has left, as a job; its directory and its output."""
+
+    def run(name: str = "request") -> tuple[Path, str]:
+        request: JobRequest = pickle.loads((tmp_path / name).read_bytes())  # noqa: S301 - ours
         if not (tmp_path / "jobs" / SDK).exists():
+            (tmp_path / "jobs").mkdir()
             (tmp_path / "jobs" / SDK).symlink_to(sdk_directory)
-        for name, content in request.files.items():
-            (directory / name).write_bytes(content)
-        done = subprocess.run(
-            ["bash", str(directory / "job.sh")],
-            cwd=directory,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        return directory, done.stdout + done.stderr
+        done = execute(request, {}, prepared_python)
+        return Path(request.job_dir), done.stdout + done.stderr
 
     return run
-
-
-RunRequest = Callable[[], "tuple[Path, str]"]
 
 
 def result_in(directory: Path) -> Any:
@@ -89,30 +80,27 @@ def test_what_a_script_defines_goes_there_and_comes_back(
         + """
 from slurm.serialization import load_envelope, open_envelope
 if __name__ == "__main__":
-    if sys.argv[1] == "read":
-        value = open_envelope(load_envelope(Path(sys.argv[2], "result.pkl").read_bytes()))
+    if sys.argv[1:]:
+        read = lambda path: open_envelope(load_envelope(Path(path, "result.pkl").read_bytes()))
+        value = read(sys.argv[1])
         assert type(value) is Config, type(value)
         print(value.rate)
-    elif sys.argv[1] == "catch":
         try:
-            open_envelope(load_envelope(Path(sys.argv[2], "result.pkl").read_bytes()))
+            read(sys.argv[2])
         except OutOfLuck as error:
             print("caught", error)
-    elif sys.argv[1] == "fails":
-        request(fails)
     else:
-        request(train, Config(0.25))
+        request(train, Config(0.25), name="trains")
+        request(fails, name="fails")
 """
     )
     start = [str(tmp_path / "mine.py")] if way == "a script" else ["-m", "mine"]
-    run_python(*start, "train")
-    directory, output = run_request()
+    run_python(*start)
+    trained, output = run_request("trains")
     assert "main is" in output
     assert "__main__" not in output
-    assert run_python(*start, "read", str(directory)).stdout == "0.5\n"
-    run_python(*start, "fails")
-    directory, _ = run_request()
-    assert run_python(*start, "catch", str(directory)).stdout == "caught this time\n"
+    failed, _ = run_request("fails")
+    assert run_python(*start, str(trained), str(failed)).stdout == "0.5\ncaught this time\n"
 
 
 def test_a_script_whose_main_part_submits_when_it_is_loaded_is_told_so(
@@ -201,20 +189,22 @@ def test_a_workflow_of_a_script_submits_the_scripts_tasks(
     assert b"main is" in done.stdout
 
 
-@pytest.mark.parametrize(
-    "call",
-    [
-        "request(task(lambda rate: rate), 2)",
-        "request(task(lambda c: c.rate), Config(2))",
-        "def two():\n    return 2\nrequest(task(lambda f: f()), two)",
-    ],
-    ids=["function", "class among the arguments", "function among the arguments"],
-)
 def test_what_was_typed_at_a_prompt_goes_by_value(
-    call: str, run_python: RunPython, run_request: RunRequest
+    run_python: RunPython, run_request: RunRequest
 ) -> None:
-    run_python("-c", HEAD + call)
-    directory, _ = run_request()
-    assert result_in(directory) == 2
-    assert not (directory / "script.py").exists()
-    assert sys.executable in (directory / "job.sh").read_text()
+    """Functions, classes among the arguments, functions among the arguments."""
+    run_python("-c", HEAD + TYPED)
+    for name in ("function", "class among the arguments", "function among the arguments"):
+        directory, _ = run_request(name)
+        assert result_in(directory) == 2, name
+        assert not (directory / "script.py").exists()
+        assert sys.executable in (directory / "job.sh").read_text()
+
+
+TYPED = """
+request(task(lambda rate: rate), 2, name="function")
+request(task(lambda c: c.rate), Config(2), name="class among the arguments")
+def two():
+    return 2
+request(task(lambda f: f()), two, name="function among the arguments")
+"""
