@@ -7,12 +7,13 @@ import shlex
 import signal
 import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.channels import Open, shell
+from tests.unit.channels import AGENT, Open, shell
 
 from slurm.api.transport import Channel
 from slurm.errors import (
@@ -41,6 +42,14 @@ def slow(tmp_path: Path) -> Slow:
     return Slow(tmp_path / "slow")
 
 
+@pytest.fixture(scope="module")
+def channel() -> Iterator[Channel]:
+    """A channel that nobody breaks."""
+    made = Channel(AGENT, target="login", connect_timeout=DEADLINE)
+    yield made
+    made.close()
+
+
 def read(channel: Channel, path: Path) -> bytes:
     return channel.request("read", {"path": str(path)}, b"", DEADLINE)[1]
 
@@ -52,8 +61,7 @@ def said(channel: Channel) -> Any:
 # --- answers -------------------------------------------------------------------------------------
 
 
-def test_the_agent_answers_from_the_other_process(channel_to: Open) -> None:
-    channel = channel_to()
+def test_the_agent_answers_from_the_other_process(channel: Channel) -> None:
     assert said(channel)["python"] == list(sys.version_info[:3])
     assert channel.alive
 
@@ -61,11 +69,9 @@ def test_the_agent_answers_from_the_other_process(channel_to: Open) -> None:
 @pytest.mark.parametrize(
     "noise",
     [
-        "echo 'Welcome to login1!'; echo; echo 'slurm-sdk-agent of another'",
+        "echo 'Welcome to login1!'; echo; echo 'slurm-sdk-agent of another'; echo 'on stderr' >&2; "
+        r"printf '\000\377\n\r\n'; head -c 500000 /dev/zero | tr '\000' '\n'",
         "printf 'no newline at the end'",
-        r"printf '\000\377\n\r\n'",
-        "echo 'on stderr' >&2",
-        "head -c 500000 /dev/zero | tr '\\000' '\\n'",
     ],
 )
 def test_what_login_shells_print_is_skipped(noise: str, channel_to: Open) -> None:
@@ -73,9 +79,8 @@ def test_what_login_shells_print_is_skipped(noise: str, channel_to: Open) -> Non
 
 
 def test_requests_in_flight_are_answered_out_of_order(
-    channel_to: Open, slow: Slow, tmp_path: Path
+    channel: Channel, slow: Slow, tmp_path: Path
 ) -> None:
-    channel = channel_to()
     (tmp_path / "quick").write_bytes(b"quick")
     with ThreadPoolExecutor() as pool:
         first = pool.submit(read, channel, slow.path)
@@ -87,9 +92,7 @@ def test_requests_in_flight_are_answered_out_of_order(
         assert first.result(DEADLINE) == b"slow"
 
 
-def test_many_threads_get_their_own_answers(channel_to: Open, tmp_path: Path) -> None:
-    channel = channel_to()
-
+def test_many_threads_get_their_own_answers(channel: Channel, tmp_path: Path) -> None:
     def there_and_back(number: int) -> bool:
         content = bytes([number]) * (1000 * number)
         params = {"path": str(tmp_path / str(number)), "exclusive": False}
@@ -100,15 +103,13 @@ def test_many_threads_get_their_own_answers(channel_to: Open, tmp_path: Path) ->
         assert all(pool.map(there_and_back, range(40)))
 
 
-def test_large_blobs_go_both_ways(channel_to: Open, tmp_path: Path) -> None:
-    channel = channel_to()
+def test_large_blobs_go_both_ways(channel: Channel, tmp_path: Path) -> None:
     blob = os.urandom(1 << 20) * 12
     channel.request("write", {"path": str(tmp_path / "b"), "exclusive": False}, blob, DEADLINE)
     assert read(channel, tmp_path / "b") == blob
 
 
-def test_errors_of_the_agent_arrive_as_what_they_are(channel_to: Open, tmp_path: Path) -> None:
-    channel = channel_to()
+def test_errors_of_the_agent_arrive_as_what_they_are(channel: Channel, tmp_path: Path) -> None:
     with pytest.raises(RemoteFileMissing, match="nothing"):
         read(channel, tmp_path / "nothing")
     with pytest.raises(SlurmError, match="fly"):
@@ -122,9 +123,8 @@ def test_errors_of_the_agent_arrive_as_what_they_are(channel_to: Open, tmp_path:
 
 
 def test_a_request_that_takes_too_long_fails_and_the_others_do_not(
-    channel_to: Open, slow: Slow
+    channel: Channel, slow: Slow
 ) -> None:
-    channel = channel_to()
     with pytest.raises(TransportError, match=r"login did not answer 'read'"):
         channel.request("read", {"path": str(slow.path)}, b"", 0.05)
     assert said(channel)["protocol"] == 1
