@@ -7,8 +7,8 @@ PORT ?=
 DEBIAN_RELEASE ?=
 # Tests at once against the one cluster, and the seconds each may take; the first one waits for the cluster.
 SLURM_WORKERS ?= 4
-# Most tests of the fast tier wait for processes of their own: two at once for every core.
-UNIT_WORKERS ?= $(shell expr 2 \* `getconf _NPROCESSORS_ONLN`)
+# Many tests of the fast tier wait for processes of their own: three at once for every two cores.
+UNIT_WORKERS ?= $(shell expr 3 \* `getconf _NPROCESSORS_ONLN` / 2)
 SLURM_TIMEOUT ?= 600
 DEMO_DIR = demo-output
 DEMO_ARGS = --backend local --job-base-dir $(DEMO_DIR)/jobs --workdir $(DEMO_DIR)/run

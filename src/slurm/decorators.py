@@ -101,12 +101,12 @@ def workflow(
     ... def double(number: int) -> int:
     ...     return 2 * number
     >>> @workflow
-    ... def sum_of_doubles(ctx: WorkflowContext, numbers: list[int]) -> int:
-    ...     jobs = [double(number) for number in numbers]
-    ...     return sum(job.get_result() for job in jobs)
+    ... def double_twice(ctx: WorkflowContext, number: int) -> int:
+    ...     first = double(number).get_result()
+    ...     return 2 * first
     >>> with Cluster("local"):
-    ...     sum_of_doubles([1, 2]).get_result()
-    6
+    ...     double_twice(1).get_result()
+    4
     """
     options = {"time": WORKFLOW_TIME, **sbatch_kwargs}
 

@@ -157,8 +157,8 @@ class SlurmTask(Generic[P, R]):
         ``TypeError``.
 
         >>> with cluster:
-        ...     doubled = double.map([1, 2])
-        ...     again = double.aftercorr(doubled).map(doubled)
+        ...     doubled = double.map([1, 2], pack=2)
+        ...     again = double.aftercorr(doubled).map(doubled, pack=2)
         >>> again.get_results()
         [4, 8]
         """
@@ -195,7 +195,7 @@ class SlurmTask(Generic[P, R]):
         naming the item that does not fit the function. See `ArrayJob` for when it is submitted.
 
         >>> with cluster:
-        ...     array = double.map([1, (2,), {"number": 3}], max_concurrent=2)
+        ...     array = double.map([1, (2,), {"number": 3}], pack=3)
         >>> array.get_results()
         [2, 4, 6]
         """

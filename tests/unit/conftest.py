@@ -32,7 +32,7 @@ from slurm.job_dir import SDK
 
 # The same examples in every run, and no clock: a busy machine is no failure.
 hypothesis.settings.register_profile(
-    "unit", deadline=None, derandomize=True, database=None, max_examples=60
+    "unit", deadline=None, derandomize=True, database=None, max_examples=40
 )
 hypothesis.settings.load_profile("unit")
 
