@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib
 import os
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.fakes import FakeBackend
+from tests.unit.fakes import DEADLINE, FakeBackend
 from tests.unit.processes import (
     RunJob,
     RunPython,
@@ -20,6 +21,15 @@ from slurm import Cluster, errors, task, workflow
 from slurm.callbacks import BaseCallback, ExecutionLocus, LoggerCallback
 from slurm.callbacks.client import ClientDispatcher
 from slurm.serialization import load_payload
+
+
+def wait_for_exits(cluster: Cluster) -> None:
+    """A job has ended once its result is there; its process closes callbacks a moment later."""
+    deadline = time.monotonic() + DEADLINE
+    while cluster.get_queue():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
 
 HOOKS_OF_A_JOB = ["begin_run", "end_run", "completed", "close"]
 
@@ -327,6 +337,7 @@ def test_a_workflow_hands_its_callbacks_on_and_is_the_client_of_its_children(
         job = squares.submit(local)()
         assert job.get_result(30) == 9
         local.drain_callbacks()
+    wait_for_exits(local)
     here, flow_id = str(os.getpid()), job.id
     told = [one for one in node.lines(log) if one["hook"] != "close"]
     child = next(one["job_id"] for one in told if one["task_name"] == "square" and one["job_id"])
@@ -360,6 +371,7 @@ def test_every_element_of_an_array_begins_and_ends_in_its_job(
         assert array.get_results(30, return_exceptions=True)[::2] == [9, 16]
         assert array.wait(30)
         local.drain_callbacks()
+    wait_for_exits(local)
     by_process: dict[str, list[tuple[str, Any, Any]]] = {}
     for one in node.lines(log):
         told = (one["hook"], one.get("array_index"), one.get("error"))
