@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 
 from slurm.aggregation import write_aggregated
 from slurm.array_layout import ArrayLayout
-from slurm.dependencies import Dependency
+from slurm.dependencies import Dependency, check_jobs
 from slurm.errors import SlurmError, SubmissionError
 from slurm.futures import as_completed
 from slurm.interrupts import Waiting
@@ -79,6 +79,7 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Promise, Generic[T]):
         self._elements: tuple[Job[T], ...] = ()
         self._problem: BaseException | None = None
         self._aggregated = False
+        self._is_being_submitted = False
 
     @classmethod
     def from_dir(
@@ -139,6 +140,9 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Promise, Generic[T]):
         return self._after(arrays, "aftercorr")
 
     def _after(self, jobs: Sequence[Job[Any] | ArrayJob[Any]], kind: str) -> ArrayJob[T]:
+        check_jobs(f"array.{kind.replace('afterok', 'after')}", jobs)
+        if any(job is self for job in jobs):
+            raise SubmissionError(f"{self!r} cannot wait for itself")
         with self._submitting:
             state = self._state
             if isinstance(state, SubmittedArray):
@@ -154,7 +158,7 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Promise, Generic[T]):
         """Submit the array now, unless it has been; the same array again.
 
         Raises what submitting a job raises, every time it is asked for: an array that could not be
-        submitted stays so.
+        submitted stays so; `SubmissionError` for arrays that wait for each other.
 
         >>> array.submit() is array
         True
@@ -163,11 +167,16 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Promise, Generic[T]):
             if self._problem is not None:
                 raise self._problem
             if not isinstance(self._state, SubmittedArray):
+                if self._is_being_submitted:
+                    raise SubmissionError(f"{self!r} waits for an array that waits for it")
+                self._is_being_submitted = True
                 try:
                     state = self._state.submit()
                 except SlurmError as error:
                     self._problem = error
                     raise
+                finally:
+                    self._is_being_submitted = False
                 self._elements = tuple(self._element(state, index) for index in range(len(self)))
                 self._state = state
                 self.cluster.tracker.watch_all(self._elements)

@@ -29,16 +29,28 @@ class WaitingArray:
 
 
 class WaitingArrays:
-    """The arrays of one cluster that may still have to be submitted."""
+    """The arrays of one ``with`` block, or of none, that may still have to be submitted."""
 
     def __init__(self) -> None:
+        self.over = False  # nothing is added any more
         self._arrays: list[ArrayJob[Any]] = []
         self._changing = threading.Lock()
 
-    def add(self, array: ArrayJob[Any]) -> None:
-        """Remember an array until `submit` or `give_up`."""
+    def add(self, array: ArrayJob[Any]) -> bool:
+        """Remember an array until `submit` or `give_up`; False when that is over."""
         with self._changing:
-            self._arrays.append(array)
+            if not self.over:
+                self._arrays.append(array)
+            return not self.over
+
+    def end(self, *, failed: bool) -> None:
+        """Submit, or give up, what there is, and take no more."""
+        with self._changing:
+            self.over = True
+        if failed:
+            self.give_up()
+        else:
+            self.submit()
 
     def submit(self) -> None:
         """Submit those nobody has used, in the order in which they were made.

@@ -20,7 +20,7 @@ class CallBinder:
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        self.signature: inspect.Signature = inspect.signature(function)
+        self.signature: inspect.Signature = _signature_of(function)
         self.injected: dict[str, type] = dict(_injected(function, self.signature))
 
     def check(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
@@ -60,6 +60,16 @@ class CallBinder:
             if name not in self.injected or name in kwargs
         ]
         return self.signature.replace(parameters=_defaults_last(kept)).bind(*args, **kwargs)
+
+
+def _signature_of(function: Callable[..., Any]) -> inspect.Signature:
+    """The function's signature; that of any call where it does not tell, as many built-in ones do not."""
+    try:
+        return inspect.signature(function)
+    except ValueError:
+        args = inspect.Parameter("args", inspect.Parameter.VAR_POSITIONAL)
+        kwargs = inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD)
+        return inspect.Signature([args, kwargs])
 
 
 def _defaults_last(parameters: list[inspect.Parameter]) -> list[inspect.Parameter]:

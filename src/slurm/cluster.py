@@ -10,7 +10,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from slurm import backends, context
 from slurm.api.base import BackendBase
@@ -41,7 +41,16 @@ R = TypeVar("R")
 DEFAULT_BASE = "~/slurm_jobs"
 LOCAL_STATE = ".local"
 
-_entered: contextvars.ContextVar[tuple[contextvars.Token[Any], ...]] = contextvars.ContextVar(
+
+class _Block(NamedTuple):
+    """A ``with cluster:`` that has not ended: whose it is, what was before, its unsubmitted arrays."""
+
+    cluster: Cluster
+    token: contextvars.Token[Any]
+    arrays: WaitingArrays
+
+
+_entered: contextvars.ContextVar[tuple[_Block, ...]] = contextvars.ContextVar(
     "slurm_entered", default=()
 )
 
@@ -112,6 +121,8 @@ class Cluster:
         self._tracker_made = threading.Lock()
         self._submitter = Submitter(self)
         self._waiting_arrays = WaitingArrays()
+        self._blocks: list[_Block] = []
+        self._changing = threading.Lock()
         atexit.register(_close_at_exit, weakref.ref(self))
 
     # Making one
@@ -189,15 +200,24 @@ class Cluster:
     # Using it
 
     def __enter__(self) -> Cluster:
-        token = context.set_active_context(self)
-        _entered.set((*_entered.get(), token))
+        block = _Block(self, context.set_active_context(self), WaitingArrays())
+        _entered.set((*_entered.get(), block))
+        with self._changing:
+            self._blocks.append(block)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
-        *outer, token = _entered.get()
+        *outer, block = _entered.get()
         _entered.set(tuple(outer))
-        context.reset_active_context(token)
-        self.submit_waiting(failed=kind is not None)
+        context.reset_active_context(block.token)
+        with self._changing:
+            self._blocks = [one for one in self._blocks if one is not block]
+            last = not self._blocks
+        try:
+            block.arrays.end(failed=kind is not None)
+        finally:
+            if last:  # those of threads that were started inside and have no block of their own
+                self.submit_waiting(failed=kind is not None)
 
     def submit_waiting(self, *, failed: bool = False) -> None:
         """Submit the mapped arrays that nobody has used yet; the end of a context does.
@@ -211,10 +231,13 @@ class Cluster:
         >>> array.is_submitted
         True
         """
-        if failed:
-            self._waiting_arrays.give_up()
-        else:
-            self._waiting_arrays.submit()
+        with self._changing:
+            waiting = [self._waiting_arrays, *(block.arrays for block in self._blocks)]
+        for arrays in waiting:
+            if failed:
+                arrays.give_up()
+            else:
+                arrays.submit()
 
     def submit(
         self,
@@ -275,7 +298,10 @@ class Cluster:
         """The array of a mapped task; see `SlurmTask.map`. `placement` as for `submit_call`."""
         self._submitter.destination(call, placement)
         array: ArrayJob[Any] = ArrayJob(self, call.task.name, WaitingArray(self, call, placement))
-        self._waiting_arrays.add(array)
+        blocks = (block for block in reversed(_entered.get()) if block.cluster is self)
+        block = next(blocks, None)
+        if block is None or not block.arrays.add(array):
+            self._waiting_arrays.add(array)
         return array
 
     def submit_array(self, call: ArrayCall, placement: Placement | None = None) -> SubmittedArray:

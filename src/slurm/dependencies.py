@@ -40,6 +40,13 @@ class Dependency:
         return self.on.holds_others_back(self.type)
 
 
+def check_jobs(method: str, jobs: Iterable[object]) -> None:
+    """Raises ``TypeError`` unless all of `jobs`, which `method` was called with, are jobs or arrays."""
+    for job in jobs:
+        if not hasattr(job, "holds_others_back"):
+            raise TypeError(f"{method}() takes jobs, one argument each, not {type(job).__name__}")
+
+
 def merged(dependencies: Iterable[Dependency]) -> tuple[Dependency, ...]:
     """Each job once for each type, and no ``afterany`` beside an ``afterok`` on the same job."""
     unique = {(one.ids, one.type): one for one in dependencies}

@@ -50,11 +50,17 @@ def gather(*jobs: Job[Any] | ArrayJob[Any], return_exceptions: bool = False) -> 
 
     Waits for all of them, and reads their results together. Raises the exception of the first one
     in that order that has none; with `return_exceptions` its exception stands in its place instead.
+    Raises ``TypeError`` for what is no job.
 
     >>> from slurm import gather
     >>> gather(job, array)
     [42, [2, 4, 6]]
     """
+    for job in jobs:
+        if not hasattr(job, "add_done_callback"):
+            raise TypeError(
+                f"gather() takes jobs, one argument each, not {type(job).__name__}: gather(*jobs)"
+            )
     by_cluster: dict[Cluster, list[Job[Any]]] = {}
     with Waiting([one for job in jobs for one in ([job] if isinstance(job, Job) else job)]):
         for job in jobs:

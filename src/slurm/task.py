@@ -65,6 +65,13 @@ class SlurmTask(Generic[P, R]):
         packaging: PackagingConfig = None,
         is_workflow: bool = False,
     ) -> None:
+        given: object = function
+        if not callable(given):
+            kind = "workflow" if is_workflow else "task"
+            raise ConfigError(
+                f"@{kind} stands before a function, not {function!r}: give options by name, as in "
+                f"@{kind}(time='00:10:00')"
+            )
         functools.update_wrapper(self, function)
         self._function = function
         self.options: Mapping[str, str] = normalise(options or {})
@@ -167,15 +174,9 @@ class SlurmTask(Generic[P, R]):
     def _after(
         self, method: str, kind: str, jobs: Sequence[Job[Any] | ArrayJob[Any]]
     ) -> SlurmTask[P, R]:
-        from slurm.array_job import ArrayJob
-        from slurm.dependencies import Dependency
-        from slurm.job import Job
+        from slurm.dependencies import Dependency, check_jobs
 
-        for job in jobs:
-            if not isinstance(job, (Job, ArrayJob)):
-                raise TypeError(
-                    f"{self.name}.{method}() takes jobs, one argument each, not {type(job).__name__}"
-                )
+        check_jobs(f"{self.name}.{method}", jobs)
         derived = self._copy()
         more = [Dependency(job, kind) for job in jobs]
         derived._pending_dependencies = [*self._pending_dependencies, *more]

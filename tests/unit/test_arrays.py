@@ -215,6 +215,55 @@ def test_dependencies_are_added_until_it_is_submitted(
         array.after(job)
 
 
+def test_a_block_inside_leaves_the_arrays_around_it_alone(
+    fake_cluster: Cluster, backend: FakeBackend, job: Job[Any]
+) -> None:
+    with fake_cluster:
+        array = scale.map([1])
+        with fake_cluster:
+            inner = scale.map([2])
+        assert (inner.is_submitted, array.is_submitted) == (True, False)
+        with pytest.raises(KeyError), fake_cluster:
+            raise KeyError
+        array.after(job)
+    assert array.is_submitted
+    assert backend.requests[1].submit_options["dependency"] == "afterok:7"
+
+
+def test_a_thread_that_fails_leaves_the_arrays_of_others_alone(
+    fake_cluster: Cluster, backend: FakeBackend
+) -> None:
+    def fail() -> None:
+        with pytest.raises(KeyError), fake_cluster:
+            raise KeyError
+
+    def work() -> None:
+        found.append(scale.map([2]))  # without a block of its own
+
+    found: list[ArrayJob[Any]] = []
+    with fake_cluster:
+        found.append(scale.map([1]))
+        for target in (fail, work):
+            thread = threading.Thread(target=target)
+            thread.start()
+            thread.join()
+        assert backend.requests == []
+    assert [array.is_submitted for array in found] == [True, True]
+
+
+def test_what_an_array_waits_for_is_checked_at_once(active: Cluster, backend: FakeBackend) -> None:
+    array, other = scale.map([1]), scale.map([2])
+    with pytest.raises(TypeError, match=r"array.after\(\) takes jobs.* not int"):
+        array.after(5)  # type: ignore[arg-type]
+    with pytest.raises(SubmissionError, match="cannot wait for itself"):
+        array.after(array)
+    array.after(other)
+    other.afterany(array)
+    with pytest.raises(SubmissionError, match="waits for an array that waits for it"):
+        array.submit()
+    assert backend.requests == []
+
+
 def test_two_threads_submit_it_once(active: Cluster, backend: FakeBackend) -> None:
     array = scale.map([1])
     threads = [threading.Thread(target=array.submit) for _ in range(8)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import collections
+import operator
+import time
 from typing import Any
 
 import pytest
@@ -83,6 +85,18 @@ def test_options_are_checked_when_the_task_is_made() -> None:
     assert tuned.options == {"time": "00:30:00", "mem": "4G", "gres": "gpu:1"}
     with pytest.raises(ConfigError, match="memm"):
         task(memm="4G")(plain)
+
+
+@pytest.mark.parametrize("what", ["00:10:00", 5])
+def test_what_is_no_function_is_no_task(what: Any) -> None:
+    for decorator in (task, workflow):
+        with pytest.raises(ConfigError, match=r"give options by name, as in @\w+\(time="):
+            decorator(what)
+
+
+@pytest.mark.parametrize("function", [time.sleep, max, int, operator.itemgetter(1)])
+def test_any_callable_is_a_task(fake_cluster: Cluster, function: Any) -> None:
+    assert fake_cluster.dry_run(task(function), [3, 4]).options["job-name"]
 
 
 def test_a_workflow_has_an_hour_unless_it_says_otherwise() -> None:
