@@ -6,7 +6,14 @@ from collections.abc import Mapping
 
 # backend -> test -> why that backend does not run it.
 CANNOT: Mapping[str, Mapping[str, str]] = {
-    "local": {},
+    "local": {
+        "test_a_job_may_be_held": "there is nobody else who would release it; hold is refused",
+        "test_a_job_has_as_many_nodes_as_it_asks_for": "one machine is one node, whatever is asked for",
+        "test_a_partition_that_does_not_exist_is_refused": "one machine has one queue by any name",
+        "test_a_job_that_takes_more_memory_than_it_asked_for_is_killed": (
+            "memory bounds what starts; nothing is killed for using more"
+        ),
+    },
     "ssh": {},
     "slurm": {},
 }

@@ -6,11 +6,22 @@ import threading
 from typing import Any
 
 import pytest
-from tests.unit.fakes import FakeBackend
+from tests.unit.fakes import FakeBackend, job_on
 
 from slurm import Cluster, Job, errors
 
 DEADLINE = 20
+
+
+def test_a_wait_is_no_longer_for_a_cluster_that_is_rarely_asked(
+    patient_cluster: Cluster, backend: FakeBackend
+) -> None:
+    """Were it as long as the poll interval of a minute, this test would run into its own limit."""
+    backend.say("7", "RUNNING")
+    job = job_on(patient_cluster, "7")
+    assert job.wait(timeout=0.01) is False
+    backend.finish(job, 5)
+    assert job.get_result(timeout=DEADLINE) == 5
 
 
 def test_a_wait_that_times_out_says_so(job: Job[Any]) -> None:

@@ -99,6 +99,14 @@ def test_any_callable_is_a_task(fake_cluster: Cluster, function: Any) -> None:
     assert fake_cluster.dry_run(task(function), [3, 4]).options["job-name"]
 
 
+def test_the_explicit_form_names_its_cluster(fake_cluster: Cluster, backend: FakeBackend) -> None:
+    submitter = bare.submit(cluster=fake_cluster, mem="3G")
+    assert backend.requests == []
+    job = submitter(5)
+    assert job.task_name == "bare"
+    assert backend.requests[0].options["mem"] == "3G"
+
+
 def test_a_workflow_has_an_hour_unless_it_says_otherwise() -> None:
     assert pipeline.options["time"] == "01:00:00"
     assert workflow(time="02:00:00")(plain).options["time"] == "02:00:00"

@@ -26,6 +26,13 @@ def ctx(tmp_path: Path, fake_cluster: Cluster) -> WorkflowContext:
     return WorkflowContext(fake_cluster, "42", tmp_path)
 
 
+def test_paths_become_path_objects(tmp_path: Path) -> None:
+    folder: Any = str(tmp_path)
+    made = WorkflowContext(None, "42", folder)
+    assert (made.workflow_job_dir, made.shared_dir) == (tmp_path, tmp_path / "shared")
+    assert isinstance(made.tasks_dir, Path)
+
+
 def leave_run(
     ctx: WorkflowContext, name: str, value: Any = None, *, result: bool = True, at: int = 0
 ) -> Path:

@@ -101,6 +101,14 @@ def apply(functions: list[Any], value: Any) -> list[Any]:
     return [getattr(function, "unwrapped", function)(value) for function in functions]
 
 
+@task
+def take_memory(megabytes: int) -> int:
+    """Hold memory until somebody does something about it."""
+    taken = bytearray(megabytes << 20)
+    time.sleep(60)
+    return len(taken)
+
+
 # --- what a job sees of itself ---------------------------------------------------------------------
 
 
