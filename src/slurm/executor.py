@@ -36,7 +36,11 @@ READ_AT_ONCE = 100
 
 
 class JobFuture(Future[T]):
-    """A `concurrent.futures.Future` of a job; `job` is its `Job`."""
+    """A `concurrent.futures.Future` of a job; `job` is its `Job`. `JobExecutor.submit` returns it.
+
+    >>> future.job.get_result() == future.result()
+    True
+    """
 
     def __init__(self, job: Job[T]) -> None:
         super().__init__()
@@ -46,6 +50,9 @@ class JobFuture(Future[T]):
         """Cancel the job if it has not started; whether it is cancelled, now or since before.
 
         The scheduler is asked. Raises `TransportError` or `SchedulerUnreachable` when nobody answers.
+
+        >>> future.cancel()  # it has ended
+        False
         """
         if not self.done() and _cancel_pending([self.job]):
             self._note_cancelled()
@@ -56,17 +63,28 @@ class JobFuture(Future[T]):
 
         And ``CancelledError`` for a call that was cancelled, and the built-in ``TimeoutError`` when it
         has not ended within `timeout` seconds.
+
+        >>> future.result(timeout=60)
+        42
         """
         with Waiting([self.job]):
             return super().result(timeout)
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
-        """What `result` raises; None for a call that has returned."""
+        """What `result` raises; None for a call that has returned.
+
+        >>> print(future.exception())
+        None
+        """
         with Waiting([self.job]):
             return super().exception(timeout)
 
     def running(self) -> bool:
-        """Whether the job was running when last heard of."""
+        """Whether the job was running when last heard of.
+
+        >>> future.running(), future.done()
+        (False, True)
+        """
         return not self.done() and self.job.is_running()
 
     def _note_cancelled(self) -> None:

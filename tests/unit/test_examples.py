@@ -20,8 +20,10 @@ from filelock import FileLock
 
 import slurm
 from slurm import ArrayJob, Cluster, Job, SlurmTask, WorkflowContext, task
+from slurm.api.base import BackendBase
 from slurm.api.local import LocalBackend
 from slurm.context import activated
+from slurm.executor import JobFuture
 
 FLAGS = doctest.ELLIPSIS | doctest.REPORT_NDIFF
 
@@ -53,6 +55,17 @@ class Lent:
         job = self.double.submit(self.cluster, key="the job of the examples")(21)
         job.wait()
         return job
+
+    @cached_property
+    def backend(self) -> BackendBase:
+        """The one of `cluster`."""
+        return self.cluster.backend
+
+    @cached_property
+    def future(self) -> JobFuture[int]:
+        """That of ``executor.submit(double, 21)``, which has ended."""
+        with self.cluster.executor() as executor:
+            return executor.submit(self.double, 21)
 
     @cached_property
     def array(self) -> ArrayJob[int]:
