@@ -62,11 +62,24 @@ class SlurmError(Exception):
 
 
 class ConfigError(SlurmError, ValueError):
-    """A configuration file, an argument or an option is wrong; nothing was submitted."""
+    """A configuration file, an argument or an option is wrong; nothing was submitted.
+
+    >>> from slurm import Cluster
+    >>> Cluster("lokal")
+    Traceback (most recent call last):
+    slurm.errors.ConfigError: backend 'lokal' does not exist (did you mean 'local'?); choose from ...
+    """
 
 
 class NoActiveContext(SlurmError, RuntimeError):
-    """A task was called where no cluster is active."""
+    """A task was called where no cluster is active.
+
+    >>> try:
+    ...     double(21)
+    ... except NoActiveContext as error:
+    ...     print(str(error).partition(".")[0])
+    double() was called outside a cluster's context
+    """
 
 
 class TransportError(SlurmError):
@@ -86,7 +99,15 @@ class SchedulerUnreachable(SlurmError):
 
 
 class SubmissionError(SlurmError):
-    """The job was not submitted."""
+    """The job was not submitted.
+
+    >>> import threading
+    >>> try:
+    ...     double.submit(cluster)(threading.Lock())
+    ... except SubmissionError as error:
+    ...     print(type(error).__name__)
+    SerializationError
+    """
 
 
 class SerializationError(SubmissionError):
@@ -109,7 +130,14 @@ class SubmissionUnknown(SubmissionError):
 
 
 class RemoteFileError(SlurmError):
-    """A file on the cluster could not be read or written."""
+    """A file on the cluster could not be read or written.
+
+    >>> try:
+    ...     backend.read_file("notes/none.txt")
+    ... except RemoteFileError as error:
+    ...     print(type(error).__name__, error)
+    RemoteFileMissing No such file or directory: notes/none.txt
+    """
 
 
 class RemoteFileMissing(RemoteFileError, FileNotFoundError):
@@ -120,6 +148,9 @@ class FileTooLarge(RemoteFileError, MemoryError):
     """A file on the cluster is larger than the memory of this process.
 
     Attributes: `size`, its bytes.
+
+    >>> FileTooLarge("result.pkl: 1099511627776 bytes are too many", size=1 << 40).size
+    1099511627776
     """
 
     def __init__(self, message: str, *, size: int = 0) -> None:
@@ -131,6 +162,10 @@ class JobError(SlurmError):
     """A job was submitted and yields no result.
 
     Attributes: `job_id`, the scheduler's id; `job_dir`, its directory on the cluster.
+
+    >>> error = JobError("job 12 has no result", job_id="12", job_dir="/home/me/slurm_jobs/train/12")
+    >>> error.job_id, error.job_dir
+    ('12', '/home/me/slurm_jobs/train/12')
     """
 
     def __init__(self, message: str, *, job_id: str = "", job_dir: str = "") -> None:
@@ -148,9 +183,11 @@ class JobFailed(JobError):
     seconds, the most memory that was seen (``max_rss``, bytes) and the ``nodes``, each as far as
     the scheduler has it on record.
 
-    >>> error = JobOutOfMemory("job 12 ended as OUT_OF_MEMORY", requested={"mem": "1G"})
-    >>> error.requested["mem"], error.used.max_rss
-    ('1G', None)
+    >>> error = JobOutOfMemory(
+    ...     "job 12 ended as OUT_OF_MEMORY", state="OUT_OF_MEMORY", exit_code="0:125", requested={"mem": "1G"}
+    ... )
+    >>> error.state, error.exit_code, error.requested["mem"], error.used.max_rss
+    ('OUT_OF_MEMORY', '0:125', '1G', None)
     """
 
     def __init__(
@@ -204,6 +241,10 @@ class DependencyFailed(JobFailed):
 
     Attributes beside those of `JobFailed`: `root_job_id`, the job at which that began, however many
     lie in between; empty where it is not known.
+
+    >>> error = DependencyFailed("job 14 never started: job 12 failed", job_id="14", root_job_id="12")
+    >>> error.job_id, error.root_job_id
+    ('14', '12')
     """
 
     def __init__(
@@ -220,7 +261,12 @@ class DependencyFailed(JobFailed):
 
 
 class ResultError(JobError):
-    """The job ended well, its result is not usable."""
+    """The job ended well, its result is not usable.
+
+    >>> error = ResultMissing("job 12 left no result", job_id="12")
+    >>> isinstance(error, ResultError), error.job_id
+    (True, '12')
+    """
 
 
 class ResultMissing(ResultError):
@@ -250,6 +296,10 @@ class RemoteError(JobError):
     """The task raised an exception that cannot be rebuilt here.
 
     Attributes beside those of `JobError`: `type_name`, the exception's type on the node.
+
+    >>> error = RemoteError("job 12 raised Diverged: at step 3", type_name="train.Diverged", job_id="12")
+    >>> error.type_name
+    'train.Diverged'
     """
 
     def __init__(
@@ -260,7 +310,13 @@ class RemoteError(JobError):
 
 
 class RemoteTraceback(Exception):
-    """The traceback on the node, as text; stands as ``__cause__`` of the exception it belongs to."""
+    """The traceback on the node, as text; stands as ``__cause__`` of the exception it belongs to.
+
+    >>> error = ValueError("no data")
+    >>> error.__cause__ = RemoteTraceback('File "train.py", line 3, in load')
+    >>> error.__cause__.text
+    'File "train.py", line 3, in load'
+    """
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
