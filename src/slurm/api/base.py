@@ -27,6 +27,20 @@ class JobRequest:
     - `metadata`, `id_key`: the JSON file, and the key in it, that are told the job's id.
     - `continues`: this request shares the directory of the one before it, and is submitted only if
       that one was; `after_previous`: its job starts when that one's has ended.
+
+    >>> request = JobRequest(
+    ...     job_dir="/home/me/slurm_jobs/train/7",
+    ...     files={"job.sh": b"#!/bin/bash\\nhostname\\n"},
+    ...     options={},
+    ...     submit_options={"dependency": "afterok:6"},
+    ...     token="train/7",
+    ... )
+    >>> print(request)
+    sbatch --parsable --dependency=afterok:6 /home/me/slurm_jobs/train/7/job.sh
+    # files: job.sh (21 bytes)
+    #!/bin/bash
+    hostname
+    <BLANKLINE>
     """
 
     job_dir: str
@@ -44,7 +58,11 @@ class JobRequest:
 
     @property
     def argv(self) -> list[str]:
-        """The sbatch command line this request becomes."""
+        """The sbatch command line this request becomes.
+
+        >>> JobRequest("/home/me/7", {"job.sh": b""}, {}, {"dependency": "afterok:6"}, token="7").argv
+        ['sbatch', '--parsable', '--dependency=afterok:6', '/home/me/7/job.sh']
+        """
         return sbatch_argv(f"{self.job_dir}/{self.script}", dict(self.submit_options))
 
     def __str__(self) -> str:
@@ -59,6 +77,11 @@ class Submitted:
 
     `job_dir` is the directory of the job that exists; when the token was seen before, `reattached`
     is True and that job is the one the first request made.
+
+    >>> Submitted("12", "/home/me/slurm_jobs/train/7").error is None
+    True
+    >>> Submitted(error=SlurmError("Invalid partition name specified")).job_id
+    ''
     """
 
     job_id: str = ""
@@ -69,7 +92,11 @@ class Submitted:
 
 @dataclass(frozen=True)
 class Host:
-    """The machine a backend talks to."""
+    """The machine a backend talks to.
+
+    >>> Host("/home/me", "me", python=(3, 9, 18), executable="/usr/bin/python3").python >= (3, 9)
+    True
+    """
 
     home: str
     user: str
@@ -82,6 +109,9 @@ class Archive:
     """The SDK's own code, addressed by its content: unpacked once to `directory` on the cluster.
 
     `build` makes the zip file; it is asked only where the directory is not there yet.
+
+    >>> Archive("/home/me/slurm_jobs/.sdk/0a1b2c3d", build=lambda: b"PK").directory
+    '/home/me/slurm_jobs/.sdk/0a1b2c3d'
     """
 
     directory: str
@@ -89,7 +119,11 @@ class Archive:
 
     @property
     def content(self) -> bytes:
-        """The zip file."""
+        """The zip file.
+
+        >>> Archive("/home/me/slurm_jobs/.sdk/0a1b2c3d", build=lambda: b"PK").content
+        b'PK'
+        """
         return self.build()
 
 
@@ -104,6 +138,10 @@ class MetadataFiles:
     - `path`: the directory, absolute; `now`: the time there, in seconds since the epoch.
     - `files`: path below the directory -> content of a ``metadata.json`` or ``array_metadata.json``.
     - `complete`: False when there were more directories than were to be looked into.
+
+    >>> found = backend.collect_metadata(job.job_dir, most=10)
+    >>> list(found.files), found.complete
+    (['metadata.json'], True)
     """
 
     path: str
@@ -119,16 +157,29 @@ class BackendBase(abc.ABC):
 
     Every method may raise `TransportError` (the connection), `SchedulerUnreachable` (Slurm gave no
     answer) or `RemoteFileError`; none of them says anything about a job's state.
+
+    >>> from slurm.api.local import LocalBackend
+    >>> backend = LocalBackend(state_dir="~/scheduler")
+    >>> isinstance(backend, BackendBase), backend.shares_filesystem, backend.limits()
+    (True, True, {'max_array_size': 1001})
     """
 
     @property
     @abc.abstractmethod
     def shares_filesystem(self) -> bool:
-        """True when paths of this process mean the same on the nodes."""
+        """True when paths of this process mean the same on the nodes.
+
+        >>> backend.shares_filesystem
+        True
+        """
 
     @abc.abstractmethod
     def host(self) -> Host:
-        """Whom this backend talks to."""
+        """Whom this backend talks to.
+
+        >>> backend.host().python >= (3, 9)
+        True
+        """
 
     @abc.abstractmethod
     def submit_jobs(
@@ -148,14 +199,26 @@ class BackendBase(abc.ABC):
 
     @abc.abstractmethod
     def limits(self) -> Mapping[str, int]:
-        """What bounds a submission: ``max_array_size``, above any index of an array's tasks."""
+        """What bounds a submission: ``max_array_size``, above any index of an array's tasks.
+
+        >>> backend.limits()
+        {'max_array_size': 1001}
+        """
 
     @abc.abstractmethod
     def query_jobs(self, job_ids: Sequence[str]) -> list[Observation]:
-        """What the scheduler says of these jobs, all in one query; ``absent`` for those it does not name."""
+        """What the scheduler says of these jobs, all in one query; ``absent`` for those it does not name.
+
+        >>> [one.source for one in backend.query_jobs(["999999"])]
+        ['absent']
+        """
 
     def get_job_status(self, job_id: str) -> Observation:
-        """`query_jobs` for one job."""
+        """`query_jobs` for one job.
+
+        >>> backend.get_job_status("999999").source
+        'absent'
+        """
         return self.query_jobs([job_id])[0]
 
     def query_usage(self, job_ids: Sequence[str]) -> list[Mapping[str, str]]:
@@ -163,15 +226,24 @@ class BackendBase(abc.ABC):
 
         A job's row has its id as ``JobID``, those of its steps ``<id>.<step>``. A job without a row may
         have one in a moment; one with nothing else in its row will have no more.
+
+        >>> [row["JobID"] for row in backend.query_usage(["999999"])]
+        ['999999']
         """
         return [{"JobID": job_id} for job_id in job_ids]
 
     @abc.abstractmethod
     def cancel_jobs(self, job_ids: Sequence[str]) -> None:
-        """Cancel these jobs; one that has ended already is no error."""
+        """Cancel these jobs; one that has ended already is no error.
+
+        >>> backend.cancel_jobs(["999999"])  # there is none
+        """
 
     def cancel_job(self, job_id: str) -> None:
-        """`cancel_jobs` for one job."""
+        """`cancel_jobs` for one job.
+
+        >>> backend.cancel_job("999999")  # there is none
+        """
         self.cancel_jobs([job_id])
 
     @abc.abstractmethod
@@ -181,15 +253,28 @@ class BackendBase(abc.ABC):
         """Names in the event `directory`, as soon as there are any, at the latest after `timeout` seconds.
 
         Names in `seen` are removed first. The directory is looked into `every` so many seconds.
+
+        >>> backend.write_file("events/7", b"")
+        True
+        >>> backend.wait_events("events", [], timeout=10, every=0.1)
+        ['7']
         """
 
     @abc.abstractmethod
     def get_queue(self) -> list[Mapping[str, Any]]:
-        """The user's live jobs."""
+        """The user's live jobs.
+
+        >>> "999999" in [row["job_id"] for row in backend.get_queue()]
+        False
+        """
 
     @abc.abstractmethod
     def get_cluster_info(self) -> Mapping[str, Any]:
-        """Partitions and what they offer."""
+        """Partitions and what they offer.
+
+        >>> backend.get_cluster_info()["max_cpus"] >= 1
+        True
+        """
 
     @abc.abstractmethod
     def run_program(
@@ -199,43 +284,82 @@ class BackendBase(abc.ABC):
 
         Answers its exit status and the end of what it printed. It may be run again when the
         connection is lost meanwhile. Raises `RemoteFileError` where there is no such program.
+
+        >>> backend.run_program(["echo", "hello"], timeout=10)
+        (0, b'hello\\n')
         """
 
     @abc.abstractmethod
     def read_file(self, path: str) -> bytes:
-        """A file's content. Raises `RemoteFileMissing` where there is none."""
+        """A file's content. Raises `RemoteFileMissing` where there is none.
+
+        >>> backend.write_file("notes/plan.txt", b"begin")
+        True
+        >>> backend.read_file("notes/plan.txt")
+        b'begin'
+        """
 
     @abc.abstractmethod
     def read_files(self, paths: Sequence[str]) -> Iterator[bytes | None]:
         """The content of each of these files, in order; None for one that is not there.
 
         Many files come in one round trip, and no more at once than fit into memory easily.
+
+        >>> backend.write_file("notes/plan.txt", b"begin")
+        True
+        >>> list(backend.read_files(["notes/plan.txt", "notes/none.txt"]))
+        [b'begin', None]
         """
 
     @abc.abstractmethod
     def assemble_file(self, path: str, parts: Sequence[FilePart]) -> None:
-        """Write a file atomically out of bytes given here and of parts of files on the cluster."""
+        """Write a file atomically out of bytes given here and of parts of files on the cluster.
+
+        >>> backend.write_file("notes/plan.txt", b"begin")
+        True
+        >>> backend.assemble_file("notes/all.txt", [b"we ", ("notes/plan.txt", 0, 5)])
+        >>> backend.read_file("notes/all.txt")
+        b'we begin'
+        """
 
     @abc.abstractmethod
     def read_tail(self, path: str, size: int) -> bytes:
-        """The last `size` bytes of a file."""
+        """The last `size` bytes of a file.
+
+        >>> backend.write_file("notes/plan.txt", b"begin and end")
+        True
+        >>> backend.read_tail("notes/plan.txt", 3)
+        b'end'
+        """
 
     @abc.abstractmethod
     def write_file(self, path: str, content: bytes, *, exclusive: bool = False) -> bool:
         """Write a file atomically, creating the directories above it with mode 0700.
 
         With `exclusive` a file that is there already stays. Returns whether this one was written.
+
+        >>> backend.write_file("notes/plan.txt", b"begin")
+        True
+        >>> backend.write_file("notes/plan.txt", b"again", exclusive=True)
+        False
         """
 
     @abc.abstractmethod
     def list_directory(self, path: str) -> list[str]:
-        """Sorted names in a directory."""
+        """Sorted names in a directory.
+
+        >>> "metadata.json" in backend.list_directory(job.job_dir)
+        True
+        """
 
     @abc.abstractmethod
     def collect_metadata(self, path: str, most: int) -> MetadataFiles:
         """The metadata files of all jobs in and under a directory, in one round trip.
 
         At most `most` directories are looked into.
+
+        >>> list(backend.collect_metadata(job.job_dir, most=10).files)
+        ['metadata.json']
         """
 
     @abc.abstractmethod
@@ -248,21 +372,43 @@ class BackendBase(abc.ABC):
 
     @abc.abstractmethod
     def make_directory(self, path: str) -> str:
-        """Make sure of a directory that can be written, and return its absolute path."""
+        """Make sure of a directory that can be written, and return its absolute path.
+
+        >>> import posixpath
+        >>> posixpath.isabs(backend.make_directory("~/slurm_jobs"))
+        True
+        """
 
     @abc.abstractmethod
     def file_exists(self, path: str) -> bool:
-        """Whether there is a file or directory at `path`."""
+        """Whether there is a file or directory at `path`.
+
+        >>> backend.file_exists(job.job_dir), backend.file_exists("notes/none.txt")
+        (True, False)
+        """
 
     @abc.abstractmethod
     def remove(self, path: str) -> None:
-        """Remove a file or a directory with all in it; nothing to remove is no error."""
+        """Remove a file or a directory with all in it; nothing to remove is no error.
+
+        >>> backend.write_file("notes/plan.txt", b"begin")
+        True
+        >>> backend.remove("notes")
+        >>> backend.file_exists("notes")
+        False
+        """
 
     def discard(self, path: str) -> None:
-        """`remove`, as a courtesy: only if that is possible now, and without an error if it is not."""
+        """`remove`, as a courtesy: only if that is possible now, and without an error if it is not.
+
+        >>> backend.discard("notes/none.txt")
+        """
         with contextlib.suppress(SlurmError):
             self.remove(path)
 
     @abc.abstractmethod
     def close(self) -> None:
-        """Let go of connections. Jobs go on."""
+        """Let go of connections. Jobs go on.
+
+        >>> backend.close()
+        """
