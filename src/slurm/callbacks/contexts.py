@@ -46,14 +46,23 @@ class CallbackContext:
 
 @dataclass(frozen=True)
 class PackagingBeginContext(CallbackContext):
-    """The user's code is about to be brought to the cluster, in the way named by `packaging`."""
+    """The user's code is about to be brought to the cluster, in the way named by `packaging`.
+
+    >>> PackagingBeginContext(task_name="train", packaging="wheel").packaging
+    'wheel'
+    """
 
     packaging: str = "none"
 
 
 @dataclass(frozen=True)
 class PackagingEndContext(PackagingBeginContext):
-    """That took `duration` seconds, and failed if there is an `error`."""
+    """That took `duration` seconds, and failed if there is an `error`.
+
+    >>> ctx = PackagingEndContext(task_name="train", packaging="wheel", duration=2.5)
+    >>> f"{ctx.packaging} took {ctx.duration} s", ctx.error
+    ('wheel took 2.5 s', None)
+    """
 
     duration: float = 0.0
     error: BaseException | None = None
@@ -68,6 +77,10 @@ class SubmitBeginContext(CallbackContext):
     - `options`: all its sbatch options, by their long names.
     - `dependencies`: ids of the jobs it waits for.
     - `array_size`: how many elements the array has; None for a single job.
+
+    >>> ctx = SubmitBeginContext(task_name="train", options={"time": "5"}, dependencies=("6",))
+    >>> ctx.options["time"], ctx.dependencies, ctx.array_size
+    ('5', ('6',), None)
     """
 
     options: Mapping[str, str] = field(default_factory=dict)
@@ -82,6 +95,10 @@ class SubmitEndContext(SubmitBeginContext):
     - `job`: the `Job`; None for an array, whose `job_id` ``cluster.get_array`` takes, and with an `error`.
     - `reattached`: an earlier submission with the same key made it.
     - `duration`: seconds that it took.
+
+    >>> ctx = SubmitEndContext(task_name="double", job_id=job.id, job=job, duration=0.2)
+    >>> ctx.job is job, ctx.reattached, ctx.error
+    (True, False, None)
     """
 
     job: Job[Any] | None = None
@@ -97,6 +114,10 @@ class JobStatusUpdatedContext(CallbackContext):
     - `previous_state` and `state`: what was known before and what is now, as `JobState`. They are the
       same when nothing happened and ``poll_interval_secs`` asked to be told all the same.
     - `reason` and `node`: the scheduler's words for why it waits and where it runs; may be empty.
+
+    >>> ctx = JobStatusUpdatedContext(task_name="train", job_id="7", reason="Resources")
+    >>> f"job {ctx.job_id} is {ctx.state}: {ctx.reason}"
+    'job 7 is PENDING: Resources'
     """
 
     job: Job[Any] | None = None
@@ -107,7 +128,11 @@ class JobStatusUpdatedContext(CallbackContext):
 
     @property
     def changed(self) -> bool:
-        """Whether the state is another one than before."""
+        """Whether the state is another one than before.
+
+        >>> JobStatusUpdatedContext(task_name="train", job_id="7", state=JobState.RUNNING).changed
+        True
+        """
         return self.state is not self.previous_state
 
 
@@ -116,6 +141,10 @@ class RunBeginContext(CallbackContext):
     """The function is about to be called, in this process.
 
     - `attempt`: 1, and one more for each requeue; `node`: the node's name.
+
+    >>> ctx = RunBeginContext(task_name="train", job_id="7", node="c1")
+    >>> ctx.attempt, ctx.node, str(ctx.emitted_by)
+    (1, 'c1', 'runner')
     """
 
     emitted_by: ExecutionLocus = ExecutionLocus.RUNNER
@@ -130,6 +159,10 @@ class RunEndContext(RunBeginContext):
     - `started_at`: when it was called, in UTC; `duration`: seconds that it ran.
     - `error`: what it raised; None when it returned.
     - `requeued`: it was interrupted and left no result; the next attempt begins anew.
+
+    >>> ctx = RunEndContext(task_name="train", job_id="7", duration=1.5, error=ValueError("no data"))
+    >>> f"after {ctx.duration} s: {ctx.error}"
+    'after 1.5 s: no data'
     """
 
     started_at: datetime.datetime | None = None
@@ -147,6 +180,10 @@ class CompletedContext(CallbackContext):
       and when it ended, by the node's clock; None where the job did not get so far, or was killed.
     - `duration`: seconds that the function ran; None likewise. `node`, `attempt`: the last one.
     - `error`: what ``job.get_result()`` raises; None for a job that has a result.
+
+    >>> ctx = CompletedContext(task_name="train", job_id="7", state=JobState.TIMEOUT, node="c1")
+    >>> f"job {ctx.job_id} ended as {ctx.state} on {ctx.node}"
+    'job 7 ended as TIMEOUT on c1'
     """
 
     job: Job[Any] | None = None
@@ -162,12 +199,22 @@ class CompletedContext(CallbackContext):
 
     @property
     def duration(self) -> float | None:
-        """Seconds that the function ran."""
+        """Seconds that the function ran.
+
+        >>> began = utc_now()
+        >>> ended = began + datetime.timedelta(seconds=90)
+        >>> CompletedContext(task_name="train", started_at=began, ended_at=ended).duration
+        90.0
+        """
         return seconds_between(self.started_at, self.ended_at)
 
     @property
     def successful(self) -> bool:
-        """Whether the job has a result."""
+        """Whether the job has a result.
+
+        >>> CompletedContext(task_name="train", state=JobState.TIMEOUT).successful
+        False
+        """
         return self.state is JobState.COMPLETED
 
     def with_metadata(self, metadata: Mapping[str, Any]) -> CompletedContext:
