@@ -23,6 +23,9 @@ class Environment:
     - `inherited`: the packaging of jobs submitted from inside this one; None for what the strategy's
       own `inherited` says.
     - `own_python`: whether Python is not the host's, so that its version is not known before.
+
+    >>> Environment(["/opt/python/bin/python3"], setup=["module load cuda || exit 1"]).pythonpath
+    ()
     """
 
     interpreter: Sequence[str]

@@ -35,6 +35,8 @@ STRATEGIES: Mapping[str, type[PackagingStrategy]] = {
 def strategy_of(config: PackagingConfig) -> PackagingStrategy:
     """The strategy that `config` describes. Raises `ConfigError` for one that does not exist.
 
+    >>> strategy_of({"type": "none", "pythonpath": ["/home/me/src"]}).pythonpath
+    ['/home/me/src']
     >>> strategy_of({"type": "none", "pythonpth": []})
     Traceback (most recent call last):
     slurm.errors.ConfigError: packaging 'none' has no key 'pythonpth' (did you mean 'pythonpath'?); \
@@ -63,7 +65,11 @@ it takes ['python', 'pythonpath']
 
 
 def name_of_strategy(strategy: PackagingStrategy) -> str:
-    """The type under which configuration names a strategy: ``none``, or ``module:Class``."""
+    """The type under which configuration names a strategy: ``none``, or ``module:Class``.
+
+    >>> name_of_strategy(WheelPackagingStrategy())
+    'wheel'
+    """
     names = {kind: name for name, kind in STRATEGIES.items()}
     kind = type(strategy)
     return names.get(kind, f"{kind.__module__}:{kind.__qualname__}")

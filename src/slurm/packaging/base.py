@@ -43,6 +43,12 @@ class PackagingStrategy:
 
         Called for every submission, before anything is sent; raise a `SlurmError` to stop it. By
         default nothing is done and the cluster's own interpreter is used.
+
+        >>> class Local(PackagingStrategy):
+        ...     def prepare(self, task, cluster):
+        ...         return replace(super().prepare(task, cluster), pythonpath=["/opt/project/src"])
+        >>> Local().prepare(double, cluster).pythonpath
+        ['/opt/project/src']
         """
         return Environment([interpreter_on(cluster)])
 
@@ -53,13 +59,26 @@ class PackagingStrategy:
 
         `environment` is what `prepare` returned. The script goes on when a line fails, unless the
         line says ``|| exit 1``.
+
+        >>> class Scratch(PackagingStrategy):
+        ...     def generate_setup_commands(self, task, environment):
+        ...         return ['mkdir "$JOB_DIR/scratch" || exit 1', 'export TMPDIR="$JOB_DIR/scratch"']
+        >>> environment_for(Scratch(), double, cluster).setup
+        ['mkdir "$JOB_DIR/scratch" || exit 1', 'export TMPDIR="$JOB_DIR/scratch"']
         """
         return ()
 
     def generate_cleanup_commands(
         self, task: SlurmTask[Any, Any], environment: Environment
     ) -> Sequence[str]:
-        """Lines of bash for the job script, after Python has ended. The exit status stays Python's."""
+        """Lines of bash for the job script, after Python has ended. The exit status stays Python's.
+
+        >>> class Scratch(PackagingStrategy):
+        ...     def generate_cleanup_commands(self, task, environment):
+        ...         return ['rm -rf "$JOB_DIR/scratch"']
+        >>> environment_for(Scratch(), double, cluster).cleanup
+        ['rm -rf "$JOB_DIR/scratch"']
+        """
         return ()
 
     def inherited(self) -> dict[str, Any]:
@@ -68,6 +87,10 @@ class PackagingStrategy:
         By default the same class with the same arguments, which are looked for in the attributes
         of their names. Raises `ConfigError` when it cannot be made again so. Where `prepare` has
         something to hand on, it does with ``Environment.inherited``.
+
+        >>> from slurm.packaging import WheelPackagingStrategy
+        >>> WheelPackagingStrategy(project=".", dependencies=False).inherited()["dependencies"]
+        False
         """
         from slurm.packaging import name_of_strategy
 
@@ -111,7 +134,13 @@ def interpreter_on(cluster: Cluster, python: str | None = None) -> str:
 def environment_for(
     strategy: PackagingStrategy, task: SlurmTask[Any, Any], cluster: Cluster
 ) -> Environment:
-    """All that `strategy` has to say to a job of `task`. Raises `ConfigError` for what makes no sense."""
+    """All that `strategy` has to say to a job of `task`. Raises `ConfigError` for what makes no sense.
+
+    >>> from slurm.packaging import NonePackagingStrategy
+    >>> strategy = NonePackagingStrategy(python="/opt/python/bin/python3")
+    >>> environment_for(strategy, double, cluster).interpreter
+    ['/opt/python/bin/python3']
+    """
     made = strategy.prepare(task, cluster)
     if not isinstance(made, Environment):
         raise ConfigError(

@@ -29,6 +29,14 @@ class InheritPackagingStrategy(PackagingStrategy):
     """
 
     def prepare(self, task: SlurmTask[Any, Any], cluster: Cluster) -> Environment:
+        """What the workflow's own strategy would. Raises `ConfigError` outside of a workflow's job.
+
+        >>> try:
+        ...     InheritPackagingStrategy().prepare(double, cluster)
+        ... except ConfigError as error:
+        ...     print(str(error).partition(",")[0])
+        double has the packaging 'inherit'
+        """
         from slurm.packaging import strategy_of
 
         settings = settings_of_parent()
