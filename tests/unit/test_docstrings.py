@@ -10,11 +10,21 @@ from collections.abc import Iterator
 from typing import Any
 
 import slurm
-from slurm import config, errors, options, states
+from slurm import callbacks, config, errors, executor, options, packaging, states
+from slurm.api import base
 
-PURE = (config, options, states)
+OWN = (config, options, states, errors, base)
+EXPORTING = (packaging, callbacks)
 SPECIAL = ("__await__", "__call__", "__getitem__", "__len__")
+ONLY_A_NAME = (
+    *("TransportError", "HostKeyError", "AuthenticationFailed", "SchedulerUnreachable"),
+    *("SerializationError", "PackagingError", "SubmissionRefused", "SubmissionUnknown"),
+    *("RemoteFileMissing", "JobCancelled", "JobTimeout", "JobOutOfMemory", "JobNodeFailed"),
+    *("JobPreempted", "JobLost", "ResultMissing", "ResultCorrupted", "ResultNotSerializable"),
+    *("ResultNotLoadable", "ResultTooLarge"),
+)
 WITHOUT_EXAMPLE = {
+    **{f"errors.{name}": "made and caught like the one it derives from" for name in ONLY_A_NAME},
     "ArrayJob.holds_others_back": "for a submission",
     "Cluster.children_config": "for the job of a workflow",
     "Cluster.event_dir": "for the tracker and the runner",
@@ -27,6 +37,10 @@ WITHOUT_EXAMPLE = {
     "Job.ids": "for dependencies",
     "WorkflowContext.map_call": "what a task calls",
     "WorkflowContext.submit_call": "what a task calls",
+    "base.BackendBase.note_ends": "for the tracker",
+    "base.BackendBase.submit_job": "for the submitter, with a script and the SDK's code",
+    "base.BackendBase.submit_jobs": "for the submitter, with a script and the SDK's code",
+    "callbacks.CompletedContext.with_metadata": "for who tells callbacks of an end",
     "config.load": "for cluster_arguments, which has one",
     "options.InvalidOption": "see errors.SlurmError",
     "states.JobStatus": "see states.reduce",
@@ -36,12 +50,17 @@ WITHOUT_EXAMPLE = {
 
 
 def public() -> Iterator[tuple[str, Any]]:
-    """What users reach: the exported names, the root of the errors, and modules of pure functions, with all members."""
+    """What users reach: the exported names, and modules with what they define, with all members."""
     for name in slurm.__all__:
         if name != "__version__":
             yield from with_members(name, getattr(slurm, name))
-    yield "errors.SlurmError", errors.SlurmError
-    for module in PURE:
+    yield from with_members("executor.JobFuture", executor.JobFuture)
+    for module in EXPORTING:
+        for name in module.__all__:
+            value = getattr(module, name)
+            if callable(value) and value is not packaging.PackagingConfig:  # that is an alias
+                yield from with_members(f"{module.__name__.split('.')[-1]}.{name}", value)
+    for module in OWN:
         for name, value in vars(module).items():
             mine = getattr(value, "__module__", None) == module.__name__
             if mine and not name.startswith("_") and callable(value):
@@ -90,9 +109,23 @@ def test_public_docstrings_name_the_errors_their_code_raises() -> None:
 
 def errors_raised_in(function: Any) -> set[str]:
     tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    raised = [node.exc for node in ast.walk(tree) if isinstance(node, ast.Raise)]
-    made = [ast.unparse(one.func).split(".")[-1] for one in raised if isinstance(one, ast.Call)]
-    return {name for name in made if name[0].isupper()}
+    caught = {
+        node
+        for one in ast.walk(tree)
+        if isinstance(one, ast.Try)
+        for handler in one.handlers
+        if handler.type is not None
+        for statement in one.body
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Raise) and name_raised(node) in words(ast.unparse(handler.type))
+    }
+    raised = {node for node in ast.walk(tree) if isinstance(node, ast.Raise)} - caught
+    return {name for name in map(name_raised, raised) if name[:1].isupper()}
+
+
+def name_raised(node: ast.Raise) -> str:
+    """The class of what is made and raised; empty for what is raised again."""
+    return ast.unparse(node.exc.func).split(".")[-1] if isinstance(node.exc, ast.Call) else ""
 
 
 def words(text: str) -> set[str]:
