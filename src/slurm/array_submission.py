@@ -32,7 +32,7 @@ class WaitingArrays:
     """The arrays of one ``with`` block, or of none, that may still have to be submitted."""
 
     def __init__(self) -> None:
-        self.over = False  # nothing is added any more
+        self.over: bool = False  # nothing is added any more
         self._arrays: list[ArrayJob[Any]] = []
         self._changing = threading.Lock()
 
