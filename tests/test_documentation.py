@@ -17,7 +17,7 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -73,11 +73,11 @@ def blocks(page: Path) -> Iterator[Block]:
 
 
 @pytest.fixture
-def checkout(tmp_path: Path) -> Iterator[Path]:
+def checkout(tmp_path: Path, lend_sdk: Callable[[Path], None]) -> Iterator[Path]:
     """A folder with what the documented commands need of a checkout, and a home of its own beside it."""
     folder = tmp_path.resolve() / "slurm-sdk"
     folder.mkdir()
-    (folder.parent / "home").mkdir()
+    lend_sdk(folder.parent / "home/slurm_jobs")
     (folder / ".venv").symlink_to(sys.prefix)
     yield folder
     scheduler = LocalBackend(state_dir=str(folder.parent / "home/slurm_jobs/.local"))

@@ -130,9 +130,10 @@ class Example:
 
 
 @pytest.fixture
-def example(tmp_path: Path) -> Iterator[Example]:
+def example(tmp_path: Path, lend_sdk: Callable[[Path], None]) -> Iterator[Example]:
     """A run that has not begun: two epochs, a training job and an evaluation each."""
     fresh = Example(tmp_path)
+    lend_sdk(fresh.base)
     yield fresh
     stop_scheduler(fresh)
     fresh.clients.shutdown()
@@ -151,7 +152,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
 
 
 def stop_scheduler(example: Example) -> None:
-    if example.base.exists():
+    if (example.base / ".local").exists():
         example.scheduler.shutdown(kill_jobs=True)
 
 

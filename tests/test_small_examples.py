@@ -6,7 +6,7 @@ import collections
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,12 @@ TEXTS = 3
 
 
 @pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def base(
+    tmp_path_factory: pytest.TempPathFactory, lend_sdk: Callable[[Path], None]
+) -> Iterator[Path]:
     """A directory for jobs, whose scheduler is ended afterwards."""
     folder = tmp_path_factory.mktemp("examples") / "jobs"
+    lend_sdk(folder)
     yield folder
     LocalBackend(state_dir=str(folder / ".local")).shutdown(kill_jobs=True)
 

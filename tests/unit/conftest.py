@@ -27,7 +27,6 @@ from slurm.api.agent import Agent
 from slurm.api.local import LocalBackend
 from slurm.api.slurm_cli import InProcessBackend, SlurmCliBackend
 from slurm.api.transport import Channel
-from slurm.archive import archive_for
 from slurm.job_dir import SDK
 
 # The same examples in every run, and no clock: a busy machine is no failure.
@@ -128,14 +127,6 @@ def job(fake_cluster: Cluster, backend: FakeBackend) -> Job[Any]:
 
 
 @pytest.fixture(scope="session")
-def sdk_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The directory ``.sdk`` of a job base, with the SDK's archive installed in it."""
-    archive = archive_for(str(tmp_path_factory.mktemp("base")))
-    Agent().call("install", {"directory": archive.directory}, archive.content)
-    return Path(archive.directory).parent
-
-
-@pytest.fixture(scope="session")
 def prepared_python(sdk_directory: Path) -> Iterator[PreparedPython]:
     """A Python that has the runner of `sdk_directory` at hand."""
     [sdk] = [path for path in sdk_directory.iterdir() if path.is_dir()]
@@ -209,9 +200,12 @@ def channel_to() -> Iterator[Open]:
 
 
 @pytest.fixture(scope="module")
-def local_base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def local_base(
+    tmp_path_factory: pytest.TempPathFactory, lend_sdk: Callable[[Path], None]
+) -> Iterator[Path]:
     """One local scheduler for a module, under a path that needs quoting."""
     folder = tmp_path_factory.mktemp("it's a $(base)") / "jobs"
+    lend_sdk(folder)
     yield folder
     if folder.exists():
         LocalBackend(state_dir=str(folder / ".local")).shutdown(kill_jobs=True)

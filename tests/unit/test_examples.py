@@ -10,7 +10,7 @@ import doctest
 import importlib
 import os
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -104,11 +104,15 @@ LENT = {name for name, value in vars(Lent).items() if isinstance(value, cached_p
 
 
 @pytest.fixture(scope="session")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def home(
+    tmp_path_factory: pytest.TempPathFactory, lend_sdk: Callable[[Path], None]
+) -> Iterator[Path]:
     """The home of all examples. Processes of pytest-xdist share it, and with it the jobs above."""
     folder = tmp_path_factory.getbasetemp()
     home = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "home"
-    home.mkdir(mode=0o700, exist_ok=True)
+    with FileLock(f"{home}.lock"):
+        if not home.exists():
+            lend_sdk(home / "slurm_jobs")
     yield home
     # Another process may still have jobs there: they go on, and its next request starts the scheduler again.
     LocalBackend(state_dir=str(home / "slurm_jobs/.local")).shutdown()

@@ -10,8 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.unit.job_tasks import add, fail_without_stderr, family, read, without_context
 
-from slurm import Cluster, as_completed, task, workflow
+from slurm import Cluster, as_completed
 from slurm.api.local import LocalBackend
 from slurm.errors import (
     DependencyFailed,
@@ -27,30 +28,6 @@ from slurm.errors import (
 )
 
 TIMEOUT = 30.0
-
-
-@task
-def add(left: int, right: int) -> int:
-    return left + right
-
-
-@task
-def family(mark: str) -> None:
-    """A child that nobody waits for, and then a long sleep."""
-    child = subprocess.Popen(["sleep", "600"])
-    Path(mark).write_text(str(child.pid))
-    time.sleep(600)
-
-
-@task
-def read(fifo: str) -> str:
-    return Path(fifo).read_text()
-
-
-@workflow
-def without_context(number: int) -> int:
-    result: int = add(number, 1).get_result()
-    return result
 
 
 def gone(pid: int) -> bool:
@@ -102,17 +79,6 @@ def test_a_result_that_was_removed_is_missing_not_a_traceback(
     (Path(job.job_dir) / "result.pkl").unlink()
     with pytest.raises(ResultMissing, match=r"result\.pkl"):
         job.get_result()
-
-
-@task
-def fail_without_stderr(how: str) -> None:
-    if how == "closed":
-        sys.stderr.close()
-    elif how == "gone":
-        os.close(2)
-    else:
-        setattr(sys, "stderr", object())  # noqa: B010 - a checker would not allow it
-    raise ValueError("the reason")
 
 
 @pytest.mark.parametrize("how", ["closed", "gone", "replaced"])

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from tests.unit.fakes import Programs
+from tests.unit.job_tasks import asks, goes_on, stops
 from tests.unit.processes import (
     JobRun,
     RunJob,
@@ -114,34 +115,6 @@ def run_again(request: Any, env: dict[str, str]) -> subprocess.CompletedProcess[
         timeout=50,
         check=False,
     )
-
-
-# What the tasks of these tests do; each says when it is ready for a signal.
-
-
-def stops(job: JobContext) -> str:
-    print("ready")
-    while not job.should_stop:
-        time.sleep(0.005)
-    return f"stopped in attempt {job.attempt}"
-
-
-def asks(job: JobContext) -> None:
-    print("ready")
-    while not job.should_stop:
-        time.sleep(0.005)
-    try:
-        job.requeue()
-    finally:
-        print("saved")
-
-
-def goes_on(job: JobContext) -> str:
-    print("ready")
-    notice = Path(job.job_dir, "go")
-    while not notice.exists():
-        time.sleep(0.005)
-    return "done"
 
 
 # --- the warning ---------------------------------------------------------------------------------

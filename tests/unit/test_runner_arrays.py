@@ -9,21 +9,13 @@ from typing import Any
 
 import pytest
 from tests.unit.fakes import FakeBackend
+from tests.unit.job_tasks import describe
 from tests.unit.prepared import PreparedPython
 from tests.unit.processes import environment_of_a_job
 
-from slurm import Cluster, JobContext, task
+from slurm import Cluster
 from slurm.job_dir import SDK
 from slurm.serialization import load_envelope, open_envelope
-
-
-@task
-def describe(number: int, job: JobContext) -> tuple[int, str, str]:
-    print("item", number)
-    Path("own").write_text(str(number))
-    if number == 13:
-        raise ValueError("unlucky")
-    return number * number, job.job_id, job.job_dir.name
 
 
 class Array:

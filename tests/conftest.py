@@ -1,0 +1,54 @@
+"""Shared by all tiers: the SDK as jobs have it, unpacked and compiled once for all tests."""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from slurm.api.agent import Agent
+from slurm.archive import archive_for
+from slurm.job_dir import SDK
+
+# What the jobs of most tests import.
+COMPILE = "import slurm.runner.execute, slurm.runtime, slurm.array_job, slurm.cluster, slurm.submission, cloudpickle"
+
+
+def pytest_collection_finish() -> None:
+    """Have the garbage collector pass over all that has been loaded for the tests."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def sdk_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory ``.sdk`` of a job base; processes of pytest-xdist share it."""
+    folder = tmp_path_factory.getbasetemp()
+    shared = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    archive = archive_for(str(shared / "sdk"))
+    with FileLock(shared / "sdk.lock"):
+        if not Path(archive.directory).exists():
+            Agent().call("install", {"directory": archive.directory}, archive.content)
+            subprocess.run([sys.executable, "-c", COMPILE], cwd=archive.directory, check=True)
+    return Path(archive.directory).parent
+
+
+@pytest.fixture(scope="session")
+def lend_sdk(sdk_directory: Path) -> Callable[[Path], None]:
+    """Makes a job base that has the SDK, as if jobs had run there: the first one need not compile it."""
+
+    [code] = sdk_directory.iterdir()
+
+    def lend(base: Path) -> None:
+        for folder in (base, base / SDK, base / SDK / code.name):
+            folder.mkdir(mode=0o700, parents=True)
+        for part in code.iterdir():
+            (base / SDK / code.name / part.name).symlink_to(part)
+
+    return lend
