@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from tests.conformance.limits import CANNOT
@@ -95,6 +96,8 @@ def site(
     else:
         made = slurm_site(request.config.rootpath)
     with made as site:
+        if site.backend == "local" and not DIRECTLY:
+            request.getfixturevalue("lend_sdk")(Path(site.arguments["job_base_dir"]))
         yield site
 
 
