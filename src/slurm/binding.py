@@ -10,7 +10,7 @@ import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-CONTEXTS = {"JobContext": "slurm.runtime", "WorkflowContext": "slurm.workflow"}
+from slurm.annotations import CONTEXTS
 
 
 class CallBinder:

@@ -25,8 +25,7 @@ import posixpath
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 METADATA_SCHEMA = 1
 
@@ -63,8 +62,7 @@ def sanitise(name: str) -> str:
     return re.sub(r"[^a-z0-9_]", "_", name.lower())[:100] or "_"
 
 
-@dataclass(frozen=True)
-class JobDirectory:
+class JobDirectory(NamedTuple):
     """The paths inside one job's directory."""
 
     path: str
@@ -113,8 +111,7 @@ class JobDirectory:
         return posixpath.join(self.path, f"slurm_{job_id}.err")
 
 
-@dataclass(frozen=True)
-class ArrayDirectory:
+class ArrayDirectory(NamedTuple):
     """The paths inside the directory of an array."""
 
     path: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -126,15 +126,15 @@ def _travelling(payload: Payload, environment: Environment, cluster: Cluster) ->
     if cluster.backend.shares_filesystem:
         own = _own_sys_path()
         if function.source and is_importable(function.module):
-            function = replace(function, source="")
+            function = function._replace(source="")
     if function.source:
         files[USER_MODULE] = Path(function.source).read_bytes()
-        function = replace(function, source=USER_MODULE)
+        function = function._replace(source=USER_MODULE)
     if main is not None and main.path:
         files[USER_SCRIPT] = Path(main.path).read_bytes()
         main = MainModule(path=USER_SCRIPT)
     sys_path = (*environment.pythonpath, *own)
-    payload = replace(payload, function=function, main=main, sys_path=sys_path)
+    payload = payload._replace(function=function, main=main, sys_path=sys_path)
     return {**environment.files, PAYLOAD: dump_payload(payload), **files}
 
 

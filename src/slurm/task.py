@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from slurm.binding import CallBinder
 from slurm.checks import check_count
 from slurm.context import get_active_context
 from slurm.errors import ConfigError, NoActiveContext
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from typing import ParamSpec
 
     from slurm.array_job import ArrayJob
+    from slurm.binding import CallBinder
     from slurm.calls import ArrayCall, TaskCall
     from slurm.cluster import Cluster
     from slurm.context import SubmissionContext
@@ -283,6 +283,8 @@ class SlurmTask(Generic[P, R]):
         return ArrayCall(self, tuple(arguments), after, self.options, max_concurrent, pack)
 
     def _binder(self) -> CallBinder:
+        from slurm.binding import CallBinder
+
         binder = CallBinder(self._function)
         if not self._is_workflow and binder.needs_workflow():
             raise TypeError(

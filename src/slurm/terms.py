@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 LONGEST_LEAD = 60  # seconds; Slurm looks at its jobs' limits every 30 s and warns early, never late
 WARNING = "SLURM_SDK_WARNING"
 REQUEUES = "SLURM_SDK_REQUEUE"
 
 
-@dataclass(frozen=True)
-class Terms:
+class Terms(NamedTuple):
     """How a job is warned, and how often it may ask to be requeued.
 
     `lead`: seconds before the time limit at which it gets SIGUSR1, None when it does not;

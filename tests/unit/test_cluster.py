@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -195,7 +195,7 @@ def test_a_workflows_cluster_is_plain_json_also_when_paths_were_given(
 def test_only_workflows_take_a_cluster_along(fake_cluster: Cluster) -> None:
     from slurm.serialization import load_payload
 
-    def children_of(some: Any) -> dict[str, Any]:
+    def children_of(some: Any) -> Mapping[str, Any]:
         return load_payload(fake_cluster.dry_run(some).files["payload.pkl"]).children
 
     assert children_of(train) == {}

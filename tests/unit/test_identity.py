@@ -22,9 +22,9 @@ from slurm.identity import main_module, refer_to
 
 def report(**functions):
     main = main_module()
-    said = {n: vars(refer_to(f)) for n, f in functions.items()}
+    said = {n: refer_to(f)._asdict() for n, f in functions.items()}
     said = {n: {k: r[k] for k in ("kind", "module", "qualname")} for n, r in said.items()}
-    print(json.dumps({"main": vars(main) if main else None, **said}))
+    print(json.dumps({"main": main._asdict() if main else None, **said}))
 """
 
 

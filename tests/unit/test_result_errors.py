@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import pickle
 from pathlib import Path
 from typing import Any
@@ -10,10 +9,11 @@ from typing import Any
 import pytest
 from tests.unit.fakes import FakeBackend, job_on
 
-from slurm import Cluster, Job, errors, serialization
+from slurm import Cluster, Job, errors
 from slurm.api import agent, agent_backend
 from slurm.api.slurm_cli import InProcessBackend
 from slurm.serialization import (
+    Envelope,
     dump_envelope,
     exception_envelope,
     load_envelope,
@@ -133,15 +133,13 @@ def test_one_element_without_memory_does_not_keep_the_others(
 
 
 def test_an_exception_for_which_there_is_no_memory_is_told_in_words() -> None:
-    envelope = dataclasses.replace(
-        exception_envelope(ValueError("bad"), 1), body=pickle.dumps(Huge())
-    )
+    envelope = exception_envelope(ValueError("bad"), 1)._replace(body=pickle.dumps(Huge()))
     with pytest.raises(errors.RemoteError, match=r"builtins\.ValueError: bad"):
         open_envelope(envelope)
 
 
 def test_a_file_of_a_newer_sdk_says_so() -> None:
-    newer = dataclasses.replace(value_envelope(5, 1), schema=99)
+    newer = value_envelope(5, 1)._replace(schema=99)
     with pytest.raises(errors.ResultNotLoadable, match="newer slurm-sdk"):
         load_envelope(dump_envelope(newer))
 
@@ -150,7 +148,8 @@ def test_a_file_with_more_in_it_than_this_sdk_knows_is_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with monkeypatch.context() as newer:
-        newer.setattr(serialization, "asdict", lambda one: {**vars(one), "novelty": 1})
+        fields = Envelope._asdict
+        newer.setattr(Envelope, "_asdict", lambda one: {**fields(one), "novelty": 1})
         data = dump_envelope(value_envelope(5, 1))
     assert b"novelty" in data
     assert open_envelope(load_envelope(data)) == 5

@@ -175,7 +175,7 @@ def test_an_exception_of_a_class_the_client_lacks_is_a_remote_error() -> None:
 
     envelope = exception_envelope(OnTheNodeOnly("gone"), 1)
     body = pickle.dumps(ValueError("gone")).replace(b"ValueError", b"WalueError")
-    changed = type(envelope)(**{**vars(envelope), "body": body})
+    changed = envelope._replace(body=body)
     with pytest.raises(errors.RemoteError, match="OnTheNodeOnly: gone"):
         open_envelope(changed, job_id="7")
 
@@ -183,7 +183,7 @@ def test_an_exception_of_a_class_the_client_lacks_is_a_remote_error() -> None:
 def test_a_value_of_a_class_the_client_lacks_is_a_result_error() -> None:
     envelope = value_envelope(ValueError("x"), 1)
     body = envelope.body.replace(b"ValueError", b"WalueError")
-    changed = type(envelope)(**{**vars(envelope), "body": body})
+    changed = envelope._replace(body=body)
     with pytest.raises(errors.ResultError, match=r"job 7 .*WalueError"):
         open_envelope(changed, job_id="7")
 

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from slurm.api.agent import make_private_directory, read_json, update_json, write_atomic
-from slurm.array_layout import ArrayLayout
 from slurm.callbacks.node import NodeCallbacks
 from slurm.errors import RemoteError, ResultCorrupted
 from slurm.job_dir import (
@@ -55,6 +54,8 @@ def run_array_task(path: str, first: int, count: int, pack: int) -> int:
 
     An item that has a result already, from before a requeue, is not run again.
     """
+    from slurm.array_layout import ArrayLayout
+
     array, layout = ArrayDirectory(path), ArrayLayout(count, pack)
     work = Work(JobDirectory(path), array)
     metadata = element_metadata(read_json(array.metadata) or {})

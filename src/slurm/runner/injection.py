@@ -10,8 +10,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from slurm import context
+from slurm.annotations import may_want_context
 from slurm.api.agent import write_atomic
-from slurm.binding import CallBinder
 from slurm.errors import SchedulerUnreachable, SlurmError
 from slurm.job_dir import JobDirectory, own_job_id
 from slurm.stopping import say
@@ -65,6 +65,10 @@ class Injection:
 
     def call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Call the function with a context for every parameter that is annotated as one."""
+        if not may_want_context(self.function):
+            return self.function(*args, **kwargs)
+        from slurm.binding import CallBinder  # late: it takes long to import
+
         binder = CallBinder(self.function)
         contexts = {kind: self._context(kind) for kind in binder.injected.values()}
         bound = binder.bind(args, kwargs, contexts)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from slurm.array_layout import ArrayLayout
 from slurm.errors import DependencyFailed, ResultMissing
 from slurm.job_dir import ArrayDirectory, JobDirectory
 from slurm.serialization import JobResultPlaceholder, load_envelope, open_envelope
@@ -14,6 +13,8 @@ def result_of(placeholder: JobResultPlaceholder) -> Any:
     """What a placeholder stands for: the result of a job, or those of a whole array."""
     if placeholder.count is None:
         return result_of_job(placeholder)
+    from slurm.array_layout import ArrayLayout
+
     array, layout = ArrayDirectory(placeholder.job_dir), ArrayLayout(placeholder.count)
     names = [layout.name(item) for item in range(placeholder.count)]
     return [
