@@ -408,6 +408,7 @@ def test_a_wait_ends_in_time(active: Cluster, backend: FakeBackend) -> None:
 def test_an_array_is_awaited(active: Cluster, backend: FakeBackend) -> None:
     array, failing = scale.map(range(2)), scale.map(range(2))
     finish(backend, array, 1, 2)
+    backend.say(failing[0].id, "RUNNING")
     backend.finish(failing[1], ValueError("no"))
 
     async def both() -> list[Any]:
