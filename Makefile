@@ -65,7 +65,7 @@ docs: $(DEV) ## Build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet
 
 test-unit: $(DEV) ## Run the tests that need neither Slurm nor Docker
-	PYTEST_XDIST_AUTO_NUM_WORKERS=$(UNIT_WORKERS) $(PY) -m pytest -n auto --dist loadfile -m "not slurm"
+	PYTEST_XDIST_AUTO_NUM_WORKERS=$(UNIT_WORKERS) $(PY) -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not slurm"
 
 test-slurm: $(DEV) ## Run the tests that need the dockerised cluster
 	docker/ensure-docker.sh
