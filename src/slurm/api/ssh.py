@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import shlex
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from slurm.api.agent_backend import AgentBackend
-from slurm.api.transport import BOOTSTRAP, Channel
-from slurm.checks import check_port, check_positive
-from slurm.errors import ConfigError, SlurmError, TransportError
+from slurm.api.ssh_command import SSHCommand, agent_command
+from slurm.api.transport import Channel
+from slurm.errors import SlurmError, TransportError
 
 REQUEST_TIMEOUT = 120.0
 COURTESY_TIMEOUT = 2.0
@@ -44,18 +42,16 @@ class SSHCommandBackend(AgentBackend):
         python: str = "python3",
         connect_timeout: float = 30.0,
     ) -> None:
-        if not hostname or hostname.startswith("-") or any(c.isspace() for c in hostname):
-            raise ConfigError(f"hostname {hostname!r} is not a host: give a name, address or alias")
-        check_port("port", port)
-        check_positive("connect_timeout", connect_timeout)
-        self.hostname = hostname
-        self.username = username
-        self.port = port
-        self.identity_file = identity_file
-        self.known_hosts_file = known_hosts_file
-        self.config_file = config_file
+        self.command: SSHCommand = SSHCommand(
+            hostname=hostname,
+            username=username,
+            port=port,
+            identity_file=identity_file,
+            known_hosts_file=known_hosts_file,
+            config_file=config_file,
+            connect_timeout=connect_timeout,
+        )
         self.python = python
-        self.connect_timeout = connect_timeout
         self._channel: Channel | None = None
         self._connecting = threading.Lock()
         self._closed = False
@@ -67,24 +63,7 @@ class SSHCommandBackend(AgentBackend):
     @property
     def argv(self) -> list[str]:
         """The ssh command line this backend runs."""
-        argv = ["ssh", "-T"]
-        if self.config_file:
-            argv += ["-F", os.path.expanduser(self.config_file)]
-        argv += ["-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes"]
-        argv += ["-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4"]
-        argv += ["-o", f"ConnectTimeout={max(1, round(self.connect_timeout))}"]
-        if self.identity_file:
-            argv += ["-i", _literal(self.identity_file), "-o", "IdentitiesOnly=yes"]
-        if self.known_hosts_file:
-            argv += ["-o", f'UserKnownHostsFile="{_literal(self.known_hosts_file)}"']
-        if self.port:
-            argv += ["-p", str(self.port)]
-        if self.username:
-            argv += ["-l", self.username]
-        home = '"$HOME"/' if self.python.startswith("~/") else ""
-        python = home + shlex.quote(self.python[2:] if home else self.python)
-        command = f"exec {python} -u -c {shlex.quote(BOOTSTRAP)}"
-        return [*argv, "--", self.hostname, command]
+        return self.command.argv(agent_command(self.python))
 
     def request(self, op: str, params: dict[str, Any], blob: bytes = b"") -> tuple[Any, bytes]:
         """Every request may be repeated (submissions by their token), so a lost one is.
@@ -124,14 +103,11 @@ class SSHCommandBackend(AgentBackend):
     def _connected(self) -> Channel:
         with self._connecting:
             if self._closed:
-                raise TransportError(f"this connection to {self.hostname} was closed")
+                raise TransportError(f"this connection to {self.command.hostname} was closed")
             if self._channel is None or not self._channel.alive:
                 self._channel = Channel(
-                    self.argv, target=self.hostname, connect_timeout=self.connect_timeout
+                    self.argv,
+                    target=self.command.hostname,
+                    connect_timeout=self.command.connect_timeout,
                 )
             return self._channel
-
-
-def _literal(path: str) -> str:
-    """A path in which ssh finds nothing to expand: it reads ``%h`` and the like in file names."""
-    return os.path.expanduser(path).replace("%", "%%")
