@@ -1,6 +1,6 @@
 """Slurm's job states, and the pure reducer from observations to what is known of a job.
 
-The rows follow "JOB STATE CODES" of Slurm's ``squeue`` and ``sacct`` manuals.
+The rows are the states and the flags of Slurm's page "Job State Codes", all of which its tools may print.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, replace
 
-# A job may leave PREEMPTED or NODE_FAIL for PENDING when it is requeued; it has ended only when
-# the scheduler keeps saying so.
+# A job may leave PREEMPTED, NODE_FAIL or a failed launch for PENDING when it is requeued; it has
+# ended only when the scheduler keeps saying so.
 SIGHTINGS_TO_BELIEVE = 3
 
 
@@ -34,6 +34,9 @@ class JobState(str, enum.Enum):
     REQUEUE_HOLD = "REQUEUE_HOLD"
     RESV_DEL_HOLD = "RESV_DEL_HOLD"
     SPECIAL_EXIT = "SPECIAL_EXIT"
+    POWER_UP_NODE = "POWER_UP_NODE"
+    UPDATE_DB = "UPDATE_DB"
+    EXPEDITING = "EXPEDITING"
     COMPLETED = "COMPLETED"
     FAILED = "FAILED"
     CANCELLED = "CANCELLED"
@@ -60,12 +63,18 @@ ENDED = frozenset(
         JobState.TIMEOUT,
         JobState.DEADLINE,
         JobState.OUT_OF_MEMORY,
-        JobState.LAUNCH_FAILED,
-        JobState.RECONFIG_FAIL,
         JobState.REVOKED,
     }
 )
-ENDED_IF_IT_STAYS = frozenset({JobState.NODE_FAIL, JobState.BOOT_FAIL, JobState.PREEMPTED})
+ENDED_IF_IT_STAYS = frozenset(
+    {
+        JobState.NODE_FAIL,
+        JobState.BOOT_FAIL,
+        JobState.PREEMPTED,
+        JobState.LAUNCH_FAILED,
+        JobState.RECONFIG_FAIL,
+    }
+)
 ACTIVE = frozenset(
     {
         JobState.RUNNING,

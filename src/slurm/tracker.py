@@ -18,14 +18,13 @@ from slurm.endings import EndNotes
 from slurm.errors import RemoteFileError, RemoteFileMissing, ResultCorrupted, SlurmError
 from slurm.job import Job
 from slurm.job_dir import parse_event
+from slurm.pace import Pace
 from slurm.serialization import load_envelope
 from slurm.states import FINAL_SOURCES, JobState, Observation, reduce
 
 logger: logging.Logger = logging.getLogger(__name__)
 
-INTERVAL_GROWTH = 1.5
 LONGEST_LISTEN = 2.0
-ASKED = frozenset({"squeue", "sacct", "local"})  # sources that are the scheduler's own
 ASKED = frozenset({"squeue", "sacct", "local"})  # sources that are the scheduler's own
 FASTEST_SCAN, SLOWEST_SCAN = 0.02, 0.25
 
@@ -61,7 +60,7 @@ class Tracker:
         self._looking = threading.Lock()
         self._looked = float("-inf")
         self._looked_at: frozenset[str] = frozenset()
-        self._interval = interval_min
+        self._pace = Pace(interval_min, interval_max)
         self._next_look = 0.0
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -126,7 +125,7 @@ class Tracker:
             self._thread.join(LONGEST_LISTEN + 3)
 
     def _hurry(self) -> None:
-        self._interval = self.interval_min
+        self._pace.hurry()
         self._next_look = min(self._next_look, time.monotonic() + self.interval_min)
 
     def _run(self) -> None:
@@ -166,7 +165,7 @@ class Tracker:
         """Wait for events, no longer than until the next look is due."""
         patience = min(LONGEST_LISTEN, max(0.0, self._next_look - time.monotonic()))
         # While nothing happens the directory, which may be on a file server, is left more in peace.
-        every = min(SLOWEST_SCAN, max(FASTEST_SCAN, self._interval / 20))
+        every = min(SLOWEST_SCAN, max(FASTEST_SCAN, self._pace.interval / 20))
         try:
             names = self.backend.wait_events(self.event_dir, self._seen_events, patience, every)
         except (
@@ -199,16 +198,14 @@ class Tracker:
 
     def _schedule(self, before: dict[str, JobState], took: float) -> None:
         with self._changed:
-            unchanged = all(
-                any(job.status.state == state for job in self._jobs.get(job_id, ()))
-                for job_id, state in before.items()
+            # What ended meanwhile was told by its runner: no reason to ask sooner.
+            changed = any(
+                job.status.sightings or job.status.state != before.get(job.id, job.status.state)
+                for job in self._every_future()
             )
-            uncertain = any(job.status.sightings for job in self._every_future())
-            grown = min(self.interval_max, self._interval * INTERVAL_GROWTH)
-            self._interval = grown if unchanged and not uncertain else self.interval_min
-            curious = max(self.interval_min, self.dispatcher.seconds_to_poll())
-            # A scheduler that answers slowly is asked more rarely.
-            self._next_look = time.monotonic() + max(min(self._interval, curious), 2 * took)
+            patience = self.dispatcher.seconds_to_poll()
+            pause = self._pace.after(changed=changed, took=took, patience=patience)
+            self._next_look = time.monotonic() + pause
 
     def _cancel_hopeless(self, seen: Iterable[Observation]) -> None:
         """Cancel, all at once, the jobs that wait for what can not happen any more."""

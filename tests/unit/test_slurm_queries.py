@@ -69,6 +69,36 @@ def test_a_site_without_accounting_is_asked_once(
     assert len(programs.calls("sacct")) == 1
 
 
+def test_a_site_without_the_program_sacct_is_one_without_accounting(
+    slurm: SlurmCliBackend, programs: Programs
+) -> None:
+    (programs.folder / "sacct").unlink()
+    (programs.folder / "queue").write_text("1|COMPLETED|None|c1|x\n")
+    assert states(slurm, "1", "2") == {"1": ("squeue", "COMPLETED"), "2": ("absent", "UNKNOWN")}
+
+
+def test_accounting_that_hangs_does_not_hide_what_the_queue_says(
+    slurm: SlurmCliBackend, programs: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agent, "SACCT_TIMEOUT", 0.15)
+    programs.add("sacct", "exec sleep 600")
+    (programs.folder / "queue").write_text("1|FAILED|NonZeroExitCode|c1|x\n")
+    assert states(slurm, "1", "2") == {"1": ("squeue", "FAILED"), "2": ("sacct", "UNKNOWN")}
+    (programs.folder / "accounts").write_text("2|COMPLETED|0:0|cpu|c1|1|2\n")
+    programs.add("sacct", 'cat "$HERE/accounts"')
+    assert states(slurm, "2") == {"2": ("sacct", "COMPLETED")}
+
+
+def test_more_jobs_than_an_argument_holds_are_asked_for_in_turns(
+    slurm: SlurmCliBackend, programs: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agent, "MOST_IDS_IN_ARGUMENT", 2)
+    (programs.folder / "accounts").write_text("3|COMPLETED|0:0|cpu|c1|1|2\n")
+    assert states(slurm, "1", "2", "3")["3"] == ("sacct", "COMPLETED")
+    asked = [call[call.index("-j") + 1] for call in programs.calls("sacct")]
+    assert asked == ["1,2", "3"]
+
+
 @pytest.mark.parametrize(
     "squeue",
     [

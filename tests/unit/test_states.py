@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 
 import hypothesis
 import hypothesis.strategies as st
@@ -10,12 +11,10 @@ import pytest
 
 from slurm.states import JobState, JobStatus, Observation, parse_state, reduce
 
-ENDS = (
-    "COMPLETED FAILED CANCELLED TIMEOUT DEADLINE OUT_OF_MEMORY LAUNCH_FAILED RECONFIG_FAIL REVOKED"
-)
-ENDS_ONCE_IT_STAYS = "NODE_FAIL BOOT_FAIL PREEMPTED"
+ENDS = "COMPLETED FAILED CANCELLED TIMEOUT DEADLINE OUT_OF_MEMORY REVOKED"
+ENDS_ONCE_IT_STAYS = "NODE_FAIL BOOT_FAIL PREEMPTED LAUNCH_FAILED RECONFIG_FAIL"
 GOES_ON = """PENDING CONFIGURING RUNNING COMPLETING SUSPENDED STOPPED SIGNALING STAGE_OUT RESIZING
-    REQUEUED REQUEUE_FED REQUEUE_HOLD RESV_DEL_HOLD SPECIAL_EXIT"""
+    REQUEUED REQUEUE_FED REQUEUE_HOLD RESV_DEL_HOLD SPECIAL_EXIT POWER_UP_NODE UPDATE_DB EXPEDITING"""
 
 
 def seen(state: str, source: str = "squeue", **more: str) -> Observation:
@@ -129,28 +128,45 @@ def test_a_state_prints_as_slurms_word_and_equals_it() -> None:
 observations = st.builds(
     Observation,
     st.just("1"),
-    st.sampled_from(["squeue", "sacct", "local", "event", "absent"]),
+    st.sampled_from(["squeue", "sacct", "local", "event", "absent", "result", "given up"]),
     st.sampled_from(JobState),
     reason=st.sampled_from(["", "Priority", "DependencyNeverSatisfied"]),
     exit_code=st.sampled_from(["", "0:0", "1:0"]),
 )
 
 
-@hypothesis.given(st.lists(observations, max_size=12), st.lists(observations, max_size=6))
-def test_a_finished_job_stays_finished_as_it_is_in_any_order(
-    before: list[Observation], later: list[Observation]
+@hypothesis.given(st.lists(observations, max_size=20))
+def test_no_order_of_observations_moves_a_finished_job_back(mixed: list[Observation]) -> None:
+    ended: JobStatus | None = None
+    for status in itertools.accumulate(mixed, reduce, initial=JobStatus()):
+        if ended is not None:
+            assert (status.finished, status.state) == (True, ended.state)
+            assert (status.reason, status.node) == (ended.reason, ended.node)
+            assert status.exit_code == ended.exit_code or not ended.exit_code
+        elif status.finished:
+            ended = status
+
+
+@hypothesis.given(st.lists(observations, max_size=12), st.sampled_from(sorted(ENDS.split())))
+def test_a_final_state_ends_a_job_whatever_was_seen_before(
+    before: list[Observation], state: str
 ) -> None:
-    status = after(*before, seen("COMPLETED"))
-    assert status.finished
-    final = after(*later, start=status)
-    assert (final.finished, final.state, final.reason) == (True, status.state, status.reason)
+    assert after(*before, seen(state)).finished
+
+
+@hypothesis.given(st.lists(observations, max_size=12), observations)
+def test_seeing_the_end_twice_is_seeing_it_once(
+    before: list[Observation], last: Observation
+) -> None:
+    once = after(*before, last)
+    assert not once.finished or after(last, start=once) == once
 
 
 @hypothesis.given(st.lists(observations, max_size=12))
 def test_a_job_goes_on_as_long_as_it_is_seen_to_go_on(mixed: list[Observation]) -> None:
     """Three uncertain looks in a row end a job; a sighting between any of them does not add up."""
     uncertain = [o for o in mixed if o.source == "absent" or o.state in ENDS_ONCE_IT_STAYS.split()]
-    uncertain = [o for o in uncertain if o.source != "event"]
+    uncertain = [o for o in uncertain if o.source not in ("event", "result", "given up")]
     status = JobStatus()
     for one in uncertain:
         status = after(one, one, seen("RUNNING"), start=status)

@@ -27,7 +27,9 @@ from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 
 PROTOCOL = 1
 COMMAND_TIMEOUT = 60.0
+SACCT_TIMEOUT = 20.0  # what the queue says must not wait longer for what accounting says
 USAGE_TIMEOUT = 15.0  # for a detail of an error that somebody waits for
+MOST_IDS_IN_ARGUMENT = 8000  # one argument of a program is 128 KB at most
 SCRUBBED_PREFIXES = ("SLURM_", "SBATCH_", "SRUN_", "SQUEUE_", "SACCT_", "PMI")
 KEPT_VARIABLES = ("SLURM_CONF", "SLURM_ENV")
 NOISE_LIMIT = 1 << 20
@@ -357,8 +359,7 @@ class SlurmCommands:
         for row in self._squeue():
             if row["comment"].split(" ")[0] == token:
                 return str(row["job_id"]).split("_")[0]
-        argv = ["sacct", "-n", "-P", "-X", "-S", "now-2days", "-o", "JobID,Comment"]
-        code, out, err = self.run(argv)
+        code, out, err = self._sacct(["-n", "-P", "-X", "-S", "now-2days", "-o", "JobID,Comment"])
         if code != 0:
             if self._accounting_is_off(err):
                 return None
@@ -375,15 +376,31 @@ class SlurmCommands:
         self._add_exit_codes(rows)
         left = sorted(wanted - {row["job_id"] for row in rows})
         if left and self.accounting:
-            jobs = ",".join(sorted({job_id.split("_")[0] for job_id in left}))
-            code, out, err = self.run(["sacct", "-n", "-P", "-X", "-j", jobs, "-o", SACCT_FIELDS])
-            if code == 0:
-                rows += _of(set(left), parse_sacct(out))
-            elif not self._accounting_is_off(err):  # it will know them when it is back
-                rows += [
-                    {"job_id": job_id, "state": "UNKNOWN", "source": "sacct"} for job_id in left
-                ]
+            rows += self._accounts_of(left)
         return rows
+
+    def _accounts_of(self, job_ids: List[str]) -> List[Dict[str, Any]]:
+        """What accounting says of jobs that are not in the queue; UNKNOWN while it says nothing."""
+        jobs = sorted({job_id.split("_")[0] for job_id in job_ids})
+        rows = []  # type: List[Dict[str, Any]]
+        for start in range(0, len(jobs), MOST_IDS_IN_ARGUMENT):
+            some = ",".join(jobs[start : start + MOST_IDS_IN_ARGUMENT])
+            code, out, err = self._sacct(["-n", "-P", "-X", "-j", some, "-o", SACCT_FIELDS])
+            if code != 0:
+                off = self._accounting_is_off(err)
+                # If it is only away now, it will know them when it is back.
+                unknown = {"state": "UNKNOWN", "source": "sacct"}
+                return [] if off else [dict(unknown, job_id=job_id) for job_id in job_ids]
+            rows += _of(set(job_ids), parse_sacct(out))
+        return rows
+
+    def _sacct(self, arguments: List[str]) -> Tuple[int, str, str]:
+        """What ``sacct`` answers; a site without the program is one without accounting."""
+        try:
+            return self.run(["sacct", *arguments], timeout=SACCT_TIMEOUT)
+        except AgentError as error:
+            self.accounting = self.accounting and error.kind == "unreachable"
+            return 1, "", str(error)
 
     def _add_exit_codes(self, rows: List[Dict[str, Any]]) -> None:
         """squeue does not say with which exit code a job failed, and accounting may say it late."""

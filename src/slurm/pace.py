@@ -1,0 +1,47 @@
+"""How long to leave the scheduler in peace: often after something changed, rarely while nothing does."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+
+GROWTH = 1.5
+SPREAD = 0.2
+
+
+class Pace:
+    """The seconds between two questions, at least `shortest` and about `longest` at most.
+
+    Every pause is drawn out by up to a fifth, so that many clients that began together do not go on
+    asking together; `chance` draws a number from 0 to 1.
+
+    >>> pace = Pace(1.0, 15.0, chance=lambda: 0.0)
+    >>> [round(pace.after(changed=False, took=0.1), 1) for _ in range(8)]
+    [1.5, 2.2, 3.4, 5.1, 7.6, 11.4, 15.0, 15.0]
+    >>> pace.after(changed=True, took=0.1)
+    1.0
+    """
+
+    def __init__(
+        self, shortest: float, longest: float, *, chance: Callable[[], float] = random.random
+    ) -> None:
+        self.shortest = shortest
+        self.longest = longest
+        self.interval = shortest
+        self._chance = chance
+
+    def hurry(self) -> None:
+        """Something was done that changes a job."""
+        self.interval = self.shortest
+
+    def after(self, *, changed: bool, took: float, patience: float = math.inf) -> float:
+        """The pause after an answer that `took` so many seconds; a scheduler that is slow has longer ones.
+
+        Callbacks that want to know of a change within `patience` seconds make it shorter, though
+        never shorter than `shortest`.
+        """
+        grown = min(self.longest, self.interval * GROWTH)
+        self.interval = self.shortest if changed else grown
+        pause = max(self.shortest, min(self.interval, patience), 2 * took)
+        return pause * (1 + SPREAD * self._chance())
