@@ -16,6 +16,7 @@ from slurm import backends, context
 from slurm.api.base import BackendBase
 from slurm.array_job import ArrayJob, SubmittedArray
 from slurm.array_submission import WaitingArray, WaitingArrays
+from slurm.batch import Batch, BatchedJob
 from slurm.callbacks.dispatcher import Dispatcher
 from slurm.checks import check_flag, check_text, expand_home
 from slurm.errors import ConfigError
@@ -259,7 +260,30 @@ class Cluster:
 
     def submit_call(self, call: TaskCall, placement: Placement | None = None) -> Job[Any]:
         """Submit one call; see `SlurmTask`. `placement` puts it elsewhere than under `job_base_dir`."""
-        return self._submitter.submit_call(call, placement)
+        ready = self._submitter.ready(call, placement)
+        batch = context.innermost()
+        batched = isinstance(batch, Batch) and batch.cluster is self and batch.add(ready)
+        return batched or self._submitter.submit_ready(ready)
+
+    def batch(self) -> Batch:
+        """``with cluster.batch():`` submits the tasks that are called inside in one round trip, at its end.
+
+        Their futures can be passed on at once. Where one is used earlier (its `id`, a wait, another
+        task's argument), all that was called so far is submitted, so that a pipeline takes as many
+        round trips as it has stages. A call that cannot travel raises where it stands; the end of the
+        block raises the first refusal of the scheduler's, when the other jobs have been submitted. A
+        block that is left by an exception submits nothing more. Arrays are submissions of their own.
+
+        >>> with cluster.batch():
+        ...     jobs = [double(number) for number in range(3)]
+        >>> [job.get_result() for job in jobs]
+        [0, 2, 4]
+        """
+        return Batch(self)
+
+    def submit_batch(self, jobs: Sequence[BatchedJob]) -> None:
+        """Submit the jobs of a batch; `Batch` does when it is time."""
+        self._submitter.submit_batch(jobs)
 
     def map(
         self,

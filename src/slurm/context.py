@@ -55,6 +55,12 @@ def get_active_context() -> SubmissionContext | None:
     >>> get_active_context() is None
     True
     """
+    active = innermost()
+    return getattr(active, "batched_context", active)
+
+
+def innermost() -> SubmissionContext | None:
+    """What a task's call is handed to: the active context, or the batch that collects calls for it."""
     try:
         return _cluster_context.get()
     except LookupError:
@@ -106,7 +112,7 @@ def activated(context: SubmissionContext | None) -> Iterator[None]:
 
 def carrying(function: Callable[..., R]) -> Callable[..., R]:
     """`function`, to be called anywhere with the context that is active now."""
-    return functools.partial(_call_in, get_active_context(), function)
+    return functools.partial(_call_in, innermost(), function)
 
 
 def _call_in(
@@ -141,7 +147,7 @@ def _wrap(owner: type, name: str, wrapper: Callable[..., Any]) -> None:
 def _inheriting(thread: threading.Thread, start: Callable[..., Any], /) -> Any:
     # Python 3.14: a thread may be given the context variables it runs with, and these count.
     if not isinstance(getattr(thread, "_context", None), contextvars.Context):
-        setattr(thread, INHERITED, get_active_context())
+        setattr(thread, INHERITED, innermost())
     return start(thread)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from slurm import errors
+from slurm.api.base import Submitted
 from slurm.context import carrying
 from slurm.dependencies import Dependency
 from slurm.interrupts import Waiting
@@ -46,9 +47,7 @@ class ArrayElement:
 class Job(Awaitable[T], Promise, Generic[T]):
     """A job that was submitted. Passing it to another task makes that task depend on it.
 
-    Attributes: `id`, the scheduler's job id (``12_3`` for an element of an array); `task_name`;
-    `job_dir`, its directory on the cluster; `reattached`, whether an earlier submission with the
-    same key made it; `element`, its place in an array, None for a job by itself.
+    Attributes: `task_name`; `element`, its place in an array, None for a job by itself.
 
     The job of the examples that follow is this one:
 
@@ -72,12 +71,10 @@ class Job(Awaitable[T], Promise, Generic[T]):
         element: ArrayElement | None = None,
     ) -> None:
         self.cluster = cluster
-        self.id = id
+        self._made = Submitted(id, job_dir, reattached)
         self.task_name = task_name
-        self.job_dir = job_dir
         self.token = token
         self.waits_for: tuple[Dependency, ...] = tuple(dependencies)
-        self.reattached = reattached
         self.element = element
         self._status = JobStatus()
         self._news = threading.Event()  # finished, or nobody watches any more
@@ -100,6 +97,39 @@ class Job(Awaitable[T], Promise, Generic[T]):
         from slurm.reattach import job_from_dir
 
         return job_from_dir(os.fspath(path), cluster)
+
+    @property
+    def id(self) -> str:
+        """The scheduler's job id; ``12_3`` for an element of an array.
+
+        Of a job in an open batch it is asked for now, as are `job_dir` and `reattached`: all that was
+        called so far is submitted then. Raises what submitting a job raises.
+
+        >>> job.id.isdigit()
+        True
+        """
+        return self._submission().job_id
+
+    @property
+    def job_dir(self) -> str:
+        """The job's directory on the cluster.
+
+        >>> job.job_dir.startswith(f"{cluster.job_base_dir}/double/")
+        True
+        """
+        return self._submission().job_dir
+
+    @property
+    def reattached(self) -> bool:
+        """Whether an earlier submission made the job, with the same key or not by this program.
+
+        >>> cluster.get_job(job.id).reattached
+        True
+        """
+        return self._submission().reattached
+
+    def _submission(self) -> Submitted:
+        return self._made
 
     @property
     def dependencies(self) -> tuple[Job[Any] | ArrayJob[Any], ...]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from slurm import context
@@ -16,9 +19,19 @@ from slurm.root_cause import root_of
 
 if TYPE_CHECKING:
     from slurm.api.base import JobRequest, Submitted
+    from slurm.batch import BatchedJob
     from slurm.calls import ArrayCall, Call, TaskCall
     from slurm.cluster import Cluster
     from slurm.submission import Placement, Prepared
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A call that has become requests, and where it belongs."""
+
+    call: Call
+    prepared: Prepared
+    where: Placement
 
 
 class Submitter:
@@ -28,15 +41,18 @@ class Submitter:
         self.cluster = cluster
         self.closed = False
 
-    def submit_call(self, call: TaskCall, placement: Placement | None) -> Job[Any]:
-        """See `Cluster.submit_call`."""
+    def ready(self, call: TaskCall, placement: Placement | None) -> Ready:
+        """The call, ready to be submitted. Raises where it cannot travel."""
         from slurm.submission import prepare
 
-        cluster = self.cluster
         where, archive = self.destination(call, placement)
-        prepared = prepare(call, cluster, where, archive)
-        with cluster.dispatcher.submitting(call, prepared, where) as submission:
-            [answer] = submission.answers = self._submit(call, prepared)
+        return Ready(call, prepare(call, self.cluster, where, archive), where)
+
+    def submit_ready(self, ready: Ready) -> Job[Any]:
+        """See `Cluster.submit_call`."""
+        cluster, call, prepared = self.cluster, ready.call, ready.prepared
+        with cluster.dispatcher.submitting(call, prepared, ready.where) as submission:
+            [answer] = submission.answers = self._submit(ready)
             job: Job[Any] = Job(
                 cluster,
                 id=answer.job_id,
@@ -50,6 +66,31 @@ class Submitter:
         cluster.tracker.watch(job)
         return job
 
+    def submit_batch(self, jobs: Sequence[BatchedJob]) -> None:
+        """Submit jobs in one request: each is made, or has its problem, afterwards.
+
+        Raises what says nothing of any single job, such as `TransportError`.
+        """
+        self._require_open("a batch")
+        with contextlib.ExitStack() as all_told:
+            tellings = [all_told.enter_context(contextlib.ExitStack()) for _ in jobs]
+            submissions = [
+                telling.enter_context(
+                    self.cluster.dispatcher.submitting(
+                        job.ready.call, job.ready.prepared, job.ready.where
+                    )
+                )
+                for telling, job in zip(tellings, jobs)
+            ]
+            answers = self._ask([job.ready.prepared.requests[0] for job in jobs], jobs[0].ready)
+            for telling, submission, answer, job in zip(tellings, submissions, answers, jobs):
+                with contextlib.suppress(SlurmError), telling:
+                    job.settle(answer, _problem_of(job.ready, answer))
+                    submission.answers, submission.job = [answer], job
+                    if job.problem is not None:
+                        raise job.problem
+        self.cluster.tracker.watch_all([job for job in jobs if job.problem is None])
+
     def submit_array(self, call: ArrayCall, placement: Placement | None) -> SubmittedArray:
         """See `Cluster.submit_array`."""
         from slurm.submission import prepare_array
@@ -58,15 +99,15 @@ class Submitter:
         where, archive = self.destination(call, placement)
         largest = cluster.backend.limits()["max_array_size"]
         layout = ArrayLayout(len(call.arguments), call.pack, largest)
-        prepared = prepare_array(call, cluster, where, archive, layout)
-        with cluster.dispatcher.submitting(call, prepared, where) as submission:
-            answers = submission.answers = self._submit(call, prepared)
+        ready = Ready(call, prepare_array(call, cluster, where, archive, layout), where)
+        with cluster.dispatcher.submitting(call, ready.prepared, where) as submission:
+            answers = submission.answers = self._submit(ready)
         return SubmittedArray(
             ids=tuple(answer.job_id for answer in answers),
             directory=ArrayDirectory(answers[0].job_dir),
             layout=layout,
             token=call.token,
-            waits_for=prepared.dependencies,
+            waits_for=ready.prepared.dependencies,
             reattached=answers[0].reattached,
         )
 
@@ -80,8 +121,7 @@ class Submitter:
         """Where the call's directory goes, and the SDK it runs with. Raises where nothing may be submitted."""
         from slurm.submission import Placement
 
-        if self.closed:
-            raise SlurmError(f"{call.task.name} was not submitted: its cluster was closed")
+        self._require_open(call.task.name)
         if context.is_loading_script():
             raise SlurmError(
                 f"{call.task.name} was called while its script was being loaded on the node: put the "
@@ -90,42 +130,60 @@ class Submitter:
         base = self.cluster.job_base_dir
         return placement or Placement(base), archive_for(base)
 
-    def _submit(self, call: Call, prepared: Prepared) -> list[Submitted]:
+    def _require_open(self, what: str) -> None:
+        if self.closed:
+            raise SlurmError(f"{what} was not submitted: its cluster was closed")
+
+    def _ask(self, requests: Sequence[JobRequest], ready: Ready) -> list[Submitted]:
         cluster = self.cluster
-        answers = cluster.backend.submit_jobs(
-            prepared.requests,
+        return cluster.backend.submit_jobs(
+            requests,
             base=cluster.job_base_dir,
             events=cluster.event_dir,
-            archive=prepared.archive,
+            archive=ready.prepared.archive,
         )
-        error = next((answer.error for answer in answers if answer.error is not None), None)
-        if error is None:
+
+    def _submit(self, ready: Ready) -> list[Submitted]:
+        """The answers to all requests of one call. Raises unless all of it exists."""
+        answers = self._ask(ready.prepared.requests, ready)
+        problem = next(filter(None, (_problem_of(ready, answer) for answer in answers)), None)
+        if problem is None:
             return answers
         accepted = [answer.job_id for answer in answers if answer.job_id]
         if accepted:  # a part of an array is none
-            cluster.backend.cancel_jobs(accepted)
-        if isinstance(error, SubmissionRefused):
-            _raise_hopeless(call, prepared)
-        raise type(error)(f"{call.task.name}: {error}") from error
+            self.cluster.backend.cancel_jobs(accepted)
+        raise problem
 
 
-def _raise_hopeless(call: Call, prepared: Prepared) -> None:
+def _problem_of(ready: Ready, answer: Submitted) -> SlurmError | None:
+    """Why there is no job, in the words of the call it was for."""
+    error = answer.error
+    if error is None:
+        return None
+    hopeless = _hopeless(ready) if isinstance(error, SubmissionRefused) else None
+    problem = hopeless or type(error)(f"{ready.call.task.name}: {error}")
+    problem.__cause__ = error
+    return problem
+
+
+def _hopeless(ready: Ready) -> DependencyFailed | None:
     """Name the job that can not end as it would have to any more, if that is why the call was refused.
 
     As long as Slurm remembers a job that failed it takes others that wait for it, and the tracker
     gives them up; afterwards it refuses them, with a word about a dependency and none about the job.
     """
-    for dependency in prepared.dependencies:
+    for dependency in ready.prepared.dependencies:
         for job in getattr(dependency.on, "jobs", (dependency.on,)):
             if not job.is_completed() or _is_as_wanted(job, dependency.type):
                 continue
             root = root_of(job) if isinstance(job.exception(), DependencyFailed) else None
             culprit, state = (root.job_id, root.state) if root else (job.id, job.status.state)
-            raise DependencyFailed(
-                f"{call.task.name} was not submitted: it waits for {dependency.type} of job {job.id} "
+            return DependencyFailed(
+                f"{ready.call.task.name} was not submitted: it waits for {dependency.type} of job {job.id} "
                 f"({job.task_name}), and job {culprit} ended as {state}",
                 root_job_id=culprit,
             )
+    return None
 
 
 def _is_as_wanted(job: Job[Any], kind: str) -> bool:

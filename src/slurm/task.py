@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from slurm.checks import check_count
-from slurm.context import get_active_context
+from slurm.context import innermost
 from slurm.errors import ConfigError, NoActiveContext
 from slurm.layers import overlay
 from slurm.options import normalise
@@ -114,7 +114,7 @@ class SlurmTask(Generic[P, R]):
         return self._context("()").submit_call(self._call(args, kwargs))
 
     def _context(self, call: str) -> SubmissionContext:
-        context = get_active_context()
+        context = innermost()
         if context is None:
             raise NoActiveContext(
                 f"{self.name}{call} was called outside a cluster's context. Call it "
@@ -234,7 +234,7 @@ class SlurmTask(Generic[P, R]):
         >>> double.submit(cluster, key="the double of 21")(21).id == job.id
         True
         """
-        context = cluster if cluster is not None else get_active_context()
+        context = cluster if cluster is not None else innermost()
         if context is None:
             raise NoActiveContext(
                 f"{self.name}.submit() needs a cluster: pass cluster=..., or call it inside "

@@ -60,6 +60,9 @@ class FakeBackend(BackendBase):
 
     def __init__(self) -> None:
         self.requests: list[JobRequest] = []
+        self.submissions: list[list[JobRequest]] = []  # those that came together
+        self.submit_error: SlurmError | None = None
+        self.refused: set[str] = set()  # tasks; empty for all
         self.queries: list[list[str]] = []
         self.listened = 0
         self.cancelled: list[str] = []
@@ -124,11 +127,15 @@ class FakeBackend(BackendBase):
         return Host("/home/me", "me", self.python, sys.executable)
 
     def submit_jobs(self, requests: Sequence[JobRequest], **where: Any) -> list[Submitted]:
+        self.submissions.append(list(requests))
+        if self.submit_error is not None:
+            raise self.submit_error
         return [self._submit(request) for request in requests]
 
     def _submit(self, request: JobRequest) -> Submitted:
         self.requests.append(request)
-        if self.refusal is not None and len(self.requests) >= self.refuse_from:
+        named = not self.refused or request.options["job-name"] in self.refused
+        if self.refusal is not None and named and len(self.requests) >= self.refuse_from:
             return Submitted(error=self.refusal)
         return Submitted(str(len(self.requests)), request.job_dir)
 

@@ -31,6 +31,7 @@ WITHOUT_EXAMPLE = {
     "Cluster.map_call": "what a task calls",
     "Cluster.place": "for comparing dependencies",
     "Cluster.submit_array": "what an array calls",
+    "Cluster.submit_batch": "what a batch calls",
     "Cluster.submit_call": "what a task calls",
     "Cluster.tracker": "what completes futures",
     "Job.holds_others_back": "for a submission",
