@@ -17,7 +17,8 @@ from typing import IO, Any
 
 from slurm.api.agent import NOISE_LIMIT, read_frame, write_frame
 from slurm.api.agent_backend import error_of
-from slurm.errors import AuthenticationFailed, HostKeyError, TransportError
+from slurm.api.ssh_errors import explain
+from slurm.errors import TransportError
 
 # Reads the length of the agent's text, the text, and runs it. Without single quotes, newlines,
 # dollar or exclamation marks: it passes the login shell, which may be any of sh, csh and fish.
@@ -31,11 +32,15 @@ STDERR_LINES_KEPT = 50
 class Channel:
     """A process whose stdin and stdout are an agent's; `request` may be called from any thread.
 
-    `argv` starts a Python that runs `BOOTSTRAP`; `target` names the host in messages.
+    `argv` starts a Python that runs `BOOTSTRAP`; `target` names the host in messages, and `login`
+    is the command with which they tell the user to log in.
     """
 
-    def __init__(self, argv: Sequence[str], *, target: str, connect_timeout: float) -> None:
+    def __init__(
+        self, argv: Sequence[str], *, target: str, connect_timeout: float, login: str = ""
+    ) -> None:
         self.target = target
+        self.login = login
         self._ids = itertools.count()
         self._waiting: dict[int, Future[tuple[Any, bytes]]] = {}
         self._lock = threading.Lock()
@@ -151,7 +156,7 @@ class Channel:
         self._process.kill()
         self._process.wait()
         self._drain.join(0.3)
-        return self._break(_explain(self.target, what, list(self._stderr)))
+        return self._break(explain(self.target, what, list(self._stderr), self.login))
 
     @staticmethod
     def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
@@ -199,19 +204,3 @@ def _start(argv: Sequence[str], target: str) -> subprocess.Popen[bytes]:
 def _agent_source() -> bytes:
     """The agent's text as this process met it first: an upgrade must not change it under a reconnect."""
     return resources.files("slurm.api").joinpath("agent.py").read_bytes()
-
-
-def _explain(target: str, what: str, stderr: list[str]) -> TransportError:
-    """The error for a lost connection, by what ssh said last."""
-    said = "; ".join(line for line in stderr if line.strip())[-1000:]
-    message = f"{target}: {said or what}"
-    if "Host key verification failed" in said or "IDENTIFICATION HAS CHANGED" in said:
-        return HostKeyError(
-            f"{message}. The host key must be in your known_hosts before a job is sent: "
-            f"check it with the cluster's administrators, then run: ssh {target} true"
-        )
-    if "Permission denied" in said or "Too many authentication failures" in said:
-        return AuthenticationFailed(
-            f"{message}. Log in once by hand to see what is missing: ssh {target} true"
-        )
-    return TransportError(message)
