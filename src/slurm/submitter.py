@@ -161,7 +161,8 @@ def _problem_of(ready: Ready, answer: Submitted) -> SlurmError | None:
     if error is None:
         return None
     hopeless = _hopeless(ready) if isinstance(error, SubmissionRefused) else None
-    problem = hopeless or type(error)(f"{ready.call.task.name}: {error}")
+    said = "; ".join(filter(None, map(str.strip, str(error).splitlines())))
+    problem = hopeless or type(error)(f"{ready.call.task.name}: {said}")
     problem.__cause__ = error
     return problem
 

@@ -38,6 +38,12 @@ def test_a_module_that_is_not_on_the_cluster_is_found_where_pythonpath_says(
     cluster.close()
 
 
+def test_a_job_may_leave_the_submitters_environment_behind(ssh: Cluster) -> None:
+    """Slurm then reads the user's login environment on the node."""
+    job = cluster_tasks.where.with_options(export="NONE")()
+    assert job.get_result(TIMEOUT)["user"] == "dev"
+
+
 def test_a_gpu_job_sees_the_gpu_it_asked_for(ssh: Cluster) -> None:
     job = cluster_tasks.where.with_options(partition="gpu", gres="gpu:1")()
     seen = job.get_result(TIMEOUT)
