@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 SERVER = """
-import json, os, signal, socket, sys
+import gc, json, os, signal, socket, sys
 sys.path[0] = sys.argv[1]
 import slurm.runner.execute
+gc.freeze()
 
 def become(job, out, err):
     os.chdir(job["cwd"])

@@ -65,17 +65,20 @@ def test_a_task_may_call_another_ones_function(run_job: RunJob, tasks: Any) -> N
 
 
 def test_the_runner_brings_the_sdk_along(run_job: RunJob, sdk_directory: Path) -> None:
-    """A plain interpreter on the node, with nothing installed."""
+    """A plain interpreter on the node, with nothing installed, and garbage is collected as ever."""
 
     @task(packaging={"type": "none", "python": os.path.realpath(sys.executable)})
     def where() -> Any:
+        import gc
+
         import slurm
 
-        return slurm.__file__, "pytest" in __import__("sys").modules
+        return slurm.__file__, "pytest" in __import__("sys").modules, gc.isenabled()
 
-    file, has_pytest = result_of(run_job(where))
+    file, has_pytest, collects = result_of(run_job(where))
     assert Path(file).resolve().is_relative_to(sdk_directory.resolve())
     assert not has_pytest
+    assert collects
 
 
 def test_a_module_that_only_this_process_can_find_goes_along(

@@ -9,6 +9,7 @@ other jobs, calls the function, and leaves the result envelope, the job's metada
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -17,6 +18,8 @@ def main() -> None:
     """Run the job whose directory is the first argument; the exit status is Slurm's to judge."""
     from slurm.runner.execute import run_array_task, run_job
 
+    gc.freeze()  # what is loaded by now stays, also when Python ends
+    gc.enable()  # the archive's entry point switched it off
     # A user's script that is loaded here must not take our arguments for its own.
     path, *numbers = sys.argv[1:]
     del sys.argv[1:]
