@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from slurm.option_checks import problem_of_signal
 from slurm.options import SIZE, InvalidOption
@@ -11,8 +11,7 @@ from slurm.options import SIZE, InvalidOption
 KILOBYTES = {"K": 1, "M": 1 << 10, "G": 1 << 20, "T": 1 << 30}
 
 
-@dataclass(frozen=True)
-class WarningSignal:
+class WarningSignal(NamedTuple):
     """What ``--signal`` asks for: a signal `seconds` before the time limit.
 
     With `batch` it is for the batch script alone, else for all its descendants but not for itself.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from slurm.local.jobs import LocalJob
@@ -45,22 +44,22 @@ class Machine:
         """Start what may start, and cancel what asked for that; the ids of what was started."""
         plan = self.queue.plan(self.room, self.now)
         for job in plan.cancel:
-            self.queue.put(replace(job, state="CANCELLED", end=self.now))
+            self.queue.put(job._replace(state="CANCELLED", end=self.now))
         for job in plan.start:
-            self.queue.put(replace(job, state="RUNNING", start=self.now))
+            self.queue.put(job._replace(state="RUNNING", start=self.now))
         return [job.shown for job in plan.start]
 
     def end(self, *shown: str, state: str = "COMPLETED") -> list[str]:
         """End running jobs; the ids of what is started in their place."""
         for one in shown:
-            self.queue.put(replace(self.job(one), state=state, end=self.now))
+            self.queue.put(self.job(one)._replace(state=state, end=self.now))
         return self.start()
 
     def cancel(self, shown: str) -> list[str]:
         """Cancel what has not started of a job or array; the ids of what is started then."""
         for job in self.queue.records.find(shown):
             if job.state == "PENDING":
-                self.queue.put(replace(job, state="CANCELLED", end=self.now))
+                self.queue.put(job._replace(state="CANCELLED", end=self.now))
         return self.start()
 
     def job(self, shown: str) -> LocalJob:

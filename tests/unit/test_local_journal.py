@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def empty(path: Path) -> Journal:
-    journal = Journal(path)
+    journal = Journal(str(path))
     assert journal.outdated
     journal.rewrite([], [])
     return journal
@@ -35,8 +34,8 @@ def submission(job_id: int, **options: Any) -> Submission:
 
 
 def ended(job: LocalJob, end: float) -> LocalJob:
-    return replace(
-        job, state="FAILED", reason="NonZeroExitCode", exit_code="3:0", end=end, start=1.0
+    return job._replace(
+        state="FAILED", reason="NonZeroExitCode", exit_code="3:0", end=end, start=1.0
     )
 
 
@@ -47,20 +46,20 @@ def test_everything_is_there_again(path: Path) -> None:
     jobs = [*single.jobs(), *array.jobs()]
     journal.append([single, array], [])
     changed = [
-        replace(jobs[0], state="RUNNING", start=1.5, node="here", restarts=2),
+        jobs[0]._replace(state="RUNNING", start=1.5, node="here", restarts=2),
         ended(jobs[2], 9.0),
-        replace(jobs[3], state="COMPLETING", cancelled=True, start=2.0),
-        replace(jobs[4], state="COMPLETING", requeued=True, start=2.0),
+        jobs[3]._replace(state="COMPLETING", cancelled=True, start=2.0),
+        jobs[4]._replace(state="COMPLETING", requeued=True, start=2.0),
     ]
     journal.append([], changed)
-    again = Journal(path)
+    again = Journal(str(path))
     assert not again.outdated
     assert again.submissions == {1: single, 2: array}
     expected = {job.job_id: job for job in [*jobs, *changed]}
     assert again.jobs == expected
     journal.rewrite(again.submissions.values(), again.jobs.values())
     journal.append([], [ended(changed[0], 7.0)])
-    again = Journal(path)
+    again = Journal(str(path))
     assert (again.submissions, again.jobs) == (
         {1: single, 2: array},
         {**expected, 1: ended(changed[0], 7.0)},
@@ -88,9 +87,9 @@ def test_a_torn_last_line_is_forgotten(path: Path) -> None:
     journal.append([submission(1)], [])
     with path.open("a") as file:
         file.write('{"job":1,"sta')
-    assert Journal(path).jobs == {1: submission(1).jobs()[0]}
-    Journal(path).append([submission(2)], [])
-    assert list(Journal(path).submissions) == [1, 2]
+    assert Journal(str(path)).jobs == {1: submission(1).jobs()[0]}
+    Journal(str(path)).append([submission(2)], [])
+    assert list(Journal(str(path)).submissions) == [1, 2]
 
 
 def test_a_journal_that_has_grown_is_to_be_rewritten(
@@ -105,9 +104,9 @@ def test_a_journal_that_has_grown_is_to_be_rewritten(
         assert not journal.outdated
         journal.append([], [ended(jobs[0], end)])
     assert journal.outdated
-    assert Journal(path).outdated
+    assert Journal(str(path)).outdated
     journal.rewrite([jobs[0].submission], [ended(jobs[0], 2.0)])
-    assert not Journal(path).outdated
+    assert not Journal(str(path)).outdated
     assert len(path.read_text().splitlines()) == 3
 
 
@@ -136,7 +135,7 @@ OLD: dict[str, Any] = {
 def test_a_journal_of_the_first_format_is_read_and_rewritten(path: Path) -> None:
     lines = [{"format": 1}, {**OLD, "state": "PENDING"}, OLD, {**OLD, "job_id": 8, "token": "b"}]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    journal = Journal(path)
+    journal = Journal(str(path))
     assert journal.outdated
     assert sorted(journal.submissions) == sorted(journal.jobs) == [7, 8]
     job, wanted = journal.jobs[7], journal.submissions[7]
@@ -144,7 +143,7 @@ def test_a_journal_of_the_first_format_is_read_and_rewritten(path: Path) -> None
     assert (wanted.token, wanted.cpus, wanted.time_limit) == ("old token", 3, 600)
     assert wanted.orchestrator
     journal.rewrite(journal.submissions.values(), journal.jobs.values())
-    again = Journal(path)
+    again = Journal(str(path))
     assert (again.submissions, again.jobs) == (journal.submissions, journal.jobs)
     assert not again.outdated
 
@@ -166,7 +165,7 @@ def test_what_is_not_understood_is_named_with_its_line(path: Path, line: str) ->
     with path.open("a") as file:
         file.write(line + "\n")
     with pytest.raises(JournalError, match=r"journal\.jsonl, line 2: .*move the file away"):
-        Journal(path)
+        Journal(str(path))
 
 
 def test_a_journal_that_cannot_be_read_is_left_alone(tmp_path: Path) -> None:

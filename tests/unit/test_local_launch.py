@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,7 +20,7 @@ from slurm.option_values import WarningSignal
 
 
 def launch(job: LocalJob, **environment: str) -> Launch:
-    started = replace(job, state="RUNNING", start=100.0, node="here")
+    started = job._replace(state="RUNNING", start=100.0, node="here")
     return launch_of(
         started,
         environment=environment,

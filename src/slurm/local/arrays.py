@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 MAX_ARRAY_SIZE = 1001  # Slurm's own default of MaxArraySize: the largest index is one less
 LARGEST_SIZE = 4_000_001  # what Slurm allows MaxArraySize to be
@@ -16,8 +16,7 @@ class MalformedArray(ValueError):
     """A specification that is none; the message is one line that says why."""
 
 
-@dataclass(frozen=True)
-class Array:
+class Array(NamedTuple):
     """The elements of an array: their `indices` in order, and how many run at once, None for all."""
 
     indices: tuple[int, ...]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from slurm.local.requests import Room
 
 
-@dataclass(frozen=True)
-class Reservation:
+class Reservation(NamedTuple):
     """A place kept for a job that does not fit yet: from `start` on, all but `spare` is its own.
 
     `start` is in Unix seconds; infinite when nobody can say when what runs will have ended.

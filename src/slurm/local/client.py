@@ -22,8 +22,9 @@ START_TIMEOUT = 30.0  # seconds for a daemon to be ready
 ATTEMPTS = 5
 LARGEST_LOG = 1_000_000  # bytes
 # Isolated: neither the user's Python settings nor site-packages, only the standard library and us.
+# Nothing that is imported is garbage.
 BOOT = (
-    "import sys; sys.path.insert(0, sys.argv.pop(1)); "
+    "import gc, sys; gc.disable(); sys.path.insert(0, sys.argv.pop(1)); "
     "from slurm.local.daemon import main; sys.exit(main(sys.argv[1:]))"
 )
 # All the daemon gets of its first client's environment; jobs get that of the client they are from.
@@ -121,7 +122,7 @@ class DaemonClient:
     def _start(self, sent: bool) -> None:
         try:
             self.state.prepare()
-            with Locked(str(self.state.start_lock)):
+            with Locked(self.state.start_lock):
                 problem = "" if self.is_running() else self._launch()
         except (StateError, OSError) as error:
             problem = str(error)
@@ -132,8 +133,8 @@ class DaemonClient:
         """Start a daemon and wait until it listens; says why it does not, nothing when it does."""
         if not sys.executable:
             return "there is no Python interpreter to run it with (sys.executable is empty)"
-        if self.state.log.exists() and self.state.log.stat().st_size > LARGEST_LOG:
-            os.replace(self.state.log, self.state.log.with_suffix(".log.1"))
+        if os.path.exists(self.state.log) and os.path.getsize(self.state.log) > LARGEST_LOG:
+            os.replace(self.state.log, f"{self.state.log}.1")
         ready, write_end = os.pipe()
         with open(ready, "rb", buffering=0) as pipe:
             try:
@@ -151,8 +152,8 @@ class DaemonClient:
 
     def _spawn(self, ready: int) -> subprocess.Popen[bytes]:
         root = str(Path(__file__).resolve().parents[2])
-        arguments = [root, str(self.state.path), str(ready), json.dumps(self.settings)]
-        with self.state.log.open("ab") as log:
+        arguments = [root, self.state.path, str(ready), json.dumps(self.settings)]
+        with open(self.state.log, "ab") as log:
             return subprocess.Popen(
                 [sys.executable, "-I", "-S", "-c", BOOT, *arguments],
                 cwd="/",

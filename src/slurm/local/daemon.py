@@ -10,6 +10,7 @@ the settings as JSON; it says ``ready`` through the file descriptor, or why it c
 from __future__ import annotations
 
 import fcntl
+import gc
 import json
 import os
 import selectors
@@ -77,9 +78,11 @@ class Daemon:
 
 
 def main(arguments: list[str]) -> int:
-    """Become the daemon of a state directory; returns, at once, in the process that was started."""
+    """Become the daemon of a state directory; the process that was started ends at once."""
     if os.fork():  # nobody's child: the client that started it need not wait for its end
-        return 0
+        os._exit(0)
+    gc.freeze()
+    gc.enable()
     path, ready, settings = arguments[0], int(arguments[1]), Settings(**json.loads(arguments[2]))
     os.umask(0o077)
     signal.pthread_sigmask(signal.SIG_SETMASK, set())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from slurm.local.jobs import Refused
 
@@ -14,13 +14,12 @@ JOB = re.compile(r"(0|[1-9][0-9]{0,17})(?:_(0|[1-9][0-9]{0,8}))?")
 WHOLE_ARRAY = "_*"
 
 
-@dataclass(frozen=True)
-class Condition:
+class Condition(NamedTuple):
     """One thing to wait for: the job or array `job_id`, or the array's element `index`."""
 
     kind: str
     job_id: int
-    index: int | None = None
+    index: int | None = None  # type: ignore[assignment]  # a tuple's own is not needed
 
     @property
     def target(self) -> str:
@@ -28,8 +27,7 @@ class Condition:
         return str(self.job_id) if self.index is None else f"{self.job_id}_{self.index}"
 
 
-@dataclass(frozen=True)
-class Dependency:
+class Dependency(NamedTuple):
     """What a job waits for: all of the `conditions`, or `any_of` them."""
 
     conditions: tuple[Condition, ...] = ()
@@ -42,8 +40,7 @@ class Dependency:
         return any(one.kind == "aftercorr" and one.index is None for one in self.conditions)
 
 
-@dataclass(frozen=True)
-class Standing:
+class Standing(NamedTuple):
     """How far a job is, or an array as a whole: all of it has `begun`, `ended`, ended `well`."""
 
     begun: bool

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from slurm.local.arrays import Array, parse_array
 
@@ -16,8 +15,7 @@ class Refused(Exception):
     """A request the scheduler does not accept; the message is one line for the user."""
 
 
-@dataclass(frozen=True)
-class Submission:
+class Submission(NamedTuple):
     """What was asked for at once: a job, or an array of them. In Slurm's words.
 
     `job_id` is the job's or the array's; `options` are sbatch's long options as text; `cpus` and
@@ -69,8 +67,7 @@ class Submission:
 
     def record(self) -> dict[str, Any]:
         """All fields as JSON can carry them."""
-        content = {one.name: getattr(self, one.name) for one in fields(self)}
-        content["options"] = dict(self.options)
+        content = {**self._asdict(), "options": dict(self.options)}
         del content["array"]  # the options say it
         return content
 
@@ -81,8 +78,7 @@ class Submission:
         return cls(**record, array=None if array is None else parse_array(array))
 
 
-@dataclass(frozen=True)
-class LocalJob:
+class LocalJob(NamedTuple):
     """One job: a submission's only one, or the element `index` of an array.
 
     `start` and `end` are Unix seconds; `exit_code` is as ``sacct`` prints it; `max_rss` is the most
@@ -92,7 +88,7 @@ class LocalJob:
 
     job_id: int
     submission: Submission
-    index: int | None = None
+    index: int | None = None  # type: ignore[assignment]  # a tuple's own is not needed
     state: str = "PENDING"
     reason: str = "None"
     exit_code: str = "0:0"
@@ -148,19 +144,17 @@ class LocalJob:
 
     def changed_by(self, record: Mapping[str, Any]) -> LocalJob:
         """This job as `record` says it is."""
-        return replace(self, **{**CHANGING, **{k: v for k, v in record.items() if k != "job"}})
+        return self._replace(**{**CHANGING, **{k: v for k, v in record.items() if k != "job"}})
 
 
 CHANGING: Mapping[str, Any] = {
-    one.name: one.default
-    for one in fields(LocalJob)
-    if one.name not in ("job_id", "submission", "index")
+    name: default for name, default in LocalJob._field_defaults.items() if name != "index"
 }
 
 
 def pending_again(job: LocalJob) -> LocalJob:
     """`job` after a requeue: what has happened to it is forgotten, but that it was started."""
-    return replace(job, **{**CHANGING, "restarts": job.restarts + 1})
+    return job._replace(**{**CHANGING, "restarts": job.restarts + 1})
 
 
 def spokesman(jobs: Sequence[LocalJob]) -> LocalJob:

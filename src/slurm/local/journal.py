@@ -9,8 +9,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 from slurm.local.jobs import CHANGING, LocalJob, Submission
@@ -28,14 +26,14 @@ class Journal:
     Raises `JournalError` when the file is not one this version can read.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str) -> None:
         self.path = path
         self.submissions: dict[int, Submission] = {}
         self.jobs: dict[int, LocalJob] = {}
         self._format = 0
         self._fewest = 0  # lines right after it was rewritten
         self._lines = 0
-        content = path.read_bytes() if path.exists() else b""
+        content = _content(path)
         whole = content[: content.rfind(b"\n") + 1]
         for line in whole.splitlines():
             self._lines += 1
@@ -99,8 +97,7 @@ class Journal:
         self.jobs.update({job.job_id: job for job in submission.jobs()})
 
     def _replay_format_1(self, entry: Mapping[str, Any]) -> None:
-        names = {one.name for one in fields(Submission)}
-        known = {name: value for name, value in entry.items() if name in names}
+        known = {name: value for name, value in entry.items() if name in Submission._fields}
         self._submitted(Submission.from_record(known))
         happened = {name: value for name, value in entry.items() if name in CHANGING}
         self.jobs[entry["job_id"]] = self.jobs[entry["job_id"]].changed_by(happened)
@@ -108,6 +105,14 @@ class Journal:
 
 class JournalError(Exception):
     """The journal cannot be read; the message is one line that says where and what to do."""
+
+
+def _content(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return b""
 
 
 def _lines(submissions: Iterable[Submission], jobs: Iterable[LocalJob]) -> list[bytes]:

@@ -6,8 +6,7 @@ import os
 import posixpath
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from slurm.local.jobs import LocalJob
 from slurm.option_values import WarningSignal, parse_memory, parse_signal
@@ -17,8 +16,7 @@ PATTERN = re.compile(r"%(%|([0-9]*)([AaJjNnstux]))")
 NO_INDEX = 4294967294  # what Slurm puts for %a of a job that is no array's
 
 
-@dataclass(frozen=True)
-class Launch:
+class Launch(NamedTuple):
     """Everything needed to run a job.
 
     `stderr` is empty when it goes where stdout goes; `time_limit` and `kill_wait` are seconds;

@@ -12,8 +12,7 @@ import selectors
 import signal
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from slurm.local.jobs import LocalJob
 from slurm.local.launch import Launch, launch_of
@@ -28,8 +27,7 @@ SETTLE = 2.0
 LAUNCH_FAILED = "0:53"  # what Slurm reports for a job whose output file cannot be opened
 
 
-@dataclass(frozen=True)
-class Watched:
+class Watched(NamedTuple):
     """A running job: its supervisor's process id, and our end of the pipe that proves it lives."""
 
     supervisor: int
@@ -54,7 +52,7 @@ class Processes:
 
     def start(self, job: LocalJob, *, room: Room, kill_wait: float) -> LocalJob:
         """Run a pending job; returns it as it is now, RUNNING or FAILED."""
-        running = replace(job, state="RUNNING", reason="None", start=time.time(), node=node_name())
+        running = job._replace(state="RUNNING", reason="None", start=time.time(), node=node_name())
         try:
             client = self._state.read_spooled(job.submission.job_id, "json")
             if client is None:
@@ -65,8 +63,8 @@ class Processes:
                 umask=client["umask"],
                 max_cpus=room.cpus,
                 kill_wait=kill_wait,
-                state_dir=str(self._state.path),
-                spool=str(self._state.spool),
+                state_dir=self._state.path,
+                spool=self._state.spool,
             )
             self._spawn(job.job_id, launch)
         except (OSError, ValueError) as error:
@@ -110,7 +108,7 @@ class Processes:
         started = started or {"supervisor": 0, "start": job.start or time.time()}
         self._watch(job.job_id, started["supervisor"], lifeline)
         start = job.start or started["start"]
-        return replace(job, state="RUNNING", reason="None", node=node_name(), start=start)
+        return job._replace(state="RUNNING", reason="None", node=node_name(), start=start)
 
     def end(self, job_id: int) -> None:
         """Have the supervisor end the job, if it has not just done so: SIGTERM, and SIGKILL later."""
@@ -149,12 +147,12 @@ class Processes:
 def job_at_end(job: LocalJob, status: Mapping[str, Any] | None) -> LocalJob:
     """`job` as its supervisor's `status` says it ended; None when the supervisor was killed."""
     if status is None and job.cancelled:
-        return replace(job, state="CANCELLED", exit_code="0:9", end=time.time())
+        return job._replace(state="CANCELLED", exit_code="0:9", end=time.time())
     if status is None:
-        return replace(job, state="NODE_FAIL", reason="NodeFail", end=time.time())
+        return job._replace(state="NODE_FAIL", reason="NodeFail", end=time.time())
     if status["error"]:
-        return replace(failed_launch(job), end=status["end"])
-    job = replace(job, max_rss=status.get("max_rss", 0))
+        return failed_launch(job)._replace(end=status["end"])
+    job = job._replace(max_rss=status.get("max_rss", 0))
     wait = status["wait"]
     number = os.WTERMSIG(wait) if os.WIFSIGNALED(wait) else 0
     code = os.WEXITSTATUS(wait) if os.WIFEXITED(wait) else 0
@@ -166,13 +164,13 @@ def job_at_end(job: LocalJob, status: Mapping[str, Any] | None) -> LocalJob:
         state, reason = "FAILED", f"RaisedSignal:{number}"
     else:
         state, reason = ("FAILED", "NonZeroExitCode") if code else ("COMPLETED", "None")
-    return replace(job, state=state, reason=reason, end=status["end"], exit_code=f"{code}:{number}")
+    return job._replace(state=state, reason=reason, end=status["end"], exit_code=f"{code}:{number}")
 
 
 def failed_launch(job: LocalJob) -> LocalJob:
     """`job` as it ends when it cannot be started, for want of its directory or an output file."""
     now = time.time()
-    return replace(job, state="FAILED", reason="JobLaunchFailure", exit_code=LAUNCH_FAILED, end=now)
+    return job._replace(state="FAILED", reason="JobLaunchFailure", exit_code=LAUNCH_FAILED, end=now)
 
 
 def _is_held(lifeline: int) -> bool:

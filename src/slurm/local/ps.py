@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
-PROC = Path("/proc")
+PROC = "/proc"
 
 
 class Process(NamedTuple):
@@ -58,7 +56,7 @@ def leader_age(group: int) -> float | None:
 def catches(pid: int, number: int) -> bool | None:
     """Whether a process has a handler for a signal; None where nobody can say."""
     try:
-        lines = (PROC / str(pid) / "status").read_text().splitlines()
+        lines = _read(str(pid), "status").splitlines()
     except OSError:
         return None
     for line in lines:
@@ -82,19 +80,19 @@ def _group_exists(group: int) -> bool:
 
 
 def _processes() -> Iterator[Process]:
-    if (PROC / "self" / "stat").exists():
+    if os.path.exists(f"{PROC}/self/stat"):
         return _from_proc()
     return _from_ps()
 
 
 def _from_proc() -> Iterator[Process]:
-    uptime = float((PROC / "uptime").read_text().split()[0])
+    uptime = float(_read("uptime").split()[0])
     ticks = os.sysconf("SC_CLK_TCK")
     for name in os.listdir(PROC):
         if not name.isdigit():
             continue
         try:
-            text = (PROC / name / "stat").read_text(errors="replace")
+            text = _read(name, "stat")
         except OSError:  # it has just ended
             continue
         fields = text.rpartition(")")[2].split()  # a program's name may be anything
@@ -102,7 +100,14 @@ def _from_proc() -> Iterator[Process]:
         yield Process(int(name), int(fields[1]), int(fields[2]), fields[0], age)
 
 
+def _read(*names: str) -> str:
+    with open("/".join((PROC, *names)), encoding="utf-8", errors="replace") as file:
+        return file.read()
+
+
 def _from_ps() -> Iterator[Process]:
+    import subprocess
+
     # One -o each: POSIX takes all that follows a "=" for the header.
     columns = ("pid", "ppid", "pgid", "stat", "etime")
     arguments = [word for column in columns for word in ("-o", f"{column}=")]

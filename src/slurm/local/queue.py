@@ -9,8 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from slurm.local.backfill import Admission
 from slurm.local.jobs import LIVE, LocalJob, Submission, array_observation, spokesman
@@ -22,8 +21,7 @@ from slurm.local.waiting import Waiting
 NEVER = "DependencyNeverSatisfied"
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """What is to happen now: jobs to `start`, and jobs to `cancel`."""
 
     start: tuple[LocalJob, ...]
@@ -77,7 +75,7 @@ class Queue:
                 self._waiting.discard(job)
                 self._queue_of(job.submission).add(job.submission, [job.job_id])
             elif job.options.get("kill-on-invalid-dep") == "yes":
-                cancel.append(replace(job, reason=NEVER))
+                cancel.append(job._replace(reason=NEVER))
             else:
                 self._waiting.never.add(job.job_id)
         free = (self._admissible(self._orchestrators, one) for one in self._orchestrators)

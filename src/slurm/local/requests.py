@@ -5,8 +5,7 @@ from __future__ import annotations
 import posixpath
 import signal
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from slurm.local.arrays import MAX_ARRAY_SIZE, Array, MalformedArray, parse_array
 from slurm.local.jobs import Refused, Submission
@@ -18,8 +17,7 @@ UNSUPPORTED = ("begin", "hold", "deadline", "export-file")
 MODEST = 1024  # megabytes
 
 
-@dataclass(frozen=True)
-class Room:
+class Room(NamedTuple):
     """Cpus and memory in megabytes: what the machine has for jobs, what is free, what one takes."""
 
     cpus: int

@@ -158,7 +158,7 @@ class LocalScheduler:
         Its jobs go on, and the next daemon takes them up; with `kill_jobs` they are cancelled, also
         those of a daemon that was killed.
         """
-        if not self._state.journal.exists():
+        if not os.path.exists(self._state.journal):
             return
         if kill_jobs or self.is_running():
             self._call("shutdown", kill_jobs=kill_jobs)

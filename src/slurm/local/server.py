@@ -12,7 +12,6 @@ import os
 import selectors
 import socket
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 LONGEST_REQUEST = 32 * 1024 * 1024
@@ -39,7 +38,7 @@ class LineServer:
     """
 
     def __init__(
-        self, selector: selectors.BaseSelector, address: str, path: Path, handle: Handler
+        self, selector: selectors.BaseSelector, address: str, path: str, handle: Handler
     ) -> None:
         self.connections: dict[int, Connection] = {}
         self.served: bool = False
@@ -47,10 +46,10 @@ class LineServer:
         self._path = path
         self._handle = handle
         with contextlib.suppress(FileNotFoundError):
-            path.unlink()
+            os.unlink(path)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(address)
-        path.chmod(0o600)
+        os.chmod(path, 0o600)
         self._identity = _identity(path)
         self._listener.listen(BACKLOG)
         self._listener.setblocking(False)
@@ -59,7 +58,7 @@ class LineServer:
     def close(self) -> None:
         """Stop listening and hang up on everybody, once they have been told what was for them."""
         if _identity(self._path) == self._identity:  # unless the directory was made anew
-            self._path.unlink()
+            os.unlink(self._path)
         self._selector.unregister(self._listener)
         self._listener.close()
         for connection in list(self.connections.values()):
@@ -137,7 +136,7 @@ class LineServer:
         connection.peer.close()
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
+def _identity(path: str) -> tuple[int, int] | None:
     try:
         status = os.stat(path)
     except FileNotFoundError:

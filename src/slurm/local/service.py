@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from slurm.local.jobs import ACTIVE, LocalJob, Refused, pending_again
 from slurm.local.journal import Journal
@@ -20,8 +20,7 @@ from slurm.local.state import StateDirectory
 KEEP_JOBS = 10_000  # when the journal is rewritten
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """How a scheduler behaves: times in seconds; a bound of 0 stands for all of the machine's."""
 
     max_cpus: int = 0
@@ -59,9 +58,7 @@ class Service:
     def recover(self, processes: Processes) -> None:
         """Take up what an earlier daemon left: its running jobs, and those that ended unwatched."""
         self._processes = processes
-        spooled = {
-            path: path.name.lstrip(".").split(".")[0] for path in self._state.spool.iterdir()
-        }
+        spooled = {name: name.lstrip(".").split(".")[0] for name in os.listdir(self._state.spool)}
         started = set(spooled.values())
         for job in self._records.live():
             if job.state not in ACTIVE and str(job.job_id) not in started:
@@ -70,18 +67,19 @@ class Service:
             if adopted is not None:
                 self._log(f"job {job.shown}: adopted")
                 ending = job.cancelled or job.requeued
-                self.queue.put(replace(adopted, state="COMPLETING") if ending else adopted)
+                self.queue.put(adopted._replace(state="COMPLETING") if ending else adopted)
                 if ending:
                     self._to_end.append(job.job_id)
-            elif job.state in ACTIVE or self._state.spooled(job.job_id, "pid").exists():
+            elif job.state in ACTIVE or os.path.exists(self._state.spooled(job.job_id, "pid")):
                 self._log(f"job {job.shown}: ended while nobody watched")
                 self.ended(job.job_id)
         wanted = {str(job.job_id) for job in self._records.live()}
         wanted |= {str(job_id) for job_id in self._records.live_ids}
         wanted |= {str(job.job_id) for job in self._spent}
-        for path, owner in spooled.items():
+        for name, owner in spooled.items():
             if owner not in wanted:
-                path.unlink(missing_ok=True)
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(os.path.join(self._state.spool, name))
 
     @property
     def busy(self) -> bool:
@@ -121,7 +119,7 @@ class Service:
         job = self._records.jobs[job_id]
         started = self._state.read_spooled(job_id, "pid")
         if started is not None and job.start is None:
-            job = replace(job, start=started["start"], node=node_name())
+            job = job._replace(start=started["start"], node=node_name())
         status = self._state.read_spooled(job_id, "status")
         if status is None:
             self._log(f"job {job.shown}: its supervisor was killed")
@@ -168,8 +166,8 @@ class Service:
             return str(known)
         if self._stopping:
             raise Refused("the local scheduler is shutting down")
-        for name, there in (("script", Path.is_file), ("cwd", Path.is_dir)):
-            if not there(Path(request[name])):
+        for name, there in (("script", os.path.isfile), ("cwd", os.path.isdir)):
+            if not there(request[name]):
                 raise Refused(f"{name} {request[name]}: no such file or directory")
         room = Room(
             int(request.get("max_cpus") or self.room.cpus),
@@ -190,12 +188,12 @@ class Service:
     def cancel(self, job: LocalJob) -> None:
         """End a job for good; one that has ended already is left alone."""
         if job.state == "PENDING":
-            self._put(replace(job, state="CANCELLED", end=time.time()))
+            self._put(job._replace(state="CANCELLED", end=time.time()))
         elif job.state in ACTIVE:
-            self._put(replace(job, state="COMPLETING", cancelled=True))
+            self._put(job._replace(state="COMPLETING", cancelled=True))
             self._to_end.append(job.job_id)
 
     def requeue(self, job: LocalJob) -> None:
         """End a running job, to have it wait again."""
-        self._put(replace(job, state="COMPLETING", requeued=True))
+        self._put(job._replace(state="COMPLETING", requeued=True))
         self._to_end.append(job.job_id)

@@ -7,7 +7,6 @@ import json
 import os
 import stat
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 # What client and daemon say to each other; a daemon may be older than its client.
@@ -20,12 +19,13 @@ class StateError(Exception):
     """The state directory cannot be used; the message is one line that says why."""
 
 
-def write_atomic(path: Path, data: bytes, *, sync: bool = True) -> None:
+def write_atomic(path: str, data: bytes, *, sync: bool = True) -> None:
     """Write a private file so that readers see the old content or all of the new.
 
     With `sync`, it survives a crash of the machine as well.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    folder, name = os.path.split(path)
+    temporary = os.path.join(folder, f".{name}.{os.getpid()}")
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with open(handle, "wb") as file:
         file.write(data)
@@ -50,36 +50,37 @@ class StateDirectory:
     """
 
     def __init__(self, path: str) -> None:
-        self.path: Path = Path(os.path.realpath(Path(path).expanduser()))
-        self.spool: Path = self.path / "spool"
-        self.socket: Path = self.path / "scheduler.sock"
-        self.log: Path = self.path / "daemon.log"
-        self.journal: Path = self.path / "journal.jsonl"
-        self.daemon_lock: Path = self.path / "daemon.lock"
-        self.start_lock: Path = self.path / "start.lock"
+        self.path: str = os.path.realpath(os.path.expanduser(path))
+        self.spool: str = os.path.join(self.path, "spool")
+        self.socket: str = os.path.join(self.path, "scheduler.sock")
+        self.log: str = os.path.join(self.path, "daemon.log")
+        self.journal: str = os.path.join(self.path, "journal.jsonl")
+        self.daemon_lock: str = os.path.join(self.path, "daemon.lock")
+        self.start_lock: str = os.path.join(self.path, "start.lock")
 
     def prepare(self) -> None:
         """Make sure of the directories, private to this user. Raises `StateError`."""
         try:
-            for missing in (*reversed(self.path.parents), self.path):
-                missing.mkdir(mode=0o700, exist_ok=True)
-            names = {one.name for one in self.path.iterdir()}
-            if names and self.daemon_lock.name not in names:  # it is the first file to be made
+            _make_with_parents(self.path)
+            names = set(os.listdir(self.path))
+            first_made = os.path.basename(self.daemon_lock)
+            if names and first_made not in names:
                 raise StateError(f"{self.path} has other things in it; choose a new directory")
             _make_private(self.path, "choose another")
-            self.daemon_lock.touch(mode=0o600)
-            self.spool.mkdir(mode=0o700, exist_ok=True)
+            os.close(os.open(self.daemon_lock, os.O_CREAT | os.O_CLOEXEC, 0o600))
+            _make_with_parents(self.spool)
         except OSError as error:
             raise StateError(f"{error.filename}: {error.strerror}") from None
 
-    def spooled(self, job_id: int, kind: str) -> Path:
+    def spooled(self, job_id: int, kind: str) -> str:
         """A job's file in the spool; `kind` is one of ``json``, ``alive``, ``pid``, ``status``."""
-        return self.spool / f"{job_id}.{kind}"
+        return os.path.join(self.spool, f"{job_id}.{kind}")
 
     def read_spooled(self, job_id: int, kind: str) -> dict[str, Any] | None:
         """The JSON object in a job's spool file, None where there is no such file."""
         try:
-            content: dict[str, Any] = json.loads(self.spooled(job_id, kind).read_bytes())
+            with open(self.spooled(job_id, kind), "rb") as file:
+                content: dict[str, Any] = json.load(file)
         except FileNotFoundError:
             return None
         return content
@@ -92,7 +93,7 @@ class StateDirectory:
         """Remove files of a job from the spool."""
         for kind in kinds or ("json", "alive", "pid", "status"):
             with contextlib.suppress(FileNotFoundError):
-                self.spooled(job_id, kind).unlink()
+                os.unlink(self.spooled(job_id, kind))
 
     def socket_address(self) -> str:
         """An address for the socket that is short enough for the kernel.
@@ -102,15 +103,15 @@ class StateDirectory:
         Raises `StateError`.
         """
         if len(os.fsencode(self.socket)) <= LONGEST_ADDRESS:
-            return str(self.socket)
+            return self.socket
         import hashlib
         import tempfile
 
         digest = hashlib.sha256(os.fsencode(self.path)).hexdigest()[:16]
         problem = StateError(f"state directory {self.path}: its path is too long for a socket")
         for temporary in (tempfile.gettempdir(), "/tmp"):  # noqa: S108 - checked by _make_private
-            link = Path(temporary) / f"slurm-sdk-{os.getuid()}" / digest
-            address = str(link / self.socket.name)
+            link = os.path.join(temporary, f"slurm-sdk-{os.getuid()}", digest)
+            address = os.path.join(link, os.path.basename(self.socket))
             if len(os.fsencode(address)) <= LONGEST_ADDRESS:
                 try:
                     self._make_link(link)
@@ -120,23 +121,32 @@ class StateDirectory:
                     return address
         raise problem
 
-    def _make_link(self, link: Path) -> None:
+    def _make_link(self, link: str) -> None:
         try:
-            link.parent.mkdir(mode=0o700, exist_ok=True)
-            _make_private(link.parent, "set TMPDIR to another directory")
-            while not (link.is_symlink() and os.readlink(link) == str(self.path)):
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(os.path.dirname(link), 0o700)
+            _make_private(os.path.dirname(link), "set TMPDIR to another directory")
+            while not (os.path.islink(link) and os.readlink(link) == self.path):
                 with contextlib.suppress(FileNotFoundError):
-                    link.unlink()
+                    os.unlink(link)
                 with contextlib.suppress(FileExistsError):
-                    link.symlink_to(self.path)
+                    os.symlink(self.path, link)
         except OSError as error:
             raise StateError(f"{error.filename}: {error.strerror}") from None
 
 
-def _make_private(path: Path, advice: str) -> None:
+def _make_with_parents(path: str) -> None:
+    """Make a directory, and those it lies in, private as well; ``os.makedirs`` would not make those so."""
+    if not os.path.isdir(path):
+        _make_with_parents(os.path.dirname(path))
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(path, 0o700)
+
+
+def _make_private(path: str, advice: str) -> None:
     """See to it that `path` is a directory of this user which nobody else can enter."""
-    status = path.lstat()
+    status = os.lstat(path)
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
         raise StateError(f"{path} is not a directory of this user's own; {advice}")
     if status.st_mode & 0o077:
-        path.chmod(0o700)
+        os.chmod(path, 0o700)

@@ -14,7 +14,6 @@ import select
 import signal
 import sys
 import time
-from pathlib import Path
 from typing import NoReturn
 
 from slurm.local.launch import Launch
@@ -94,7 +93,7 @@ class _Supervisor:
         self._kill_leftovers()
         status = {"error": error, "cause": self.cause, "end": time.time(), "wait": self.status}
         status["max_rss"] = self.max_rss
-        write_atomic(Path(self.launch.status_file), json.dumps(status).encode())
+        write_atomic(self.launch.status_file, json.dumps(status).encode())
 
     def _has_ended(self) -> bool:
         if hasattr(os, "waitid"):  # unreaped, the job keeps the id of its group from being reused
@@ -176,7 +175,7 @@ def _become_job(launch: Launch, complaint: int) -> NoReturn:
         os.chdir(launch.cwd)
         _open_files(launch)
         supervision = {"pid": os.getpid(), "supervisor": os.getppid(), "start": time.time()}
-        write_atomic(Path(launch.pid_file), json.dumps(supervision).encode(), sync=False)
+        write_atomic(launch.pid_file, json.dumps(supervision).encode(), sync=False)
         for name in DEFAULT_SIGNALS:
             signal.signal(getattr(signal, name), signal.SIG_DFL)
         signal.set_wakeup_fd(-1)
