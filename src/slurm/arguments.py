@@ -10,6 +10,7 @@ TEXT_OPTIONS = (
     ("--username", "ssh: login name"),
     ("--identity-file", "ssh: private key"),
     ("--known-hosts-file", "ssh: file that holds the host's key"),
+    ("--config-file", "ssh: ssh_config to use in place of yours"),
     ("--job-base-dir", "where job directories are made, on the cluster (default ~/slurm_jobs)"),
     ("--python", "the Python interpreter on the cluster"),
 )

@@ -72,7 +72,7 @@ def test_an_unknown_host_key_says_what_to_run(channel_to: Open) -> None:
     said = "No ED25519 host key is known for login.\nHost key verification failed."
     error = refused(channel_to, shell(f"echo '{said}' >&2; exit 255"))
     assert type(error) is HostKeyError
-    assert "ssh login true" in str(error)
+    assert "slurm login login" in str(error)
     assert "No ED25519 host key is known" in str(error)
 
 
@@ -81,7 +81,7 @@ def test_a_refused_login_says_what_to_run(channel_to: Open) -> None:
         channel_to, shell("echo 'a@login: Permission denied (publickey).' >&2; exit 255")
     )
     assert type(error) is AuthenticationFailed
-    assert "ssh login true" in str(error)
+    assert "slurm login login" in str(error)
 
 
 @pytest.mark.parametrize(

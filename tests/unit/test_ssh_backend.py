@@ -18,11 +18,19 @@ from tests.unit.fakes import DEADLINE, Programs, assert_ended
 
 from slurm.api.base import Archive, JobRequest
 from slurm.api.ssh import SSHCommandBackend
+from slurm.api.ssh_command import SSHCommand
 from slurm.api.transport import BOOTSTRAP
+from slurm.cli import parser_for
 from slurm.errors import AuthenticationFailed, ConfigError, RemoteFileMissing, TransportError
 
 # What sshd does: hands the last argument to the user's login shell, which has something to say.
 SSH = 'echo $$ >> $HERE/pids; echo "Welcome to login1"; for last; do :; done; exec sh -c "$last"'
+
+
+@pytest.fixture(autouse=True)
+def nobody_is_logged_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a home where ``slurm login`` was never run."""
+    monkeypatch.setenv("HOME", str(tmp_path))
 
 
 @pytest.fixture
@@ -56,10 +64,12 @@ def test_a_whole_command_line() -> None:
     )
     assert backend.argv == [
         *("ssh", "-T", "-F", os.path.expanduser("~/other config")),
-        *("-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes"),
-        *("-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4"),
-        *("-o", "ConnectTimeout=7", "-i", "/keys/id", "-o", "IdentitiesOnly=yes"),
+        *("-i", "/keys/id", "-o", "IdentitiesOnly=yes"),
         *("-o", 'UserKnownHostsFile="/a b/known_hosts"', "-p", "2222", "-l", "me"),
+        *("-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-o", "ControlMaster=no"),
+        *("-o", "ClearAllForwardings=yes", "-o", "RemoteCommand=none", "-o", "LogLevel=INFO"),
+        *("-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4"),
+        *("-o", "ConnectTimeout=7"),
         *("--", "login.example.org", f"exec python3 -u -c '{BOOTSTRAP}'"),
     ]
 
@@ -73,6 +83,37 @@ def test_host_keys_are_always_checked_and_nothing_ever_prompts(options: dict[str
         "StrictHostKeyChecking=yes"
     ]
     assert argv.index("--") == len(argv) - 3
+
+
+def test_the_command_that_logs_in_names_what_was_given_and_can_be_pasted() -> None:
+    assert SSHCommand("hpc").login == "slurm login hpc"
+    command = SSHCommand(
+        "hpc",
+        username="o'me",
+        port=2222,
+        identity_file="~/.ssh/my key",
+        known_hosts_file="/k",
+        config_file="/c",
+        connect_timeout=5,
+    )
+    given = shlex.split(command.login)
+    assert given[:2] == ["slurm", "login"]
+    args = parser_for("login").parse_args(given[1:])
+    assert (args.host, args.username, args.port) == ("hpc", "o'me", 2222)
+    assert args.identity_file == os.path.expanduser("~/.ssh/my key")
+    assert (args.known_hosts_file, args.config_file) == ("/k", "/c")
+
+
+def test_nothing_that_ssh_starts_may_ask_in_a_window(
+    backend: SSHCommandBackend, programs: Programs
+) -> None:
+    """An ssh to a jump host has no BatchMode."""
+    programs.add("ssh", "env >$HERE/environment; exit 1")
+    with pytest.raises(TransportError):
+        backend.host()
+    environment = (programs.folder / "environment").read_text().splitlines()
+    assert "SSH_ASKPASS_REQUIRE=never" in environment
+    assert "SSH_ASKPASS=false" in environment
 
 
 @pytest.mark.parametrize("hostname", ["", "-oProxyCommand=touch pwned", "a b", "a\nb"])

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from slurm.api.agent_backend import AgentBackend
-from slurm.api.ssh_command import SSHCommand, agent_command
+from slurm.api.ssh_command import NO_QUESTIONS, SSHCommand, agent_command
+from slurm.api.ssh_master import live_socket
 from slurm.api.transport import Channel
 from slurm.errors import SlurmError, TransportError
 
@@ -21,8 +22,8 @@ RECONNECT_DELAYS = (0.0, 0.5, 2.0)
 class SSHCommandBackend(AgentBackend):
     """Sends the agent through the system ``ssh`` once, then asks it over that one channel.
 
-    The user's ssh_config holds (aliases, ProxyJump, agents, certificates). Host keys are always
-    checked, and nothing ever prompts: a login that would is an error that names the command to run.
+    The user's ssh_config holds (aliases, ProxyJump, agents, certificates, ControlPath). Host keys are
+    always checked, and nothing ever prompts: a login that would is an error that names `slurm login`.
 
     - `hostname`: a host or an alias of ssh_config; `username`, `port`: where ssh_config does not say.
     - `identity_file`, `known_hosts_file`, `config_file`: used in place of the user's own.
@@ -62,8 +63,8 @@ class SSHCommandBackend(AgentBackend):
 
     @property
     def argv(self) -> list[str]:
-        """The ssh command line this backend runs."""
-        return self.command.argv(agent_command(self.python))
+        """The ssh command line this backend runs, by the connection of a ``slurm login`` if there is one."""
+        return self.command.argv(agent_command(self.python), live_socket(self.command))
 
     def request(self, op: str, params: dict[str, Any], blob: bytes = b"") -> tuple[Any, bytes]:
         """Every request may be repeated (submissions by their token), so a lost one is.
@@ -109,5 +110,7 @@ class SSHCommandBackend(AgentBackend):
                     self.argv,
                     target=self.command.hostname,
                     connect_timeout=self.command.connect_timeout,
+                    login=self.command.login,
+                    environment=NO_QUESTIONS,
                 )
             return self._channel

@@ -10,6 +10,18 @@ from slurm.api.transport import BOOTSTRAP
 from slurm.checks import check_port, check_positive
 from slurm.errors import ConfigError
 
+# Without the ports and the command of the user's own sessions; a dead peer is noticed in a minute.
+PLAIN = (
+    *("ClearAllForwardings=yes", "RemoteCommand=none", "LogLevel=INFO"),
+    *("ServerAliveInterval=15", "ServerAliveCountMax=4"),
+)
+# A program's connection never asks, never trusts a key that nobody has checked, and never becomes
+# the master of the user's sessions, which would end with the program.
+UNATTENDED = ("BatchMode=yes", "StrictHostKeyChecking=yes", "ControlMaster=no", *PLAIN)
+# For what ssh starts on its own, such as the ssh to a jump host: it has no BatchMode. Versions
+# before 8.4 know the second only.
+NO_QUESTIONS = {"SSH_ASKPASS_REQUIRE": "never", "SSH_ASKPASS": "false"}
+
 
 @dataclass(frozen=True)
 class SSHCommand:
@@ -33,23 +45,48 @@ class SSHCommand:
         check_port("port", self.port)
         check_positive("connect_timeout", self.connect_timeout)
 
-    def argv(self, command: str) -> list[str]:
-        """The command line that runs `command` there, without ever prompting."""
-        argv = ["ssh", "-T"]
+    @property
+    def options(self) -> list[str]:
+        """What the user gave beside the host, as options of ssh."""
+        options = []
         if self.config_file:
-            argv += ["-F", os.path.expanduser(self.config_file)]
-        argv += ["-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes"]
-        argv += ["-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4"]
-        argv += ["-o", f"ConnectTimeout={max(1, round(self.connect_timeout))}"]
+            options += ["-F", os.path.expanduser(self.config_file)]
         if self.identity_file:
-            argv += ["-i", _literal(self.identity_file), "-o", "IdentitiesOnly=yes"]
+            options += ["-i", literal(self.identity_file), "-o", "IdentitiesOnly=yes"]
         if self.known_hosts_file:
-            argv += ["-o", f'UserKnownHostsFile="{_literal(self.known_hosts_file)}"']
+            options += ["-o", f'UserKnownHostsFile="{literal(self.known_hosts_file)}"']
         if self.port:
-            argv += ["-p", str(self.port)]
+            options += ["-p", str(self.port)]
         if self.username:
-            argv += ["-l", self.username]
+            options += ["-l", self.username]
+        return options
+
+    def argv(self, command: str, control_path: str = "") -> list[str]:
+        """The command line that runs `command` there, without ever prompting.
+
+        `control_path` is the socket of a master that is to carry it; else ssh_config may name one.
+        """
+        argv = ["ssh", "-T", *self.options]
+        for setting in (*UNATTENDED, f"ConnectTimeout={max(1, round(self.connect_timeout))}"):
+            argv += ["-o", setting]
+        if control_path:
+            argv += ["-S", literal(control_path)]
         return [*argv, "--", self.hostname, command]
+
+    @property
+    def login(self) -> str:
+        """The command by which the user logs in here for all programs; it can be pasted."""
+        words = ["slurm", "login", self.hostname]
+        for option, value in (
+            ("--username", self.username),
+            ("--port", self.port),
+            ("--identity-file", self.identity_file),
+            ("--known-hosts-file", self.known_hosts_file),
+            ("--config-file", self.config_file),
+        ):
+            if value:
+                words += [option, os.path.expanduser(str(value))]
+        return shlex.join(words)
 
 
 def agent_command(python: str) -> str:
@@ -59,6 +96,6 @@ def agent_command(python: str) -> str:
     return f"exec {program} -u -c {shlex.quote(BOOTSTRAP)}"
 
 
-def _literal(path: str) -> str:
+def literal(path: str) -> str:
     """A path in which ssh finds nothing to expand: it reads ``%h`` and the like in file names."""
     return os.path.expanduser(path).replace("%", "%%")

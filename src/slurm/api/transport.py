@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
+import os
 import secrets
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from importlib import resources
@@ -32,12 +33,19 @@ STDERR_LINES_KEPT = 50
 class Channel:
     """A process whose stdin and stdout are an agent's; `request` may be called from any thread.
 
-    `argv` starts a Python that runs `BOOTSTRAP`; `target` names the host in messages, and `login`
-    is the command with which they tell the user to log in.
+    `argv` starts a Python that runs `BOOTSTRAP`, with `environment` beside this process's own;
+    `target` names the host in messages, and `login` is the command with which they tell the user
+    to log in.
     """
 
     def __init__(
-        self, argv: Sequence[str], *, target: str, connect_timeout: float, login: str = ""
+        self,
+        argv: Sequence[str],
+        *,
+        target: str,
+        connect_timeout: float,
+        login: str = "",
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.target = target
         self.login = login
@@ -47,7 +55,7 @@ class Channel:
         self._writing = threading.Lock()
         self._broken: TransportError | None = None
         self._stderr: deque[str] = deque(maxlen=STDERR_LINES_KEPT)
-        self._process = _start(argv, target)
+        self._process = _start(argv, target, environment or {})
         self._drain = threading.Thread(target=self._read_stderr, daemon=True)
         self._drain.start()
         ready = threading.Event()
@@ -185,13 +193,16 @@ class Channel:
         return error
 
 
-def _start(argv: Sequence[str], target: str) -> subprocess.Popen[bytes]:
+def _start(
+    argv: Sequence[str], target: str, environment: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
             argv,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            env={**os.environ, **environment},
             start_new_session=True,  # Ctrl-C in the terminal is ours to handle, not ssh's
         )
     except OSError as error:

@@ -12,6 +12,7 @@ from slurm.programs import OneLineParser, exit_status
 
 # Name: the module with its `arguments` and its `run`, and what it does.
 COMMANDS = {
+    "login": ("slurm.cli.login", "authenticate once, for all programs that connect later"),
     "tree": ("slurm.cli.tree", "show what a workflow and its jobs did"),
 }
 
