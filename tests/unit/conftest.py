@@ -60,7 +60,9 @@ def slurm(programs: Programs) -> SlurmCliBackend:
     """A backend over fake programs: nothing is queued and accounting knows nothing, unless a test says so."""
     programs.add("squeue", "cat $HERE/queue 2>/dev/null; exit 0")
     programs.add("sacct", "cat $HERE/accounts 2>/dev/null; exit 0")
-    return SlurmCliBackend()
+    backend = SlurmCliBackend()
+    backend.agent.scheduler.look_again = ()
+    return backend
 
 
 @pytest.fixture

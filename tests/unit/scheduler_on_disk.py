@@ -25,8 +25,12 @@ class SchedulerOnDisk:
     """Takes the place of `SlurmCommands`.
 
     `die` kills this process with SIGKILL ``before`` or ``after`` the submission is noted; `answer`
-    is raised in place of an answer, after it was noted.
+    is raised in place of an answer, after it was noted. `latest_job` and `look_again` are those of
+    `SlurmCommands`.
     """
+
+    latest_job = 0.0
+    look_again: tuple[float, ...] = ()
 
     def __init__(self, path: Path, *, die: str = "", answer: AgentError | None = None) -> None:
         self.path = path
@@ -47,7 +51,7 @@ class SchedulerOnDisk:
             raise self.answer
         return job_id
 
-    def find_by_token(self, token: str) -> str | None:
+    def find_submission(self, token: str, script: str, asked_at: float) -> str | None:
         if self.lookup_error is not None:
             raise self.lookup_error
         found = [job["id"] for job in self.submissions() if job["token"] == token]

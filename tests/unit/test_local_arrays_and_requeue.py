@@ -34,7 +34,7 @@ def test_an_array_is_one_submission_of_many_jobs(roomy: Site) -> None:
     assert [words[:2] for words in said] == [[array, str(index)] for index in range(3)]
     assert roomy.row(said[2][2]) == {**rows[2], "job_id": said[2][2]}
     assert roomy.row(array)["state"] == "FAILED"
-    assert roomy.scheduler.find_by_token("one token for all") == array
+    assert roomy.scheduler.find_submission("one token for all") == array
     assert roomy.submit("true", token="one token for all") == array
 
 

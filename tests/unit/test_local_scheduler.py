@@ -319,7 +319,7 @@ def test_a_missing_script_or_directory_is_refused(roomy: Site) -> None:
 
     assert "no such file" in refusal(lambda: submit("nowhere.sh", str(roomy.base)))
     assert "no such file" in refusal(lambda: submit(roomy.script("true"), "/nowhere"))
-    assert roomy.scheduler.find_by_token("unused") is None
+    assert roomy.scheduler.find_submission("unused") is None
 
 
 def test_a_directory_in_use_for_other_things_is_refused(tmp_path: Path) -> None:
@@ -431,11 +431,11 @@ def test_a_token_is_one_job_however_often_it_is_submitted(roomy: Site) -> None:
     with ThreadPoolExecutor(8) as threads:
         jobs = set(threads.map(submit, range(24)))
     (job_id,) = jobs
-    assert roomy.scheduler.find_by_token("the token") == job_id
+    assert roomy.scheduler.find_submission("the token") == job_id
     roomy.end_of(job_id)
     assert submit(0) == job_id
     assert (roomy.base / "runs-of-one-token").read_text() == "\n"
-    assert roomy.scheduler.find_by_token("another") is None
+    assert roomy.scheduler.find_submission("another") is None
 
 
 def test_many_clients_at_once_start_one_daemon(make_site: Callable[..., Site]) -> None:
@@ -485,7 +485,7 @@ def test_a_killed_daemon_loses_nothing(make_site: Callable[..., Site]) -> None:
     unseen_gate.open()
     await_true(spooled.exists)
 
-    assert site.scheduler.find_by_token("waits") == waiting
+    assert site.scheduler.find_submission("waits") == waiting
     assert site.row(ended)["exit_code"] == "4:0"
     assert site.row(running)["state"] == "RUNNING"
     assert site.end_of(unseen)["exit_code"] == "6:0"

@@ -11,8 +11,10 @@ imports this file, so what only some requests need is imported there.
 """
 
 import binascii
+import contextlib
 import errno
 import fcntl
+import functools
 import io
 import json
 import os
@@ -23,7 +25,7 @@ import struct
 import sys
 import threading
 import time
-from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
 
 PROTOCOL = 1
 COMMAND_TIMEOUT = 60.0
@@ -44,9 +46,25 @@ LOST_ANSWERS = (
     "connection re",
     "transport endpoint",
     "unexpected message",
+    "message send failure",
+    "message receive failure",
+    "message length",
+    "header lengths",
+    "broken pipe",
+    "input/output error",
+    "unspecified error",
 )
+# And when it cannot have taken it: there was no connection on which to ask.
+NEVER_SENT = ("unable to contact slurm controller (connect failure)",)
+# An sbatch that was cut off may have left its request with a controller that is busy, or stopped for a
+# while. It can become a job as long as the signature on it is valid (munge: 300 s), by clocks that may
+# differ by as much; sbatch itself may take two minutes to ask.
+LATEST_JOB = 900.0
+LOOK_AGAIN = (1.0, 2.0, 4.0, 8.0, 15.0)  # pauses between looks for a job whose answer was lost
+SUBMISSION_TURN = 200.0  # seconds to wait for another submission of the same job
 MOST_EXIT_CODES = 10  # a command each
 ENDED_BADLY = ("FAILED", "TIMEOUT", "OUT_OF_MEMORY", "CANCELLED", "NODE_FAIL", "DEADLINE")
+RECEIPTS = ".receipts"
 METADATA_FILES = ("metadata.json", "array_metadata.json")
 LARGEST_METADATA = 1 << 20  # bytes; what is longer is none
 UNDER_WAY = ("submitted", "running", "requeued")  # what a killed runner leaves in `status`
@@ -66,6 +84,7 @@ SQUEUE_USAGE = (
 DEFAULT_ARRAY_SIZE = 1001
 MOST_READ_AT_ONCE = 64 << 20  # bytes
 UNSENT = -1  # in the place of a length
+BEAT = 60.0  # seconds
 OUTPUT_KEPT = 64 << 10  # bytes
 COPY_CHUNK = 1 << 20
 
@@ -154,14 +173,49 @@ def _write_json(path: str, content: Dict[str, Any]) -> None:
     write_atomic(path, (json.dumps(content, indent=2) + "\n").encode("utf-8"))
 
 
+def create_json(path: str, content: Dict[str, Any]) -> bool:
+    """Write a JSON file where there is none; False where there is one, also on file systems without locks."""
+    return create_exclusive(path, (json.dumps(content, indent=2) + "\n").encode("utf-8"))
+
+
+def create_exclusive(path: str, data: bytes) -> bool:
+    """Write `data` to `path`, whole, unless there is such a file; returns whether it was written."""
+    staged = os.path.join(os.path.dirname(path), "." + unique_name())
+    write_atomic(staged, data)
+    try:
+        os.link(staged, path)
+    except FileExistsError:
+        return False
+    finally:
+        os.unlink(staged)
+    return True
+
+
+def remove(path: str) -> None:
+    """Remove a file or a whole directory; what is not there is removed already."""
+    import shutil
+
+    try:
+        if stat.S_ISDIR(os.lstat(path).st_mode):
+            shutil.rmtree(path)
+        else:
+            os.unlink(path)
+    except FileNotFoundError:
+        pass
+
+
 class Locked:
-    """``with Locked(path):`` holds an exclusive lock on `path`, released when the process dies."""
+    """``with Locked(path):`` holds an exclusive lock on `path`, released when the process dies.
+
+    Waits `timeout` seconds at most, if that is given, and raises ``TimeoutError`` then.
+    """
 
     # What this thread holds, so that a command may hold it as well.
     held: threading.local = threading.local()
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, timeout: Optional[float] = None) -> None:
         self.path = path
+        self.timeout = timeout
         self.handle: int = -1
 
     @classmethod
@@ -171,9 +225,31 @@ class Locked:
 
     def __enter__(self) -> "Locked":
         self.handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self.handle, fcntl.LOCK_EX)
+        try:
+            self._acquire()
+        except BaseException:
+            os.close(self.handle)
+            raise
         self.held.handles = [*self.handles(), self.handle]
         return self
+
+    def _acquire(self) -> None:
+        if self.timeout is None:
+            fcntl.flock(self.handle, fcntl.LOCK_EX)
+            return
+        deadline = time.monotonic() + self.timeout
+        pause = 0.01
+        while True:
+            try:
+                fcntl.flock(self.handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise TimeoutError(
+                        errno.ETIMEDOUT, "held by another process", self.path
+                    ) from None
+            time.sleep(pause)
+            pause = min(2 * pause, 0.25)
 
     def __exit__(self, *exc_info: Any) -> None:
         self.held.handles.remove(self.handle)
@@ -190,6 +266,27 @@ def scrubbed_environment() -> Dict[str, str]:
         for name, value in os.environ.items()
         if name in KEPT_VARIABLES or not name.startswith(SCRUBBED_PREFIXES)
     }
+
+
+def outcome_of_sbatch(code: int, message: str) -> str:
+    """What is certain of an sbatch that printed no job id: "refused", "unsent", or "unanswered" for nothing."""
+    said = message.lower()
+    if code > 0 and any(words in said for words in NEVER_SENT):
+        return "unsent"
+    lost = code <= 0 or any(words in said for words in LOST_ANSWERS)
+    return "unanswered" if lost else "refused"
+
+
+def find_mark(table: str, token: str, script: str) -> Optional[str]:
+    """The job in the first row, ``id|...``, that names a submission by its token or by its script."""
+    word = r"(?<![0-9A-Za-z]){}(?![0-9A-Za-z])".format(re.escape(token))
+    path = r"(?:^|[ |]){}(?:\||$)".format(re.escape(script))
+    mark = re.compile("{}|{}".format(word, path))
+    for line in table.splitlines():
+        job_id, _, rest = line.partition("|")
+        if mark.search(rest):
+            return job_id.strip().split("_")[0]
+    return None
 
 
 def sbatch_argv(script: str, submit_options: Dict[str, str]) -> List[str]:
@@ -287,11 +384,70 @@ def parse_table(text: str) -> List[Dict[str, str]]:
     return [dict(zip(lines[start], row)) for row in rows if len(row) == len(lines[start])]
 
 
+class Program:
+    """A program in a session of its own: it ends with all that it started, in the time it was given.
+
+    With `detached`, one that is left early (by Ctrl-C) goes on by itself.
+    """
+
+    def __init__(self, argv: List[str], timeout: float, detached: bool = False) -> None:
+        self.argv = argv
+        self.timeout = timeout
+        self.detached = detached
+
+    def run(self, data: Optional[bytes] = None, **options: Any) -> Tuple[int, bytes, bytes]:
+        """Its exit status and output. Raises `AgentError` "timeout", and OSError where it cannot start."""
+        import subprocess
+
+        options.setdefault("stderr", subprocess.PIPE)
+        source = subprocess.DEVNULL if data is None else subprocess.PIPE
+        self.process: Any = subprocess.Popen(
+            self.argv, stdin=source, stdout=subprocess.PIPE, start_new_session=True, **options
+        )
+        try:
+            out, err = self.process.communicate(data, timeout=self.timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            what = "{} was not done after {:.0f} s".format(self.argv[0], self.timeout)
+            raise AgentError("timeout", what) from None
+        except BaseException:
+            if self.detached:
+                self._wait(5)
+            else:
+                self.kill()
+            raise
+        return self.process.returncode, out, err or b""
+
+    def kill(self) -> None:
+        """End it and what it started; what took itself out of the session is not waited for."""
+        import signal
+
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # it has ended
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self._wait(5)
+
+    def _wait(self, seconds: float) -> None:
+        import subprocess
+
+        with contextlib.suppress(subprocess.TimeoutExpired):  # a file server hangs: when it is back
+            self.process.wait(seconds)
+        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+            if pipe is not None:
+                pipe.close()
+
+
 class SlurmCommands:
-    """Slurm through its own commands. Nothing passes a shell: every command is an argument list."""
+    """Slurm through its own commands. Nothing passes a shell: every command is an argument list.
+
+    `latest_job` and `look_again` say how long an sbatch without an answer may still make a job, and
+    when to look for it: a scheduler that knows its tokens by heart needs neither.
+    """
+
+    latest_job: float = LATEST_JOB
 
     def __init__(self) -> None:
         self.accounting: bool = True
+        self.look_again: Tuple[float, ...] = LOOK_AGAIN
 
     def run(
         self,
@@ -300,38 +456,28 @@ class SlurmCommands:
         locks: Tuple[int, ...] = (),
         timeout: Optional[float] = None,
     ) -> Tuple[int, str, str]:
-        import subprocess
-
         timeout = COMMAND_TIMEOUT if timeout is None else timeout
         environment = scrubbed_environment()
         environment["SLURM_TIME_FORMAT"] = "%s"
         environment["SLURM_BITSTR_LEN"] = "0"  # name every task of an array
+        program = Program(argv, timeout, detached=bool(locks))
         try:
-            done = subprocess.run(
-                argv,
-                cwd=cwd,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                timeout=timeout,
-                check=False,
-                pass_fds=locks,
-            )
+            code, out, err = program.run(cwd=cwd, env=environment, pass_fds=locks)
         except FileNotFoundError:
+            if cwd is not None and not os.path.isdir(cwd):
+                raise AgentError("scheduler", cwd + " was removed") from None
             raise AgentError(
                 "scheduler",
                 "{} is not on the PATH here: is this a Slurm login node?".format(argv[0]),
             ) from None
-        except subprocess.TimeoutExpired:
+        except AgentError:
+            what = "{} gave no answer in {:.0f} s".format(argv[0], timeout)
+            raise AgentError("unreachable", what) from None
+        except OSError as error:
             raise AgentError(
-                "unreachable", "{} gave no answer in {:.0f} s".format(argv[0], timeout)
+                "scheduler", "cannot run {}: {}".format(argv[0], error.strerror)
             ) from None
-        return (
-            done.returncode,
-            done.stdout.decode("utf-8", "replace"),
-            done.stderr.decode("utf-8", "replace"),
-        )
+        return code, out.decode("utf-8", "replace"), err.decode("utf-8", "replace")
 
     def submit(
         self,
@@ -352,23 +498,36 @@ class SlurmCommands:
             if job_id.isdigit():
                 return job_id
         message = err.strip() or out.strip() or "sbatch exited with {}".format(code)
-        lost = code <= 0 or any(words in message.lower() for words in LOST_ANSWERS)
-        raise AgentError("unanswered" if lost else "refused", message)
+        raise AgentError(outcome_of_sbatch(code, message), message)
 
-    def find_by_token(self, token: str) -> Optional[str]:
-        for row in self._squeue():
-            if row["comment"].split(" ")[0] == token:
-                return str(row["job_id"]).split("_")[0]
-        code, out, err = self._sacct(["-n", "-P", "-X", "-S", "now-2days", "-o", "JobID,Comment"])
+    def find_submission(self, token: str, script: str, asked_at: float) -> Optional[str]:
+        """The job that an earlier sbatch made, or None where Slurm knows none; `AgentError` if it does not say.
+
+        It is known by the token in its comment, and by its script, which no other job has: sites may
+        write comments of their own, and accounting may keep none.
+        """
+        user = pwd.getpwuid(os.getuid()).pw_name
+        fields = SQUEUE_FIELDS + "|%o"
+        code, out, err = self.run(["squeue", "-h", "-u", user, "-t", "all", "-o", fields])
         if code != 0:
-            if self._accounting_is_off(err):
-                return None
-            raise AgentError("unreachable", err.strip() or "sacct exited with {}".format(code))
-        for line in out.splitlines():
-            job_id, _, comment = line.partition("|")
-            if comment.split(" ")[0].strip() == token:
-                return job_id.split("_")[0]
-        return None
+            raise AgentError("unreachable", err.strip() or "squeue exited with {}".format(code))
+        found = find_mark(out, token, script)
+        if found is not None or not self.accounting:
+            return found
+        days = int(max(0.0, time.time() - asked_at) // 86400) + 2  # clocks differ
+        return self._find_in_accounts(token, script, "now-{}days".format(days))
+
+    def _find_in_accounts(self, token: str, script: str, since: str) -> Optional[str]:
+        # Comments are kept only with AccountingStoreFlags=job_comment. 20.11 has no SubmitLine.
+        arguments = ["-n", "-P", "-X", "-S", since, "-o"]
+        code, out, err = self._sacct([*arguments, "JobID,SubmitLine,Comment"])
+        if code != 0 and "invalid field" in err.lower():
+            code, out, err = self._sacct([*arguments, "JobID,Comment"])
+        if code == 0:
+            return find_mark(out, token, script)
+        if self._accounting_is_off(err):
+            return None
+        raise AgentError("unreachable", err.strip() or "sacct exited with {}".format(code))
 
     def query(self, job_ids: List[str]) -> List[Dict[str, Any]]:
         wanted = set(job_ids)
@@ -527,6 +686,215 @@ def _rows_of(job_ids: List[str], rows: List[Dict[str, str]], source: str) -> Lis
     return found
 
 
+# --- one submission, at most once ----------------------------------------------------------------
+
+
+class Submission:
+    """What turns one request into one job, however often it is asked for, and whatever died meanwhile.
+
+    The receipt is written before the scheduler is asked and completed after all else has been noted:
+    a complete one is the answer. With an incomplete one somebody was cut off in between; then the
+    job is looked for, and the scheduler asked again only when it can not have made one.
+    """
+
+    def __init__(self, scheduler: Any, receipts: str, request: Dict[str, Any]) -> None:
+        self.scheduler = scheduler
+        self.receipts = receipts
+        self.request = request
+        self.token: str = request["token"]
+        self.receipt: str = os.path.join(receipts, self.token + ".json")
+
+    def make(self, prepare: Callable[[], None], silent: str = "") -> Dict[str, Any]:
+        """The receipt of the job, which is submitted if that has not been done.
+
+        `prepare` writes its files. `silent` says that the scheduler does not answer, and why: then it
+        is not asked. Raises `AgentError`, "unknown" where there may be a job; OSError.
+        """
+        with self._turn():
+            known = self._known()
+            if known is None:
+                known = self._intend(prepare, silent)
+            elif known["job_id"] is None:
+                found = self._look(known, silent)
+                known = dict(known, job_id=found) if found else self._again(known, prepare)
+            if known["job_id"] is None:
+                known["job_id"] = self._ask_scheduler(known)
+                self._note(known)
+            return known
+
+    def locate(self) -> Optional[str]:
+        """The id of the job if it was submitted, None if it was not. Raises `AgentError` "unknown"."""
+        with self._turn():
+            known = self._known()
+            if known is not None and known["job_id"] is None:
+                known["job_id"] = self._look(known, "")
+            return None if known is None else known["job_id"]
+
+    def _turn(self) -> Any:
+        """The right to ask for this job; whoever waits for it in vain does not know what the other did."""
+        lock = os.path.join(self.receipts, ".lock-" + self.token[-3:])
+        return Turn(lock, SUBMISSION_TURN)
+
+    def _known(self) -> Optional[Dict[str, Any]]:
+        try:
+            return read_json(self.receipt)
+        except ValueError:
+            message = "{} cannot be read: remove it if there is no such job".format(self.receipt)
+            raise AgentError("unknown", message) from None
+
+    def _intend(self, prepare: Callable[[], None], silent: str) -> Dict[str, Any]:
+        """The receipt of a submission that nobody has begun; from here on its directory is the job's."""
+        if silent:
+            message = "it was not submitted, after the scheduler gave no answer: " + silent
+            raise AgentError("unreachable", message)
+        prepare()
+        known = self._receipt(self.request["job_dir"])
+        if not create_json(self.receipt, known):  # the lock does not hold between two login nodes
+            raise AgentError("unknown", "it is being submitted on another machine right now")
+        return known
+
+    def _receipt(self, job_dir: str) -> Dict[str, Any]:
+        return {"job_dir": job_dir, "job_id": None, "asked_at": time.time()}
+
+    def _look(self, known: Dict[str, Any], silent: str = "") -> Optional[str]:
+        """The job of an earlier attempt, noted; None if there is none and can be none any more."""
+        job_id = self._trace(known["job_dir"])
+        if job_id is None:
+            job_id = self._found(known, silent)
+        if job_id is not None:
+            self._note(dict(known, job_id=job_id))
+        return job_id
+
+    def _trace(self, job_dir: str) -> Optional[str]:
+        """The id that the job itself has left in its directory, or the agent that was cut off."""
+        try:
+            metadata = read_json(os.path.join(job_dir, self.request["metadata"])) or {}
+            if metadata.get(self.request["id_key"]):
+                return str(metadata[self.request["id_key"]])
+            names = os.listdir(job_dir)
+        except (FileNotFoundError, ValueError):
+            return None
+        started = [re.match(r"slurm_(\d+)\.(?:out|err)$", name) for name in names]
+        return next((match.group(1) for match in started if match), None)
+
+    def _found(self, known: Dict[str, Any], silent: str) -> Optional[str]:
+        asked_at = float(known.get("asked_at") or os.stat(self.receipt).st_mtime)
+        job_id = None
+        if not silent:
+            try:
+                job_id = self._find(known["job_dir"], asked_at)
+            except AgentError as error:
+                silent = str(error)
+        if silent:
+            message = "an earlier attempt may have submitted it, and the scheduler does not tell: "
+            raise AgentError("unknown", message + silent)
+        left = asked_at + self.scheduler.latest_job - time.time()
+        if job_id is None and left > 0:
+            message = (
+                "an earlier attempt was cut off while it asked the scheduler, which knows no job of "
+                "it yet; it may for {:.0f} s more".format(left)
+            )
+            raise AgentError("unknown", message)
+        return job_id
+
+    def _find(self, job_dir: str, asked_at: float) -> Optional[str]:
+        script = os.path.join(job_dir, self.request["script"])
+        found = self.scheduler.find_submission(self.token, script, asked_at)
+        return None if found is None else str(found)
+
+    def _again(self, known: Dict[str, Any], prepare: Callable[[], None]) -> Dict[str, Any]:
+        """The receipt for a new attempt: in the directory that is there, if it still is."""
+        job_dir = known["job_dir"]
+        if not os.path.exists(os.path.join(job_dir, self.request["script"])):
+            prepare()
+            job_dir = self.request["job_dir"]
+        known = self._receipt(job_dir)
+        _write_json(self.receipt, known)
+        return known
+
+    def _ask_scheduler(self, known: Dict[str, Any]) -> str:
+        pauses = iter(self.scheduler.look_again)
+        while True:
+            try:
+                return self._ask(known["job_dir"])
+            except AgentError as error:
+                pause = next(pauses, None) if error.kind == "unsent" else None
+                if error.kind == "unanswered":
+                    return self._reconcile(known, error)
+                if pause is None:
+                    os.unlink(self.receipt)  # first: without its directory it would lead nowhere
+                    self._withdraw(known["job_dir"])
+                    kind = "unreachable" if error.kind == "unsent" else error.kind
+                    raise AgentError(kind, str(error)) from None
+                time.sleep(pause)  # the controller is being restarted, perhaps
+
+    def _ask(self, job_dir: str) -> str:
+        request = self.request
+        try:
+            return str(
+                self.scheduler.submit(
+                    script=os.path.join(job_dir, request["script"]),
+                    cwd=job_dir,
+                    options=request["options"],
+                    submit_options=request["submit_options"],
+                    token=request["token"],
+                    orchestrator=request["orchestrator"],
+                )
+            )
+        except AgentError as error:
+            sure = error.kind in ("refused", "scheduler", "unsent")
+            raise AgentError(error.kind if sure else "unanswered", str(error)) from None
+
+    def _reconcile(self, known: Dict[str, Any], error: AgentError) -> str:
+        """After a lost answer: the job, as soon as the scheduler knows it by its token."""
+        for pause in (0.0, *self.scheduler.look_again):
+            time.sleep(pause)
+            try:
+                job_id = self._trace(known["job_dir"]) or self._find(
+                    known["job_dir"], known["asked_at"]
+                )
+            except AgentError:
+                continue
+            if job_id is not None:
+                return job_id
+        raise AgentError("unknown", str(error))
+
+    def _withdraw(self, job_dir: str) -> None:
+        """Leave nothing of a request that was refused; a directory it shares stays to the others."""
+        if not self.request["continues"]:
+            remove(job_dir)
+            return
+        for name in self.request["files"]:
+            remove(os.path.join(job_dir, name))
+
+    def _note(self, known: Dict[str, Any]) -> None:
+        """Write down which job it became. There is one by now: a full disk must not hide its id.
+
+        The receipt comes last: as long as it is incomplete, whoever asks again notes the rest.
+        """
+        place = {"job_dir": known["job_dir"], "token": self.token}
+        metadata = os.path.join(known["job_dir"], self.request["metadata"])
+        of_job = os.path.join(self.receipts, "job-{}.json".format(known["job_id"]))
+        try:
+            update_json(metadata, {self.request["id_key"]: known["job_id"]})
+            _write_json(of_job, place)
+            _write_json(self.receipt, known)
+        except (OSError, ValueError) as error:
+            sys.stderr.write("slurm-sdk: job {}: {}\n".format(known["job_id"], error))
+
+
+class Turn(Locked):
+    """A lock on a submission. Raises `AgentError` "unknown" when another holds it for too long."""
+
+    def __enter__(self) -> "Turn":
+        try:
+            super().__enter__()
+        except TimeoutError:
+            message = "another submission of this job has not ended after {:.0f} s"
+            raise AgentError("unknown", message.format(SUBMISSION_TURN)) from None
+        return self
+
+
 # --- the agent -----------------------------------------------------------------------------------
 
 
@@ -535,6 +903,7 @@ class Agent:
 
     def __init__(self, scheduler: Any = None) -> None:
         self.scheduler: Any = SlurmCommands() if scheduler is None else scheduler
+        self.programs: Set[Program] = set()  # that run for a client
 
     def call(self, op: str, params: Dict[str, Any], blob: bytes = b"") -> Tuple[Any, bytes]:
         handler = getattr(self, "op_" + op, None)
@@ -558,6 +927,9 @@ class Agent:
             "home": home,
             "user": pwd.getpwuid(os.getuid()).pw_name,
         }, b""
+
+    def op_ping(self, blob: bytes) -> Tuple[Any, bytes]:
+        return None, b""
 
     # Submission
 
@@ -591,9 +963,10 @@ class Agent:
         """Write each request's files and submit it, at most once per token.
 
         Makes the directory `events`, in which the runners tell that they have finished. Answers
-        ``{"needs": path}`` and does nothing when the directory `needs` is not there.
+        ``{"needs": path}`` and does nothing when the directory `needs` is not there. When the
+        scheduler does not answer for one, it is not asked for those after it.
         """
-        receipts = os.path.join(base, ".receipts")
+        receipts = os.path.join(base, RECEIPTS)
         for directory in (events, receipts):
             make_private_directory(directory)
         if needs and not os.path.isdir(needs):
@@ -603,15 +976,23 @@ class Agent:
         for directory in trusted + ([needs, os.path.dirname(needs)] if needs else []):
             require_own_directory(directory)
         answers = []  # type: List[Dict[str, Any]]
+        silent = ""
         for request in requests:
             if request["continues"]:
-                answers.append(self._continue(base, request, blob, answers[-1]))
+                answers.append(self._continue(receipts, request, blob, answers[-1], silent))
             else:
-                answers.append(self._submit_one(base, request, blob))
+                answers.append(self._submit_one(receipts, request, blob, silent))
+            if answers[-1].get("kind") in ("unknown", "unreachable"):
+                silent = silent or answers[-1]["error"]
         return {"jobs": answers}, b""
 
     def _continue(
-        self, base: str, request: Dict[str, Any], blob: bytes, before: Dict[str, Any]
+        self,
+        receipts: str,
+        request: Dict[str, Any],
+        blob: bytes,
+        before: Dict[str, Any],
+        silent: str,
     ) -> Dict[str, Any]:
         """Submit a request that shares its directory with the one before, which must have worked."""
         if "error" in before:
@@ -620,40 +1001,21 @@ class Agent:
             options = request["submit_options"]
             wanted = [options.get("dependency", ""), "afterany:" + before["job_id"]]
             options["dependency"] = ",".join(part for part in wanted if part)
-        return self._submit_one(base, dict(request, job_dir=before["job_dir"]), blob)
+        request = dict(request, job_dir=before["job_dir"])
+        return self._submit_one(receipts, request, blob, silent)
 
-    def _submit_one(self, base: str, request: Dict[str, Any], blob: bytes) -> Dict[str, Any]:
-        token = request["token"]
-        receipt = os.path.join(base, ".receipts", token + ".json")
+    def _submit_one(
+        self, receipts: str, request: Dict[str, Any], blob: bytes, silent: str
+    ) -> Dict[str, Any]:
+        submission = Submission(self.scheduler, receipts, request)
         try:
-            with Locked(os.path.join(base, ".receipts", ".lock-" + token[-3:])):
-                known = read_json(receipt)
-                reattached = known is not None
-                if known is None:
-                    self._prepare(request, blob)
-                    known = {"job_dir": request["job_dir"], "job_id": None}
-                    _write_json(receipt, known)
-                if known["job_id"] is None:
-                    # From here on the first request's directory is the job's, whoever asks again.
-                    known["job_id"] = self._resolve(known["job_dir"], request, receipt, reattached)
-                    self._note(base, request, known)
+            known = submission.make(functools.partial(self._prepare, request, blob), silent)
         except AgentError as error:
             return {"error": str(error), "kind": error.kind}
         except OSError as error:
             return {"error": "{}: {}".format(error.strerror, error.filename), "kind": "file"}
-        return dict(known, reattached=reattached)
-
-    def _note(self, base: str, request: Dict[str, Any], known: Dict[str, Any]) -> None:
-        """Write down which job it became. There is one by now: a full disk must not hide its id."""
-        receipts = os.path.join(base, ".receipts")
-        place = {"job_dir": known["job_dir"], "token": request["token"]}
-        try:
-            _write_json(os.path.join(receipts, request["token"] + ".json"), known)
-            metadata = os.path.join(known["job_dir"], request["metadata"])
-            update_json(metadata, {request["id_key"]: known["job_id"]})
-            _write_json(os.path.join(receipts, "job-{}.json".format(known["job_id"])), place)
-        except OSError as error:
-            sys.stderr.write("slurm-sdk: job {}: {}\n".format(known["job_id"], error))
+        own = known["job_dir"] == request["job_dir"]
+        return dict(known, reattached=not own)
 
     def _prepare(self, request: Dict[str, Any], blob: bytes) -> None:
         make_private_directory(request["job_dir"])
@@ -663,55 +1025,18 @@ class Agent:
             path = os.path.join(request["job_dir"], name)
             write_atomic(path, blob[offset : offset + length])
 
-    def _resolve(
-        self, job_dir: str, request: Dict[str, Any], receipt: str, intended_before: bool
-    ) -> str:
-        """The id of the job in `job_dir`: an earlier submission's if it went through, else a new one."""
-        if intended_before:
-            metadata = read_json(os.path.join(job_dir, request["metadata"])) or {}
-            known = metadata.get(request["id_key"]) or self.scheduler.find_by_token(
-                request["token"]
-            )
-            if known:
-                return str(known)
-        return self._ask_scheduler(job_dir, request, receipt)
+    def op_locate(self, blob: bytes, request: Dict[str, Any]) -> Tuple[Any, bytes]:
+        """The id of the job that a submission became whose answer was lost; None if there is none.
 
-    def _ask_scheduler(self, job_dir: str, request: Dict[str, Any], receipt: str) -> str:
-        try:
-            return str(
-                self.scheduler.submit(
-                    script=os.path.join(job_dir, request["script"]),
-                    cwd=job_dir,
-                    options=request["options"],
-                    submit_options=request["submit_options"],
-                    token=request["token"],
-                    orchestrator=request["orchestrator"],
-                )
-            )
-        except AgentError as error:
-            if error.kind not in ("refused", "scheduler"):
-                return self._reconcile(request["token"], error)
-            self._withdraw(job_dir, request)
-            os.unlink(receipt)
-            raise
-
-    def _withdraw(self, job_dir: str, request: Dict[str, Any]) -> None:
-        """Leave nothing of a request that was refused; a directory it shares stays to the others."""
-        if not request["continues"]:
-            self.op_remove(b"", job_dir)
-            return
-        for name in request["files"]:
-            self.op_remove(b"", os.path.join(job_dir, name))
-
-    def _reconcile(self, token: str, error: AgentError) -> str:
-        """After a lost answer: the job, if the scheduler knows it by its token."""
-        try:
-            job_id = self.scheduler.find_by_token(token)
-        except AgentError:
-            job_id = None
-        if job_id is None:
-            raise AgentError("unknown", str(error))
-        return str(job_id)
+        Raises `AgentError` "unknown" where nobody can tell yet.
+        """
+        folder = request["job_dir"]
+        while not os.path.isdir(os.path.join(folder, RECEIPTS)):
+            if folder == os.path.dirname(folder):
+                return None, b""
+            folder = os.path.dirname(folder)
+        receipts = os.path.join(folder, RECEIPTS)
+        return Submission(self.scheduler, receipts, request).locate(), b""
 
     def op_limits(self, blob: bytes) -> Tuple[Any, bytes]:
         return self.scheduler.limits(), b""
@@ -757,22 +1082,15 @@ class Agent:
         """Run a program here with `blob` as its input; its exit status, and the end of what it printed."""
         import subprocess
 
+        program = Program(argv, timeout)
+        self.programs.add(program)
         try:
-            done = subprocess.run(
-                argv,
-                cwd=os.sep,  # nothing of the user's is imported by chance
-                env=scrubbed_environment(),
-                input=blob,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                timeout=timeout,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise AgentError(
-                "timeout", "{} was not done after {:.0f} s".format(argv[0], timeout)
-            ) from None
-        return done.returncode, done.stdout[-OUTPUT_KEPT:]
+            # In a directory from which nothing of the user's is imported by chance.
+            options = {"cwd": os.sep, "env": scrubbed_environment(), "stderr": subprocess.STDOUT}
+            code, output, _ = program.run(blob, **options)
+        finally:
+            self.programs.discard(program)
+        return code, output[-OUTPUT_KEPT:]
 
     # Files
 
@@ -811,21 +1129,29 @@ class Agent:
             file.seek(max(0, os.fstat(file.fileno()).st_size - size))
             return None, file.read(size)
 
-    def op_write(self, blob: bytes, path: str, exclusive: bool) -> Tuple[Any, bytes]:
-        """Write a file; with `exclusive` only where there is none. Answers whether it was written."""
+    def op_write(
+        self, blob: bytes, path: str, exclusive: bool, claim: str = ""
+    ) -> Tuple[Any, bytes]:
+        """Write a file; with `exclusive` only where there is none. Answers whether it was written.
+
+        A `claim` lets the request be repeated: it is a name beside `path` that stays as proof that the
+        file is this request's, until who asked removes it.
+        """
         path = os.path.expanduser(path)
         make_private_directory(os.path.dirname(path))
         if not exclusive:
             write_atomic(path, blob)
             return True, b""
-        staged = "{}.{}-{}".format(path, os.getpid(), threading.get_ident())
-        write_atomic(staged, blob)
+        if not claim:
+            return create_exclusive(path, blob), b""
+        proof = os.path.join(os.path.dirname(path), claim)
+        create_exclusive(proof, blob)
         try:
-            os.link(staged, path)
+            os.link(proof, path)
         except FileExistsError:
-            return False, b""
-        finally:
-            os.unlink(staged)
+            if not os.path.samefile(proof, path):
+                os.unlink(proof)
+                return False, b""
         return True, b""
 
     def op_assemble(self, blob: bytes, path: str, parts: List[Any]) -> Tuple[Any, bytes]:
@@ -903,17 +1229,7 @@ class Agent:
         return path, b""
 
     def op_remove(self, blob: bytes, path: str) -> Tuple[Any, bytes]:
-        """Remove a file or a whole directory; what is not there is removed already."""
-        import shutil
-
-        path = os.path.expanduser(path)
-        try:
-            if stat.S_ISDIR(os.lstat(path).st_mode):
-                shutil.rmtree(path)
-            else:
-                os.unlink(path)
-        except FileNotFoundError:
-            pass
+        remove(os.path.expanduser(path))
         return None, b""
 
 
@@ -1021,19 +1337,38 @@ def _read_exactly(stream: Any, count: int) -> Optional[bytes]:
 
 
 class Server:
-    """Serves an agent over two pipes; each request runs in a thread of its own, so none waits."""
+    """Serves an agent over two pipes; each request runs in a thread of its own, so none waits.
+
+    Ends when the client has closed its side or is gone. Nobody may be told of that: a laptop that
+    was shut keeps its connection open for ever, unless something is sent on it. Hence the beats.
+    """
 
     def __init__(self, agent: Agent, requests: Any, answers: Any) -> None:
         self.agent = agent
         self.requests = requests
         self.answers = answers
         self.writing: threading.Lock = threading.Lock()
+        self.over: threading.Event = threading.Event()
 
     def serve(self) -> None:
-        for header, blob in self._frames():
-            # A submission is brought to its end also when nobody is there any more to hear of it.
-            daemon = header["op"] != "submit"
-            threading.Thread(target=self._answer, args=(header, blob), daemon=daemon).start()
+        threading.Thread(target=self._beat, daemon=True).start()
+        try:
+            for header, blob in self._frames():
+                # A submission is brought to its end also when nobody is there any more to hear of it.
+                daemon = header["op"] != "submit"
+                threading.Thread(target=self._answer, args=(header, blob), daemon=daemon).start()
+        finally:
+            self.over.set()
+            for program in list(self.agent.programs):
+                program.kill()
+
+    def _beat(self) -> None:
+        while not self.over.wait(BEAT):
+            try:
+                with self.writing:
+                    write_frame(self.answers, {"id": -1, "result": None}, b"")
+            except (OSError, ValueError):
+                return
 
     def _frames(self) -> Iterator[Tuple[Any, bytes]]:
         while True:

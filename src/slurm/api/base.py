@@ -68,8 +68,8 @@ class JobRequest:
 class Submitted:
     """The scheduler's answer to one request: a job, or why there is none.
 
-    `job_dir` is the directory of the job that exists; when the token was seen before, `reattached`
-    is True and that job is the one the first request made.
+    `job_dir` is the directory of the job that exists; when an earlier request with this token made
+    it, in a directory of its own, `reattached` is True.
 
     >>> Submitted("12", "/home/me/slurm_jobs/train/7").error is None
     True

@@ -39,6 +39,10 @@ class LocalScheduler:
     ``unreachable`` when it cannot be reached or started.
     """
 
+    # It knows its tokens by heart: one that it does not know may be submitted at once.
+    latest_job: float = 0.0
+    look_again: tuple[float, ...] = ()
+
     def __init__(
         self,
         state_dir: str,
@@ -130,8 +134,8 @@ class LocalScheduler:
         """What this scheduler bounds: ``max_array_size``, in Slurm's sense of MaxArraySize."""
         return {"max_array_size": self._max_array_size}
 
-    def find_by_token(self, token: str) -> str | None:
-        """The job an earlier submission with this token became."""
+    def find_submission(self, token: str, script: str = "", asked_at: float = 0.0) -> str | None:
+        """The job an earlier submission with this token became, whatever its script and its time."""
         job_id: str | None = self._call("find_by_token", token=token)
         return job_id
 
