@@ -73,6 +73,16 @@ make_fake_gpus() {
   done
 }
 
+# Lines of slurm.conf for this cluster alone, Key=value with spaces between, in the place of those that are there.
+apply_settings() {
+  local conf=/etc/slurm/slurm.conf settings setting kept
+  read -ra settings <<<"${CLUSTER_SETTINGS:-}"
+  for setting in "${settings[@]}"; do
+    kept=$(grep -v "^${setting%%=*}=" "$conf")
+    printf '%s\n' "$kept" "$setting" >"$conf"
+  done
+}
+
 # ------------------------------------------------------------------------------------------------------------ roles
 
 run_db() {
@@ -143,7 +153,8 @@ run_node() {
   exec slurmd -D
 }
 
-rm -f /run/cluster-ready # of an earlier run of this container; see cluster-health
+rm -f /run/cluster-ready /run/cluster-routes # of an earlier run of this container; see cluster-health, cluster-network
+apply_settings
 case ${1:-} in
   db | slurmdbd | slurmctld | login | node) "run_$1" ;;
   *) die "the role must be db, slurmdbd, slurmctld, login or node, not '${1:-}'" ;;

@@ -9,9 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from slurm.testing import ClusterError, DockerCluster
+from slurm.testing.access import Access
+
 TESTS = """
 def test_with_a_cluster(cluster): ...
 def test_with_docker(slurm_cluster): ...
+def test_that_breaks_it(disturbed_cluster): ...
 def test_without(): ...
 """
 
@@ -39,7 +43,7 @@ def run_pytest(project: Path, *options: str) -> subprocess.CompletedProcess[str]
 def test_a_cluster_that_does_not_come_up_is_explained_once_at_the_end(project: Path) -> None:
     done = run_pytest(project)
     assert done.returncode == 1
-    assert "1 passed, 2 errors" in done.stdout
+    assert "1 passed, 3 errors" in done.stdout
     _, _, section = done.stdout.partition("= slurm cluster =")
     assert "no Docker engine answers" in section
     assert "Traceback" not in done.stdout
@@ -49,4 +53,31 @@ def test_a_cluster_that_does_not_come_up_is_explained_once_at_the_end(project: P
 def test_tests_that_need_the_cluster_are_marked(project: Path) -> None:
     done = run_pytest(project, "-m", "not slurm")
     assert done.returncode == 0
-    assert "1 passed, 2 deselected" in done.stdout
+    assert "1 passed, 3 deselected" in done.stdout
+
+
+@pytest.mark.parametrize("settings", [{"Min Age": 1}, {"MinJobAge": "1 2"}, {"MinJobAge": ""}])
+def test_settings_that_slurm_could_not_read_are_refused(settings: dict[str, str | int]) -> None:
+    with pytest.raises(ClusterError, match=r"no setting of slurm\.conf"):
+        DockerCluster(settings=settings)
+
+
+def test_a_shared_volume_has_a_size_that_docker_understands() -> None:
+    with pytest.raises(ClusterError, match="one like 500k, 64m or 2g"):
+        DockerCluster(shared_size="64 MB")
+
+
+def test_a_fault_is_done_to_a_service_that_there_is() -> None:
+    with pytest.raises(
+        ClusterError, match="there is no service 'slurmctl'; there are db, slurmdbd"
+    ):
+        DockerCluster().kill("slurmctl")
+    with pytest.raises(ClusterError, match="name a service: db, slurmdbd"):
+        DockerCluster().kill()
+
+
+def test_the_files_of_a_cluster_know_its_port(tmp_path: Path) -> None:
+    access = Access("mine", tmp_path / "mine")
+    assert access.port() is None
+    access.write(port=20022, host_key="ssh-ed25519 AAAA", write_private_key=lambda _: None)
+    assert access.port() == 20022

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import random
+import re
 import shlex
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +59,13 @@ class Access:
     def exists(self) -> bool:
         """Whether the cluster was brought up and its files were not removed since."""
         return self.slurmfile.is_file()
+
+    def port(self) -> int | None:
+        """Where on 127.0.0.1 the files lead to; None where there are none."""
+        if not self.exists():
+            return None
+        found = re.search(r"^port = ([0-9]+)$", self.slurmfile.read_text("utf-8"), re.MULTILINE)
+        return int(found.group(1)) if found else None
 
     def write(self, *, port: int, host_key: str, write_private_key: Callable[[int], None]) -> None:
         """Write all files; the Slurmfile last, for it says that the others are there.
@@ -137,6 +148,15 @@ DEFAULT_PARENT = ".slurm-cluster"
 def default_folder(project: str, base: Path | None = None) -> Path:
     """Where the files of `project` go: ``.slurm-cluster/<project>`` in `base` or here."""
     return (base or Path.cwd()) / DEFAULT_PARENT / project
+
+
+def free_port() -> int:
+    """A port on 127.0.0.1 that nobody has, below those that kernels give to whoever asks for any."""
+    while True:
+        port = random.randrange(20000, 32000)  # no secret
+        with socket.socket() as one, contextlib.suppress(OSError):
+            one.bind((HOST, port))
+            return port
 
 
 def _ssh_path(path: Path) -> str:

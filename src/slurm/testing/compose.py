@@ -7,8 +7,8 @@ import re
 import subprocess
 import time
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,12 +41,15 @@ def cluster_files() -> Path:
 class ComposeProject:
     """One compose project; `port` 0 lets Docker choose a free one.
 
-    Raises `ClusterError` for values that make no sense.
+    `settings` take the place of those in ``slurm.conf``; with a `shared_size`, as ``64m``, the shared
+    volume is in memory and no larger. Raises `ClusterError` for values that make no sense.
     """
 
     name: str
     release: str = RELEASES[0]
     port: int = 0
+    settings: Mapping[str, str] = field(default_factory=dict)
+    shared_size: str = ""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,62}", self.name):
@@ -57,6 +60,11 @@ class ComposeProject:
             raise ClusterError(f"the release {self.release!r} must be one of {', '.join(RELEASES)}")
         if not 0 <= self.port <= 65535:
             raise ClusterError(f"the port {self.port} must be from 1 to 65535, or 0 for a free one")
+        for setting in self._settings:
+            if not re.fullmatch(r"[A-Za-z]+=[^\s\"'\\#]+", setting):
+                raise ClusterError(f"{setting!r} is no setting of slurm.conf with a plain value")
+        if not re.fullmatch(r"([1-9][0-9]*[kmg])?", self.shared_size):
+            raise ClusterError(f"the size {self.shared_size!r} must be one like 500k, 64m or 2g")
 
     @property
     def command(self) -> list[str]:
@@ -68,9 +76,16 @@ class ComposeProject:
             *(word for name in unset for word in ("-u", name)),
             f"DEBIAN_RELEASE={self.release}",
             f"SLURM_SSH_PORT={self.port}",
+            f"CLUSTER_SETTINGS={' '.join(self._settings)}",
+            f"CLUSTER_SHARED_SIZE={self.shared_size}",
             *("docker", "compose", "--ansi", "never", "--project-name", self.name),
             *("--project-directory", str(folder), "--file", str(folder / "docker-compose.yml")),
+            *(("--file", str(folder / "docker" / "small-shared.yml")) if self.shared_size else ()),
         ]
+
+    @property
+    def _settings(self) -> list[str]:
+        return [f"{name}={value}" for name, value in self.settings.items()]
 
     def run(
         self,
@@ -85,9 +100,28 @@ class ComposeProject:
         `timeout` seconds.
         """
         what = f"docker compose {arguments[0]}"
+        return self._run([*self.command, *arguments], what, timeout, check, stdout)
+
+    def exec(
+        self,
+        service: str,
+        argv: Sequence[str],
+        *,
+        user: str = "root",
+        timeout: float = 60.0,
+        check: bool = True,
+        stdout: int = subprocess.PIPE,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `argv` in the container of `service`; as `run`, and in a third of compose's own time for it."""
+        docker = ["docker", "exec", "--user", user, f"{self.name}-{service}-1"]
+        return self._run([*docker, *argv], f"docker exec {service}", timeout, check, stdout)
+
+    def _run(
+        self, argv: list[str], what: str, timeout: float, check: bool, stdout: int
+    ) -> subprocess.CompletedProcess[str]:
         try:
             done = subprocess.run(
-                [*self.command, *arguments],
+                argv,
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=subprocess.PIPE,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
@@ -19,23 +19,24 @@ from slurm.testing.compose import (
     plain,
     wait_until_healthy,
 )
+from slurm.testing.disturbing import NODES, START_TIMEOUT, Disturbable
 from slurm.testing.errors import ClusterError, ClusterStartError
 
-NODES = ("c1", "c2")
 USABLE = {"idle", "mixed", "allocated", "completing"}
 KEYS = "/etc/ssh/keys"
 LOG_LINES = 15
-START_TIMEOUT = 180.0
 
 
-class DockerCluster:
+class DockerCluster(Disturbable):
     """Slurm in six containers: two nodes, partitions ``cpu`` and ``gpu``, accounting, ssh.
 
     - `project`: the name of the compose project; clusters with different names live side by side.
-    - `ssh_port`: where on 127.0.0.1 its login node answers; None or 0 takes a free port.
+    - `ssh_port`: where on 127.0.0.1 its login node answers; None or 0 takes a free port, and keeps it.
     - `debian_release`: ``trixie`` (Slurm 24.11) or ``bookworm`` (22.05).
     - `state_dir`: the folder for the files by which it is reached, ``.slurm-cluster/<project>`` in
       the working directory unless told.
+    - `settings`: lines of ``slurm.conf`` that are to be others: ``{"SlurmdTimeout": 10}``.
+    - `shared_size`: what the shared volume holds, as ``64m``: it is in memory then, and can be filled.
 
     As a context manager it is up inside the block and gone after it. Raises `ClusterError` for
     arguments that make no sense.
@@ -48,8 +49,16 @@ class DockerCluster:
         ssh_port: int | None = None,
         debian_release: str = RELEASES[0],
         state_dir: str | os.PathLike[str] | None = None,
+        settings: Mapping[str, str | int] | None = None,
+        shared_size: str | None = None,
     ) -> None:
-        self.compose: ComposeProject = ComposeProject(project, debian_release, ssh_port or 0)
+        self.compose: ComposeProject = ComposeProject(
+            project,
+            debian_release,
+            ssh_port or 0,
+            {name: str(value) for name, value in (settings or {}).items()},
+            shared_size or "",
+        )
         folder = Path(state_dir) if state_dir is not None else access.default_folder(project)
         self.access: access.Access = access.Access(project, folder.expanduser().absolute())
 
@@ -106,9 +115,13 @@ class DockerCluster:
                     "take it down first, or choose another project name"
                 )
             self.compose.build()
+            if (
+                not self.compose.port
+            ):  # Docker would choose another one whenever the login node restarts
+                self.compose = replace(self.compose, port=self.access.port() or access.free_port())
             with self._removed_on_failure(existed=existing is not None):
                 port = self._start()
-                self._wait_for_nodes(30.0)
+                self.wait_until_ready(*NODES, seconds=30.0)
                 self._write_access(port)
 
     def down(self) -> None:
@@ -123,11 +136,7 @@ class DockerCluster:
             return False
         published = self.compose.run("port", "login", "22", check=False).stdout.strip()
         port = published.rpartition(":")[2]
-        return (
-            port.isdigit()
-            and f"port = {port}\n" in self.slurmfile.read_text("utf-8")
-            and self._usable_nodes() == set(NODES)
-        )
+        return port == str(self.access.port()) and self._usable_nodes() == set(NODES)
 
     # ----------------------------------------------------------------------------------- use
 
@@ -146,9 +155,7 @@ class DockerCluster:
         """
         if service not in SERVICES:
             raise ClusterError(f"there is no service {service!r}; there are {', '.join(SERVICES)}")
-        return self.compose.run(
-            *("exec", "-T", "--user", user, service, *argv), check=check, timeout=timeout
-        )
+        return self.compose.exec(service, argv, user=user, check=check, timeout=timeout)
 
     def status(self) -> str:
         """What ``docker compose ps`` and ``sinfo`` print. Raises `ClusterError` if it is not up."""
@@ -194,18 +201,11 @@ class DockerCluster:
         rows = (line.split() for line in done.stdout.splitlines())
         return {row[0] for row in rows if len(row) == 2 and row[1] in USABLE}
 
-    def _wait_for_nodes(self, seconds: float) -> None:
-        deadline = time.monotonic() + seconds
-        while self._usable_nodes() != set(NODES):
-            if time.monotonic() > deadline:
-                raise ClusterError(f"the nodes do not take jobs after {seconds:g} s")
-            time.sleep(0.2)
-
     def _write_access(self, port: int) -> None:
         public = self.exec("login", ["ssh-keygen", "-y", "-f", f"{KEYS}/host_ed25519"]).stdout
 
         def write_private_key(descriptor: int) -> None:
-            self.compose.run("exec", "-T", "login", "cat", f"{KEYS}/dev_ed25519", stdout=descriptor)
+            self.compose.exec("login", ["cat", f"{KEYS}/dev_ed25519"], stdout=descriptor)
 
         self.access.write(port=port, host_key=public, write_private_key=write_private_key)
 

@@ -6,6 +6,9 @@
         with cluster:
             assert double(21).get_result() == 42
 
+    def test_what_happens_without_a_controller(disturbed_cluster):  # one to break, healed afterwards
+        disturbed_cluster.kill("slurmctld")
+
 Loaded through the entry point ``pytest11``. Docker is not touched before a test asks for one of the
 fixtures; such tests carry the marker ``slurm``.
 """
@@ -15,6 +18,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -27,7 +31,14 @@ if TYPE_CHECKING:
     from slurm.testing.docker_cluster import DockerCluster
 
 SHARED = pytest.StashKey[SharedCluster]()
+DISTURBED = pytest.StashKey[SharedCluster]()
+# Dead nodes and old jobs are noticed in seconds, and the shared volume can be filled.
+DISTURBED_OPTIONS: dict[str, Any] = {
+    "settings": {"SlurmdTimeout": 10, "MinJobAge": 10},
+    "shared_size": "96m",
+}
 SECTION = "slurm cluster"
+FIXTURES = frozenset({"slurm_cluster", "disturbed_cluster"})
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -50,13 +61,15 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the marker and name the cluster of this run."""
     config.addinivalue_line("markers", "slurm: needs the dockerised Slurm cluster")
     run = getattr(config, "workerinput", {}).get("slurm_run") or [secrets.token_hex(4), os.getpid()]
-    config.stash[SHARED] = SharedCluster(
+    shared = SharedCluster(
         root=config.rootpath,
         run_id=run[0],
         owner=run[1],
         release=config.getoption("--slurm-release"),
         keep=config.getoption("--slurm-keep"),
     )
+    config.stash[SHARED] = shared
+    config.stash[DISTURBED] = replace(shared, purpose="disturbed", options=DISTURBED_OPTIONS)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -70,7 +83,7 @@ def pytest_configure_node(node: Any) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark every test that needs the cluster, so that ``-m "not slurm"`` never starts it."""
     for item in items:
-        if "slurm_cluster" in getattr(item, "fixturenames", ()):
+        if FIXTURES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker("slurm")
 
 
@@ -78,35 +91,49 @@ def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
     """Say why the cluster did not start, or how to reach one that is kept."""
-    shared = config.stash[SHARED]
-    failure = shared.failure()
-    if failure is not None:
-        terminalreporter.section(SECTION, red=True)
-        terminalreporter.write_line(failure)
-    elif shared.keep and shared.folder.is_dir():
-        terminalreporter.section(SECTION)
-        terminalreporter.write_line(f"ssh -F {shared.cluster().ssh_config} {shared.project}")
+    for shared in (config.stash[SHARED], config.stash[DISTURBED]):
+        failure = shared.failure()
+        if failure is not None:
+            terminalreporter.section(SECTION, red=True)
+            terminalreporter.write_line(failure)
+        elif shared.keep and shared.folder.is_dir():
+            terminalreporter.section(SECTION)
+            terminalreporter.write_line(f"ssh -F {shared.cluster().ssh_config} {shared.project}")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Remove the cluster in the process that began the run, whatever became of the tests."""
-    shared = config.stash.get(SHARED, None)
-    if shared is None or hasattr(config, "workerinput"):
-        return
-    try:
-        shared.release_resources()
-    except ClusterError as error:
-        config.get_terminal_writer().line(f"{SECTION}: {error}", red=True)
+    """Remove the clusters in the process that began the run, whatever became of the tests."""
+    for key in (SHARED, DISTURBED):
+        shared = config.stash.get(key, None)
+        if shared is None or hasattr(config, "workerinput"):
+            return
+        try:
+            shared.release_resources()
+        except ClusterError as error:
+            config.get_terminal_writer().line(f"{SECTION}: {error}", red=True)
 
 
 @pytest.fixture(scope="session")
 def slurm_cluster(pytestconfig: pytest.Config) -> DockerCluster:
     """The dockerised cluster, up: one for the whole run and all its xdist workers."""
-    try:
-        return pytestconfig.stash[SHARED].bring_up()
-    except ClusterError as error:
-        reason = str(error).partition("\n")[0]
-    pytest.fail(f"{reason}; see the section {SECTION!r} at the end", pytrace=False)
+    return _up(pytestconfig.stash[SHARED])
+
+
+@pytest.fixture
+def disturbed_cluster(pytestconfig: pytest.Config) -> Iterator[DockerCluster]:
+    """Another dockerised cluster, for a test to break: kill, pause and cut off its services, fill its disk.
+
+    Tests that ask for it take turns, in whatever process they run. After each, what it disturbed is
+    healed and what it left in the queue cancelled.
+    """
+    shared = pytestconfig.stash[DISTURBED]
+    cluster = _up(shared)
+    with shared.turn():
+        try:
+            yield cluster
+        finally:
+            cluster.heal()
+            cluster.cancel_all_jobs()
 
 
 @pytest.fixture
@@ -119,3 +146,11 @@ def cluster(slurm_cluster: DockerCluster) -> Iterator[Cluster]:
         yield connected
     finally:
         connected.close()
+
+
+def _up(shared: SharedCluster) -> DockerCluster:
+    try:
+        return shared.bring_up()
+    except ClusterError as error:
+        reason = str(error).partition("\n")[0]
+    pytest.fail(f"{reason}; see the section {SECTION!r} at the end", pytrace=False)

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from slurm.testing import access
 from slurm.testing.errors import ClusterError, ClusterStartError
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from slurm.testing.docker_cluster import DockerCluster
 
 OWNER = "owner"
+TURN = "turn"
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,8 @@ class SharedCluster:
     - `root`: the folder of the tests; ``.slurm-cluster`` is made in it.
     - `run_id`: names this run; `owner` is the process that began it.
     - `keep`: use one cluster for many runs. Otherwise each run has its own.
+    - `purpose`: what a cluster is for that is not the one of all tests; `options` of `DockerCluster`
+      that it needs.
     """
 
     root: Path
@@ -36,12 +41,14 @@ class SharedCluster:
     owner: int
     release: str
     keep: bool
+    purpose: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def project(self) -> str:
-        """The compose project's name: other checkouts, releases and runs have others."""
-        name = f"{self._family}-{self.release}"
-        return name if self.keep else f"{name}-{self.run_id}"
+        """The compose project's name: other checkouts, releases, purposes and runs have others."""
+        parts = (self._family, self.release, self.purpose, "" if self.keep else self.run_id)
+        return "-".join(filter(None, parts))
 
     @property
     def folder(self) -> Path:
@@ -52,7 +59,9 @@ class SharedCluster:
         """The cluster, up or not."""
         from slurm.testing.docker_cluster import DockerCluster
 
-        return DockerCluster(self.project, debian_release=self.release, state_dir=self.folder)
+        return DockerCluster(
+            self.project, debian_release=self.release, state_dir=self.folder, **self.options
+        )
 
     def bring_up(self) -> DockerCluster:
         """The cluster, up. Raises `ClusterError`, in every process of the run that asks."""
@@ -66,6 +75,14 @@ class SharedCluster:
             if not self._ready.exists():
                 self._start(cluster)
         return cluster
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """While it lasts, no other process of the run has its turn."""
+        from filelock import FileLock
+
+        with FileLock(self.folder / TURN):
+            yield
 
     def failure(self) -> str | None:
         """Why the cluster did not start, with its daemons' last lines; None if it was not so."""
@@ -106,7 +123,8 @@ class SharedCluster:
         return self.folder / f"failed-{self.run_id}"
 
     def _start(self, cluster: DockerCluster) -> None:
-        self._remove_orphans()
+        if not self.purpose:  # whoever starts one for a purpose does so beside others
+            self._remove_orphans()
         if not self.keep:
             (self.folder / OWNER).write_text(str(self.owner), "utf-8")
         try:
@@ -129,7 +147,7 @@ class SharedCluster:
 
 
 def _remove_files(cluster: DockerCluster) -> None:
-    for pattern in (OWNER, "ready-*", "failed-*"):
+    for pattern in (OWNER, TURN, "ready-*", "failed-*"):
         for note in cluster.state_dir.glob(pattern):
             note.unlink(missing_ok=True)
     cluster.access.lock.unlink(missing_ok=True)
