@@ -32,7 +32,10 @@ def write_aggregated(
 
     What cannot be written is logged: the results themselves have been had.
     """
-    places = [(job.directory.result, *outcome.place) for job, outcome in done if outcome.place]
+    found = [(job.directory.result, outcome.place) for job, outcome in done]
+    places = [(path, *place) for path, place in found if place is not None]
+    if len(places) < len(found):
+        return  # an older SDK wrote them
     if sum(length for _, _, length in places) > LARGEST:
         logger.info("%s is not written: more than %s bytes", directory.aggregated, LARGEST)
         return

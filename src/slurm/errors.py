@@ -16,7 +16,7 @@
     |   +-- SubmissionUnknown             sbatch may have said yes; nobody can tell
     +-- RemoteFileError                   a file on the cluster could not be read or written
     |   +-- RemoteFileMissing (FileNotFoundError)
-    |   +-- FileTooLarge (MemoryError)  there is not enough memory here to read it
+    |   +-- FileTooLarge (MemoryError)  there is not enough memory, or disk, here to read it
     +-- JobError                          a job was submitted and has no result
         +-- JobFailed                     it ended in a state other than COMPLETED
         |   +-- JobCancelled
@@ -145,17 +145,21 @@ class RemoteFileMissing(RemoteFileError, FileNotFoundError):
 
 
 class FileTooLarge(RemoteFileError, MemoryError):
-    """A file on the cluster is larger than the memory of this process.
+    """A file on the cluster is larger than the memory of this process, or the disk it would go to.
 
-    Attributes: `size`, its bytes.
+    Attributes: `size`, its bytes; `limit`, what they are more than, in words.
 
-    >>> FileTooLarge("result.pkl: 1099511627776 bytes are too many", size=1 << 40).size
-    1099511627776
+    >>> error = FileTooLarge("result.pkl: 1099511627776 bytes are too many", size=1 << 40)
+    >>> error.size, error.limit
+    (1099511627776, 'this process has memory for')
     """
 
-    def __init__(self, message: str, *, size: int = 0) -> None:
+    def __init__(
+        self, message: str, *, size: int = 0, limit: str = "this process has memory for"
+    ) -> None:
         super().__init__(message)
         self.size = size
+        self.limit = limit
 
 
 class JobError(SlurmError):

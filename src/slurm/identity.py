@@ -15,13 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from slurm.errors import SerializationError
-from slurm.serialization import (
-    MAIN_ALIAS,
-    MAIN_NAMES,
-    PROTOCOL,
-    FunctionReference,
-    MainModule,
-)
+from slurm.result_file import PROTOCOL
+from slurm.serialization import MAIN_ALIAS, MAIN_NAMES, FunctionReference, MainModule
 
 
 def refer_to(function: Callable[..., Any]) -> FunctionReference:

@@ -4,12 +4,14 @@
 
     {job_base_dir}/{task_name}/{YYYYMMDD_HHMMSS}_{8 hex}/
         job.sh  payload.pkl  script.py  module.py  slurm_<jobid>.out  slurm_<jobid>.err  result.pkl  metadata.json
+        arguments.pkl                            where they are large
         .slurm_environment.json  shared/  tasks/<task>/<ts>_<id>/        of a workflow
     {job_base_dir}/{task_name}/{YYYYMMDD_HHMMSS}_{8 hex}/               of an array
         job.sh  job_<piece>.sh  payload.pkl  items.pkl  script.py  module.py  array_metadata.json
         tasks/<item>/{metadata.json,result.pkl,slurm_<jobid>.out,slurm_<jobid>.err}  results/aggregated.pkl
     {job_base_dir}/.sdk/<content address>/      the SDK's own code, unpacked once
     {job_base_dir}/.packages/<content address>/ the user's code as a wheel, and environments it is installed in
+    {job_base_dir}/.staged/<sha256>             large files on their way into job directories
     {job_base_dir}/.events/<client>/            finished runners leave an empty file here
     {job_base_dir}/.receipts/<token>.json       which submission became which job
     {job_base_dir}/.receipts/job-<id>.json      and which directory is that job's
@@ -35,6 +37,7 @@ USER_SCRIPT = "script.py"
 USER_MODULE = "module.py"
 RESULT = "result.pkl"
 METADATA = "metadata.json"
+ARGUMENTS = "arguments.pkl"
 ITEMS = "items.pkl"
 ARRAY_METADATA = "array_metadata.json"
 AGGREGATED = "aggregated.pkl"
@@ -47,8 +50,9 @@ PACKAGES = ".packages"
 EVENTS = ".events"
 RECEIPTS = ".receipts"
 
-_FILES = (JOB_SCRIPT, PAYLOAD, USER_SCRIPT, USER_MODULE, RESULT, METADATA, ITEMS, ARRAY_METADATA)
-OWN_NAMES = frozenset((*_FILES, ENVIRONMENT, SHARED, TASKS, RESULTS))
+_FILES = (JOB_SCRIPT, PAYLOAD, ARGUMENTS, USER_SCRIPT, USER_MODULE, RESULT, METADATA)
+_FILES_OF_ARRAYS = (ITEMS, ARRAY_METADATA)
+OWN_NAMES = frozenset((*_FILES, *_FILES_OF_ARRAYS, ENVIRONMENT, SHARED, TASKS, RESULTS))
 
 
 def sanitise(name: str) -> str:
@@ -81,6 +85,10 @@ class JobDirectory(NamedTuple):
     @property
     def payload(self) -> str:
         return posixpath.join(self.path, PAYLOAD)
+
+    @property
+    def arguments(self) -> str:
+        return posixpath.join(self.path, ARGUMENTS)
 
     @property
     def result(self) -> str:

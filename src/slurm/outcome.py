@@ -6,10 +6,11 @@ import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from slurm import errors
 from slurm.failures import failure_of
+from slurm.result_file import Part
 from slurm.serialization import load_envelope, open_envelope, too_large
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ RESULT_RETRY = 0.2
 class Outcome:
     """A value or an exception, handed out as often as asked.
 
-    `place` is where the pickled value begins in the result file, and its length. One that does not
+    `place` is where the pickled value begins in the result file, and its length; None where it does
+    not stand there by itself. One that does not
     `last` may be another the next time: there was not the memory for the value.
     """
 
@@ -50,14 +52,14 @@ def fetch_outcome(job: Job[Any], patience: float | None = None) -> Outcome:
     grace = RESULT_GRACE if job.is_successful() else 0.0
     waited = grace if patience is None else min(grace, patience)
     try:
-        data = _read_result(job, waited)
+        file = _open_result(job, waited)
     except errors.RemoteFileMissing:
         if waited < grace:
             raise TimeoutError(f"the result of job {job.id} is not visible here yet") from None
         return Outcome(error=failure_of(job, patience))
     except errors.FileTooLarge as error:
-        return _failed(job, too_large(job.directory.result, error.size))
-    return _opened(job, data)
+        return _failed(job, too_large(job.directory.result, error.size, error.limit))
+    return _opened(job, file)
 
 
 def fetch_outcomes(jobs: Sequence[Job[Any]], patience: float | None = None) -> list[Outcome]:
@@ -72,11 +74,11 @@ def fetch_outcomes(jobs: Sequence[Job[Any]], patience: float | None = None) -> l
 
 def _read_together(jobs: Sequence[Job[Any]], patience: float | None) -> dict[Job[Any], Outcome]:
     found: dict[Job[Any], Outcome] = {}
-    contents = jobs[0].cluster.backend.read_files([job.directory.result for job in jobs])
+    files = jobs[0].cluster.backend.open_files([job.directory.result for job in jobs])
     with contextlib.suppress(errors.FileTooLarge):  # each by itself from there on
-        for job, data in zip(jobs, contents):
-            if data is not None:
-                found[job] = keep(job, _opened(job, data))
+        for job, file in zip(jobs, files):
+            if file is not None:
+                found[job] = keep(job, _opened(job, file))
     for job in jobs:
         if job not in found:
             found[job] = keep(job, fetch_outcome(job, patience))
@@ -90,13 +92,15 @@ def keep(job: Job[Any], outcome: Outcome) -> Outcome:
     return outcome
 
 
-def _opened(job: Job[Any], data: bytes) -> Outcome:
-    try:
-        envelope = load_envelope(data, path=job.directory.result)
-        value = open_envelope(envelope, job_id=job.id, job_dir=job.job_dir)
-    except Exception as error:  # noqa: BLE001 - the task's own exception, kept and raised
-        return _failed(job, error)
-    return Outcome(value, place=(data.find(envelope.body), len(envelope.body)))
+def _opened(job: Job[Any], file: BinaryIO) -> Outcome:
+    with file:
+        try:
+            envelope = load_envelope(file, path=job.directory.result)
+            value = open_envelope(envelope, job_id=job.id, job_dir=job.job_dir)
+        except Exception as error:  # noqa: BLE001 - the task's own exception, kept and raised
+            return _failed(job, error)
+    body = envelope.body
+    return Outcome(value, place=(body.offset, body.length) if isinstance(body, Part) else None)
 
 
 def _failed(job: Job[Any], error: Exception) -> Outcome:
@@ -106,11 +110,11 @@ def _failed(job: Job[Any], error: Exception) -> Outcome:
     return Outcome(error=error, lasts=not (here and isinstance(error, errors.ResultTooLarge)))
 
 
-def _read_result(job: Job[Any], seconds: float) -> bytes:
+def _open_result(job: Job[Any], seconds: float) -> BinaryIO:
     deadline = time.monotonic() + seconds
     while True:
         try:
-            return job.cluster.backend.read_file(job.directory.result)
+            return job.cluster.backend.open_file(job.directory.result)
         except errors.RemoteFileMissing:
             if time.monotonic() >= deadline:
                 raise

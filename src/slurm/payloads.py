@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,18 +14,20 @@ from slurm.calls import ArrayCall, Call
 from slurm.errors import SerializationError
 from slurm.identity import is_importable, main_module, refer_to
 from slurm.job import Job
-from slurm.job_dir import ITEMS, PAYLOAD, USER_MODULE, USER_SCRIPT
+from slurm.job_dir import ARGUMENTS, ITEMS, PAYLOAD, USER_MODULE, USER_SCRIPT
 from slurm.rendering import Environment
 from slurm.serialization import (
     MAIN_ALIAS,
     MAIN_NAMES,
+    MAIN_WORDS,
     JobResultPlaceholder,
     MainModule,
     Payload,
-    dump_arguments,
     dump_payload,
     names_main,
+    write_arguments,
 )
+from slurm.spool import Spool
 
 if TYPE_CHECKING:
     from slurm.cluster import Cluster
@@ -34,26 +36,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Parcel:
-    """Files for the job directory, and the jobs found among the arguments, for each item of its own."""
+    """Files for the job directory, and the jobs found among the arguments, for each item of its own.
+
+    `large` are the files that may not fit into memory.
+    """
 
     files: dict[str, bytes]
     found: tuple[tuple[Upstream, ...], ...]
+    large: dict[str, Spool] = field(default_factory=dict)
 
 
 def pack(call: Call, cluster: Cluster, environment: Environment) -> Parcel:
     """Everything that `call` needs on the node. Raises `SerializationError`."""
     function = refer_to(call.task.unwrapped)
     main = main_module()
-    pickled: list[bytes] = []
+    pickled = Spool(cluster.backend.large_from)
+    ends = [0]
     found: list[tuple[Upstream, ...]] = []
     by_value = function.kind == "value"
     for args, kwargs in call.arguments:
         jobs: list[Upstream] = []
-        data, took_cloudpickle = dump_arguments(
-            args, dict(kwargs), _Placeholders(jobs), main_travels=main is not None
+        took_cloudpickle = write_arguments(
+            pickled, args, dict(kwargs), _Placeholders(jobs), main_travels=main is not None
         )
         by_value = by_value or took_cloudpickle
-        pickled.append(data)
+        ends.append(pickled.size)
         found.append(tuple(jobs))
     callbacks, copied = cluster.dispatcher.pack(call.task._is_workflow)
     if by_value and not environment.own_python:
@@ -61,21 +68,26 @@ def pack(call: Call, cluster: Cluster, environment: Environment) -> Parcel:
     if copied and not environment.own_python:
         _require_same_python(f"a callback of {call.task.name}", cluster)
     needs_main = function.kind == "script" or MAIN_ALIAS in sys.modules
-    needs_main = needs_main or any(map(names_main, [*pickled, *(data for _, data in callbacks)]))
+    needs_main = needs_main or any(names_main(data) for _, data in callbacks)
+    needs_main = needs_main or pickled.contains(MAIN_WORDS)
     children = cluster.children_config(environment.inherited) if call.task._is_workflow else {}
     needs_main = needs_main or _is_of_main(children)
+    apart = isinstance(call, ArrayCall) or pickled.is_large
     payload = Payload(
         function,
-        b"" if isinstance(call, ArrayCall) else pickled[0],
+        b"" if apart else pickled.getvalue(),
         main if needs_main else None,
         children=children,
-        items=_places(pickled) if isinstance(call, ArrayCall) else (),
+        items=tuple(zip(ends, ends[1:])) if apart else (),
         callbacks=callbacks,
     )
-    files = _travelling(payload, environment, cluster)
-    if isinstance(call, ArrayCall):
-        files[ITEMS] = b"".join(pickled)
-    return Parcel(files, tuple(found))
+    parcel = Parcel(_travelling(payload, environment, cluster), tuple(found))
+    name = ITEMS if isinstance(call, ArrayCall) else ARGUMENTS
+    if pickled.is_large:
+        parcel.large[name] = pickled
+    elif apart:
+        parcel.files[name] = pickled.getvalue()
+    return parcel
 
 
 class _Placeholders:
@@ -98,14 +110,6 @@ def _is_of_main(children: Mapping[str, Any]) -> bool:
     """Whether a workflow's own jobs are packaged by a class that ``__main__`` defines."""
     named = str(children.get("packaging", {}).get("type", ""))
     return named.partition(":")[0] in MAIN_NAMES
-
-
-def _places(parts: Sequence[bytes]) -> tuple[tuple[int, int], ...]:
-    """Where each part begins and ends when they stand behind each other."""
-    ends = [0]
-    for part in parts:
-        ends.append(ends[-1] + len(part))
-    return tuple(zip(ends, ends[1:]))
 
 
 def _require_same_python(what: str, cluster: Cluster) -> None:

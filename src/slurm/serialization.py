@@ -9,25 +9,24 @@ at any depth and inside any object, is written as a `JobResultPlaceholder` throu
 from __future__ import annotations
 
 import errno
-import hashlib
 import io
 import pickle
 import sys
 import types
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, Union
 
 from slurm import errors, remote_exceptions
+from slurm.result_file import PROTOCOL, Part, Writer, require_whole
+from slurm.spool import Spool
 
-PROTOCOL = 5  # Python 3.8
-ENVELOPE_SCHEMA = 1
+ENVELOPE_SCHEMA = 2
 MAIN_ALIAS = "__slurm_main__"
 MAIN_NAMES = ("__main__", MAIN_ALIAS)
+MAIN_WORDS = tuple(name.encode() for name in MAIN_NAMES)
+MEMORY = "this process has memory for"
 SMALLER = "ask for more with mem=, or have the task write a file and return its path"
-CHECKSUM_MARK = b"\nsha256 "
-CHECKSUM = 64  # hexadecimal digits
-TAIL = len(CHECKSUM_MARK) + CHECKSUM
 
 
 # Named tuples, and no data classes: with those, a job would take half as long again to start.
@@ -76,9 +75,9 @@ class MainModule(NamedTuple):
 class Payload(NamedTuple):
     """All the runner needs to call the function.
 
-    `children` is the configuration of a workflow's own cluster, plain JSON. Of an array, `items`
-    says where in the items file the arguments of each item begin and end. `callbacks` are pickled
-    as arguments are, each beside the name of its class.
+    `children` is the configuration of a workflow's own cluster, plain JSON. `callbacks` are pickled
+    as arguments are, each beside the name of its class. Where the arguments have a file of their own,
+    `items` says where in it those of each item of an array begin and end; of a job by itself, all.
     """
 
     function: FunctionReference
@@ -99,9 +98,10 @@ def dump_payload(payload: Payload) -> bytes:
     return pickle.dumps(content, PROTOCOL)
 
 
-def load_payload(data: bytes) -> Payload:
+def load_payload(source: bytes | BinaryIO) -> Payload:
     """Read back what `dump_payload` wrote."""
-    content = pickle.loads(data)  # noqa: S301 - the user's own file
+    file = io.BytesIO(source) if isinstance(source, bytes) else source
+    content = pickle.load(file)  # noqa: S301 - the user's own file
     main = content.pop("main")
     function = FunctionReference(**content.pop("function"))
     return Payload(function=function, main=MainModule(**main) if main else None, **content)
@@ -114,21 +114,38 @@ def dump_arguments(
     *,
     main_travels: bool = True,
 ) -> tuple[bytes, bool]:
-    """Pickle a call's arguments; the second value says whether it took ``cloudpickle``.
+    """As `write_arguments`, into memory: the pickle, and whether it took ``cloudpickle``."""
+    spool = Spool()
+    copied = write_arguments(spool, args, kwargs, placeholder_of, main_travels=main_travels)
+    return spool.getvalue(), copied
+
+
+def write_arguments(
+    spool: Spool,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    placeholder_of: Callable[[Any], JobResultPlaceholder | None],
+    *,
+    main_travels: bool = True,
+) -> bool:
+    """Pickle a call's arguments behind what is in `spool`; returns whether it took ``cloudpickle``.
 
     `placeholder_of` is asked for every object and answers None for what is to be pickled as it is.
     Unless `main_travels`, what ``__main__`` defined is pickled by value. Raises `SerializationError`
     for what cannot be pickled at all.
     """
+    start = spool.size
     try:
-        data = _dump(pickle.Pickler, (args, kwargs), placeholder_of)
-        if main_travels or not names_main(data):
-            return data, False
+        _dump(pickle.Pickler, (args, kwargs), placeholder_of, spool)
+        if main_travels or not spool.contains(MAIN_WORDS, start):
+            return False
     except errors.SlurmError:  # an array among the arguments is submitted now
         raise
     except Exception:  # noqa: BLE001 - __reduce__ is the user's and may raise anything; see below
         pass
     import cloudpickle
+
+    spool.truncate(start)
 
     class ByValue(cloudpickle.CloudPickler):  # type: ignore[misc]
         """By value what has to be; what the travelling script defines keeps its identity there."""
@@ -139,7 +156,8 @@ def dump_arguments(
             return super().reducer_override(value)
 
     try:
-        return _dump(ByValue, (args, kwargs), placeholder_of), True
+        _dump(ByValue, (args, kwargs), placeholder_of, spool)
+        return True
     except errors.SlurmError:
         raise
     except Exception as error:
@@ -158,26 +176,25 @@ def _is_of_main(value: Any) -> bool:
 
 def names_main(data: bytes) -> bool:
     """Whether a pickle may refer to something that ``__main__`` defined."""
-    return any(name.encode() in data for name in MAIN_NAMES)
+    return any(word in data for word in MAIN_WORDS)
 
 
 def _dump(
     pickler_type: Any,
     value: Any,
     placeholder_of: Callable[[Any], JobResultPlaceholder | None],
-) -> bytes:
+    spool: Spool,
+) -> None:
     class Pickler(pickler_type):  # type: ignore[misc]
         def persistent_id(self, value: Any) -> tuple[Any, ...] | None:
             placeholder = placeholder_of(value)
             return None if placeholder is None else tuple(placeholder)
 
-    buffer = io.BytesIO()
-    Pickler(buffer, PROTOCOL).dump(value)
-    return buffer.getvalue()
+    Pickler(spool, PROTOCOL).dump(value)
 
 
 def load_arguments(
-    data: bytes, result_of: Callable[[JobResultPlaceholder], Any]
+    source: bytes | BinaryIO, result_of: Callable[[JobResultPlaceholder], Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Unpickle a call's arguments, each placeholder replaced by `result_of` it, asked once per job."""
     results: dict[JobResultPlaceholder, Any] = {}
@@ -189,7 +206,8 @@ def load_arguments(
                 results[placeholder] = result_of(placeholder)
             return results[placeholder]
 
-    args, kwargs = Unpickler(io.BytesIO(data)).load()
+    file = io.BytesIO(source) if isinstance(source, bytes) else source
+    args, kwargs = Unpickler(file).load()
     return args, kwargs
 
 
@@ -211,16 +229,25 @@ class _Unpickler(pickle.Unpickler):
 # --- result --------------------------------------------------------------------------------------
 
 
+class Returned(NamedTuple):
+    """A value that is pickled when its envelope is written, and not before: it may be large."""
+
+    value: Any
+
+
+Pickled = Union[bytes, Part]
+
+
 class Envelope(NamedTuple):
     """What a finished runner leaves behind.
 
-    `kind` is ``value`` or ``exception``; `body` its pickle (empty for an exception that has none).
-    `type_name`, `message`, `traceback` describe an exception in text, of a bounded length; `notes` are
-    those added to it (PEP 678).
+    `kind` is ``value`` or ``exception``; `body` its pickle, in memory or in an open file (empty for
+    an exception that has none). `type_name`, `message`, `traceback` describe an exception in text, of
+    a bounded length; `notes` are those added to it (PEP 678).
     """
 
     kind: str
-    body: bytes
+    body: Pickled | Returned
     attempt: int
     python: str
     type_name: str = ""
@@ -231,19 +258,8 @@ class Envelope(NamedTuple):
 
 
 def value_envelope(value: Any, attempt: int) -> Envelope:
-    """The envelope of a returned value; of the reason, where the value cannot be pickled."""
-    try:
-        body = _pickle_with_fallback(value)
-    except MemoryError:
-        kind = type(value).__qualname__
-        problem = (
-            f"the task returned a {kind} for which, pickled, there is no memory left; {SMALLER}"
-        )
-        return exception_envelope(errors.ResultTooLarge(problem), attempt)
-    except Exception as error:  # noqa: BLE001 - __reduce__ is the user's code and may raise anything
-        message = f"the task returned a {type(value).__qualname__} that cannot be pickled: {error}"
-        return exception_envelope(errors.ResultNotSerializable(message), attempt)
-    return Envelope("value", body, attempt, sys.version.split()[0])
+    """The envelope of a returned value."""
+    return Envelope("value", Returned(value), attempt, sys.version.split()[0])
 
 
 def exception_envelope(error: BaseException, attempt: int) -> Envelope:
@@ -267,65 +283,114 @@ def exception_envelope(error: BaseException, attempt: int) -> Envelope:
     )
 
 
-def unwritten_envelope(envelope: Envelope, error: MemoryError | OSError) -> Envelope:
-    """The envelope that says why another one could not be written to its file."""
+def unwritten_envelope(attempt: int, size: int, error: MemoryError | OSError) -> Envelope:
+    """The envelope that says why a result of `size` bytes, or more, could not be written to its file."""
     from slurm.usage import format_size
 
-    size = format_size(len(envelope.body))
+    what = f"the result takes {format_size(size)} pickled, or more"
     if isinstance(error, MemoryError):
-        text = (
-            f"the result takes {size} pickled, and there is no memory left to write it; {SMALLER}"
-        )
-        return exception_envelope(errors.ResultTooLarge(text), envelope.attempt)
+        text = f"{what}, and there is no memory left to write it; {SMALLER}"
+        return exception_envelope(errors.ResultTooLarge(text), attempt)
     full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     kind = errors.ResultTooLarge if full else errors.ResultError
-    text = f"the result, {size} pickled, could not be written: {error.strerror}: {error.filename}"
-    return exception_envelope(kind(text), envelope.attempt)
+    text = f"{what}, and could not be written: {error.strerror}: {error.filename}"
+    return exception_envelope(kind(text), attempt)
+
+
+def write_envelope(out: Writer, envelope: Envelope) -> Envelope:
+    """Write ``result.pkl``; answers what it says: the reason, where a value cannot be pickled.
+
+    Raises ``OSError`` where it cannot be written.
+    """
+    start = out.mark()
+    header = envelope._asdict()
+    body = header.pop("body")
+    out.write(pickle.dumps(header, PROTOCOL))
+    if isinstance(body, Returned):
+        problem = _write_value(out, body.value)
+        if problem is not None:
+            out.rewind(start)
+            return write_envelope(out, exception_envelope(problem, envelope.attempt))
+    else:
+        out.write(body)
+    out.finish()
+    return envelope
+
+
+def _write_value(out: Writer, value: Any) -> errors.ResultError | None:
+    """Pickle a value; answers why it cannot be."""
+    kind, place = type(value).__qualname__, out.mark()
+    try:
+        try:
+            pickle.dump(value, out, PROTOCOL)
+        except MemoryError:
+            raise
+        except Exception:
+            if out.problem is not None:
+                raise
+            import cloudpickle  # it may manage, and says what is wrong if not
+
+            out.rewind(place)
+            cloudpickle.dump(value, out, PROTOCOL)
+    except MemoryError:
+        return errors.ResultTooLarge(
+            f"the task returned a {kind} for which, pickled, there is no memory left; {SMALLER}"
+        )
+    except Exception as error:  # noqa: BLE001 - __reduce__ is the user's code and may raise anything
+        if out.problem is not None:
+            raise out.problem from None
+        return errors.ResultNotSerializable(
+            f"the task returned a {kind} that cannot be pickled: {error}"
+        )
+    return None
 
 
 def dump_envelope(envelope: Envelope) -> bytes:
-    """The content of ``result.pkl``: a pickle of plain containers, and behind it its checksum."""
-    data = pickle.dumps(envelope._asdict(), PROTOCOL)
-    return data + CHECKSUM_MARK + _sha256(data)
+    """The content of ``result.pkl``, in memory."""
+    content = io.BytesIO()
+    write_envelope(Writer(content), envelope)
+    return content.getvalue()
 
 
-def load_envelope(data: bytes, *, path: str = "result.pkl") -> Envelope:
+def load_envelope(source: bytes | BinaryIO, *, path: str = "result.pkl") -> Envelope:
     """Read ``result.pkl``. Raises `ResultCorrupted`, before anything is unpickled, if it is not whole.
 
-    And `ResultTooLarge` for want of memory, `ResultNotLoadable` for a file of a newer SDK.
+    And `ResultTooLarge` for want of memory, `ResultNotLoadable` for a file of a newer SDK. The file
+    is to stay open until the envelope has been.
     """
-    whole = memoryview(data)  # a copy of a large result is one too many
-    content, mark, checksum = whole[:-TAIL], whole[-TAIL:-CHECKSUM], bytes(whole[-CHECKSUM:])
-    if mark != CHECKSUM_MARK:
-        raise errors.ResultCorrupted(f"{path} is truncated, or no result file")
-    if _sha256(content) != checksum:
-        raise errors.ResultCorrupted(f"{path} was altered: its checksum does not match")
+    file = io.BytesIO(source) if isinstance(source, bytes) else source
+    end = require_whole(file, path)
+    file.seek(0)
     try:
-        written = pickle.loads(content)  # noqa: S301 - the user's own file
+        written = pickle.load(file)  # noqa: S301 - the user's own file
     except MemoryError:
-        raise too_large(path, len(data)) from None
+        raise too_large(path, end) from None
     if written["schema"] > ENVELOPE_SCHEMA:
         raise errors.ResultNotLoadable(
             f"{path} was written by a newer slurm-sdk: read it with that"
         )
+    written.setdefault("body", Part(file, file.tell(), end - file.tell()))
     return Envelope(**{name: written[name] for name in Envelope._fields if name in written})
 
 
 def open_envelope(envelope: Envelope, *, job_id: str = "", job_dir: str = "") -> Any:
     """The value in the envelope; raises the exception in it, with the remote traceback as cause."""
+    body = envelope.body
+    if isinstance(body, Returned):
+        return body.value
     if envelope.kind == "value":
-        return _unpickle(envelope.body, job_id, job_dir)
-    error = _rebuild(envelope, job_id, job_dir)
+        return _unpickle(body, job_id, job_dir)
+    error = _rebuild(envelope, body, job_id, job_dir)
     remote_exceptions.add_notes(error, envelope.notes)
     if isinstance(error, errors.JobError) and not error.job_id:
         error.job_id, error.job_dir = job_id, job_dir
     raise error from errors.RemoteTraceback(envelope.traceback)
 
 
-def _rebuild(envelope: Envelope, job_id: str, job_dir: str) -> BaseException:
-    if envelope.body:
+def _rebuild(envelope: Envelope, body: Pickled, job_id: str, job_dir: str) -> BaseException:
+    if _size_of(body):
         try:
-            return remote_exceptions.load_exception(_unpickle(envelope.body, job_id, job_dir))
+            return remote_exceptions.load_exception(_unpickle(body, job_id, job_dir))
         except Exception:  # noqa: BLE001 - its class is not here, or not as it was there
             pass  # the text still tells the story
     return remote_exceptions.stand_in(
@@ -333,12 +398,16 @@ def _rebuild(envelope: Envelope, job_id: str, job_dir: str) -> BaseException:
     )
 
 
-def _unpickle(body: bytes, job_id: str, job_dir: str) -> Any:
+def _size_of(body: Pickled) -> int:
+    return body.length if isinstance(body, Part) else len(body)
+
+
+def _unpickle(body: Pickled, job_id: str, job_dir: str) -> Any:
     place = {"job_id": job_id, "job_dir": job_dir}
     try:
-        return _Unpickler(io.BytesIO(body)).load()
+        return _Unpickler(_opened(body)).load()
     except MemoryError:
-        raise too_large(f"the result of job {job_id}", len(body), **place) from None
+        raise too_large(f"the result of job {job_id}", _size_of(body), **place) from None
     except Exception as error:
         said = " ".join(f"{type(error).__name__}: {error}".split())
         raise errors.ResultNotLoadable(
@@ -348,13 +417,20 @@ def _unpickle(body: bytes, job_id: str, job_dir: str) -> Any:
         ) from error
 
 
-def too_large(what: str, size: int, **place: str) -> errors.ResultTooLarge:
-    """The error for a result of `size` bytes, pickled, for which this process has not the memory."""
+def _opened(body: Pickled) -> BinaryIO:
+    if isinstance(body, bytes):
+        return io.BytesIO(body)
+    body.file.seek(body.offset)
+    return body.file
+
+
+def too_large(what: str, size: int, limit: str = MEMORY, **place: str) -> errors.ResultTooLarge:
+    """The error for a result of `size` bytes, pickled, which is more than the `limit`."""
     from slurm.usage import format_size
 
     return errors.ResultTooLarge(
-        f"{what} takes {format_size(size)} pickled, more than this process has memory for; get it in "
-        "one with more, or have the task write a file and return its path",
+        f"{what} takes {format_size(size)} pickled, more than {limit}; get it in a process with more, "
+        "or have the task write a file and return its path",
         **place,
     )
 
@@ -369,7 +445,3 @@ def _pickle_with_fallback(value: Any) -> bytes:
 
         pickled: bytes = cloudpickle.dumps(value, PROTOCOL)
         return pickled
-
-
-def _sha256(data: bytes | memoryview) -> bytes:
-    return hashlib.sha256(data).hexdigest().encode()

@@ -78,6 +78,7 @@ def prepare(call: TaskCall, cluster: Cluster, placement: Placement, archive: Arc
         submit_options=submit_options,
         token=call.token,
         orchestrator=call.task._is_workflow,
+        large_files=draft.parcel.large,
     )
     return Prepared((request,), draft.dependencies, archive)
 
@@ -194,6 +195,7 @@ class _Draft:
                 id_key=piece_key(number),
                 continues=number > 0,
                 after_previous=number > 0 and call.max_concurrent is not None,
+                large_files={} if number else self.parcel.large,
             )
 
 

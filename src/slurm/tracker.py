@@ -288,8 +288,8 @@ class Tracker:
     def _word_of_result(self, job: Job[Any]) -> JobState:
         """How a job ended that the scheduler has forgotten, by the result it left."""
         try:
-            data = self.backend.read_file(job.directory.result)
-            kind = load_envelope(data, path=job.directory.result).kind
+            with self.backend.open_file(job.directory.result) as file:
+                kind = load_envelope(file, path=job.directory.result).kind
         except (RemoteFileMissing, ResultCorrupted):
             return JobState.UNKNOWN
         return JobState.COMPLETED if kind == "value" else JobState.FAILED

@@ -151,10 +151,11 @@ class WorkflowContext:
 
     def _open(self, path: Path) -> Any:
         try:
-            data = path.read_bytes()
+            file = path.open("rb")
         except FileNotFoundError:
             raise RemoteFileMissing(f"there is no result at {path}") from None
-        return open_envelope(load_envelope(data, path=str(path)), job_dir=str(path.parent))
+        with file:
+            return open_envelope(load_envelope(file, path=str(path)), job_dir=str(path.parent))
 
 
 def _submitted_at(run: Path) -> tuple[str, str]:

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from tests.unit import scheduler_on_disk as disk
 from tests.unit.fakes import Programs
 
-from slurm.api import agent as agents
 from slurm.api.agent import AgentError, collapse_job_ids, expand_job_id
 from slurm.api.base import JobRequest
 from slurm.api.slurm_cli import InProcessBackend, SlurmCliBackend
@@ -159,10 +158,8 @@ def test_a_part_that_is_refused_leaves_the_others_their_files(base: Path) -> Non
 # --- files ---------------------------------------------------------------------------------------
 
 
-def test_many_files_come_in_few_answers(
-    files: InProcessBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(agents, "MOST_READ_AT_ONCE", 25)
+def test_many_files_come_in_few_answers(files: InProcessBackend, tmp_path: Path) -> None:
+    files.together, files.large_from = 25, 25
     for number in range(5):
         (tmp_path / str(number)).write_bytes(bytes([number]) * 10)
     (tmp_path / "large").write_bytes(b"x" * 100)

@@ -10,7 +10,6 @@ import pytest
 from tests.unit.fakes import FakeBackend, job_on
 
 from slurm import Cluster, Job, errors
-from slurm.api import agent, agent_backend
 from slurm.api.slurm_cli import InProcessBackend
 from slurm.serialization import (
     Envelope,
@@ -159,10 +158,9 @@ def test_a_file_with_more_in_it_than_this_sdk_knows_is_read(
 
 
 @pytest.fixture
-def small_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+def small_answers(files: InProcessBackend) -> None:
     """Few bytes fit into one answer."""
-    monkeypatch.setattr(agent_backend, "CHUNK", 10)
-    monkeypatch.setattr(agent, "MOST_READ_AT_ONCE", 25)
+    files.piece, files.together, files.large_from = 10, 50, 25
 
 
 @pytest.mark.usefixtures("small_answers")

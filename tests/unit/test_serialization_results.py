@@ -181,9 +181,8 @@ def test_an_exception_of_a_class_the_client_lacks_is_a_remote_error() -> None:
 
 
 def test_a_value_of_a_class_the_client_lacks_is_a_result_error() -> None:
-    envelope = value_envelope(ValueError("x"), 1)
-    body = envelope.body.replace(b"ValueError", b"WalueError")
-    changed = envelope._replace(body=body)
+    body = pickle.dumps(ValueError("x")).replace(b"ValueError", b"WalueError")
+    changed = value_envelope(None, 1)._replace(body=body)
     with pytest.raises(errors.ResultError, match=r"job 7 .*WalueError"):
         open_envelope(changed, job_id="7")
 

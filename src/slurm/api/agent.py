@@ -65,6 +65,9 @@ SUBMISSION_TURN = 200.0  # seconds to wait for another submission of the same jo
 MOST_EXIT_CODES = 10  # a command each
 ENDED_BADLY = ("FAILED", "TIMEOUT", "OUT_OF_MEMORY", "CANCELLED", "NODE_FAIL", "DEADLINE")
 RECEIPTS = ".receipts"
+STAGED = ".staged"  # large files on their way into a job's directory
+STAGED_KEPT = 86400.0  # seconds after which nobody will ask for one of them any more
+NO_LINKS = (errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOSYS, errno.EOPNOTSUPP)
 METADATA_FILES = ("metadata.json", "array_metadata.json")
 LARGEST_METADATA = 1 << 20  # bytes; what is longer is none
 UNDER_WAY = ("submitted", "running", "requeued")  # what a killed runner leaves in `status`
@@ -82,7 +85,6 @@ SQUEUE_USAGE = (
     ("NodeList", "%N"),
 )
 DEFAULT_ARRAY_SIZE = 1001
-MOST_READ_AT_ONCE = 64 << 20  # bytes
 UNSENT = -1  # in the place of a length
 BEAT = 60.0  # seconds
 OUTPUT_KEPT = 64 << 10  # bytes
@@ -97,6 +99,12 @@ class AgentError(Exception):
         self.kind = kind
 
 
+def as_agent_error(error: OSError) -> AgentError:
+    """What a client is told of a file that cannot be used."""
+    kind = "missing" if error.errno == errno.ENOENT else "file"
+    return AgentError(kind, "{}: {}".format(error.strerror, error.filename))
+
+
 # --- files ---------------------------------------------------------------------------------------
 
 
@@ -105,21 +113,28 @@ def unique_name() -> str:
     return binascii.hexlify(os.urandom(8)).decode("ascii")
 
 
-def write_atomic(path: str, data: bytes, mode: int = 0o600) -> None:
-    """Write `data` to `path` so that a reader sees the old file or the whole new one, never a part."""
+@contextlib.contextmanager
+def replacing(path: str, mode: int = 0o600) -> Iterator[Any]:
+    """``with replacing(path) as file:`` write a file. Readers see the old one or the whole new one, never a part."""
     folder, name = os.path.split(path)
     temporary = os.path.join(folder, ".{}.{}".format(name[:60], unique_name()))
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with os.fdopen(handle, "w+b") as file:
             os.fchmod(handle, mode)  # whatever the umask
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def write_atomic(path: str, data: bytes, mode: int = 0o600) -> None:
+    """Write `data` to `path` as `replacing` does."""
+    with replacing(path, mode) as file:
+        file.write(data)
 
 
 def make_private_directory(path: str) -> None:
@@ -864,7 +879,7 @@ class Submission:
         if not self.request["continues"]:
             remove(job_dir)
             return
-        for name in self.request["files"]:
+        for name in [*self.request["files"], *self.request["staged"]]:
             remove(os.path.join(job_dir, name))
 
     def _note(self, known: Dict[str, Any]) -> None:
@@ -912,8 +927,7 @@ class Agent:
         try:
             result, out = handler(blob=blob, **params)
         except OSError as error:
-            kind = "missing" if error.errno == errno.ENOENT else "file"
-            raise AgentError(kind, "{}: {}".format(error.strerror, error.filename)) from None
+            raise as_agent_error(error) from None
         return result, out
 
     # Who am I talking to
@@ -963,8 +977,9 @@ class Agent:
         """Write each request's files and submit it, at most once per token.
 
         Makes the directory `events`, in which the runners tell that they have finished. Answers
-        ``{"needs": path}`` and does nothing when the directory `needs` is not there. When the
-        scheduler does not answer for one, it is not asked for those after it.
+        ``{"needs": path}`` and does nothing when the directory `needs` is not there, and
+        ``{"unstaged": [checksum]}`` when large files are not (see `op_stage`). When the scheduler does
+        not answer for one, it is not asked for those after it.
         """
         receipts = os.path.join(base, RECEIPTS)
         for directory in (events, receipts):
@@ -975,6 +990,9 @@ class Agent:
         trusted = [receipts, events, os.path.dirname(events)]
         for directory in trusted + ([needs, os.path.dirname(needs)] if needs else []):
             require_own_directory(directory)
+        unstaged = _unstaged(base, receipts, requests)
+        if unstaged:
+            return {"unstaged": unstaged}, b""
         answers = []  # type: List[Dict[str, Any]]
         silent = ""
         for request in requests:
@@ -1008,8 +1026,9 @@ class Agent:
         self, receipts: str, request: Dict[str, Any], blob: bytes, silent: str
     ) -> Dict[str, Any]:
         submission = Submission(self.scheduler, receipts, request)
+        base = os.path.dirname(receipts)
         try:
-            known = submission.make(functools.partial(self._prepare, request, blob), silent)
+            known = submission.make(functools.partial(self._prepare, base, request, blob), silent)
         except AgentError as error:
             return {"error": str(error), "kind": error.kind}
         except OSError as error:
@@ -1017,13 +1036,15 @@ class Agent:
         own = known["job_dir"] == request["job_dir"]
         return dict(known, reattached=not own)
 
-    def _prepare(self, request: Dict[str, Any], blob: bytes) -> None:
+    def _prepare(self, base: str, request: Dict[str, Any], blob: bytes) -> None:
         make_private_directory(request["job_dir"])
         for name in request["directories"]:
             make_private_directory(os.path.join(request["job_dir"], name))
         for name, (offset, length) in request["files"].items():
             path = os.path.join(request["job_dir"], name)
             write_atomic(path, blob[offset : offset + length])
+        for name, checksum in request["staged"].items():
+            _adopt(staged_file(base, checksum), os.path.join(request["job_dir"], name))
 
     def op_locate(self, blob: bytes, request: Dict[str, Any]) -> Tuple[Any, bytes]:
         """The id of the job that a submission became whose answer was lost; None if there is none.
@@ -1100,12 +1121,15 @@ class Agent:
             found = os.fstat(file.fileno())
             if offset:  # a pipe has none
                 file.seek(offset)
-            return {"size": found.st_size, "inode": found.st_ino}, file.read(size)
+            about = {"size": found.st_size, "inode": found.st_ino, "mtime": found.st_mtime_ns}
+            return about, file.read(size)
 
-    def op_read_many(self, blob: bytes, paths: List[str]) -> Tuple[Any, bytes]:
-        """The first of these files that fit into one answer; their lengths, None for one not there.
+    def op_read_many(
+        self, blob: bytes, paths: List[str], most: int, largest: int
+    ) -> Tuple[Any, bytes]:
+        """The first of these files that fit into `most` bytes; their lengths, None for one not there.
 
-        One that would fill an answer by itself is `UNSENT`.
+        One of more than `largest` bytes is `UNSENT`.
         """
         lengths = []  # type: List[Optional[int]]
         parts = []  # type: List[bytes]
@@ -1113,10 +1137,10 @@ class Agent:
             try:
                 with open(os.path.expanduser(path), "rb") as file:
                     size = os.fstat(file.fileno()).st_size
-                    if size > MOST_READ_AT_ONCE:
+                    if size > largest:
                         lengths.append(UNSENT)
                         continue
-                    if sum(map(len, parts)) + size > MOST_READ_AT_ONCE:
+                    if sum(map(len, parts)) + size > most:
                         break
                     parts.append(file.read())
                     lengths.append(len(parts[-1]))
@@ -1154,25 +1178,67 @@ class Agent:
                 return False, b""
         return True, b""
 
+    def op_stage(self, blob: bytes, base: str, sha256: str, size: int) -> Tuple[Any, bytes]:
+        """Make ready for a large file that a job will need; what is there of it already.
+
+        It is put in pieces at the `path` of the answer, and named by its checksum by `op_staged`. Until
+        it has not been used for a day, no submission has to send it again.
+        """
+        whole = staged_file(base, sha256)
+        folder = os.path.dirname(whole)
+        make_private_directory(folder)
+        require_own_directory(folder)
+        _remove_old(folder)
+        if _is_there(whole):
+            return {"whole": True}, b""
+        part = whole + ".part"
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            there = os.fstat(file.fileno()).st_size
+        return {"whole": False, "path": part, "there": min(there, size)}, b""
+
+    def op_put(self, blob: bytes, path: str, offset: int) -> Tuple[Any, bytes]:
+        """Write the blob into a file that is there; again is no harm."""
+        with open(path, "r+b") as file:
+            file.seek(offset)
+            file.write(blob)
+        return None, b""
+
+    def op_staged(
+        self, blob: bytes, base: str, sha256: str, size: int, timeout: float
+    ) -> Tuple[Any, bytes]:
+        """Whether the file has arrived as it was sent; one that has not is removed.
+
+        It is read once for that, which may take the client's `timeout`.
+        """
+        import hashlib
+
+        whole = staged_file(base, sha256)
+        if _is_there(whole):  # another client was quicker
+            return True, b""
+        part = whole + ".part"
+        checksum = hashlib.sha256()
+        with open(part, "rb") as file:
+            os.fsync(file.fileno())
+            for piece in iter(lambda: file.read(COPY_CHUNK), b""):
+                checksum.update(piece)
+            right = checksum.hexdigest() == sha256
+        if right:
+            os.rename(part, whole)
+        else:
+            os.unlink(part)
+        return right, b""
+
     def op_assemble(self, blob: bytes, path: str, parts: List[Any]) -> Tuple[Any, bytes]:
         """Write a file out of pieces: ``[offset, length]`` of `blob`, ``[path, offset, length]`` of a file."""
         path = os.path.expanduser(path)
         make_private_directory(os.path.dirname(path))
-        staged = os.path.join(os.path.dirname(path), "." + unique_name())
-        handle = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            with os.fdopen(handle, "wb") as target:
-                for part in parts:
-                    if len(part) == 2:
-                        target.write(blob[part[0] : part[0] + part[1]])
-                    else:
-                        _copy_part(target, *part)
-                target.flush()
-                os.fsync(target.fileno())
-            os.replace(staged, path)
-        except BaseException:
-            os.unlink(staged)
-            raise
+        with replacing(path) as target:
+            for part in parts:
+                if len(part) == 2:
+                    target.write(blob[part[0] : part[0] + part[1]])
+                else:
+                    _copy_part(target, *part)
         return None, b""
 
     def op_listdir(self, blob: bytes, path: str) -> Tuple[Any, bytes]:
@@ -1231,6 +1297,53 @@ class Agent:
     def op_remove(self, blob: bytes, path: str) -> Tuple[Any, bytes]:
         remove(os.path.expanduser(path))
         return None, b""
+
+
+def staged_file(base: str, checksum: str) -> str:
+    """Where a large file waits for its job."""
+    if not re.match("[0-9a-f]{64}$", checksum):
+        raise AgentError("file", "{!r} is no checksum".format(checksum))
+    return os.path.join(base, STAGED, checksum)
+
+
+def _unstaged(base: str, receipts: str, requests: List[Any]) -> List[str]:
+    """The checksums of large files that new jobs need and that are not there."""
+    wanted = set()  # type: Set[str]
+    for request in requests:
+        known = os.path.join(receipts, request["token"] + ".json")
+        if request["staged"] and not os.path.exists(known):
+            wanted.update(request["staged"].values())
+    return sorted(one for one in wanted if not _is_there(staged_file(base, one)))
+
+
+def _is_there(path: str) -> bool:
+    """Whether there is such a file, which from now on is not old."""
+    try:
+        os.utime(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _remove_old(folder: str) -> None:
+    """Remove what dead clients have left, and what nobody has used for a day."""
+    for entry in os.scandir(folder):
+        with contextlib.suppress(FileNotFoundError):  # somebody else is doing the same
+            if time.time() - entry.stat(follow_symlinks=False).st_mtime > STAGED_KEPT:
+                os.unlink(entry.path)
+
+
+def _adopt(staged: str, path: str) -> None:
+    """Give a job its large file: another name for it, a copy where the file system has no such thing."""
+    try:
+        os.link(staged, path)
+    except FileExistsError:  # of an earlier attempt at this submission
+        pass
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        with replacing(path) as target:
+            _copy_part(target, staged, 0, os.path.getsize(staged))
 
 
 def _copy_part(target: Any, path: str, offset: int, length: int) -> None:

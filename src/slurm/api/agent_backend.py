@@ -5,9 +5,8 @@ from __future__ import annotations
 import abc
 import functools
 import io
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, BinaryIO
 
 from slurm import errors
 from slurm.api.agent import UNSENT
@@ -18,11 +17,13 @@ from slurm.api.base import (
     Host,
     JobRequest,
     MetadataFiles,
+    Progress,
     Submitted,
 )
+from slurm.api.transfers import Content, Transfers, sha256_of
 from slurm.states import Observation, parse_state
 
-CHUNK = 16 << 20  # bytes of a file in one answer
+TRIES = 5  # an archive, a file that was removed as it arrived
 
 ERROR_OF_KIND: Mapping[str, type[errors.SlurmError]] = {
     "file": errors.RemoteFileError,
@@ -34,32 +35,22 @@ ERROR_OF_KIND: Mapping[str, type[errors.SlurmError]] = {
 }
 
 
-def require_memory(path: str, size: int) -> None:
-    """Raise `FileTooLarge` if `size` bytes of `path` cannot be held here; what may be is not touched."""
-    try:
-        machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (ValueError, OSError):  # it does not tell
-        machine = size
-    try:
-        if size > machine:
-            raise MemoryError
-        bytearray(size + CHUNK)
-    except MemoryError:
-        raise _too_large(path, size) from None
-
-
-def _too_large(path: str, size: int) -> errors.FileTooLarge:
-    what = f"{path}: {size} bytes are more than this process has memory for"
-    return errors.FileTooLarge(what, size=size)
-
-
 def error_of(kind: str, message: str) -> errors.SlurmError:
     """The exception for what an agent reported."""
     return ERROR_OF_KIND.get(kind, errors.SlurmError)(message)
 
 
 class AgentBackend(BackendBase):
-    """Everything but how a request reaches the agent, which is `request`."""
+    """Everything but how a request reaches the agent, which is `request`.
+
+    Files of more than `piece` bytes are read and sent in pieces, `in_flight` of them at a time;
+    `large_from` see `BackendBase`; of small files, as many come in one answer as fit into `together`.
+    """
+
+    large_from: int | None = 4 << 20
+    piece: int = 1 << 20
+    in_flight: int = 4
+    together: int = 16 << 20
 
     @abc.abstractmethod
     def request(self, op: str, params: dict[str, Any], blob: bytes = b"") -> tuple[Any, bytes]:
@@ -78,20 +69,30 @@ class AgentBackend(BackendBase):
         return Host(said["home"], said["user"], (major, minor, micro), said["executable"])
 
     def submit_jobs(
-        self, requests: Sequence[JobRequest], *, base: str, events: str, archive: Archive
+        self,
+        requests: Sequence[JobRequest],
+        *,
+        base: str,
+        events: str,
+        archive: Archive,
+        progress: Progress | None = None,
     ) -> list[Submitted]:
-        entries, blob = _pack(requests)
+        packed = _Packed(requests, self.large_from)
         params = {
             "base": base,
             "needs": archive.directory,
             "events": events,
-            "requests": entries,
+            "requests": packed.entries,
         }
-        answer, _ = self.request("submit", params, blob)
-        if "needs" in answer:
-            self.request("install", {"directory": archive.directory}, archive.content)
-            answer, _ = self.request("submit", params, blob)
-        return [_submitted(entry) for entry in answer["jobs"]]
+        for _ in range(TRIES):
+            answer, _ = self.request("submit", params, packed.blob)
+            if "jobs" in answer:
+                return [_submitted(entry) for entry in answer["jobs"]]
+            if "needs" in answer:
+                self.request("install", {"directory": archive.directory}, archive.content)
+            for checksum in answer.get("unstaged", ()):
+                self._transfers.send(base, *packed.large[checksum], progress)
+        raise errors.RemoteFileError(f"what is put in {base} does not stay there")
 
     def limits(self) -> Mapping[str, int]:
         return self._limits
@@ -132,38 +133,42 @@ class AgentBackend(BackendBase):
         status, output = self.request("run", {"argv": list(argv), "timeout": timeout}, input)
         return int(status), output
 
-    def read_file(self, path: str) -> bytes:
-        about, data = self.request("read", {"path": path, "size": CHUNK})
-        if about["size"] <= len(data):
-            return data
-        require_memory(path, about["size"])
-        try:
-            return self._read_in_parts(path, about, data)
-        except MemoryError:
-            raise _too_large(path, about["size"]) from None
+    @property
+    def _transfers(self) -> Transfers:
+        return Transfers(self.request, self.piece, self.in_flight, self.large_from or 0)
 
-    def _read_in_parts(self, path: str, about: Mapping[str, int], first: bytes) -> bytes:
-        content = io.BytesIO()
-        content.write(first)
-        while content.tell() < about["size"]:
-            params = {"path": path, "offset": content.tell(), "size": CHUNK}
-            now, data = self.request("read", params)
-            if not data or now["inode"] != about["inode"]:
-                raise errors.RemoteFileError(f"{path} was replaced while it was read")
-            content.write(data)
-        return content.getvalue()
+    def read_file(self, path: str) -> bytes:
+        return self._transfers.read(path)
+
+    def open_file(self, path: str, *, progress: Progress | None = None) -> BinaryIO:
+        return self._transfers.open(path, progress)
 
     def read_files(self, paths: Sequence[str]) -> Iterator[bytes | None]:
+        for path, content in self._read_together(paths):
+            yield self.read_file(path) if content is UNSENT else content
+
+    def open_files(
+        self, paths: Sequence[str], *, progress: Progress | None = None
+    ) -> Iterator[BinaryIO | None]:
+        for path, content in self._read_together(paths):
+            if content is UNSENT:
+                yield self.open_file(path, progress=progress)
+            else:
+                yield None if content is None else io.BytesIO(content)
+
+    def _read_together(self, paths: Sequence[str]) -> Iterator[tuple[str, Any]]:
+        """Each path with its content, None where there is no file, `UNSENT` for a large one."""
         left = list(paths)
         while left:
-            lengths, blob = self.request("read_many", {"paths": left})
+            params = {"paths": left, "most": self.together, "largest": self.large_from}
+            lengths, blob = self.request("read_many", params)
             offset = 0
             for path, length in zip(left, lengths):
-                if length == UNSENT:
-                    yield self.read_file(path)
-                    continue
-                yield None if length is None else blob[offset : offset + length]
-                offset += length or 0
+                if length in (None, UNSENT):
+                    yield path, length
+                else:
+                    yield path, blob[offset : offset + length]
+                    offset += length
             left = left[len(lengths) :]
 
     def assemble_file(self, path: str, parts: Sequence[FilePart]) -> None:
@@ -204,32 +209,50 @@ class AgentBackend(BackendBase):
         self._ask("remove", path=path)
 
 
-def _pack(requests: Sequence[JobRequest]) -> tuple[list[dict[str, Any]], bytes]:
-    """Requests as JSON, their files as one blob with each file's place in it."""
-    entries, parts, offset = [], [], 0
-    for request in requests:
-        places = {}
-        for name, content in request.files.items():
-            places[name] = [offset, len(content)]
-            parts.append(content)
-            offset += len(content)
-        entries.append(
-            {
-                "job_dir": request.job_dir,
-                "script": request.script,
-                "files": places,
-                "options": dict(request.options),
-                "submit_options": dict(request.submit_options),
-                "token": request.token,
-                "orchestrator": request.orchestrator,
-                "directories": list(request.directories),
-                "metadata": request.metadata,
-                "id_key": request.id_key,
-                "continues": request.continues,
-                "after_previous": request.after_previous,
-            }
-        )
-    return entries, b"".join(parts)
+class _Packed:
+    """Requests as JSON, and what goes beside it.
+
+    `blob` is all files that are not large, `entries` say which place in it each has. `large` are the
+    others by their checksums, each with a path that it will have.
+    """
+
+    def __init__(self, requests: Sequence[JobRequest], large_from: int | None) -> None:
+        self.large: dict[str, tuple[Content, str]] = {}
+        self._parts: list[bytes] = []
+        self._offset = 0
+        self._large_from = large_from
+        self.entries = [self._entry(request) for request in requests]
+        self.blob = b"".join(self._parts)
+
+    def _entry(self, request: JobRequest) -> dict[str, Any]:
+        places, staged = {}, {}
+        contents: Mapping[str, Content] = {**request.files, **request.large_files}
+        for name, content in contents.items():
+            if isinstance(content, bytes) and not self._is_large(content):
+                places[name] = [self._offset, len(content)]
+                self._parts.append(content)
+                self._offset += len(content)
+            else:
+                staged[name] = checksum = sha256_of(content)
+                self.large[checksum] = content, f"{request.job_dir}/{name}"
+        return {
+            "job_dir": request.job_dir,
+            "script": request.script,
+            "files": places,
+            "staged": staged,
+            "options": dict(request.options),
+            "submit_options": dict(request.submit_options),
+            "token": request.token,
+            "orchestrator": request.orchestrator,
+            "directories": list(request.directories),
+            "metadata": request.metadata,
+            "id_key": request.id_key,
+            "continues": request.continues,
+            "after_previous": request.after_previous,
+        }
+
+    def _is_large(self, content: bytes) -> bool:
+        return self._large_from is not None and len(content) > self._large_from
 
 
 def _submitted(entry: Mapping[str, Any]) -> Submitted:

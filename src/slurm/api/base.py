@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import abc
 import contextlib
+import io
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Union
+from typing import TYPE_CHECKING, Any, BinaryIO, Union
 
 from slurm.api.agent import sbatch_argv
 from slurm.errors import SlurmError
 from slurm.states import Observation
+
+if TYPE_CHECKING:
+    from slurm.spool import Spool
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,7 @@ class JobRequest:
 
     - `job_dir`: absolute path on the cluster; `script`: the name in it that is handed to the scheduler.
     - `files`: name in `job_dir` -> content, written before the job is submitted.
+    - `large_files`: the same for what may not fit into memory; see `BackendBase.large_from`.
     - `options`: sbatch options that stand in the script; `submit_options`: those on the command line.
     - `token`: identifies the submission; the same token never makes a second job.
     - `orchestrator`: the job mostly waits for others (a workflow).
@@ -48,6 +53,7 @@ class JobRequest:
     id_key: str = "job_id"
     continues: bool = False
     after_previous: bool = False
+    large_files: Mapping[str, Spool] = field(default_factory=dict)
 
     @property
     def argv(self) -> list[str]:
@@ -60,7 +66,9 @@ class JobRequest:
 
     def __str__(self) -> str:
         script = self.files[self.script].decode("utf-8")
-        names = ", ".join(f"{name} ({len(data)} bytes)" for name, data in self.files.items())
+        sizes = {name: len(data) for name, data in self.files.items()}
+        sizes.update({name: spool.size for name, spool in self.large_files.items()})
+        names = ", ".join(f"{name} ({size} bytes)" for name, size in sizes.items())
         return f"{shlex.join(self.argv)}\n# files: {names}\n{script}"
 
 
@@ -120,6 +128,8 @@ class Archive:
         return self.build()
 
 
+# Told of a large file on its way: its path on the cluster, the bytes that have arrived, and all of them.
+Progress = Callable[[str, int, int], object]
 # Bytes, or a part of a file on the cluster: its path, where the part begins, its length.
 FilePart = Union[bytes, tuple[str, int, int]]
 
@@ -155,7 +165,13 @@ class BackendBase(abc.ABC):
     >>> backend = LocalBackend(state_dir="~/scheduler")
     >>> isinstance(backend, BackendBase), backend.shares_filesystem
     (True, True)
+
+    A backend may be handed the arguments of a job in a file, if they take more than `large_from` bytes
+    pickled: as `large_files` of a `JobRequest`, and with them a `progress` that it tells how far they
+    are. Unless it says so, it is not, and all is bytes.
     """
+
+    large_from: int | None = None
 
     @property
     @abc.abstractmethod
@@ -176,12 +192,19 @@ class BackendBase(abc.ABC):
 
     @abc.abstractmethod
     def submit_jobs(
-        self, requests: Sequence[JobRequest], *, base: str, events: str, archive: Archive
+        self,
+        requests: Sequence[JobRequest],
+        *,
+        base: str,
+        events: str,
+        archive: Archive,
+        progress: Progress | None = None,
     ) -> list[Submitted]:
         """Submit all requests in one round trip; one answer each, in order.
 
         `base` is the directory under which the client keeps its jobs, `events` the one in which
         their runners tell it that they have finished, `archive` the SDK's code they run with.
+        `progress` is given with large files alone.
         """
 
     def submit_job(
@@ -299,6 +322,29 @@ class BackendBase(abc.ABC):
         >>> list(backend.read_files([f"{job.job_dir}/none.txt"]))
         [None]
         """
+
+    def open_file(self, path: str, *, progress: Progress | None = None) -> BinaryIO:
+        """A file's content as it is now, to be read and closed here; it need not fit into memory.
+
+        Raises `RemoteFileMissing` where there is none, `FileTooLarge` where there is no room for it.
+        `progress` is told how far a large one is.
+
+        >>> with backend.open_file(f"{job.job_dir}/job.sh") as file:
+        ...     file.readline()
+        b'#!/bin/bash\\n'
+        """
+        return io.BytesIO(self.read_file(path))
+
+    def open_files(
+        self, paths: Sequence[str], *, progress: Progress | None = None
+    ) -> Iterator[BinaryIO | None]:
+        """`open_file` for many: each of these files, in order; None for one that is not there.
+
+        >>> list(backend.open_files([f"{job.job_dir}/none.txt"]))
+        [None]
+        """
+        for content in self.read_files(paths):
+            yield None if content is None else io.BytesIO(content)
 
     @abc.abstractmethod
     def assemble_file(self, path: str, parts: Sequence[FilePart]) -> None:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any, BinaryIO
 
-from slurm.api.agent import Agent, AgentError
+from slurm.api.agent import Agent, AgentError, as_agent_error
 from slurm.api.agent_backend import AgentBackend, error_of
+from slurm.api.base import Progress
+from slurm.api.transfers import require_memory
+from slurm.errors import RemoteFileMissing
 
 
 class InProcessBackend(AgentBackend):
     """Asks an agent that lives in this process."""
+
+    in_flight: int = 1
 
     def __init__(self, agent: Agent) -> None:
         self.agent = agent
@@ -23,6 +30,25 @@ class InProcessBackend(AgentBackend):
             return self.agent.call(op, params, blob)
         except AgentError as error:
             raise error_of(error.kind, str(error)) from error
+
+    def open_file(self, path: str, *, progress: Progress | None = None) -> BinaryIO:
+        """The file itself, of which nothing has to be fetched."""
+        path = os.path.expanduser(path)
+        try:
+            require_memory(path, os.stat(path).st_size)
+            return open(path, "rb")
+        except OSError as failure:
+            error = as_agent_error(failure)
+            raise error_of(error.kind, str(error)) from None
+
+    def open_files(
+        self, paths: Sequence[str], *, progress: Progress | None = None
+    ) -> Iterator[BinaryIO | None]:
+        for path in paths:
+            try:
+                yield self.open_file(path)
+            except RemoteFileMissing:
+                yield None
 
     def close(self) -> None:
         """Nothing to let go of."""

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from slurm.api.agent import make_private_directory, read_json, update_json, write_atomic
+from slurm.api.agent import make_private_directory, read_json, replacing, update_json
 from slurm.callbacks.node import NodeCallbacks
 from slurm.errors import RemoteError, ResultCorrupted
 from slurm.job_dir import (
@@ -21,19 +21,20 @@ from slurm.job_dir import (
     rfc3339,
     utc_now,
 )
+from slurm.result_file import Writer
 from slurm.runner.functions import load_function, restore_imports
 from slurm.runner.injection import Injection
 from slurm.serialization import (
     Envelope,
     JobResultPlaceholder,
     Payload,
-    dump_envelope,
     exception_envelope,
     load_arguments,
     load_envelope,
     load_payload,
     unwritten_envelope,
     value_envelope,
+    write_envelope,
 )
 from slurm.stopping import BACK_IN_THE_QUEUE, own_job, say
 
@@ -89,7 +90,7 @@ def _earlier_outcome(directory: JobDirectory) -> int | None:
     """The exit status of an earlier attempt that left a result; None where there is none."""
     try:
         with open(directory.result, "rb") as file:
-            return 0 if load_envelope(file.read()).kind == "value" else 1
+            return 0 if load_envelope(file).kind == "value" else 1
     except (FileNotFoundError, ResultCorrupted):
         return None
 
@@ -120,13 +121,15 @@ def _run(directory: JobDirectory, work: Work, metadata: Mapping[str, Any], token
             update_json(directory.metadata, {"status": "requeued"})
         work.callbacks.leave(directory)
         return BACK_IN_THE_QUEUE
-    _log(envelope)
     return _put_away(envelope, directory, work, token)
 
 
 def _put_away(envelope: Envelope, directory: JobDirectory, work: Work, token: str) -> int:
     """Write the result, and tell of it: the metadata, the callbacks, the client."""
-    envelope = _written(envelope, directory.result)
+    _log(envelope)
+    intended, envelope = envelope, _written(envelope, directory.result)
+    if envelope is not intended:
+        _log(envelope)
     success = envelope.kind == "value"
     # The result is there: whatever fails from here on must not make it a failure for dependents.
     try:
@@ -141,16 +144,21 @@ def _put_away(envelope: Envelope, directory: JobDirectory, work: Work, token: st
 
 
 def _written(envelope: Envelope, path: str) -> Envelope:
-    """Write the result; where there is no room for it, why. Returns what was written, or should have been."""
+    """Write the result; where that cannot be, why. Returns what was written, or should have been."""
+    size = 0
     try:
-        write_atomic(path, dump_envelope(envelope))
+        with replacing(path) as file:
+            out = Writer(file)
+            try:
+                envelope = write_envelope(out, envelope)
+            finally:
+                size = out.size
     except (MemoryError, OSError) as error:
         if isinstance(error, OSError):
             error.filename = path
-        envelope = unwritten_envelope(envelope, error)
-        _log(envelope)
-        with contextlib.suppress(MemoryError, OSError):  # then the job's stderr has to tell
-            write_atomic(path, dump_envelope(envelope))
+        envelope = unwritten_envelope(envelope.attempt, size, error)
+        with contextlib.suppress(MemoryError, OSError), replacing(path) as file:
+            write_envelope(Writer(file), envelope)  # else the job's stderr has to tell
     return envelope
 
 
@@ -181,8 +189,7 @@ class Work:
     def call(self, directory: JobDirectory) -> Any:
         """Call the function for the job, or the array's item, in `directory`."""
         payload, function = self._function
-        arguments = payload.arguments if self.array is None else self._item(payload, self.array)
-        args, kwargs = load_arguments(arguments, _result_of)
+        args, kwargs = self._arguments(payload)
         callbacks = self.callbacks
         with Injection(function, payload.children, directory, callbacks.loaded) as injection:
             callbacks.begin(directory)
@@ -191,18 +198,21 @@ class Work:
     @functools.cached_property
     def _function(self) -> tuple[Payload, Callable[..., Any]]:
         with open(self.directory.payload, "rb") as file:
-            payload = load_payload(file.read())
+            payload = load_payload(file)
         restore_imports(payload, self.directory)
         try:
             return payload, load_function(payload.function, self.directory)
         finally:  # callbacks may be defined beside the function, and are told if it cannot be loaded
             self.callbacks.load(payload.callbacks)
 
-    def _item(self, payload: Payload, array: ArrayDirectory) -> bytes:
-        begin, end = payload.items[self.item]
-        with open(array.items, "rb") as file:
+    def _arguments(self, payload: Payload) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        if not payload.items:
+            return load_arguments(payload.arguments, _result_of)
+        path = self.directory.arguments if self.array is None else self.array.items
+        begin, _ = payload.items[self.item]
+        with open(path, "rb") as file:
             file.seek(begin)
-            return file.read(end - begin)
+            return load_arguments(file, _result_of)
 
 
 def _log(envelope: Envelope) -> None:

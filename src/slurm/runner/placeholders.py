@@ -6,7 +6,7 @@ from typing import Any
 
 from slurm.errors import DependencyFailed, ResultMissing
 from slurm.job_dir import ArrayDirectory, JobDirectory
-from slurm.serialization import JobResultPlaceholder, load_envelope, open_envelope
+from slurm.serialization import Envelope, JobResultPlaceholder, load_envelope, open_envelope
 
 
 def result_of(placeholder: JobResultPlaceholder) -> Any:
@@ -28,13 +28,16 @@ def result_of_job(placeholder: JobResultPlaceholder) -> Any:
     path = JobDirectory(placeholder.job_dir).result
     try:
         with open(path, "rb") as file:
-            envelope = load_envelope(file.read(), path=path)
+            return _opened(load_envelope(file, path=path), placeholder)
     except FileNotFoundError:
         raise ResultMissing(
             f"an argument is the result of job {placeholder.job_id}, and {path} is not there",
             job_id=placeholder.job_id,
             job_dir=placeholder.job_dir,
         ) from None
+
+
+def _opened(envelope: Envelope, placeholder: JobResultPlaceholder) -> Any:
     if envelope.kind == "exception":
         raise DependencyFailed(
             f"an argument is the result of job {placeholder.job_id}, which raised "

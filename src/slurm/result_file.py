@@ -1,0 +1,100 @@
+r"""The layout of ``result.pkl``, for files of any size: nothing here holds more than a piece of one.
+
+::
+
+    header     a pickled mapping of plain values
+    body       the pickled value or exception; nothing for an exception that has none
+    checksum   "\nsha256 " and 64 hexadecimal digits, of all that stands before
+
+In files of schema 1 the body stands inside the header, under that name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from typing import Any, BinaryIO, NamedTuple
+
+from slurm import errors
+
+PROTOCOL = 5  # Python 3.8
+CHECKSUM_MARK = b"\nsha256 "
+CHECKSUM = 64  # hexadecimal digits
+TAIL = len(CHECKSUM_MARK) + CHECKSUM
+PIECE = 1 << 20
+
+
+class Part(NamedTuple):
+    """A part of an open file: where it begins, and how long it is."""
+
+    file: BinaryIO
+    offset: int
+    length: int
+
+
+class Writer:
+    """What a result is pickled into: passes it on to `file`, and knows its checksum.
+
+    `size` is how many bytes there are, one that could not be written included; `problem` is why that
+    could not be.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.size: int = 0
+        self.problem: OSError | None = None
+        self._hash = hashlib.sha256()
+
+    def write(self, data: Any) -> int:
+        """Take bytes, or what a pickle has in their place. Raises ``OSError``."""
+        if isinstance(data, pickle.PickleBuffer):
+            data = data.raw()  # of an array with several dimensions
+        length = memoryview(data).nbytes
+        self.size += length
+        self._hash.update(data)
+        try:
+            self.file.write(data)
+        except OSError as error:
+            self.problem = error
+            raise
+        return length
+
+    def mark(self) -> tuple[int, Any]:
+        """This place, for `rewind`."""
+        return self.size, self._hash.copy()
+
+    def rewind(self, mark: tuple[int, Any]) -> None:
+        """Forget what was written since."""
+        self.size, checksum = mark
+        self._hash = checksum.copy()
+        self.file.seek(self.size)
+        self.file.truncate()
+
+    def finish(self) -> None:
+        """Add the checksum."""
+        self.write(CHECKSUM_MARK + self._hash.hexdigest().encode())
+
+
+def require_whole(file: BinaryIO, path: str) -> int:
+    """The length of header and body. Raises `ResultCorrupted` unless they are as they were written."""
+    end = max(0, file.seek(0, 2) - TAIL)
+    file.seek(end)
+    tail = file.read(TAIL)
+    if not tail.startswith(CHECKSUM_MARK):
+        raise errors.ResultCorrupted(f"{path} is truncated, or no result file")
+    if sha256_of(file, end).encode() != tail[len(CHECKSUM_MARK) :]:
+        raise errors.ResultCorrupted(f"{path} was altered: its checksum does not match")
+    return end
+
+
+def sha256_of(file: BinaryIO, size: int) -> str:
+    """The checksum of the first `size` bytes of a file."""
+    checksum = hashlib.sha256()
+    file.seek(0)
+    while size > 0:
+        piece = file.read(min(size, PIECE))
+        if not piece:
+            break
+        checksum.update(piece)
+        size -= len(piece)
+    return checksum.hexdigest()
