@@ -61,6 +61,7 @@ NEVER_SENT = ("unable to contact slurm controller (connect failure)",)
 # differ by as much; sbatch itself may take two minutes to ask.
 LATEST_JOB = 900.0
 LOOK_AGAIN = (1.0, 2.0, 4.0, 8.0, 15.0)  # pauses between looks for a job whose answer was lost
+MOST_SBATCH = 4  # at once
 SUBMISSION_TURN = 200.0  # seconds to wait for another submission of the same job
 MOST_EXIT_CODES = 10  # a command each
 ENDED_BADLY = ("FAILED", "TIMEOUT", "OUT_OF_MEMORY", "CANCELLED", "NODE_FAIL", "DEADLINE")
@@ -910,6 +911,59 @@ class Turn(Locked):
         return self
 
 
+def chains_of(requests: List[Any]) -> List[List[Any]]:
+    """Requests, each with those that continue it."""
+    chains = []  # type: List[List[Any]]
+    for request in requests:
+        if request["continues"]:
+            chains[-1].append(request)
+        else:
+            chains.append([request])
+    return chains
+
+
+class Order:
+    """Several submissions at once: most of the time of one is that of its ``sbatch``, not the controller's.
+
+    `silent` becomes the words of a scheduler that does not answer; nothing more is asked of it then.
+    """
+
+    def __init__(self, submit: Callable[["Order", List[Any]], List[Dict[str, Any]]]) -> None:
+        self.submit = submit
+        self.silent: str = ""
+        self.taking: threading.Lock = threading.Lock()
+
+    def fill(self, chains: List[List[Any]]) -> List[Dict[str, Any]]:
+        """The answers to all requests, in their order."""
+        answers = [[] for _ in chains]  # type: List[List[Dict[str, Any]]]
+        left = iter(range(len(chains)))
+        # Whoever asked is not there to hear of it, but each submission is brought to its end.
+        clerks = [
+            threading.Thread(target=self._work, args=(left, chains, answers))
+            for _ in range(min(MOST_SBATCH, len(chains)) - 1)
+        ]
+        for clerk in clerks:
+            clerk.start()
+        self._work(left, chains, answers)
+        for clerk in clerks:
+            clerk.join()
+        return [answer for chain in answers for answer in chain]
+
+    def _work(
+        self, left: Iterator[int], chains: List[List[Any]], answers: List[List[Dict[str, Any]]]
+    ) -> None:
+        while True:
+            with self.taking:
+                number = next(left, None)
+            if number is None:
+                return
+            try:
+                answers[number] = self.submit(self, chains[number])
+            except Exception as error:  # noqa: BLE001 - a dead thread would leave no answer
+                said = "{}: {}".format(type(error).__name__, error)
+                answers[number] = [{"error": said, "kind": "unknown"} for _ in chains[number]]
+
+
 # --- the agent -----------------------------------------------------------------------------------
 
 
@@ -993,16 +1047,23 @@ class Agent:
         unstaged = _unstaged(base, receipts, requests)
         if unstaged:
             return {"unstaged": unstaged}, b""
+        order = Order(functools.partial(self._submit_chain, receipts, blob))
+        return {"jobs": order.fill(chains_of(requests))}, b""
+
+    def _submit_chain(
+        self, receipts: str, blob: bytes, order: "Order", chain: List[Any]
+    ) -> List[Dict[str, Any]]:
+        """Submit a request and those that continue it, one after the other."""
         answers = []  # type: List[Dict[str, Any]]
-        silent = ""
-        for request in requests:
-            if request["continues"]:
-                answers.append(self._continue(receipts, request, blob, answers[-1], silent))
+        for request in chain:
+            if answers:
+                answer = self._continue(receipts, request, blob, answers[-1], order.silent)
             else:
-                answers.append(self._submit_one(receipts, request, blob, silent))
-            if answers[-1].get("kind") in ("unknown", "unreachable"):
-                silent = silent or answers[-1]["error"]
-        return {"jobs": answers}, b""
+                answer = self._submit_one(receipts, request, blob, order.silent)
+            if answer.get("kind") in ("unknown", "unreachable"):
+                order.silent = order.silent or answer["error"]
+            answers.append(answer)
+        return answers
 
     def _continue(
         self,
