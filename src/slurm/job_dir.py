@@ -12,7 +12,7 @@
     {job_base_dir}/.sdk/<content address>/      the SDK's own code, unpacked once
     {job_base_dir}/.packages/<content address>/ the user's code as a wheel, and environments it is installed in
     {job_base_dir}/.staged/<sha256>             large files on their way into job directories
-    {job_base_dir}/.events/<client>/            finished runners leave an empty file here
+    {job_base_dir}/.events/<client>/            finished runners leave a file here, with their result if it is small
     {job_base_dir}/.receipts/<token>.json       which submission became which job
     {job_base_dir}/.receipts/job-<id>.json      and which directory is that job's
 
@@ -167,7 +167,7 @@ def receipt_of_job(base: str, job_id: str) -> str:
 
 
 def event_name(token: str, attempt: int, success: bool) -> str:
-    """The name of the empty file a finished runner leaves."""
+    """The name of the file by which a finished runner tells its client."""
     return f"{token}.{attempt}.{'ok' if success else 'error'}"
 
 

@@ -19,6 +19,7 @@ from slurm.errors import RemoteFileError, RemoteFileMissing, ResultCorrupted, Sl
 from slurm.job import Job
 from slurm.job_dir import parse_event
 from slurm.pace import Pace
+from slurm.pushed import PushedResults
 from slurm.serialization import load_envelope
 from slurm.states import FINAL_SOURCES, JobState, Observation, reduce
 
@@ -52,6 +53,7 @@ class Tracker:
         self.interval_min = interval_min
         self.interval_max = interval_max
         self.dispatcher: Dispatcher = dispatcher or Dispatcher()
+        self.results: PushedResults = PushedResults()
         self._jobs: dict[str, list[Job[Any]]] = {}  # one job may have several futures
         self.notes: EndNotes = EndNotes(backend)
         self._ended: list[Job[Any]] = []  # and their callbacks do not know it yet
@@ -167,17 +169,19 @@ class Tracker:
         # While nothing happens the directory, which may be on a file server, is left more in peace.
         every = min(SLOWEST_SCAN, max(FASTEST_SCAN, self._pace.interval / 20))
         try:
-            names = self.backend.wait_events(self.event_dir, self._seen_events, patience, every)
+            news = self.backend.wait_events(self.event_dir, self._seen_events, patience, every)
         except (
             RemoteFileError
         ):  # somebody tidied up, or a mount went stale: the scheduler has to do
             self._pause(patience)
             return
-        self._seen_events = names
+        self._seen_events = list(news)
         by_token = {job.token: job for job in self._live()}
-        for name in names:
+        for name, result in news.items():
             token, success = parse_event(name) or ("", False)
             if token in by_token:
+                if result:
+                    self.results.put(token, result)
                 state = JobState.COMPLETED if success else JobState.FAILED
                 seen = Observation(by_token[token].id, "event", state)
                 futures = self._futures(seen.job_id)  # an id that several items share

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +82,8 @@ class FakeBackend(BackendBase):
         self.note_error: SlurmError | None = None
         self.listen_error: Callable[[int], SlurmError | None] = lambda count: None
         self.python = sys.version_info[:3]
-        self._events: set[str] = set()
+        self.pushes = False  # whether the news of an end bring the result
+        self._events: dict[str, bytes] = {}
         self._changed = threading.Condition()
 
     # What a test does
@@ -99,12 +100,13 @@ class FakeBackend(BackendBase):
             else value_envelope(value, 1)
         )
         self.files[job.directory.result] = dump_envelope(envelope)
-        self.tell(event_name(job.token, 1, envelope.kind == "value"))
+        news = self.files[job.directory.result] if self.pushes else b""
+        self.tell(event_name(job.token, 1, envelope.kind == "value"), news)
 
-    def tell(self, event: str) -> None:
+    def tell(self, event: str, content: bytes = b"") -> None:
         """A file appears in the event directory."""
         with self._changed:
-            self._events.add(event)
+            self._events[event] = content
             self._changed.notify_all()
 
     def pending_events(self) -> set[str]:
@@ -168,17 +170,18 @@ class FakeBackend(BackendBase):
         self.cancelled += job_ids
 
     def wait_events(
-        self, directory: str, seen: Sequence[str], timeout: float, every: float
-    ) -> list[str]:
+        self, directory: str, seen: Iterable[str], timeout: float, every: float
+    ) -> dict[str, bytes]:
         with self._changed:
             self.listened += 1
             self._changed.notify_all()
             error = self.listen_error(self.listened)
             if error is not None:
                 raise error
-            self._events -= set(seen)
+            for event in seen:
+                self._events.pop(event, None)
             self._changed.wait_for(lambda: bool(self._events), timeout)
-            return sorted(self._events)
+            return dict(self._events)
 
     def get_queue(self) -> list[Mapping[str, Any]]:
         return []

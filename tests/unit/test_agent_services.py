@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from slurm.api.agent import Agent, AgentError
+from slurm.api.agent import LARGEST_NEWS, MOST_NEWS, Agent, AgentError, write_news
 from slurm.api.slurm_cli import InProcessBackend
 from slurm.errors import SlurmError
 
@@ -87,7 +87,7 @@ def test_a_damaged_archive_is_not_installed(agent: Agent, tmp_path: Path) -> Non
 
 
 def events(files: InProcessBackend, folder: Path, seen: Sequence[str], timeout: float) -> list[str]:
-    return files.wait_events(str(folder), seen, timeout, 0.01)
+    return list(files.wait_events(str(folder), seen, timeout, 0.01))
 
 
 def test_an_event_stays_until_it_is_seen(files: InProcessBackend, tmp_path: Path) -> None:
@@ -108,6 +108,26 @@ def test_an_event_ends_the_wait(files: InProcessBackend, tmp_path: Path) -> None
     (tmp_path / "a.1.ok").touch()
     thread.join(20)
     assert answers == [["a.1.ok"]]
+
+
+def test_news_bring_what_is_small_and_whole(files: InProcessBackend, tmp_path: Path) -> None:
+    large = bytes(LARGEST_NEWS)
+    for name, content in {"a": b"1", "b": large, "c": large + b"1", "d": b""}.items():
+        write_news(str(tmp_path / name), content)
+    (tmp_path / ".e").write_bytes(b"half writ")
+    found = files.wait_events(str(tmp_path), [], 0, 0.01)
+    assert found == {"a": b"1", "b": large, "c": b"", "d": b""}
+
+
+def test_one_answer_brings_no_more_news_than_it_should(
+    files: InProcessBackend, tmp_path: Path
+) -> None:
+    count = MOST_NEWS // LARGEST_NEWS + 3
+    for number in range(count):
+        (tmp_path / f"{number:04}").write_bytes(bytes(LARGEST_NEWS))
+    found = files.wait_events(str(tmp_path), [], 0, 0.01)
+    assert len(found) == count
+    assert sum(map(len, found.values())) <= MOST_NEWS
 
 
 def test_seen_names_stay_inside_the_event_directory(

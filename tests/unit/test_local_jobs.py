@@ -77,8 +77,11 @@ def test_a_result_that_was_removed_is_missing_not_a_traceback(
     job = add(1, 2)
     assert job.wait(TIMEOUT)
     (Path(job.job_dir) / "result.pkl").unlink()
+    other = Cluster("local", job_base_dir=local.job_base_dir)
     with pytest.raises(ResultMissing, match=r"result\.pkl"):
-        job.get_result()
+        other.get_job(job.id).get_result()
+    other.close()
+    assert job.get_result() == 3, "it came with the news of the job's end"
 
 
 @pytest.mark.parametrize("how", ["closed", "gone", "replaced"])

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.unit.fakes import FakeBackend, job_on
 
-from slurm import Cluster
+from slurm import Cluster, gather
 from slurm.errors import (
     RemoteFileError,
     RemoteFileMissing,
@@ -138,6 +138,21 @@ def test_an_event_completes_a_job_without_a_query(
         bad.get_result(timeout=DEADLINE)
     assert len(backend.queries) == asked
     assert (good.status.state, bad.status.state) == ("COMPLETED", "FAILED")
+
+
+def test_a_result_that_came_with_the_news_is_not_read_again(
+    fake_cluster: Cluster, backend: FakeBackend
+) -> None:
+    backend.pushes = True
+    jobs = [job_on(fake_cluster, str(number)) for number in range(4)]
+    for job in jobs:
+        backend.finish(job, 3)
+        assert job.wait(DEADLINE)
+    backend.files.clear()
+    backend.reads.clear()
+    assert jobs[0].get_result() == 3
+    assert gather(*jobs[1:]) == [3, 3, 3]
+    assert backend.reads == []
 
 
 def test_events_are_acknowledged(fake_cluster: Cluster, backend: FakeBackend) -> None:

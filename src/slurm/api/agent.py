@@ -16,6 +16,7 @@ import errno
 import fcntl
 import functools
 import io
+import itertools
 import json
 import os
 import pwd
@@ -90,6 +91,8 @@ UNSENT = -1  # in the place of a length
 BEAT = 60.0  # seconds
 OUTPUT_KEPT = 64 << 10  # bytes
 COPY_CHUNK = 1 << 20
+LARGEST_NEWS = 32 << 10  # bytes of a result that go with the news that it is there
+MOST_NEWS = 4 << 20  # bytes in one answer
 
 
 class AgentError(Exception):
@@ -136,6 +139,14 @@ def write_atomic(path: str, data: bytes, mode: int = 0o600) -> None:
     """Write `data` to `path` as `replacing` does."""
     with replacing(path, mode) as file:
         file.write(data)
+
+
+def write_news(path: str, content: bytes) -> None:
+    """Have a file appear whole, for the one who listens; nobody needs it after a crash of the machine."""
+    folder, name = os.path.split(path)
+    with open(os.path.join(folder, "." + name), "wb") as file:
+        file.write(content)
+    os.rename(file.name, path)
 
 
 def make_private_directory(path: str) -> None:
@@ -937,10 +948,13 @@ class Order:
         """The answers to all requests, in their order."""
         answers = [[] for _ in chains]  # type: List[List[Dict[str, Any]]]
         left = iter(range(len(chains)))
+        self._work(
+            itertools.islice(left, 1), chains, answers
+        )  # it tells whether the scheduler answers
         # Whoever asked is not there to hear of it, but each submission is brought to its end.
         clerks = [
             threading.Thread(target=self._work, args=(left, chains, answers))
-            for _ in range(min(MOST_SBATCH, len(chains)) - 1)
+            for _ in range(min(MOST_SBATCH, len(chains) - 1) - 1)
         ]
         for clerk in clerks:
             clerk.start()
@@ -1146,17 +1160,24 @@ class Agent:
     ) -> Tuple[Any, bytes]:
         """The names in the event directory, as soon as there is one, else none after `timeout` s.
 
-        Looks `every` so many seconds. An event stays until the client says it has `seen` it: an answer that is lost loses nothing.
+        And what these files hold, as far as it fits into an answer. Looks `every` so many seconds.
+        An event stays until the client says it has `seen` it: an answer that is lost loses nothing.
         """
         for name in seen:
             self.op_remove(b"", os.path.join(directory, os.path.basename(name)))
         deadline = time.monotonic() + timeout
         while True:
-            names = sorted(os.listdir(directory))
+            names = sorted(name for name in os.listdir(directory) if name[0] != ".")
             if names or time.monotonic() >= deadline:
                 break
             time.sleep(every)
-        return names, b""
+        room = MOST_NEWS
+        news = []  # type: List[bytes]
+        for name in names:
+            content = _beginning(os.path.join(directory, name), LARGEST_NEWS + 1)
+            room -= len(content)
+            news.append(content if len(content) <= min(LARGEST_NEWS, room) else b"")
+        return [names, [len(content) for content in news]], b"".join(news)
 
     # Programs
 
@@ -1460,9 +1481,9 @@ def _job_directories(root: str) -> Iterator[Tuple[str, Dict[str, bytes]]]:
                 left.append((os.path.join(name, child), levels - 1))
 
 
-def _beginning(path: str) -> bytes:
+def _beginning(path: str, size: int = LARGEST_METADATA) -> bytes:
     with open(path, "rb") as file:
-        return file.read(LARGEST_METADATA)
+        return file.read(size)
 
 
 # --- framed requests over a pipe -----------------------------------------------------------------

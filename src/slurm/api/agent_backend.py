@@ -5,7 +5,8 @@ from __future__ import annotations
 import abc
 import functools
 import io
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
 from slurm import errors
@@ -115,10 +116,12 @@ class AgentBackend(BackendBase):
         self._ask("cancel", job_ids=list(job_ids))
 
     def wait_events(
-        self, directory: str, seen: Sequence[str], timeout: float, every: float
-    ) -> list[str]:
+        self, directory: str, seen: Iterable[str], timeout: float, every: float
+    ) -> dict[str, bytes]:
         params = {"directory": directory, "seen": list(seen), "timeout": timeout, "every": every}
-        return list(self.request("events", params)[0])
+        (names, lengths), blob = self.request("events", params)
+        ends = list(itertools.accumulate(lengths, initial=0))
+        return {name: blob[i:j] for name, i, j in zip(names, ends, ends[1:])}
 
     def get_queue(self) -> list[Mapping[str, Any]]:
         return list(self._ask("queue"))

@@ -6,7 +6,7 @@ import abc
 import contextlib
 import io
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, Union
 
@@ -264,16 +264,17 @@ class BackendBase(abc.ABC):
 
     @abc.abstractmethod
     def wait_events(
-        self, directory: str, seen: Sequence[str], timeout: float, every: float
-    ) -> list[str]:
-        """Names in the event `directory`, as soon as there are any, at the latest after `timeout` seconds.
+        self, directory: str, seen: Iterable[str], timeout: float, every: float
+    ) -> Mapping[str, bytes]:
+        """The files in the event `directory`, as soon as there are any, at the latest after `timeout` seconds.
 
-        Names in `seen` are removed first. The directory is looked into `every` so many seconds.
+        With what they hold, or nothing where that is too much. Those in `seen` are removed first. The
+        directory is looked into `every` so many seconds.
 
         >>> backend.write_file("events/7", b"")
         True
         >>> backend.wait_events("events", [], timeout=10, every=0.1)
-        ['7']
+        {'7': b''}
         """
 
     @abc.abstractmethod

@@ -9,7 +9,14 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from slurm.api.agent import make_private_directory, read_json, replacing, update_json
+from slurm.api.agent import (
+    LARGEST_NEWS,
+    make_private_directory,
+    read_json,
+    replacing,
+    update_json,
+    write_news,
+)
 from slurm.callbacks.node import NodeCallbacks
 from slurm.errors import RemoteError, ResultCorrupted
 from slurm.job_dir import (
@@ -137,7 +144,7 @@ def _put_away(envelope: Envelope, directory: JobDirectory, work: Work, token: st
         end = {"status": "completed" if success else "failed", **times}
         update_json(directory.metadata, end if success else {**end, "error": _in_a_line(envelope)})
         work.callbacks.end(directory, envelope)
-        _tell_the_client(token, envelope.attempt, success)
+        _tell_the_client(event_name(token, envelope.attempt, success), directory.result)
     except (OSError, ValueError) as error:
         say(f"slurm-sdk: what became of the job could not be noted: {error}")
     return 0 if success else 1
@@ -241,9 +248,23 @@ def _launched_at(epoch: str) -> str | None:
         return None
 
 
-def _tell_the_client(token: str, attempt: int, success: bool) -> None:
-    """Leave an empty file where the client listens; a client that is gone has no such directory."""
+def _tell_the_client(event: str, result: str) -> None:
+    """Leave a file where the client listens, with the result if that is small.
+
+    A client that is gone has no such directory.
+    """
     folder = os.environ.get("SLURM_SDK_EVENT_DIR", "")
-    if token and os.path.isdir(folder):
-        with open(os.path.join(folder, event_name(token, attempt, success)), "wb"):
-            pass
+    if os.environ.get("SLURM_SDK_TOKEN") and os.path.isdir(folder):
+        path = os.path.join(folder, event)
+        try:
+            write_news(path, _if_small(result))
+        except OSError:  # a disk that is full may have room for a name
+            write_news(path, b"")
+
+
+def _if_small(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read() if os.fstat(file.fileno()).st_size <= LARGEST_NEWS else b""
+    except FileNotFoundError:
+        return b""
