@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 from slurm.aggregation import write_aggregated
 from slurm.array_layout import ArrayLayout
 from slurm.dependencies import Dependency, check_jobs
-from slurm.errors import SlurmError, SubmissionError
+from slurm.errors import SlurmError, SubmissionError, SubmissionUnknown
 from slurm.futures import as_completed
 from slurm.interrupts import Waiting
 from slurm.job import ArrayElement, Job
@@ -172,6 +172,8 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Promise, Generic[T]):
                 self._is_being_submitted = True
                 try:
                     state = self._state.submit()
+                except SubmissionUnknown:
+                    raise  # whoever uses the array again has it looked for
                 except SlurmError as error:
                     self._problem = error
                     raise

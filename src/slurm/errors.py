@@ -126,7 +126,20 @@ class SubmissionRefused(SubmissionError):
 
 
 class SubmissionUnknown(SubmissionError):
-    """Whether the scheduler accepted the job could not be found out. Never submitted again blindly."""
+    """Whether the scheduler has accepted the job cannot be found out now. Never submitted again blindly.
+
+    Attributes: `token`, which the job carries if there is one; `job_dir`, where its files would be.
+    `Job.from_dir(error.job_dir, cluster)` looks for it, and so does a submission with the same key.
+
+    >>> error = SubmissionUnknown("nobody can tell", token="c0ffee", job_dir="/home/me/slurm_jobs/train/12")
+    >>> error.token, error.job_dir
+    ('c0ffee', '/home/me/slurm_jobs/train/12')
+    """
+
+    def __init__(self, message: str, *, token: str = "", job_dir: str = "") -> None:
+        super().__init__(message)
+        self.token = token
+        self.job_dir = job_dir
 
 
 class RemoteFileError(SlurmError):

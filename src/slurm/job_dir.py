@@ -21,6 +21,7 @@ Pure: paths are text, since they are the cluster's and may not exist on this mac
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import posixpath
@@ -154,6 +155,16 @@ def array_of(path: str) -> ArrayDirectory | None:
 def piece_key(piece: int) -> str:
     """The key in ``array_metadata.json`` for the job id of one of an array's submissions."""
     return f"job_id_{piece}" if piece else "job_id"
+
+
+def script_of_piece(piece: int) -> str:
+    """The name of the job script of one of an array's submissions."""
+    return f"job_{piece}.sh" if piece else JOB_SCRIPT
+
+
+def token_of_piece(token: str, piece: int) -> str:
+    """The token of one of an array's submissions."""
+    return hashlib.sha256(f"{token} {piece}".encode()).hexdigest()[:32] if piece else token
 
 
 def event_directory(base: str, client: str) -> str:

@@ -9,9 +9,26 @@ from typing import TYPE_CHECKING, Any
 from slurm.array_job import ArrayJob, SubmittedArray
 from slurm.array_layout import ArrayLayout
 from slurm.context import get_active_context
-from slurm.errors import ConfigError, JobError, NoActiveContext, RemoteFileMissing
+from slurm.errors import (
+    ConfigError,
+    JobError,
+    NoActiveContext,
+    RemoteFileMissing,
+    SubmissionUnknown,
+)
 from slurm.job import Job
-from slurm.job_dir import ArrayDirectory, JobDirectory, array_of, piece_key, receipt_of_job
+from slurm.job_dir import (
+    ARRAY_METADATA,
+    JOB_SCRIPT,
+    METADATA,
+    ArrayDirectory,
+    JobDirectory,
+    array_of,
+    piece_key,
+    receipt_of_job,
+    script_of_piece,
+    token_of_piece,
+)
 
 if TYPE_CHECKING:
     from slurm.cluster import Cluster
@@ -65,14 +82,13 @@ def job_from_dir(path: str, cluster: Cluster | None) -> Job[Any]:
     if array is not None and cluster.backend.file_exists(array.metadata):
         return array_from_dir(array.path, cluster)[int(posixpath.basename(directory.path))]
     metadata = _read(cluster, directory.metadata)
-    if not metadata.get("job_id"):
-        raise JobError(
-            f"the job in {path} was prepared and never submitted, as far as its metadata knows",
-            job_dir=path,
-        )
+    about = {"token": metadata["token"], "script": JOB_SCRIPT, "metadata": METADATA}
+    job_id = metadata.get("job_id") or _find(cluster, directory.path, id_key="job_id", **about)
+    if not job_id:
+        raise JobError(f"the job in {path} was prepared and never submitted", job_dir=path)
     return Job(
         cluster,
-        id=metadata["job_id"],
+        id=job_id,
         task_name=metadata["task_name"],
         job_dir=directory.path,
         token=metadata["token"],
@@ -86,15 +102,29 @@ def array_from_dir(path: str, cluster: Cluster | None) -> ArrayJob[Any]:
     directory = ArrayDirectory(path.rstrip("/"))
     metadata = _read(cluster, directory.metadata)
     layout = ArrayLayout(metadata["count"], metadata["pack"], metadata["max_array_size"])
-    keys = [piece_key(number) for number in range(len(layout.pieces))]
-    if not all(metadata.get(key) for key in keys):
-        raise JobError(
-            f"the array in {path} was prepared and not submitted as a whole, as far as its metadata knows",
-            job_dir=path,
+    ids = []
+    for piece in range(len(layout.pieces)):
+        about = {"script": script_of_piece(piece), "metadata": ARRAY_METADATA}
+        key, token = piece_key(piece), token_of_piece(metadata["token"], piece)
+        job_id = metadata.get(key) or _find(
+            cluster, directory.path, token=token, id_key=key, **about
         )
-    ids = tuple(str(metadata[key]) for key in keys)
-    state = SubmittedArray(ids, directory, layout, metadata["token"], reattached=True)
+        if not job_id:
+            raise JobError(
+                f"the array in {path} was prepared and not submitted as a whole", job_dir=path
+            )
+        ids.append(str(job_id))
+    state = SubmittedArray(tuple(ids), directory, layout, metadata["token"], reattached=True)
     return ArrayJob(cluster, metadata["task_name"], state)
+
+
+def _find(cluster: Cluster, path: str, **about: str) -> str | None:
+    """The id that nobody has noted: the answer was lost, or has not come yet."""
+    try:
+        return cluster.backend.find_job(path, **about)
+    except SubmissionUnknown as error:
+        message = f"nobody can tell now whether the job in {path} was submitted: {error}"
+        raise SubmissionUnknown(message, token=about["token"], job_dir=path) from error
 
 
 def _active_cluster() -> Cluster:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,8 @@ from slurm.job_dir import (
     JobDirectory,
     initial_metadata,
     piece_key,
+    script_of_piece,
+    token_of_piece,
 )
 from slurm.layers import overlay
 from slurm.options import escape_filename_pattern
@@ -180,7 +181,7 @@ class _Draft:
                 folder.stdout("%A_%a"), folder.stderr("%A_%a"), number
             )
             options["array"] = f"0-{piece.count - 1}{limit}"
-            name = JOB_SCRIPT if number == 0 else f"job_{number}.sh"
+            name = script_of_piece(number)
             script = self.script(options, [str(piece.first), str(layout.count), str(layout.pack)])
             yield JobRequest(
                 job_dir=self.directory.path,
@@ -197,11 +198,6 @@ class _Draft:
                 after_previous=number > 0 and call.max_concurrent is not None,
                 large_files={} if number else self.parcel.large,
             )
-
-
-def token_of_piece(token: str, piece: int) -> str:
-    """The token of one of an array's submissions."""
-    return hashlib.sha256(f"{token} {piece}".encode()).hexdigest()[:32] if piece else token
 
 
 def _found(parcel: Parcel, call: Call) -> Iterator[Dependency]:

@@ -12,7 +12,7 @@ from slurm.api.base import Archive
 from slurm.archive import archive_for
 from slurm.array_job import SubmittedArray
 from slurm.array_layout import ArrayLayout
-from slurm.errors import DependencyFailed, SlurmError, SubmissionRefused
+from slurm.errors import DependencyFailed, SlurmError, SubmissionRefused, SubmissionUnknown
 from slurm.job import Job
 from slurm.job_dir import ArrayDirectory
 from slurm.root_cause import root_of
@@ -136,12 +136,15 @@ class Submitter:
 
     def _ask(self, requests: Sequence[JobRequest], ready: Ready) -> list[Submitted]:
         cluster = self.cluster
-        return cluster.backend.submit_jobs(
-            requests,
-            base=cluster.job_base_dir,
-            events=cluster.event_dir,
-            archive=ready.prepared.archive,
-        )
+        try:
+            return cluster.backend.submit_jobs(
+                requests,
+                base=cluster.job_base_dir,
+                events=cluster.event_dir,
+                archive=ready.prepared.archive,
+            )
+        except SubmissionUnknown as error:  # the connection was lost: this holds for all of them
+            raise _unknown(ready, error) from error
 
     def _submit(self, ready: Ready) -> list[Submitted]:
         """The answers to all requests of one call. Raises unless all of it exists."""
@@ -160,9 +163,27 @@ def _problem_of(ready: Ready, answer: Submitted) -> SlurmError | None:
     error = answer.error
     if error is None:
         return None
+    if isinstance(error, SubmissionUnknown):
+        return _unknown(ready, error)
     hopeless = _hopeless(ready) if isinstance(error, SubmissionRefused) else None
     said = "; ".join(filter(None, map(str.strip, str(error).splitlines())))
     problem = hopeless or type(error)(f"{ready.call.task.name}: {said}")
+    problem.__cause__ = error
+    return problem
+
+
+def _unknown(ready: Ready, error: SubmissionUnknown) -> SubmissionUnknown:
+    """Say how it can be found out later."""
+    from slurm.calls import TaskCall
+
+    call, job_dir = ready.call, error.job_dir or ready.prepared.requests[0].job_dir
+    found_by = "Job" if isinstance(call, TaskCall) else "ArrayJob"
+    problem = SubmissionUnknown(
+        f"{call.task.name}: nobody can tell now whether it was submitted: {error}. Later, the same key "
+        f"or {found_by}.from_dir({job_dir!r}, cluster) finds the job if there is one",
+        token=call.token,
+        job_dir=job_dir,
+    )
     problem.__cause__ = error
     return problem
 

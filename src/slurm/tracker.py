@@ -15,7 +15,14 @@ from slurm.api.base import BackendBase
 from slurm.callbacks.dispatcher import Dispatcher
 from slurm.context import activated
 from slurm.endings import EndNotes
-from slurm.errors import RemoteFileError, RemoteFileMissing, ResultCorrupted, SlurmError
+from slurm.errors import (
+    AuthenticationFailed,
+    HostKeyError,
+    RemoteFileError,
+    RemoteFileMissing,
+    ResultCorrupted,
+    SlurmError,
+)
 from slurm.job import Job
 from slurm.job_dir import parse_event
 from slurm.pace import Pace
@@ -26,6 +33,8 @@ from slurm.states import FINAL_SOURCES, JobState, Observation, reduce
 logger: logging.Logger = logging.getLogger(__name__)
 
 LONGEST_LISTEN = 2.0
+REFUSED_PAUSE = 60.0
+REFUSED = (AuthenticationFailed, HostKeyError)
 ASKED = frozenset({"squeue", "sacct", "local"})  # sources that are the scheduler's own
 FASTEST_SCAN, SLOWEST_SCAN = 0.02, 0.25
 
@@ -146,7 +155,9 @@ class Tracker:
                 level = logging.DEBUG if failures or self._closed else logging.WARNING
                 logger.log(level, "cannot see the jobs right now, trying again: %s", error)
                 failures += 1
-                self._pause(min(self.interval_max, self.interval_min * 2 ** min(failures, 10)))
+                pause = min(self.interval_max, self.interval_min * 2 ** min(failures, 10))
+                # Sites lock out who is refused too often; and it is a human who can mend it.
+                self._pause(max(pause, REFUSED_PAUSE) if isinstance(error, REFUSED) else pause)
             except Exception:  # a bug of ours must not leave every future waiting for ever
                 logger.exception("the job tracker failed and goes on")
                 failures += 1

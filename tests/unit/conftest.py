@@ -192,7 +192,7 @@ def channel_to() -> Iterator[Open]:
     with contextlib.ExitStack() as stack:
 
         def open_channel(argv: list[str] = AGENT, connect_timeout: float = DEADLINE) -> Channel:
-            channel = Channel(argv, target="login", connect_timeout=connect_timeout)
+            channel = Channel.opened(argv, target="login", connect_timeout=connect_timeout)
             stack.callback(channel.close)
             return channel
 

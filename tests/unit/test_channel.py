@@ -45,7 +45,7 @@ def slow(tmp_path: Path) -> Slow:
 @pytest.fixture(scope="module")
 def channel() -> Iterator[Channel]:
     """A channel that nobody breaks."""
-    made = Channel(AGENT, target="login", connect_timeout=DEADLINE)
+    made = Channel.opened(AGENT, target="login", connect_timeout=DEADLINE)
     yield made
     made.close()
 

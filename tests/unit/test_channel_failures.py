@@ -57,6 +57,45 @@ def test_an_answer_that_cannot_be_read_breaks_the_connection(then: str, channel_
     assert not channel.alive
 
 
+# --- silence --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Silence is noticed in milliseconds."""
+    monkeypatch.setattr("slurm.api.liveness.QUIET", 0.02)
+    monkeypatch.setattr("slurm.api.liveness.GRACE", 0.05)
+    monkeypatch.setattr("slurm.api.transport.LOOK", 0.01)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_peer_that_has_gone_silent_is_given_up(channel_to: Open) -> None:
+    """As when the laptop was asleep, or the network is gone: nobody says that the connection is."""
+    channel = channel_to(answering("i.read()"))
+    with pytest.raises(TransportError, match="dead"):
+        channel.request("hello", {}, b"", DEADLINE)
+    assert not channel.alive
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_peer_that_takes_nothing_more_is_given_up(channel_to: Open) -> None:
+    channel = channel_to(answering("time.sleep(600)"))
+    with pytest.raises(TransportError, match="dead"):
+        channel.request("write", {}, bytes(4 << 20), DEADLINE)
+    assert not channel.alive
+
+
+def test_a_peer_that_is_busy_and_there_is_waited_for(
+    channel_to: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The question for a sign of life is answered beside whatever else the agent does."""
+    monkeypatch.setattr("slurm.api.liveness.QUIET", 0.02)
+    monkeypatch.setattr("slurm.api.transport.LOOK", 0.01)
+    channel = channel_to()
+    argv = ["sleep", "0.3"]
+    assert channel.request("run", {"argv": argv, "timeout": 60}, b"", DEADLINE) == (0, b"")
+
+
 # --- no connection -------------------------------------------------------------------------------
 
 

@@ -19,9 +19,15 @@ from tests.unit.fakes import DEADLINE, Programs, assert_ended
 from slurm.api.base import Archive, JobRequest
 from slurm.api.ssh import SSHCommandBackend
 from slurm.api.ssh_command import SSHCommand
-from slurm.api.transport import BOOTSTRAP
+from slurm.api.transport import BOOTSTRAP, Channel
 from slurm.cli import parser_for
-from slurm.errors import AuthenticationFailed, ConfigError, RemoteFileMissing, TransportError
+from slurm.errors import (
+    AuthenticationFailed,
+    ConfigError,
+    RemoteFileMissing,
+    SubmissionUnknown,
+    TransportError,
+)
 
 # What sshd does: hands the last argument to the user's login shell, which has something to say.
 SSH = 'echo $$ >> $HERE/pids; echo "Welcome to login1"; for last; do :; done; exec sh -c "$last"'
@@ -226,7 +232,8 @@ sys.stdin.buffer.read(12)
 def test_a_connection_that_drops_every_time_is_given_up(
     backend: SSHCommandBackend, programs: Programs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("slurm.api.ssh.RECONNECT_DELAYS", (0.0, 0.0))
+    monkeypatch.setattr("slurm.api.connection.FIRST_PAUSE", 0.0)
+    monkeypatch.setattr("slurm.api.connection.MOST_LOSSES", 3)
     programs.add("ssh", f"exec {shlex.quote(sys.executable)} -c {shlex.quote(DROPS)}")
     with pytest.raises(TransportError, match="login"):
         backend.read_file("/etc/passwd")
@@ -265,6 +272,65 @@ def test_a_submission_whose_answer_is_lost_with_the_connection_is_made_once(
     assert (answered.job_id, answered.job_dir, answered.error) == ("4711", request.job_dir, None)
     assert len(programs.calls("sbatch")) == 1
     assert len(programs.calls("ssh")) == 2
+
+
+def test_a_submission_that_never_left_was_not_made(
+    backend: SSHCommandBackend, programs: Programs, tmp_path: Path
+) -> None:
+    programs.add("ssh", "echo 'ssh: connect to host login: No route to host' >&2; exit 255")
+    request, where = submission(tmp_path, "abc")
+    with pytest.raises(TransportError, match=r"nothing was submitted: .*No route to host"):
+        backend.submit_jobs([request], **where)
+
+
+def test_a_submission_that_may_have_arrived_is_unknown_until_it_is_asked_for_again(
+    backend: SSHCommandBackend, programs: Programs, tmp_path: Path
+) -> None:
+    """The connection is lost with the answer, and the next one refused."""
+    kill = "kill -9 $(tail -n 1 $HERE/pids)"
+    refuse = "echo 'me@login: Permission denied (publickey).' >&2; exit 255"
+    programs.add("sbatch", f"touch $HERE/away; {kill}; echo 7")
+    programs.add("ssh", f"if [ -e $HERE/away ]; then {refuse}; fi; {SSH}")
+    programs.add("squeue", "exit 1")
+    request, where = submission(tmp_path, "abc")
+    with pytest.raises(SubmissionUnknown, match="Permission denied"):
+        backend.submit_jobs([request], **where)
+    programs.add("ssh", SSH)
+    programs.add("squeue", "echo '7|PENDING|Priority||abc'")
+    [answer] = backend.submit_jobs([request], **where)
+    assert (answer.job_id, answer.reattached) == ("7", False)
+    assert len(programs.calls("sbatch")) == 1
+
+
+def test_a_file_that_is_written_only_where_there_is_none_is_known_by_whoever_wrote_it(
+    backend: SSHCommandBackend, programs: Programs, tmp_path: Path
+) -> None:
+    """Also when the answer is lost and the request repeated."""
+    path = tmp_path / "new" / "plan"
+    lost: list[str] = []
+    ask = Channel.request
+
+    def losing(channel: Channel, op: str, *args: Any, **kwargs: Any) -> Any:
+        answer = ask(channel, op, *args, **kwargs)
+        if op == "write" and not lost:
+            lost.append(op)
+            channel.close()
+            raise TransportError("the answer was lost")
+        return answer
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Channel, "request", losing)
+        assert backend.write_file(str(path), b"mine", exclusive=True)
+    assert lost
+    assert not backend.write_file(str(path), b"mine", exclusive=True), "there is one"
+    assert [p.name for p in path.parent.iterdir()] == ["plan"]
+    assert path.read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("value", [0, -1, float("inf"), "300", True])
+def test_a_reconnect_timeout_that_is_none_is_refused(value: Any) -> None:
+    with pytest.raises(ConfigError, match="reconnect_timeout"):
+        SSHCommandBackend(hostname="login", reconnect_timeout=value)
 
 
 def test_nothing_of_a_user_reaches_the_login_shell(

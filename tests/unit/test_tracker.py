@@ -12,12 +12,14 @@ from tests.unit.fakes import FakeBackend, job_on
 
 from slurm import Cluster, gather
 from slurm.errors import (
+    AuthenticationFailed,
     RemoteFileError,
     RemoteFileMissing,
     SchedulerUnreachable,
     SlurmError,
     TransportError,
 )
+from slurm.tracker import REFUSED_PAUSE, Tracker
 
 DEADLINE = 10
 
@@ -77,6 +79,22 @@ def test_errors_of_a_look_change_nothing(
     backend.say("1", "COMPLETED")
     backend.query_error = None
     assert job.wait(DEADLINE)
+
+
+def test_a_login_that_is_refused_is_tried_rarely_and_for_ever(
+    fake_cluster: Cluster, backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The user may log in meanwhile; a site may lock out who tries too often."""
+    pauses: list[float] = []
+    monkeypatch.setattr(Tracker, "_pause", lambda tracker, seconds: pauses.append(seconds))
+    backend.say("1", "COMPLETED")
+    backend.query_error = AuthenticationFailed("login: Permission denied")
+    job = job_on(fake_cluster, "1")
+    backend.wait_until(lambda: len(backend.queries) >= 5)
+    backend.query_error = None
+    assert job.wait(DEADLINE)
+    assert pauses
+    assert min(pauses) == REFUSED_PAUSE
 
 
 def test_a_look_that_fails_is_told_once(

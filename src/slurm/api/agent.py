@@ -63,6 +63,7 @@ NEVER_SENT = ("unable to contact slurm controller (connect failure)",)
 LATEST_JOB = 900.0
 LOOK_AGAIN = (1.0, 2.0, 4.0, 8.0, 15.0)  # pauses between looks for a job whose answer was lost
 MOST_SBATCH = 4  # at once
+LOOK_TIMEOUT = 60.0  # seconds for all looks, if the scheduler is slow to answer
 SUBMISSION_TURN = 200.0  # seconds to wait for another submission of the same job
 MOST_EXIT_CODES = 10  # a command each
 ENDED_BADLY = ("FAILED", "TIMEOUT", "OUT_OF_MEMORY", "CANCELLED", "NODE_FAIL", "DEADLINE")
@@ -874,7 +875,10 @@ class Submission:
 
     def _reconcile(self, known: Dict[str, Any], error: AgentError) -> str:
         """After a lost answer: the job, as soon as the scheduler knows it by its token."""
+        deadline = time.monotonic() + LOOK_TIMEOUT
         for pause in (0.0, *self.scheduler.look_again):
+            if time.monotonic() + pause > deadline:
+                break
             time.sleep(pause)
             try:
                 job_id = self._trace(known["job_dir"]) or self._find(
@@ -1581,7 +1585,7 @@ class Server:
             reply["error"] = {"kind": error.kind, "message": str(error)}
         except Exception as error:  # noqa: BLE001 - a dead thread leaves the client waiting
             reply["error"] = {
-                "kind": "agent",
+                "kind": "unknown" if header["op"] == "submit" else "agent",
                 "message": "{}: {}".format(type(error).__name__, error),
             }
         with self.writing:

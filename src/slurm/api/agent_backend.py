@@ -95,6 +95,13 @@ class AgentBackend(BackendBase):
                 self._transfers.send(base, *packed.large[checksum], progress)
         raise errors.RemoteFileError(f"what is put in {base} does not stay there")
 
+    def find_job(
+        self, job_dir: str, *, token: str, script: str, metadata: str, id_key: str
+    ) -> str | None:
+        about = {"token": token, "script": script, "metadata": metadata, "id_key": id_key}
+        found: str | None = self._ask("locate", request={"job_dir": job_dir, **about})
+        return found
+
     def limits(self) -> Mapping[str, int]:
         return self._limits
 

@@ -213,6 +213,20 @@ class BackendBase(abc.ABC):
         """`submit_jobs` for one request."""
         return self.submit_jobs([request], base=base, events=events, archive=archive)[0]
 
+    def find_job(
+        self, job_dir: str, *, token: str, script: str, metadata: str, id_key: str
+    ) -> str | None:
+        """The id of the job that a submission became whose answer was lost; None if it became none.
+
+        The arguments are those of its `JobRequest`. Raises `SubmissionUnknown` where that cannot be
+        told yet. A backend that cannot look answers None.
+
+        >>> about = {"script": "job.sh", "metadata": "metadata.json", "id_key": "job_id"}
+        >>> backend.find_job("/home/me/slurm_jobs/train/7", token="c0ffee", **about) is None
+        True
+        """
+        return None
+
     @abc.abstractmethod
     def limits(self) -> Mapping[str, int]:
         """What bounds a submission: ``max_array_size``, above any index of an array's tasks.

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import threading
-import time
+import os
+import posixpath
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from slurm.api.agent import COMMAND_TIMEOUT, SUBMISSION_TURN
 from slurm.api.agent_backend import AgentBackend
+from slurm.api.connection import Connection
 from slurm.api.ssh_command import NO_QUESTIONS, SSHCommand, agent_command
 from slurm.api.ssh_master import live_socket
 from slurm.api.transport import Channel
-from slurm.errors import SlurmError, TransportError
+from slurm.checks import check_positive
+from slurm.errors import SlurmError, SubmissionUnknown, TransportError
 
 REQUEST_TIMEOUT = 120.0
 COURTESY_TIMEOUT = 2.0
-RECONNECT_DELAYS = (0.0, 0.5, 2.0)
 
 
 class SSHCommandBackend(AgentBackend):
@@ -29,9 +31,14 @@ class SSHCommandBackend(AgentBackend):
     - `identity_file`, `known_hosts_file`, `config_file`: used in place of the user's own.
     - `python`: the interpreter to run the agent with.
     - `connect_timeout`: seconds until an unanswered connection is given up.
+    - `reconnect_timeout`: seconds for which a request whose connection was lost waits for the next.
+
+    A lost connection is made again, first at once, then after ever longer pauses. Requests in flight
+    are repeated, which does nothing twice; a submission that cannot be repeated in time raises
+    `SubmissionUnknown`. A login that is refused is not tried again.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - they are keys of a Slurmfile
         self,
         *,
         hostname: str,
@@ -42,7 +49,9 @@ class SSHCommandBackend(AgentBackend):
         config_file: str | None = None,
         python: str = "python3",
         connect_timeout: float = 30.0,
+        reconnect_timeout: float = 300.0,
     ) -> None:
+        check_positive("reconnect_timeout", reconnect_timeout)
         self.command: SSHCommand = SSHCommand(
             hostname=hostname,
             username=username,
@@ -53,9 +62,7 @@ class SSHCommandBackend(AgentBackend):
             connect_timeout=connect_timeout,
         )
         self.python = python
-        self._channel: Channel | None = None
-        self._connecting = threading.Lock()
-        self._closed = False
+        self._connection = Connection(self._channel, target=hostname, patience=reconnect_timeout)
 
     @property
     def shares_filesystem(self) -> bool:
@@ -67,50 +74,61 @@ class SSHCommandBackend(AgentBackend):
         return self.command.argv(agent_command(self.python), live_socket(self.command))
 
     def request(self, op: str, params: dict[str, Any], blob: bytes = b"") -> tuple[Any, bytes]:
-        """Every request may be repeated (submissions by their token), so a lost one is.
+        """Every request may be repeated (submissions by their token), so a lost one is."""
+        timeout = _timeout_of(op, params)
+        sent: list[str] = []
 
-        One with a `timeout` of its own is given that much longer.
-        """
-        timeout = REQUEST_TIMEOUT + params.get("timeout", 0.0)
-        for delay in RECONNECT_DELAYS:
-            channel = self._connected()
-            try:
-                return channel.request(op, params, blob, timeout)
-            except TransportError:
-                if channel.alive or self._closed:
-                    raise
-            time.sleep(delay)
-        return self._connected().request(op, params, blob, timeout)
+        def question(channel: Channel) -> tuple[Any, bytes]:
+            return channel.request(op, params, blob, timeout, sending=lambda: sent.append(op))
+
+        try:
+            return self._connection.ask(question)
+        except TransportError as error:
+            if op != "submit":
+                raise
+            if not sent:
+                raise type(error)(f"nothing was submitted: {error}") from error
+            raise SubmissionUnknown(f"the answer was lost: {error}") from error
+
+    def write_file(self, path: str, content: bytes, *, exclusive: bool = False) -> bool:
+        if not exclusive:
+            return super().write_file(path, content)
+        # Repeated, the request would find the file that it wrote itself, if it left nothing beside it.
+        claim = f".{os.urandom(8).hex()}"
+        params = {"path": path, "exclusive": True, "claim": claim}
+        written = bool(self.request("write", params, content)[0])
+        if written:
+            self.discard(posixpath.join(posixpath.dirname(path), claim))
+        return written
 
     def discard(self, path: str) -> None:
-        channel = self._channel
-        if channel is not None and channel.alive:  # no connection is made for a courtesy
+        channel = self._connection.current
+        if channel is not None:  # no connection is made for a courtesy
             with contextlib.suppress(SlurmError):
                 channel.request("remove", {"path": path}, b"", COURTESY_TIMEOUT)
 
     def note_ends(self, ends: Sequence[Mapping[str, str]]) -> None:
-        channel = self._channel
-        if channel is not None and channel.alive:
+        channel = self._connection.current
+        if channel is not None:
             params = {"ends": [dict(end) for end in ends]}
             channel.request("note_ends", params, b"", COURTESY_TIMEOUT)
 
     def close(self) -> None:
-        with self._connecting:
-            self._closed = True
-            if self._channel is not None:
-                self._channel.close()
-                self._channel = None
+        self._connection.close()
 
-    def _connected(self) -> Channel:
-        with self._connecting:
-            if self._closed:
-                raise TransportError(f"this connection to {self.command.hostname} was closed")
-            if self._channel is None or not self._channel.alive:
-                self._channel = Channel(
-                    self.argv,
-                    target=self.command.hostname,
-                    connect_timeout=self.command.connect_timeout,
-                    login=self.command.login,
-                    environment=NO_QUESTIONS,
-                )
-            return self._channel
+    def _channel(self) -> Channel:
+        return Channel(
+            self.argv,
+            target=self.command.hostname,
+            connect_timeout=self.command.connect_timeout,
+            login=self.command.login,
+            environment=NO_QUESTIONS,
+        )
+
+
+def _timeout_of(op: str, params: Mapping[str, Any]) -> float:
+    """Seconds for an agent that is there to answer; a request with a `timeout` of its own has that as well."""
+    if op == "submit":  # looks for a lost job are the longest of it
+        each = COMMAND_TIMEOUT * len(params["requests"])
+        return REQUEST_TIMEOUT + SUBMISSION_TURN + 3 * COMMAND_TIMEOUT + each
+    return REQUEST_TIMEOUT + float(params.get("timeout", 0.0))

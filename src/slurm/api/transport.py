@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import io
 import itertools
 import os
 import secrets
 import subprocess
 import threading
+import time
+import zlib
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from importlib import resources
@@ -18,16 +21,20 @@ from typing import IO, Any
 
 from slurm.api.agent import NOISE_LIMIT, read_frame, write_frame
 from slurm.api.agent_backend import error_of
+from slurm.api.liveness import Verdict, Vigil
+from slurm.api.pipes import Inlet, Outlet
 from slurm.api.ssh_errors import explain
 from slurm.errors import TransportError
 
 # Reads the length of the agent's text, the text, and runs it. Without single quotes, newlines,
 # dollar or exclamation marks: it passes the login shell, which may be any of sh, csh and fish.
 BOOTSTRAP = (
-    "import sys; i = sys.stdin.buffer; n, k = i.readline().split(); "
-    'exec(compile(i.read(int(n)), "slurm-sdk-agent", "exec")); serve_over_stdio(k.decode())'
+    "import sys, zlib; i = sys.stdin.buffer; n, k = i.readline().split(); "
+    'exec(compile(zlib.decompress(i.read(int(n))), "slurm-sdk-agent", "exec")); '
+    "serve_over_stdio(k.decode())"
 )
 STDERR_LINES_KEPT = 50
+LOOK = 2.0  # seconds between two looks whether a silent peer is still there
 
 
 class Channel:
@@ -35,7 +42,8 @@ class Channel:
 
     `argv` starts a Python that runs `BOOTSTRAP`, with `environment` beside this process's own;
     `target` names the host in messages, and `login` is the command with which they tell the user
-    to log in.
+    to log in. It is open when the agent has spoken, within `connect_timeout` seconds: `await_open`
+    waits for that. `has_opened` tells whether it has, `answered` whether it was of any use.
     """
 
     def __init__(
@@ -49,53 +57,117 @@ class Channel:
     ) -> None:
         self.target = target
         self.login = login
+        self.has_opened: bool = False
+        self.answered: bool = False
         self._ids = itertools.count()
         self._waiting: dict[int, Future[tuple[Any, bytes]]] = {}
         self._lock = threading.Lock()
         self._writing = threading.Lock()
         self._broken: TransportError | None = None
         self._stderr: deque[str] = deque(maxlen=STDERR_LINES_KEPT)
+        self._connect_timeout = connect_timeout
+        self._opened = threading.Event()
+        self._vigil = Vigil()
         self._process = _start(argv, target, environment or {})
+        self._give_up_at = time.monotonic() + connect_timeout
+        self._outlet = Outlet(
+            self._pipe(self._process.stdin), moved=self._vigil.heard, check=self._look, every=LOOK
+        )
         self._drain = threading.Thread(target=self._read_stderr, daemon=True)
         self._drain.start()
-        ready = threading.Event()
-        self._reader = threading.Thread(target=self._read_answers, args=(ready,), daemon=True)
+        self._reader = threading.Thread(target=self._read_answers, daemon=True)
         self._start_agent()
-        if not ready.wait(connect_timeout) and self._broken is None:
-            self._break(TransportError(f"{target} did not answer within {connect_timeout:.0f} s"))
-        if self._broken is not None:
-            raise self._broken
+
+    @classmethod
+    def opened(cls, argv: Sequence[str], **settings: Any) -> Channel:
+        """A channel that is open. Raises `TransportError`."""
+        channel = cls(argv, **settings)
+        channel.await_open(float("inf"))
+        return channel
 
     @property
     def alive(self) -> bool:
         """Whether requests can still be answered."""
         return self._broken is None
 
+    def await_open(self, until: float) -> bool:
+        """Wait for the agent; False when the monotonic clock says `until` first. Raises `TransportError`."""
+        left = min(until, self._give_up_at) - time.monotonic()
+        if not self._opened.wait(max(0.0, left)) and time.monotonic() >= self._give_up_at:
+            seconds = f"{self._connect_timeout:.0f} s"
+            self._break(TransportError(f"{self.target} did not answer within {seconds}"))
+        if self._broken is not None:
+            raise self._broken
+        return self._opened.is_set()
+
     def request(
-        self, op: str, params: dict[str, Any], blob: bytes, timeout: float
+        self,
+        op: str,
+        params: dict[str, Any],
+        blob: bytes,
+        timeout: float,
+        *,
+        sending: Callable[[], object] = lambda: None,
     ) -> tuple[Any, bytes]:
-        """Have the agent answer; raises `TransportError` when it has not within `timeout` seconds."""
+        """Have the agent answer; raises `TransportError` when it has not within `timeout` seconds.
+
+        `sending` is called before anything is sent: until then the agent cannot have been asked.
+        """
         number = next(self._ids)
         answer: Future[tuple[Any, bytes]] = Future()
         with self._lock:
             if self._broken is not None:
                 raise self._broken
+            if not self._waiting:
+                self._vigil.expect()
             self._waiting[number] = answer
         try:
+            sending()
             self._send({"id": number, "op": op, "params": params}, blob)
-            return answer.result(timeout)
-        except FutureTimeout:
-            raise TransportError(
-                f"{self.target} did not answer {op!r} within {timeout:.0f} s"
-            ) from None
+            return self._awaited(answer, op, timeout)
         finally:
             with self._lock:
                 self._waiting.pop(number, None)
 
+    def _awaited(
+        self, answer: Future[tuple[Any, bytes]], op: str, timeout: float
+    ) -> tuple[Any, bytes]:
+        deadline = time.monotonic() + timeout
+        while True:
+            left = deadline - time.monotonic()
+            try:
+                return answer.result(max(0.0, min(left, LOOK)))
+            except FutureTimeout:
+                if left <= LOOK:
+                    raise TransportError(
+                        f"{self.target} did not answer {op!r} within {timeout:.0f} s"
+                    ) from None
+            self._look()
+
+    def _look(self) -> None:
+        """See to it that a peer which is gone is noticed. Raises `TransportError` when it is."""
+        with self._lock:
+            if self._broken is not None:
+                raise self._broken
+            verdict = self._vigil.verdict()
+        if verdict is Verdict.DEAD:
+            raise self._lost("the connection is dead: nothing was heard from the other side")
+        # Whoever writes at the moment, and gets nowhere, says as much as a question would.
+        if verdict is Verdict.ASK and self._writing.acquire(blocking=False):
+            try:
+                if self._outlet.has_room():
+                    write_frame(
+                        self._outlet, {"id": next(self._ids), "op": "ping", "params": {}}, b""
+                    )
+            except (OSError, ValueError) as error:
+                raise self._lost(f"the connection broke while sending: {error}") from error
+            finally:
+                self._writing.release()
+
     def _send(self, header: dict[str, Any], blob: bytes) -> None:
         try:
             with self._writing:
-                write_frame(self._process.stdin, header, blob)
+                write_frame(self._outlet, header, blob)
         except (OSError, ValueError) as error:
             raise self._lost(f"the connection broke while sending: {error}") from error
         except BaseException:  # Ctrl-C: what comes after half a frame would be read as its rest
@@ -109,18 +181,19 @@ class Channel:
     def _start_agent(self) -> None:
         source = _agent_source()
         self._nonce = secrets.token_hex(8)
-        stdin = self._pipe(self._process.stdin)
-        # A refused login closes the pipe under us; the reader says why, from ssh's own words.
+        # A refused login closes the pipe under us; the reader says why, from ssh's own words. The
+        # text is smaller than a pipe, so that nobody need read it before this goes on.
         with contextlib.suppress(OSError):
-            stdin.write(f"{len(source)} {self._nonce}\n".encode() + source)
-            stdin.flush()
+            self._outlet.write(f"{len(source)} {self._nonce}\n".encode() + source)
         self._reader.start()
 
-    def _read_answers(self, ready: threading.Event) -> None:
+    def _read_answers(self) -> None:
         try:
-            with self._pipe(self._process.stdout) as stdout:
+            inlet = Inlet(self._pipe(self._process.stdout), self._vigil.heard)
+            with io.BufferedReader(inlet, 1 << 16) as stdout:
                 if self._skip_noise(stdout):
-                    ready.set()
+                    self.has_opened = True
+                    self._opened.set()
                     while (frame := read_frame(stdout)) is not None:
                         self._deliver(*frame)
             self._lost("the connection was closed")
@@ -128,7 +201,7 @@ class Channel:
             # What is no frame of the agent's could be anything, and so could all that follows it.
             self._lost(f"the connection broke: {type(error).__name__}: {error}")
         finally:
-            ready.set()
+            self._opened.set()
 
     def _skip_noise(self, stdout: IO[bytes]) -> bool:
         """Read past what login shells print; False when the stream ends before the agent speaks."""
@@ -150,13 +223,14 @@ class Channel:
             answer = self._waiting.pop(reply["id"], None)
         if answer is None:
             return
+        self.answered = True
         if "error" in reply:
             answer.set_exception(error_of(reply["error"]["kind"], reply["error"]["message"]))
         else:
             answer.set_result((reply["result"], blob))
 
     def _read_stderr(self) -> None:
-        with self._pipe(self._process.stderr) as stderr:
+        with io.BufferedReader(Inlet(self._pipe(self._process.stderr), lambda: None)) as stderr:
             for line in stderr:
                 self._stderr.append(line.decode("utf-8", "replace").rstrip())
 
@@ -203,6 +277,7 @@ def _start(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env={**os.environ, **environment},
+            bufsize=0,
             start_new_session=True,  # Ctrl-C in the terminal is ours to handle, not ssh's
         )
     except OSError as error:
@@ -213,5 +288,5 @@ def _start(
 
 @functools.lru_cache(maxsize=1)
 def _agent_source() -> bytes:
-    """The agent's text as this process met it first: an upgrade must not change it under a reconnect."""
-    return resources.files("slurm.api").joinpath("agent.py").read_bytes()
+    """The agent's text, packed, as this process met it first: an upgrade must not change it under a reconnect."""
+    return zlib.compress(resources.files("slurm.api").joinpath("agent.py").read_bytes(), 9)
