@@ -1,0 +1,88 @@
+"""Further sshd of the dockerised cluster, each in a container that is a login node with a configuration of its own."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from slurm.testing import DockerCluster
+
+BASE = """\
+Port 22
+HostKey /etc/ssh/keys/host_ed25519
+AuthorizedKeysFile /etc/ssh/authorized_keys/dev
+MaxStartups 200
+"""
+# sshd 9.8 and newer shut out an address that failed often; here, that of all tests.
+PATIENT = {"trixie": "PerSourcePenalties no\n"}
+START = 'printf %s "$SSHD_CONFIG" >/etc/ssh/sshd_config && exec tini -- cluster-entrypoint login'
+
+
+@dataclass(frozen=True)
+class Sshd:
+    """A running one; `port` on 127.0.0.1 leads to it."""
+
+    container: str
+    port: int
+
+    def run(self, *argv: str, stdin: str = "") -> str:
+        """Run `argv` in the container, as root; what it printed."""
+        return docker("exec", "--interactive", self.container, *argv, stdin=stdin).stdout
+
+    def log(self) -> list[str]:
+        """What the sshd wrote until now."""
+        done = docker("logs", self.container)
+        return (done.stdout + done.stderr).splitlines()
+
+    def accepted(self) -> list[str]:
+        """A line for each authentication that succeeded until now."""
+        return [line for line in self.log() if line.startswith("Accepted ")]
+
+    @property
+    def address(self) -> str:
+        """Where the other containers see it."""
+        network = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+        return docker("inspect", "--format", network, self.container).stdout.strip()
+
+
+@contextmanager
+def sshd(cluster: DockerCluster, config: str) -> Iterator[Sshd]:
+    """A login node more, whose sshd has `config`. It is of the compose project, and ends with it at the latest."""
+    config = BASE + PATIENT.get(cluster.compose.release, "") + config
+    started = cluster.compose.run(
+        *("run", "--detach", "--rm", "--no-deps", "--publish", "127.0.0.1::22"),
+        *("--env", f"SSHD_CONFIG={config}", "--entrypoint", "sh", "login", "-c", START),
+    )
+    container = started.stdout.split()[-1]
+    try:
+        wait_for_line(container, "Server listening on 0.0.0.0 port 22.")
+        published = docker("port", container, "22/tcp").stdout
+        yield Sshd(container, int(published.split()[0].rpartition(":")[2]))
+    finally:
+        docker("rm", "--force", container)
+
+
+def wait_for_line(container: str, wanted: str) -> None:
+    """Returns as soon as the container writes the line; fails if it ends before."""
+    following = subprocess.Popen(
+        ["docker", "logs", "--follow", container],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    with following:
+        seen = []
+        for line in following.stdout or ():
+            seen.append(line)
+            if line.strip() == wanted:
+                following.terminate()
+                return
+    raise AssertionError(f"the sshd ended: {''.join(seen)}")
+
+
+def docker(*argv: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["docker", *argv], input=stdin, capture_output=True, text=True, check=True, timeout=60
+    )
