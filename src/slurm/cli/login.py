@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 
 from slurm import Cluster
@@ -60,9 +61,15 @@ def _log_in(command: SSHCommand, master: Master, hours: int) -> None:
     """Have ssh ask on the terminal whatever it has to ask."""
     _require_terminal(command)
     master.prepare()
-    status = subprocess.run(
-        master.argv(hours), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False
-    ).returncode
+    # The ssh to a jump host stays in this terminal's session, and must not end with the terminal.
+    hang_up = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        argv = master.argv(hours)
+        status = subprocess.run(
+            argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False
+        ).returncode
+    finally:
+        signal.signal(signal.SIGHUP, hang_up)
     if master.is_running():
         return
     if status == 255:

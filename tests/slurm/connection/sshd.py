@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,13 +50,25 @@ class Sshd:
 
 @contextmanager
 def sshd(cluster: DockerCluster, config: str) -> Iterator[Sshd]:
-    """A login node more, whose sshd has `config`. It is of the compose project, and ends with it at the latest."""
+    """A login node more, whose sshd has `config`."""
+    beside = cluster.compose.run("ps", "--quiet", "login").stdout.strip()
+    argv = ["run", "--detach", "--rm", "--publish", "127.0.0.1::22", "--volumes-from", beside]
+    argv += ["--network", f"{cluster.project}_default"]
+    # As if Compose had made it, as a service of its own: so it ends with the cluster at the latest,
+    # and the cluster still counts as healthy.
+    for name, value in {
+        "project": cluster.project,
+        "service": "sshd",
+        "oneoff": "False",
+        "config-hash": "none",
+        "container-number": secrets.token_hex(4),
+    }.items():
+        argv += ["--label", f"com.docker.compose.{name}={value}"]
+    argv += ["--health-cmd", "cluster-health login", "--health-interval", "500ms"]
     config = BASE + PATIENT.get(cluster.compose.release, "") + config
-    started = cluster.compose.run(
-        *("run", "--detach", "--rm", "--no-deps", "--publish", "127.0.0.1::22"),
-        *("--env", f"SSHD_CONFIG={config}", "--entrypoint", "sh", "login", "-c", START),
-    )
-    container = started.stdout.split()[-1]
+    argv += ["--env", f"SSHD_CONFIG={config}", "--entrypoint", "sh"]
+    image = f"slurm-sdk-cluster:{cluster.compose.release}"
+    container = docker(*argv, image, "-c", START).stdout.strip()
     try:
         wait_for_line(container, "Server listening on 0.0.0.0 port 22.")
         published = docker("port", container, "22/tcp").stdout

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import signal
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -114,6 +115,55 @@ def test_without_a_terminal_nothing_is_asked(world: World, host: Sshd) -> None:
         f"slurm login hpc --config-file {world.config_file}"
     )
     assert not world.sockets.exists()
+
+
+CONNECTS = """
+import sys
+from slurm import Cluster, errors
+for name in sys.argv[2:]:
+    try:
+        Cluster("ssh", hostname=name, config_file=sys.argv[1]).get_cluster_info()
+    except errors.TransportError as error:
+        print(f"{type(error).__name__}: {error}")
+"""
+
+
+def test_a_program_asks_nothing_even_at_a_terminal(world: World, host: Sshd, behind: str) -> None:
+    """Neither does the ssh to a jump host, be it for a password or for an unknown key."""
+    hpc = world.config_file.read_text()
+    world.configure(
+        f"Host by-hpc\n  HostName {behind}\n  ProxyJump hpc\n"
+        f"Host by-stranger\n  HostName {behind}\n  ProxyJump stranger\n"
+        f"Host stranger\n  HostName 127.0.0.1\n  Port {host.port}\n  HostKeyAlias stranger\n{hpc}"
+    )
+    expected = {
+        "hpc": "AuthenticationFailed",
+        "by-hpc": "AuthenticationFailed",
+        "by-stranger": "HostKeyError",
+    }
+    argv = [sys.executable, "-c", CONNECTS, str(world.config_file), *expected]
+    with world.at_a_terminal(argv) as terminal:
+        status, shown = terminal.end()
+    assert status == 0
+    for (name, kind), line in zip(expected.items(), shown.splitlines(), strict=True):
+        assert line.startswith(f"{kind}: {name}: ")
+        assert f"slurm login {name}" in line
+
+
+def test_the_second_factor_of_a_jump_host_is_asked_for_once(
+    world: World, host: Sshd, behind: str, log_in: Callable[..., str]
+) -> None:
+    world.configure(
+        f"Host far\n  HostName {behind}\n  ProxyJump hpc\n{world.config_file.read_text()}"
+    )
+    world.know(behind)
+    before = len(host.accepted())
+    assert log_in("far").startswith(f"logged in to dev@{behind},")
+    for _ in range(2):
+        with world.connect("far") as cluster:
+            assert cluster_tasks.add(1, 2).get_result(TIMEOUT) == 3
+        cluster.close()
+    assert len(host.accepted()) == before + 1
 
 
 def test_a_wrong_password_is_said_by_ssh_and_in_one_line(world: World, host: Sshd) -> None:
@@ -242,8 +292,8 @@ def test_a_login_is_one_for_the_users_own_ssh_too(
 ) -> None:
     log_in("hpc")
     before = len(factor.accepted())
-    argv = ["ssh", "-F", str(own.config_file), "-o", "BatchMode=yes", "hpc", "hostname"]
-    assert own.without_a_terminal(argv).stdout == "login\n"
+    argv = ["ssh", "-F", str(own.config_file), "-o", "BatchMode=yes", "hpc", "id -un"]
+    assert own.without_a_terminal(argv).stdout == "dev\n"
     assert own.connect("hpc").get_cluster_info()["partitions"]
     assert len(factor.accepted()) == before
 
