@@ -279,8 +279,8 @@ class Job(Awaitable[T], Promise, Generic[T]):
             raise TimeoutError(late.format("being fetched"))
         try:
             if self.outcome is None:
-                with self.cluster.dispatcher.fetching([self]):
-                    return keep(self, fetch_outcome(self, patience=left))
+                with self.cluster.dispatcher.fetching([self]) as progress:
+                    return keep(self, fetch_outcome(self, left, progress))
             return self.outcome
         finally:
             self._fetching.release()

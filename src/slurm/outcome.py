@@ -15,6 +15,7 @@ from slurm.result_file import Part
 from slurm.serialization import load_envelope, open_envelope, too_large
 
 if TYPE_CHECKING:
+    from slurm.api.base import Progress
     from slurm.job import Job
 
 # A result file may become visible on this machine after the scheduler says that the job is done
@@ -44,9 +45,12 @@ class Outcome:
         return self.value
 
 
-def fetch_outcome(job: Job[Any], patience: float | None = None) -> Outcome:
+def fetch_outcome(
+    job: Job[Any], patience: float | None = None, progress: Progress | None = None
+) -> Outcome:
     """Read the result of a finished `job`, unless it came with the news of its end.
 
+    `progress` is told how far a large one is.
     Raises only what says nothing about it: the connection's errors, and the built-in ``TimeoutError``
     when the result of a completed job is not visible within `patience` seconds and still may be.
     """
@@ -56,7 +60,7 @@ def fetch_outcome(job: Job[Any], patience: float | None = None) -> Outcome:
     grace = RESULT_GRACE if job.is_successful() else 0.0
     waited = grace if patience is None else min(grace, patience)
     try:
-        file = _open_result(job, waited)
+        file = _open_result(job, waited, progress)
     except errors.RemoteFileMissing:
         if waited < grace:
             raise TimeoutError(f"the result of job {job.id} is not visible here yet") from None
@@ -71,12 +75,14 @@ def fetch_outcomes(jobs: Sequence[Job[Any]], patience: float | None = None) -> l
     found = {job: job.outcome for job in jobs if job.outcome is not None}
     unknown = [job for job in jobs if job not in found]
     if unknown:
-        with unknown[0].cluster.dispatcher.fetching(unknown):
-            found.update(_read_together(unknown, patience))
+        with unknown[0].cluster.dispatcher.fetching(unknown) as progress:
+            found.update(_read_together(unknown, patience, progress))
     return [found[job] for job in jobs]
 
 
-def _read_together(jobs: Sequence[Job[Any]], patience: float | None) -> dict[Job[Any], Outcome]:
+def _read_together(
+    jobs: Sequence[Job[Any]], patience: float | None, progress: Progress | None
+) -> dict[Job[Any], Outcome]:
     found: dict[Job[Any], Outcome] = {}
     pushed = jobs[0].cluster.tracker.results
     for job in jobs:
@@ -84,14 +90,15 @@ def _read_together(jobs: Sequence[Job[Any]], patience: float | None) -> dict[Job
         if content is not None:
             found[job] = keep(job, _opened(job, io.BytesIO(content)))
     left = [job for job in jobs if job not in found]
-    files = jobs[0].cluster.backend.open_files([job.directory.result for job in left])
+    paths = [job.directory.result for job in left]
+    files = jobs[0].cluster.backend.open_files(paths, progress=progress)
     with contextlib.suppress(errors.FileTooLarge):  # each by itself from there on
         for job, file in zip(left, files):
             if file is not None:
                 found[job] = keep(job, _opened(job, file))
     for job in jobs:
         if job not in found:
-            found[job] = keep(job, fetch_outcome(job, patience))
+            found[job] = keep(job, fetch_outcome(job, patience, progress))
     return found
 
 
@@ -120,11 +127,11 @@ def _failed(job: Job[Any], error: Exception) -> Outcome:
     return Outcome(error=error, lasts=not (here and isinstance(error, errors.ResultTooLarge)))
 
 
-def _open_result(job: Job[Any], seconds: float) -> BinaryIO:
+def _open_result(job: Job[Any], seconds: float, progress: Progress | None) -> BinaryIO:
     deadline = time.monotonic() + seconds
     while True:
         try:
-            return job.cluster.backend.open_file(job.directory.result)
+            return job.cluster.backend.open_file(job.directory.result, progress=progress)
         except errors.RemoteFileMissing:
             if time.monotonic() >= deadline:
                 raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import posixpath
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,8 +19,9 @@ from slurm.job_dir import ArrayDirectory
 from slurm.root_cause import root_of
 
 if TYPE_CHECKING:
-    from slurm.api.base import JobRequest, Submitted
+    from slurm.api.base import JobRequest, Progress, Submitted
     from slurm.batch import BatchedJob
+    from slurm.callbacks.dispatcher import Submission
     from slurm.calls import ArrayCall, Call, TaskCall
     from slurm.cluster import Cluster
     from slurm.submission import Placement, Prepared
@@ -52,7 +54,7 @@ class Submitter:
         """See `Cluster.submit_call`."""
         cluster, call, prepared = self.cluster, ready.call, ready.prepared
         with cluster.dispatcher.submitting(call, prepared, ready.where) as submission:
-            [answer] = submission.answers = self._submit(ready)
+            [answer] = submission.answers = self._submit(ready, submission)
             job: Job[Any] = Job(
                 cluster,
                 id=answer.job_id,
@@ -82,7 +84,8 @@ class Submitter:
                 )
                 for telling, job in zip(tellings, jobs)
             ]
-            answers = self._ask([job.ready.prepared.requests[0] for job in jobs], jobs[0].ready)
+            requests = [job.ready.prepared.requests[0] for job in jobs]
+            answers = self._ask(requests, jobs[0].ready, submissions)
             for telling, submission, answer, job in zip(tellings, submissions, answers, jobs):
                 with contextlib.suppress(SlurmError), telling:
                     job.settle(answer, _problem_of(job.ready, answer))
@@ -101,7 +104,7 @@ class Submitter:
         layout = ArrayLayout(len(call.arguments), call.pack, largest)
         ready = Ready(call, prepare_array(call, cluster, where, archive, layout), where)
         with cluster.dispatcher.submitting(call, ready.prepared, where) as submission:
-            answers = submission.answers = self._submit(ready)
+            answers = submission.answers = self._submit(ready, submission)
         return SubmittedArray(
             ids=tuple(answer.job_id for answer in answers),
             directory=ArrayDirectory(answers[0].job_dir),
@@ -134,21 +137,29 @@ class Submitter:
         if self.closed:
             raise SlurmError(f"{what} was not submitted: its cluster was closed")
 
-    def _ask(self, requests: Sequence[JobRequest], ready: Ready) -> list[Submitted]:
+    def _ask(
+        self, requests: Sequence[JobRequest], ready: Ready, submissions: Sequence[Submission]
+    ) -> list[Submitted]:
+        """The answers to all requests, each of which belongs to the submission in its place."""
         cluster = self.cluster
+        listening = {}  # a backend that is never handed large files need not know the word
+        if cluster.backend.large_from is not None:
+            listening["progress"] = _progress_of(requests, submissions)
         try:
             return cluster.backend.submit_jobs(
                 requests,
                 base=cluster.job_base_dir,
                 events=cluster.event_dir,
                 archive=ready.prepared.archive,
+                **listening,
             )
         except SubmissionUnknown as error:  # the connection was lost: this holds for all of them
             raise _unknown(ready, error) from error
 
-    def _submit(self, ready: Ready) -> list[Submitted]:
+    def _submit(self, ready: Ready, submission: Submission) -> list[Submitted]:
         """The answers to all requests of one call. Raises unless all of it exists."""
-        answers = self._ask(ready.prepared.requests, ready)
+        requests = ready.prepared.requests
+        answers = self._ask(requests, ready, [submission] * len(requests))
         problem = next(filter(None, (_problem_of(ready, answer) for answer in answers)), None)
         if problem is None:
             return answers
@@ -156,6 +167,22 @@ class Submitter:
         if accepted:  # a part of an array is none
             self.cluster.backend.cancel_jobs(accepted)
         raise problem
+
+
+def _progress_of(
+    requests: Sequence[JobRequest], submissions: Sequence[Submission]
+) -> Progress | None:
+    """Who is to hear of the large files of each request, by the directory that they are for."""
+    listeners = {
+        request.job_dir: submission.progress for request, submission in zip(requests, submissions)
+    }
+
+    def told(path: str, done: int, total: int) -> None:
+        progress = listeners.get(posixpath.dirname(path))
+        if progress is not None:
+            progress(path, done, total)
+
+    return told if any(listeners.values()) else None
 
 
 def _problem_of(ready: Ready, answer: Submitted) -> SlurmError | None:

@@ -34,6 +34,8 @@ def execute(
     directory.mkdir(parents=True)
     for name, content in request.files.items():
         (directory / name).write_bytes(content)
+    for name, spool in request.large_files.items():
+        (directory / name).write_bytes(spool.getvalue())
     return python.run(directory / request.script, directory, environment_of_a_job(env))
 
 

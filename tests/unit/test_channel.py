@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shlex
 import signal
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 from tests.unit.channels import AGENT, Open, shell
 
+from slurm.api.agent import Agent, Server, read_frame, write_frame
 from slurm.api.transport import Channel
 from slurm.errors import (
     RemoteFileMissing,
@@ -177,3 +179,37 @@ def test_closing_fails_everybody_who_waits(channel_to: Open, slow: Slow) -> None
     assert isinstance(error, TransportError)
     assert "closed" in str(error)
     channel.close()
+
+
+# --- memory --------------------------------------------------------------------------------------
+
+
+class Tight:
+    """A stream in a process with little memory: what is to be read at a time must be small."""
+
+    def __init__(self, content: bytes) -> None:
+        self.stream = io.BytesIO(content)
+
+    def read(self, count: int) -> bytes:
+        if count > 1 << 16:
+            raise MemoryError
+        return self.stream.read(count)
+
+
+def test_a_blob_for_which_there_is_no_memory_is_passed_over() -> None:
+    frames = io.BytesIO()
+    write_frame(frames, {"id": 1}, bytes(300_000))
+    write_frame(frames, {"id": 2}, b"small")
+    tight = Tight(frames.getvalue())
+    assert read_frame(tight) == ({"id": 1}, None)
+    assert read_frame(tight) == ({"id": 2}, b"small")
+
+
+def test_a_request_for_which_the_agent_has_no_memory_is_answered() -> None:
+    frames, answers = io.BytesIO(), io.BytesIO()
+    write_frame(frames, {"id": 1, "op": "write", "params": {}}, bytes(300_000))
+    Server(Agent(object()), Tight(frames.getvalue()), answers).serve()
+    answers.seek(0)
+    answer = read_frame(answers)
+    assert answer is not None
+    assert (answer[0]["id"], answer[0]["error"]["kind"]) == (1, "file")

@@ -10,11 +10,13 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.unit.fakes import DEADLINE, Programs, assert_ended
+from tests.unit.far import spooled
 
 from slurm.api.base import Archive, JobRequest
 from slurm.api.ssh import SSHCommandBackend
@@ -331,6 +333,48 @@ def test_a_file_that_is_written_only_where_there_is_none_is_known_by_whoever_wro
 def test_a_reconnect_timeout_that_is_none_is_refused(value: Any) -> None:
     with pytest.raises(ConfigError, match="reconnect_timeout"):
         SSHCommandBackend(hostname="login", reconnect_timeout=value)
+
+
+class Cut:
+    """Kills the connection, once, when half of a file has arrived."""
+
+    def __init__(self, programs: Programs) -> None:
+        self.programs = programs
+        self.at: list[int] = []
+
+    def __call__(self, path: str, done: int, total: int) -> None:
+        if done >= total / 2 and not self.at:
+            self.at.append(done)
+            kill_connection(self.programs)
+
+
+def test_a_large_file_goes_on_where_the_connection_dropped(
+    backend: SSHCommandBackend, programs: Programs, tmp_path: Path
+) -> None:
+    content = os.urandom(1 << 20)
+    (tmp_path / "result.pkl").write_bytes(content)
+    backend.piece, backend.large_from = 1 << 16, 1 << 18
+    cut = Cut(programs)
+    with backend.open_file(str(tmp_path / "result.pkl"), progress=cut) as file:
+        assert file.read() == content
+    assert cut.at
+    assert len(programs.calls("ssh")) == 2
+
+
+def test_large_arguments_go_on_where_the_connection_dropped(
+    backend: SSHCommandBackend, programs: Programs, tmp_path: Path
+) -> None:
+    programs.add("sbatch", "echo 1")
+    content = os.urandom(1 << 20)
+    request, where = submission(tmp_path, "abc")
+    request = replace(request, large_files={"arguments.pkl": spooled(content)})
+    backend.piece = 1 << 16
+    cut = Cut(programs)
+    [answer] = backend.submit_jobs([request], progress=cut, **where)
+    assert (answer.job_id, answer.error) == ("1", None)
+    assert (Path(answer.job_dir) / "arguments.pkl").read_bytes() == content
+    assert cut.at
+    assert len(programs.calls("ssh")) == 2
 
 
 def test_nothing_of_a_user_reaches_the_login_shell(

@@ -38,6 +38,9 @@ KEPT_VARIABLES = ("SLURM_CONF", "SLURM_ENV")
 NOISE_LIMIT = 1 << 20
 FRAME_MARK = b"slf\0"
 FRAME_START = struct.Struct(">4sIQ")  # the mark, and the lengths of header and blob
+LARGEST_FRAME = 1 << 30  # bytes
+SKIPPED_AT_ONCE = 1 << 16  # bytes
+NO_MEMORY = {"kind": "file", "message": "there is not the memory on the login node"}
 # What sbatch prints when the controller may have taken the job without saying so.
 LOST_ANSWERS = (
     "timed out",
@@ -1050,7 +1053,7 @@ class Agent:
 
         Makes the directory `events`, in which the runners tell that they have finished. Answers
         ``{"needs": path}`` and does nothing when the directory `needs` is not there, and
-        ``{"unstaged": [checksum]}`` when large files are not (see `op_stage`). When the scheduler does
+        ``{"unstaged": [path]}`` when large files are not (see `op_stage`). When the scheduler does
         not answer for one, it is not asked for those after it.
         """
         receipts = os.path.join(base, RECEIPTS)
@@ -1062,7 +1065,7 @@ class Agent:
         trusted = [receipts, events, os.path.dirname(events)]
         for directory in trusted + ([needs, os.path.dirname(needs)] if needs else []):
             require_own_directory(directory)
-        unstaged = _unstaged(base, receipts, requests)
+        unstaged = _unstaged(receipts, requests)
         if unstaged:
             return {"unstaged": unstaged}, b""
         order = Order(functools.partial(self._submit_chain, receipts, blob))
@@ -1105,9 +1108,8 @@ class Agent:
         self, receipts: str, request: Dict[str, Any], blob: bytes, silent: str
     ) -> Dict[str, Any]:
         submission = Submission(self.scheduler, receipts, request)
-        base = os.path.dirname(receipts)
         try:
-            known = submission.make(functools.partial(self._prepare, base, request, blob), silent)
+            known = submission.make(functools.partial(self._prepare, request, blob), silent)
         except AgentError as error:
             return {"error": str(error), "kind": error.kind}
         except OSError as error:
@@ -1115,15 +1117,15 @@ class Agent:
         own = known["job_dir"] == request["job_dir"]
         return dict(known, reattached=not own)
 
-    def _prepare(self, base: str, request: Dict[str, Any], blob: bytes) -> None:
+    def _prepare(self, request: Dict[str, Any], blob: bytes) -> None:
         make_private_directory(request["job_dir"])
         for name in request["directories"]:
             make_private_directory(os.path.join(request["job_dir"], name))
         for name, (offset, length) in request["files"].items():
             path = os.path.join(request["job_dir"], name)
             write_atomic(path, blob[offset : offset + length])
-        for name, checksum in request["staged"].items():
-            _adopt(staged_file(base, checksum), os.path.join(request["job_dir"], name))
+        for name, staged in request["staged"].items():
+            _adopt(staged, os.path.join(request["job_dir"], name))
 
     def op_locate(self, blob: bytes, request: Dict[str, Any]) -> Tuple[Any, bytes]:
         """The id of the job that a submission became whose answer was lost; None if there is none.
@@ -1213,7 +1215,7 @@ class Agent:
     def op_read_many(
         self, blob: bytes, paths: List[str], most: int, largest: int
     ) -> Tuple[Any, bytes]:
-        """The first of these files that fit into `most` bytes; their lengths, None for one not there.
+        """The first of these files that fit into `most` bytes, at least one; their lengths, None for one not there.
 
         One of more than `largest` bytes is `UNSENT`.
         """
@@ -1226,7 +1228,7 @@ class Agent:
                     if size > largest:
                         lengths.append(UNSENT)
                         continue
-                    if sum(map(len, parts)) + size > most:
+                    if parts and sum(map(len, parts)) + size > most:
                         break
                     parts.append(file.read())
                     lengths.append(len(parts[-1]))
@@ -1264,24 +1266,23 @@ class Agent:
                 return False, b""
         return True, b""
 
-    def op_stage(self, blob: bytes, base: str, sha256: str, size: int) -> Tuple[Any, bytes]:
-        """Make ready for a large file that a job will need; what is there of it already.
+    def op_stage(self, blob: bytes, path: str, size: int) -> Tuple[Any, bytes]:
+        """Make ready for a large file that a job will need, by a name of no other content.
 
-        It is put in pieces at the `path` of the answer, and named by its checksum by `op_staged`. Until
-        it has not been used for a day, no submission has to send it again.
+        Answers whether it is there, and if not, where to put it in pieces, and how long what is there
+        already is. `op_staged` names it; from then on it stays until nobody has used it for a day.
         """
-        whole = staged_file(base, sha256)
-        folder = os.path.dirname(whole)
+        folder = os.path.dirname(path)
         make_private_directory(folder)
         require_own_directory(folder)
         _remove_old(folder)
-        if _is_there(whole):
+        if _is_there(path):
             return {"whole": True}, b""
-        part = whole + ".part"
+        part = path + ".part"
         handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         with os.fdopen(handle, "wb") as file:
             there = os.fstat(file.fileno()).st_size
-        return {"whole": False, "path": part, "there": min(there, size)}, b""
+        return {"whole": False, "part": part, "there": min(there, size)}, b""
 
     def op_put(self, blob: bytes, path: str, offset: int) -> Tuple[Any, bytes]:
         """Write the blob into a file that is there; again is no harm."""
@@ -1290,19 +1291,16 @@ class Agent:
             file.write(blob)
         return None, b""
 
-    def op_staged(
-        self, blob: bytes, base: str, sha256: str, size: int, timeout: float
-    ) -> Tuple[Any, bytes]:
+    def op_staged(self, blob: bytes, path: str, sha256: str, timeout: float) -> Tuple[Any, bytes]:
         """Whether the file has arrived as it was sent; one that has not is removed.
 
         It is read once for that, which may take the client's `timeout`.
         """
         import hashlib
 
-        whole = staged_file(base, sha256)
-        if _is_there(whole):  # another client was quicker
+        if _is_there(path):  # another client was quicker
             return True, b""
-        part = whole + ".part"
+        part = path + ".part"
         checksum = hashlib.sha256()
         with open(part, "rb") as file:
             os.fsync(file.fileno())
@@ -1310,7 +1308,7 @@ class Agent:
                 checksum.update(piece)
             right = checksum.hexdigest() == sha256
         if right:
-            os.rename(part, whole)
+            os.rename(part, path)
         else:
             os.unlink(part)
         return right, b""
@@ -1385,21 +1383,14 @@ class Agent:
         return None, b""
 
 
-def staged_file(base: str, checksum: str) -> str:
-    """Where a large file waits for its job."""
-    if not re.match("[0-9a-f]{64}$", checksum):
-        raise AgentError("file", "{!r} is no checksum".format(checksum))
-    return os.path.join(base, STAGED, checksum)
-
-
-def _unstaged(base: str, receipts: str, requests: List[Any]) -> List[str]:
-    """The checksums of large files that new jobs need and that are not there."""
+def _unstaged(receipts: str, requests: List[Any]) -> List[str]:
+    """The large files that new jobs need and that are not there."""
     wanted = set()  # type: Set[str]
     for request in requests:
         known = os.path.join(receipts, request["token"] + ".json")
         if request["staged"] and not os.path.exists(known):
             wanted.update(request["staged"].values())
-    return sorted(one for one in wanted if not _is_there(staged_file(base, one)))
+    return sorted(path for path in wanted if not _is_there(path))
 
 
 def _is_there(path: str) -> bool:
@@ -1493,8 +1484,8 @@ def _beginning(path: str, size: int = LARGEST_METADATA) -> bytes:
 # --- framed requests over a pipe -----------------------------------------------------------------
 
 
-def read_frame(stream: Any) -> Optional[Tuple[Any, bytes]]:
-    """The next ``(header, blob)``, or None at the end of the stream.
+def read_frame(stream: Any) -> Optional[Tuple[Any, Optional[bytes]]]:
+    """The next ``(header, blob)``, or None at the end of the stream; no blob where there is no memory for it.
 
     Skips what a background job of a login's start-up file printed in between; raises ``ValueError``
     for more of that than anybody would print.
@@ -1511,8 +1502,17 @@ def read_frame(stream: Any) -> Optional[Tuple[Any, bytes]]:
         return None
     _, header_length, blob_length = FRAME_START.unpack(start)
     header = _read_exactly(stream, header_length)
-    blob = _read_exactly(stream, blob_length)
-    if header is None or blob is None:
+    if header is None:
+        return None
+    try:
+        blob = _read_exactly(stream, blob_length)
+    except MemoryError:
+        if blob_length > LARGEST_FRAME:  # this is no frame
+            raise
+        for done in range(0, blob_length, SKIPPED_AT_ONCE):
+            _read_exactly(stream, min(SKIPPED_AT_ONCE, blob_length - done))
+        return json.loads(header.decode("utf-8")), None
+    if blob is None:
         return None
     return json.loads(header.decode("utf-8")), blob
 
@@ -1553,6 +1553,9 @@ class Server:
         threading.Thread(target=self._beat, daemon=True).start()
         try:
             for header, blob in self._frames():
+                if blob is None:
+                    self._reply({"id": header["id"], "error": NO_MEMORY}, b"")
+                    continue
                 # A submission is brought to its end also when nobody is there any more to hear of it.
                 daemon = header["op"] != "submit"
                 threading.Thread(target=self._answer, args=(header, blob), daemon=daemon).start()
@@ -1569,7 +1572,7 @@ class Server:
             except (OSError, ValueError):
                 return
 
-    def _frames(self) -> Iterator[Tuple[Any, bytes]]:
+    def _frames(self) -> Iterator[Tuple[Any, Optional[bytes]]]:
         while True:
             frame = read_frame(self.requests)
             if frame is None:
@@ -1588,6 +1591,9 @@ class Server:
                 "kind": "unknown" if header["op"] == "submit" else "agent",
                 "message": "{}: {}".format(type(error).__name__, error),
             }
+        self._reply(reply, out)
+
+    def _reply(self, reply: Dict[str, Any], out: bytes) -> None:
         with self.writing:
             write_frame(self.answers, reply, out)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
 from slurm import errors
-from slurm.api.agent import UNSENT
+from slurm.api.agent import STAGED, UNSENT
 from slurm.api.base import (
     Archive,
     BackendBase,
@@ -21,7 +21,8 @@ from slurm.api.base import (
     Progress,
     Submitted,
 )
-from slurm.api.transfers import Content, Transfers, sha256_of
+from slurm.api.room import too_large
+from slurm.api.transfers import Content, Transfers, listening, sha256_of
 from slurm.states import Observation, parse_state
 
 TRIES = 5  # an archive, a file that was removed as it arrived
@@ -78,7 +79,7 @@ class AgentBackend(BackendBase):
         archive: Archive,
         progress: Progress | None = None,
     ) -> list[Submitted]:
-        packed = _Packed(requests, self.large_from)
+        packed = _Packed(requests, f"{base}/{STAGED}", self.large_from)
         params = {
             "base": base,
             "needs": archive.directory,
@@ -91,8 +92,9 @@ class AgentBackend(BackendBase):
                 return [_submitted(entry) for entry in answer["jobs"]]
             if "needs" in answer:
                 self.request("install", {"directory": archive.directory}, archive.content)
-            for checksum in answer.get("unstaged", ()):
-                self._transfers.send(base, *packed.large[checksum], progress)
+            for staged in answer.get("unstaged", ()):
+                content, path = packed.large[staged]
+                self._transfers.send(content, staged, listening(progress, path))
         raise errors.RemoteFileError(f"what is put in {base} does not stay there")
 
     def find_job(
@@ -151,7 +153,7 @@ class AgentBackend(BackendBase):
         return self._transfers.read(path)
 
     def open_file(self, path: str, *, progress: Progress | None = None) -> BinaryIO:
-        return self._transfers.open(path, progress)
+        return self._transfers.open(path, listening(progress, path))
 
     def read_files(self, paths: Sequence[str]) -> Iterator[bytes | None]:
         for path, content in self._read_together(paths):
@@ -171,7 +173,10 @@ class AgentBackend(BackendBase):
         left = list(paths)
         while left:
             params = {"paths": left, "most": self.together, "largest": self.large_from}
-            lengths, blob = self.request("read_many", params)
+            try:
+                lengths, blob = self.request("read_many", params)
+            except MemoryError:
+                raise too_large(left[0], self.together) from None
             offset = 0
             for path, length in zip(left, lengths):
                 if length in (None, UNSENT):
@@ -223,10 +228,13 @@ class _Packed:
     """Requests as JSON, and what goes beside it.
 
     `blob` is all files that are not large, `entries` say which place in it each has. `large` are the
-    others by their checksums, each with a path that it will have.
+    others by the path in `staging` that is named by their content, each with one that it will have.
     """
 
-    def __init__(self, requests: Sequence[JobRequest], large_from: int | None) -> None:
+    def __init__(
+        self, requests: Sequence[JobRequest], staging: str, large_from: int | None
+    ) -> None:
+        self._staging = staging
         self.large: dict[str, tuple[Content, str]] = {}
         self._parts: list[bytes] = []
         self._offset = 0
@@ -243,8 +251,8 @@ class _Packed:
                 self._parts.append(content)
                 self._offset += len(content)
             else:
-                staged[name] = checksum = sha256_of(content)
-                self.large[checksum] = content, f"{request.job_dir}/{name}"
+                staged[name] = path = f"{self._staging}/{sha256_of(content)}"
+                self.large[path] = content, f"{request.job_dir}/{name}"
         return {
             "job_dir": request.job_dir,
             "script": request.script,

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 from slurm.api.agent import Agent, AgentError, as_agent_error
 from slurm.api.agent_backend import AgentBackend, error_of
 from slurm.api.base import Progress
-from slurm.api.transfers import require_memory
+from slurm.api.room import require_memory
 from slurm.errors import RemoteFileMissing
 
 

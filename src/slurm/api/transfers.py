@@ -7,18 +7,20 @@ pieces that were under way are asked for again, and no others.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import io
 import itertools
-import os
+import posixpath
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeVar, Union
 
-from slurm.errors import FileTooLarge, RemoteFileError, RemoteFileMissing
-from slurm.spool import scratch_directory, scratch_file, write_all
+from slurm.api.room import file_for, no_room, require_memory, too_large
+from slurm.errors import RemoteFileError, RemoteFileMissing
+from slurm.spool import write_all
 
 if TYPE_CHECKING:
     from slurm.api.base import Progress
@@ -26,11 +28,12 @@ if TYPE_CHECKING:
 
 Request = Callable[[str, dict[str, Any], bytes], tuple[Any, bytes]]
 Content = Union[bytes, "Spool"]
+Told = Callable[[int, int], object]  # how many bytes have arrived, and all of them
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
 
 TRIES = 3
-SLOWEST_DISK = 10 << 20  # bytes per second that the cluster is given to check a file
+SLOWEST_DISK = 10 << 20  # bytes per second with which the cluster may check a file
 
 
 class FileChanged(RemoteFileError):
@@ -73,7 +76,8 @@ def _begin(ask: Callable[[Question], Answer], question: Question) -> Future[Answ
 class Transfers(NamedTuple):
     """How files travel: `piece` bytes in a request, `in_flight` requests at a time.
 
-    What is received is kept in memory up to `in_memory` bytes, and from there on in a nameless file.
+    What is received is kept in memory up to `in_memory` bytes, and in a nameless file from there on:
+    that is what is told of.
     """
 
     request: Request
@@ -98,31 +102,31 @@ class Transfers(NamedTuple):
         except MemoryError:
             raise too_large(path, about["size"]) from None
 
-    def open(self, path: str, progress: Progress | None) -> BinaryIO:
+    def open(self, path: str, told: Told) -> BinaryIO:
         """A file, fetched whole; one that is replaced meanwhile is fetched again. Raises as `read`."""
         for _ in range(TRIES - 1):
             with contextlib.suppress(FileChanged):
-                return self._fetched(path, progress)
-        return self._fetched(path, progress)
+                return self._fetched(path, told)
+        return self._fetched(path, told)
 
-    def _fetched(self, path: str, progress: Progress | None) -> BinaryIO:
+    def _fetched(self, path: str, told: Told) -> BinaryIO:
         about, first = self._begun(path)
         size: int = about["size"]
         if size <= len(first):
             return io.BytesIO(first)
         require_memory(path, size)
-        target = io.BytesIO() if size <= self.in_memory else _file_for(path, size)
+        target = io.BytesIO() if size <= self.in_memory else file_for(path, size)
         done = 0
         try:
             rest = self._rest(path, about, first, may_grow=False)
             for data in itertools.chain([first], rest):
                 done += write_all(target, data)
-                if progress is not None:
-                    progress(path, done, size)
+                if size > self.in_memory:
+                    told(done, size)
         except BaseException as error:
             target.close()
             if isinstance(error, (MemoryError, OSError)) and not isinstance(error, RemoteFileError):
-                raise _no_room(path, size, error) from error
+                raise no_room(path, size, error) from error
             raise
         target.seek(0)
         return target if isinstance(target, io.BytesIO) else io.BufferedReader(target)
@@ -150,55 +154,57 @@ class Transfers(NamedTuple):
 
     # To the cluster
 
-    def send(self, base: str, content: Content, path: str, progress: Progress | None) -> None:
-        """Bring a file to the cluster, for the job that will have it as `path`.
+    def send(self, content: Content, path: str, told: Told) -> None:
+        """Bring a file to the cluster, to a `path` whose name is its checksum.
 
         Raises `RemoteFileError` when there is no room for it, or it does not arrive as it was sent.
         """
-        checksum, size = sha256_of(content), size_of(content)
-        where = {"base": base, "sha256": checksum, "size": size}
+        size = size_of(content)
+        check = {"path": path, "sha256": posixpath.basename(path), "timeout": size / SLOWEST_DISK}
         for _ in range(TRIES):
-            with contextlib.suppress(
-                RemoteFileMissing
-            ):  # somebody has tidied up: from the beginning
-                begun, _ = self.request("stage", where, b"")
+            try:
+                begun, _ = self.request("stage", {"path": path, "size": size}, b"")
                 if begun["whole"]:
                     return
-                self._send_pieces(begun, content, path, progress)
-                patience = {"timeout": size / SLOWEST_DISK}
-                if self.request("staged", {**where, **patience}, b"")[0]:
+                self._send_pieces(begun, content, told)
+                if self.request("staged", check, b"")[0]:
                     return
+            except RemoteFileMissing:
+                continue  # somebody has tidied up: from the beginning
         raise RemoteFileError(f"{path} did not arrive on the cluster as it was sent")
 
-    def _send_pieces(
-        self, begun: Mapping[str, Any], content: Content, path: str, progress: Progress | None
-    ) -> None:
-        size = size_of(content)
+    def _send_pieces(self, begun: Mapping[str, Any], content: Content, told: Told) -> None:
+        size, part = size_of(content), begun["part"]
 
         def put(offset: int) -> int:
             data = read_at(content, offset, self.piece)
-            self.request("put", {"path": begun["path"], "offset": offset}, data)
+            self.request("put", {"path": part, "offset": offset}, data)
             return offset + len(data)
 
         # What was under way when an earlier attempt ended may have left a hole.
         start = max(0, begun["there"] - self.piece * self.in_flight)
         try:
             for done in pipelined(put, range(start, size, self.piece), self.in_flight):
-                if progress is not None:
-                    progress(path, done, size)
+                told(done, size)
         except RemoteFileMissing:
             raise
         except RemoteFileError:  # the disk is full: make room
             with contextlib.suppress(RemoteFileError):
-                self.request("remove", {"path": begun["path"]}, b"")
+                self.request("remove", {"path": part}, b"")
             raise
 
 
-# --- what is sent --------------------------------------------------------------------------------
+def listening(progress: Progress | None, path: str) -> Told:
+    """Who is told of one file's bytes: `progress`, if there is anybody, by the file's `path`."""
+    return _nobody if progress is None else functools.partial(progress, path)
+
+
+def _nobody(done: int, total: int) -> None:
+    pass
 
 
 def size_of(content: Content) -> int:
-    """How many bytes there are."""
+    """How many bytes there are to send."""
     return len(content) if isinstance(content, bytes) else content.size
 
 
@@ -215,47 +221,3 @@ def sha256_of(content: Content) -> str:
     for piece in [content] if isinstance(content, bytes) else content.pieces():
         checksum.update(piece)
     return checksum.hexdigest()
-
-
-# --- room for what is received -------------------------------------------------------------------
-
-
-def require_memory(path: str, size: int) -> None:
-    """Raise `FileTooLarge` if `size` bytes of `path` cannot be held here; what may be is not touched."""
-    try:
-        machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (ValueError, OSError):  # it does not tell
-        machine = size
-    try:
-        if size > machine:
-            raise MemoryError
-        bytearray(size)
-    except MemoryError:
-        raise too_large(path, size) from None
-
-
-def too_large(path: str, size: int) -> FileTooLarge:
-    """The error for a file for which there is not the memory."""
-    limit = "this process has memory for"
-    return FileTooLarge(f"{path}: {size} bytes are more than {limit}", size=size, limit=limit)
-
-
-def _file_for(path: str, size: int) -> io.FileIO:
-    """A temporary file with room for `size` bytes. Raises `FileTooLarge`."""
-    import shutil
-
-    try:
-        if shutil.disk_usage(scratch_directory()).free < size:
-            raise _no_disk(path, size)
-        return scratch_file()
-    except OSError as error:
-        raise _no_disk(path, size) from error
-
-
-def _no_room(path: str, size: int, error: MemoryError | OSError) -> FileTooLarge:
-    return too_large(path, size) if isinstance(error, MemoryError) else _no_disk(path, size)
-
-
-def _no_disk(path: str, size: int) -> FileTooLarge:
-    limit = f"{scratch_directory()} has room for (TMPDIR chooses another folder)"
-    return FileTooLarge(f"{path}: {size} bytes are more than {limit}", size=size, limit=limit)

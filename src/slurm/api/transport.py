@@ -218,7 +218,7 @@ class Channel:
                 return False
         return False
 
-    def _deliver(self, reply: dict[str, Any], blob: bytes) -> None:
+    def _deliver(self, reply: dict[str, Any], blob: bytes | None) -> None:
         with self._lock:
             answer = self._waiting.pop(reply["id"], None)
         if answer is None:
@@ -226,6 +226,8 @@ class Channel:
         self.answered = True
         if "error" in reply:
             answer.set_exception(error_of(reply["error"]["kind"], reply["error"]["message"]))
+        elif blob is None:
+            answer.set_exception(MemoryError(f"an answer of {self.target} is too large"))
         else:
             answer.set_result((reply["result"], blob))
 

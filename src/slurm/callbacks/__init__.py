@@ -1,4 +1,4 @@
-"""Who is told what happens to jobs: `BaseCallback` with its eight hooks, and three ready-made callbacks.
+"""Who is told what happens to jobs: `BaseCallback` with its nine hooks, and three ready-made callbacks.
 
 Hand instances to ``Cluster(callbacks=[...])`` or name classes in a Slurmfile. Names are loaded on
 first use: without callbacks nothing of this is, and nothing here needs a third-party package but
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         RunEndContext,
         SubmitBeginContext,
         SubmitEndContext,
+        TransferContext,
     )
     from slurm.callbacks.locus import ExecutionLocus
     from slurm.callbacks.logger import LoggerCallback
@@ -43,6 +44,7 @@ _HOME_OF = {
     "RunEndContext": "slurm.callbacks.contexts",
     "SubmitBeginContext": "slurm.callbacks.contexts",
     "SubmitEndContext": "slurm.callbacks.contexts",
+    "TransferContext": "slurm.callbacks.contexts",
 }
 
 __all__ = [
@@ -60,6 +62,7 @@ __all__ = [
     "RunEndContext",
     "SubmitBeginContext",
     "SubmitEndContext",
+    "TransferContext",
 ]
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         RunEndContext,
         SubmitBeginContext,
         SubmitEndContext,
+        TransferContext,
     )
 
 
@@ -101,6 +102,14 @@ class BaseCallback:
         ...     def on_job_status_update_ctx(self, ctx: JobStatusUpdatedContext) -> None:
         ...         if ctx.changed:
         ...             print(f"{ctx.previous_state} -> {ctx.state}", ctx.reason)
+        """
+
+    def on_transfer_ctx(self, ctx: TransferContext) -> None:
+        """Client: a large file is on its way to or from the cluster; told a few times a second at most.
+
+        >>> class Mine(BaseCallback):
+        ...     def on_transfer_ctx(self, ctx: TransferContext) -> None:
+        ...         print(f"{ctx.direction} of {ctx.path}: {100 * ctx.done // ctx.total} %")
         """
 
     def on_completed_ctx(self, ctx: CompletedContext) -> None:

@@ -13,6 +13,7 @@ from slurm.callbacks.contexts import (
     PackagingEndContext,
     SubmitBeginContext,
     SubmitEndContext,
+    TransferContext,
 )
 from slurm.states import ACTIVE, JobState
 
@@ -60,11 +61,14 @@ class Board:
     def __init__(self) -> None:
         self.rows: dict[str, Row] = {}
         self.doing: list[str] = []
+        self.transfers: dict[str, TransferContext] = {}
 
     @property
     def at_rest(self) -> bool:
-        """Whether everything has ended, and nothing is being packaged or submitted."""
-        return not self.doing and all(row.ended_at for row in self.rows.values())
+        """Whether everything has ended, and nothing is being packaged, submitted or transferred."""
+        return not (self.doing or self.transfers) and all(
+            row.ended_at for row in self.rows.values()
+        )
 
     def note(self, context: CallbackContext) -> None:
         """Take in what a hook was told."""
@@ -77,6 +81,10 @@ class Board:
             self.doing.append(_work(context))
         elif isinstance(context, JobStatusUpdatedContext):
             self._row_of(context).live[context.job_dir] = context.state
+        elif isinstance(context, TransferContext):
+            self.transfers[context.path] = context
+            if context.finished:
+                del self.transfers[context.path]
         elif isinstance(context, CompletedContext):
             self._completed(context)
 

@@ -7,7 +7,7 @@ import functools
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from slurm.callbacks.base import BaseCallback
 from slurm.callbacks.calling import name_of
@@ -21,8 +21,10 @@ from slurm.callbacks.contexts import (
     ResultFetchedContext,
     SubmitBeginContext,
     SubmitEndContext,
+    TransferContext,
 )
 from slurm.callbacks.dispatcher import Dispatcher, Packed, Submission
+from slurm.callbacks.journey import Journey
 from slurm.callbacks.locus import ExecutionLocus
 from slurm.callbacks.travel import pack, travellers
 from slurm.callbacks.worker import FETCHED, Worker
@@ -30,6 +32,7 @@ from slurm.calls import ArrayCall
 from slurm.packaging import name_of_strategy
 
 if TYPE_CHECKING:
+    from slurm.api.base import Progress
     from slurm.calls import Call
     from slurm.job import Job
     from slurm.packaging import PackagingStrategy
@@ -72,15 +75,19 @@ class ClientDispatcher(Dispatcher):
             return SubmitEndContext(**{**about, **_of_answers(submission), **end})
 
         self._tell("on_begin_submit_job_ctx", lambda: SubmitBeginContext(**about))
+        on_its_way = {**origin, "job_dir": about["job_dir"], "array_dir": about["array_dir"]}
         with self._timed("on_end_submit_job_ctx", ended):
-            yield submission
+            with self._transferring("upload", lambda path: on_its_way) as submission.progress:
+                yield submission
             if origin["is_workflow"] or origin["parent_workflow"] is not None:
                 self._origins[submission.answers[0].job_dir] = origin
 
     @contextlib.contextmanager
-    def fetching(self, jobs: Sequence[Job[Any]]) -> Iterator[None]:
+    def fetching(self, jobs: Sequence[Job[Any]]) -> Iterator[Progress | None]:
         started = time.monotonic()
-        yield
+        owners = {job.directory.result: job for job in jobs}
+        with self._transferring("download", lambda path: self._of_job(owners[path])) as progress:
+            yield progress
         each = (time.monotonic() - started) / len(jobs)
         for job in jobs:
             about = self._of_job(job)
@@ -122,6 +129,26 @@ class ClientDispatcher(Dispatcher):
                     name_of(worker.callback),
                     worker.left,
                 )
+
+    @contextlib.contextmanager
+    def _transferring(
+        self, direction: Literal["upload", "download"], about: Callable[[str], dict[str, Any]]
+    ) -> Iterator[Progress | None]:
+        """Around everything that may move large files, of which `about` knows the job."""
+
+        def tell(path: str, **how: Any) -> None:
+            one = functools.partial(TransferContext, direction=direction, path=path, **how)
+            self._tell("on_transfer_ctx", lambda: one(**about(path)))
+
+        journey = Journey(tell)
+        error: BaseException | None = None
+        try:
+            yield journey.step
+        except BaseException as failure:
+            error = failure
+            raise
+        finally:
+            journey.end(error)
 
     # How it is told
 

@@ -1,11 +1,11 @@
-"""What a hook is told: one frozen object for each of the eight."""
+"""What a hook is told: one frozen object for each of the nine."""
 
 from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from slurm.callbacks.locus import ExecutionLocus
 from slurm.states import JobState
@@ -235,8 +235,38 @@ class CompletedContext(CallbackContext):
 
 
 @dataclass(frozen=True)
+class TransferContext(CallbackContext):
+    """A large file is on its way between this client and the cluster.
+
+    - `direction`: ``"upload"`` for the arguments of a job or an array, ``"download"`` for a result.
+    - `path`: the file on the cluster; `done` of its `total` bytes have arrived.
+    - `duration`: seconds since it set out; `error`: why it never will arrive.
+
+    >>> ctx = TransferContext("train", direction="download", path="/jobs/7/result.pkl", done=50, total=200)
+    >>> f"{ctx.direction} {100 * ctx.done // ctx.total} %", ctx.finished
+    ('download 25 %', False)
+    """
+
+    direction: Literal["upload", "download"] = "download"
+    path: str = ""
+    done: int = 0
+    total: int = 0
+    duration: float = 0.0
+    error: BaseException | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether this is the last that is told of it.
+
+        >>> TransferContext("train", done=200, total=200).finished
+        True
+        """
+        return self.done == self.total or self.error is not None
+
+
+@dataclass(frozen=True)
 class ResultFetchedContext(CallbackContext):
-    """A result was read, which took `duration` seconds. For `BenchmarkCallback`; not one of the eight."""
+    """A result was read, which took `duration` seconds. For `BenchmarkCallback`; not one of the nine."""
 
     duration: float = 0.0
 

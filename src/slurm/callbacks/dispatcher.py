@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from slurm.api.base import Submitted
+    from slurm.api.base import Progress, Submitted
     from slurm.callbacks.base import BaseCallback
     from slurm.calls import Call
     from slurm.job import Job
@@ -22,10 +22,12 @@ class Submission:
     """What a submission in progress has become; whoever submits says so.
 
     - `answers`: the scheduler's; an array may take several submissions. `job`: none for an array.
+    - `progress`: who is to hear how far its large files are, if anybody is.
     """
 
     answers: Sequence[Submitted] = ()
     job: Job[Any] | None = None
+    progress: Progress | None = None
 
 
 class Dispatcher:
@@ -52,8 +54,10 @@ class Dispatcher:
         """Around a submission."""
         return contextlib.nullcontext(Submission())
 
-    def fetching(self, jobs: Sequence[Job[Any]]) -> contextlib.AbstractContextManager[None]:
-        """Around the reading of jobs' results, all at once."""
+    def fetching(
+        self, jobs: Sequence[Job[Any]]
+    ) -> contextlib.AbstractContextManager[Progress | None]:
+        """Around the reading of jobs' results, all at once; gives who is to hear how far large ones are."""
         return contextlib.nullcontext()
 
     def observed(self, job: Job[Any], before: JobStatus, after: JobStatus) -> None:

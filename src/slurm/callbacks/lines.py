@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable
 from typing import Any
 
@@ -102,6 +103,18 @@ def _completed(context: contexts.CompletedContext) -> str:
     return f"{context.state}{took}{_on(context.node)}{error}"
 
 
+def _transfer(context: contexts.TransferContext) -> str:
+    from slurm.usage import format_size
+
+    done, doing = ("sent", "sending") if context.direction == "upload" else ("fetched", "fetching")
+    size, name = format_size(context.total), posixpath.basename(context.path)
+    if context.error is not None:
+        return f"{name} was not {done}: {error_line(context.error)}"
+    if context.finished:
+        return f"{done} {name}, {size} in {seconds(context.duration)}"
+    return f"{doing} {name}, {100 * context.done // context.total} % of {size}"
+
+
 def _on(node: str) -> str:
     return f" on {node}" if node else ""
 
@@ -114,5 +127,6 @@ _WORDS_OF: dict[type[CallbackContext], Callable[[Any], str]] = {
     contexts.RunBeginContext: _running,
     contexts.RunEndContext: _ran,
     contexts.JobStatusUpdatedContext: _status,
+    contexts.TransferContext: _transfer,
     contexts.CompletedContext: _completed,
 }

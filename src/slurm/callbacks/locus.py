@@ -30,6 +30,7 @@ CLIENT_HOOKS = (
     "on_begin_submit_job_ctx",
     "on_end_submit_job_ctx",
     "on_job_status_update_ctx",
+    "on_transfer_ctx",
     "on_completed_ctx",
 )
 RUNNER_HOOKS = ("on_begin_run_job_ctx", "on_end_run_job_ctx", "on_completed_ctx")

@@ -17,13 +17,14 @@ from slurm.callbacks.contexts import (
     RunEndContext,
     SubmitBeginContext,
     SubmitEndContext,
+    TransferContext,
 )
 from slurm.callbacks.lines import is_failure, line_of
 from slurm.callbacks.locus import ExecutionLocus
 
 
 class LoggerCallback(BaseCallback):
-    """Logs one line per hook, what failed as an error: on the client, and in each job's stderr.
+    """Logs one line per hook (of a transfer, when it has ended), what failed as an error: on the client, and in each job's stderr.
 
     - `logger`: a logger or its name; `level`: of lines that report no failure.
     - `locus`: where, see `ExecutionLocus`; ``"client"`` keeps jobs' stderr free of it.
@@ -69,6 +70,10 @@ class LoggerCallback(BaseCallback):
 
     def on_job_status_update_ctx(self, ctx: JobStatusUpdatedContext) -> None:
         self._log(ctx)
+
+    def on_transfer_ctx(self, ctx: TransferContext) -> None:
+        if ctx.finished:
+            self._log(ctx)
 
     def on_completed_ctx(self, ctx: CompletedContext) -> None:
         self._log(ctx)

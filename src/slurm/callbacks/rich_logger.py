@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import posixpath
 import sys
 import threading
 from typing import TYPE_CHECKING, Any
@@ -17,10 +18,12 @@ from slurm.callbacks.contexts import (
     PackagingEndContext,
     SubmitBeginContext,
     SubmitEndContext,
+    TransferContext,
     utc_now,
 )
 from slurm.callbacks.lines import is_failure, line_of, seconds
 from slurm.errors import ConfigError
+from slurm.usage import format_size
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,6 +36,8 @@ BAR_WIDTH = 30
 
 class RichLoggerCallback(BaseCallback):
     """Shows a row with a progress bar for each task and each array, live, and failures above them.
+
+    Large files have a row while they are on their way.
 
     - `console`: a ``rich.console.Console``; by default one on stderr.
     - `refresh_per_second`: how often the table is drawn; `max_rows`: how many rows it has at most.
@@ -87,6 +92,9 @@ class RichLoggerCallback(BaseCallback):
     def on_job_status_update_ctx(self, ctx: JobStatusUpdatedContext) -> None:
         self._show(ctx)
 
+    def on_transfer_ctx(self, ctx: TransferContext) -> None:
+        self._show(ctx)
+
     def on_completed_ctx(self, ctx: CompletedContext) -> None:
         self._show(ctx)
 
@@ -110,6 +118,7 @@ class RichLoggerCallback(BaseCallback):
         with self._noting:
             rows = self._board.shown(self.max_rows)
             cells = [_cells(row) for row in rows]
+            cells += [_cells_of_transfer(one) for one in self._board.transfers.values()]
             hidden = len(self._board.rows) - len(rows)
             doing = [*dict.fromkeys(self._board.doing)]
         notes = [*doing, f"{hidden} more rows"] if hidden else doing
@@ -129,7 +138,8 @@ class RichLoggerCallback(BaseCallback):
         with self._displaying:
             self._forget_ending()
             if self._plain or not self._start():
-                self._print(line_of(context), failed=is_failure(context))
+                if not isinstance(context, TransferContext) or context.finished:
+                    self._print(line_of(context), failed=is_failure(context))
                 return
             if is_failure(context):
                 self._print(line_of(context), failed=True)
@@ -197,6 +207,20 @@ def _cells(row: Row) -> list[Any]:
         str(row.waiting or "-"),
         Text(str(row.failed), style="red") if row.failed else "-",
         seconds(row.elapsed(utc_now())),
+    ]
+
+
+def _cells_of_transfer(transfer: TransferContext) -> list[Any]:
+    from rich.progress_bar import ProgressBar
+    from rich.text import Text
+
+    name = f"{transfer.task_name} {transfer.job_id}".strip()
+    return [
+        Text(f"{name} {posixpath.basename(transfer.path)}"),
+        ProgressBar(total=max(1, transfer.total), completed=transfer.done, width=BAR_WIDTH),
+        f"{format_size(transfer.done)}/{format_size(transfer.total)}",
+        *("-", "-", "-"),
+        seconds(transfer.duration),
     ]
 
 
