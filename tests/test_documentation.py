@@ -29,7 +29,8 @@ from slurm.api.local import LocalBackend
 from slurm.api.ssh import SSHCommandBackend
 from slurm.examples import hello_world, map_reduce
 from slurm.examples.parallel_train_eval import workflow
-from slurm.packaging import STRATEGIES
+from slurm.names import class_named
+from slurm.packaging import STRATEGIES, PackagingStrategy
 from slurm.testing import DockerCluster
 from slurm.testing import __main__ as testing
 
@@ -218,7 +219,8 @@ def test_every_key_of_a_packaging_is_documented() -> None:
         (ROOT / f"docs/how-to/{name}.md").read_text()
         for name in ("packaging", "configure-a-cluster")
     ]
-    for name, strategy in STRATEGIES.items():
+    for name, path in STRATEGIES.items():
+        strategy = class_named(path, PackagingStrategy, "packaging")
         wanted = (name, *inspect.signature(strategy).parameters)
         assert [key for key in wanted for page in pages if f"`{key}`" not in page] == []
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from slurm import errors
-from slurm.failures import failure_of
 from slurm.result_file import Part
 from slurm.serialization import load_envelope, open_envelope, too_large
 
@@ -64,6 +63,8 @@ def fetch_outcome(
     except errors.RemoteFileMissing:
         if waited < grace:
             raise TimeoutError(f"the result of job {job.id} is not visible here yet") from None
+        from slurm.failures import failure_of
+
         return Outcome(error=failure_of(job, patience))
     except errors.FileTooLarge as error:
         return _failed(job, too_large(job.directory.result, error.size, error.limit))

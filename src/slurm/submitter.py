@@ -16,7 +16,6 @@ from slurm.array_layout import ArrayLayout
 from slurm.errors import DependencyFailed, SlurmError, SubmissionRefused, SubmissionUnknown
 from slurm.job import Job
 from slurm.job_dir import ArrayDirectory
-from slurm.root_cause import root_of
 
 if TYPE_CHECKING:
     from slurm.api.base import JobRequest, Progress, Submitted
@@ -221,6 +220,8 @@ def _hopeless(ready: Ready) -> DependencyFailed | None:
     As long as Slurm remembers a job that failed it takes others that wait for it, and the tracker
     gives them up; afterwards it refuses them, with a word about a dependency and none about the job.
     """
+    from slurm.root_cause import root_of
+
     for dependency in ready.prepared.dependencies:
         for job in getattr(dependency.on, "jobs", (dependency.on,)):
             if not job.is_completed() or _is_as_wanted(job, dependency.type):

@@ -7,28 +7,32 @@ user's own.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
-from typing import Any, Union
+from typing import TYPE_CHECKING, Any, Union
 
 from slurm.errors import ConfigError
 from slurm.names import class_named
 from slurm.packaging.base import PackagingStrategy, environment_for
-from slurm.packaging.container import ContainerPackagingStrategy
-from slurm.packaging.inherit import InheritPackagingStrategy
-from slurm.packaging.none import NonePackagingStrategy
-from slurm.packaging.wheel import WheelPackagingStrategy
 from slurm.rendering import Environment
 from slurm.suggest import suggestion
+
+if TYPE_CHECKING:
+    from slurm.packaging.container import ContainerPackagingStrategy
+    from slurm.packaging.inherit import InheritPackagingStrategy
+    from slurm.packaging.none import NonePackagingStrategy
+    from slurm.packaging.wheel import WheelPackagingStrategy
 
 PackagingConfig = Union[str, Mapping[str, Any], PackagingStrategy, None]
 
 # Settings that name a file or directory of this machine.
 CLIENT_PATHS = ("project", "dockerfile", "context")
-STRATEGIES: Mapping[str, type[PackagingStrategy]] = {
-    "none": NonePackagingStrategy,
-    "wheel": WheelPackagingStrategy,
-    "container": ContainerPackagingStrategy,
-    "inherit": InheritPackagingStrategy,
+# By name, as configuration names others. Loaded when they are asked for: most clients need one.
+STRATEGIES: Mapping[str, str] = {
+    "none": "slurm.packaging.none:NonePackagingStrategy",
+    "wheel": "slurm.packaging.wheel:WheelPackagingStrategy",
+    "container": "slurm.packaging.container:ContainerPackagingStrategy",
+    "inherit": "slurm.packaging.inherit:InheritPackagingStrategy",
 }
 
 
@@ -50,29 +54,34 @@ it takes ['python', 'pythonpath']
         )
     settings = dict(config) if isinstance(config, Mapping) else {"type": config or "none"}
     name = settings.pop("type", "none")
-    if isinstance(name, str) and all(name.partition(":")):
-        kind = class_named(name, PackagingStrategy, "packaging")
-    elif isinstance(name, str) and name in STRATEGIES:
-        kind = STRATEGIES[name]
-    else:
+    known = STRATEGIES.get(name, name) if isinstance(name, str) else ""
+    if not all(known.partition(":")):
         raise ConfigError(
             f"packaging type {name!r} does not exist{suggestion(str(name), STRATEGIES)}; choose from "
             f"{sorted(STRATEGIES)}, or name a class of your own as 'module:Class'"
         )
     from slurm.packaging.named import made
 
-    return made(kind, name, settings)
+    return made(class_named(known, PackagingStrategy, "packaging"), name, settings)
 
 
 def name_of_strategy(strategy: PackagingStrategy) -> str:
     """The type under which configuration names a strategy: ``none``, or ``module:Class``.
 
-    >>> name_of_strategy(WheelPackagingStrategy())
+    >>> name_of_strategy(strategy_of({"type": "wheel"}))
     'wheel'
     """
-    names = {kind: name for name, kind in STRATEGIES.items()}
     kind = type(strategy)
-    return names.get(kind, f"{kind.__module__}:{kind.__qualname__}")
+    path = f"{kind.__module__}:{kind.__qualname__}"
+    return next((name for name, known in STRATEGIES.items() if known == path), path)
+
+
+def __getattr__(name: str) -> Any:
+    for path in STRATEGIES.values():
+        module, _, kind = path.partition(":")
+        if kind == name:
+            return getattr(importlib.import_module(module), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 __all__ = [
