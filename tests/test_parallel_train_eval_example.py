@@ -38,13 +38,13 @@ class Done(NamedTuple):
 class Example:
     """The example as a user runs it: a command, a workdir, and what is found there."""
 
+    base: Path
     folder: Path
     epochs: int = 2
     steps: int = 1
     cap: int = 1
 
     def __post_init__(self) -> None:
-        self.base = self.folder / "jobs"
         self.workdir = self.folder / "run"
         self.clients = ThreadPoolExecutor()
 
@@ -129,31 +129,38 @@ class Example:
         return [pid for pid, job in jobs if self.base in job.parents and job.parent.name == task]
 
 
+@pytest.fixture(scope="module")
+def base(
+    tmp_path_factory: pytest.TempPathFactory, lend_sdk: Callable[[Path], None]
+) -> Iterator[Path]:
+    """The job directories of all runs here, and the scheduler of their jobs."""
+    base = tmp_path_factory.mktemp("example") / "jobs"
+    lend_sdk(base)
+    yield base
+    stop_scheduler(base)
+
+
 @pytest.fixture
-def example(tmp_path: Path, lend_sdk: Callable[[Path], None]) -> Iterator[Example]:
+def example(base: Path, tmp_path: Path) -> Iterator[Example]:
     """A run that has not begun: two epochs, a training job and an evaluation each."""
-    fresh = Example(tmp_path)
-    lend_sdk(fresh.base)
+    fresh = Example(base, tmp_path)
     yield fresh
-    stop_scheduler(fresh)
     fresh.clients.shutdown()
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
+def finished(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Example:
     """A run that went through undisturbed."""
-    example = Example(tmp_path_factory.mktemp("finished"), epochs=2, steps=3, cap=2)
+    example = Example(base, tmp_path_factory.mktemp("finished"), epochs=2, steps=3, cap=2)
     client = example.start_process()
     stdout, stderr = client.communicate(timeout=DEADLINE)
     assert client.returncode == 0, stderr
     (example.workdir / "report").write_text(stdout)
-    yield example
-    stop_scheduler(example)
+    return example
 
 
-def stop_scheduler(example: Example) -> None:
-    if (example.base / ".local").exists():
-        example.scheduler.shutdown(kill_jobs=True)
+def stop_scheduler(base: Path) -> None:
+    LocalBackend(state_dir=str(base / ".local")).shutdown(kill_jobs=True)
 
 
 def assert_whole(example: Example) -> None:
@@ -235,8 +242,8 @@ def test_state_names_every_job_id(finished: Example) -> None:
 def test_the_log_of_the_orchestrator_tells_of_submissions_progress_and_artifacts(
     finished: Example,
 ) -> None:
-    [job_dir] = (finished.base / "train_and_evaluate").iterdir()
-    [log] = job_dir.glob("slurm_*.err")
+    [orchestrator] = finished.state["orchestrators"]
+    [log] = finished.base.glob(f"train_and_evaluate/*/slurm_{orchestrator}.err")
     text = log.read_text()
     train, evaluation = (
         finished.state["epochs"][0][f"{kind}_jobs"][0] for kind in ("train", "eval")
@@ -300,8 +307,8 @@ def test_an_orchestrator_killed_at_any_moment_is_replaced(example: Example, mome
 
 
 def test_training_goes_on_after_a_train_job_was_killed(example: Example) -> None:
-    example.epochs, example.steps, example.cap = 1, 60, 60  # so many that it is killed among them
-    client = example.start(step_seconds=0.02)
+    example.epochs, example.steps, example.cap = 1, 12, 12  # so many that it is killed among them
+    client = example.start(step_seconds=0.1)
     example.wait_until(lambda: example.checkpoint(0)["steps_completed"] >= 1)
     example.kill("train_epoch")
     assert client.result(DEADLINE) == 0
@@ -310,8 +317,8 @@ def test_training_goes_on_after_a_train_job_was_killed(example: Example) -> None
 
 
 def test_everything_killed_at_once_is_finished_by_the_next_start(example: Example) -> None:
-    example.steps, example.cap = 60, 60
-    client = example.start_process(step_seconds=0.02, eval_seconds=2)
+    example.steps, example.cap = 12, 12
+    client = example.start_process(step_seconds=0.1, eval_seconds=2)
     example.wait_until(lambda: example.checkpoint(1)["steps_completed"] >= 1)
     os.kill(example.scheduler.info()["pid"], signal.SIGKILL)
     client.kill()
@@ -323,15 +330,21 @@ def test_everything_killed_at_once_is_finished_by_the_next_start(example: Exampl
     assert_whole(example)
 
 
-def test_a_run_goes_on_when_its_job_directories_were_removed(example: Example) -> None:
+def test_a_run_goes_on_when_its_job_directories_were_removed(
+    example: Example, lend_sdk: Callable[[Path], None]
+) -> None:
+    example.base = example.folder / "jobs"
+    lend_sdk(example.base)
     client = example.start_process(eval_seconds=1)
     example.wait_until(lambda: bool(example.events("eval_submitted")))
     client.kill()
     client.communicate()
     example.kill("train_and_evaluate")
-    stop_scheduler(example)
+    stop_scheduler(example.base)
     shutil.rmtree(example.base)
+    lend_sdk(example.base)
     again = example.run()
+    stop_scheduler(example.base)
     assert again.status == 0, again.stderr
     assert_whole(example)
 
@@ -375,12 +388,13 @@ def test_a_checkpoint_that_is_damaged_is_named_in_one_line(example: Example) -> 
 def test_bad_arguments_get_one_line_before_anything_is_submitted(
     example: Example, wrong: dict[str, object], named: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    before = set(example.base.glob("*/*/job.sh"))
     with pytest.raises(SystemExit) as left:
         sys.exit(workflow.main(example.arguments(**wrong)))
     assert left.value.code == 2
     [line] = capsys.readouterr().err.splitlines()
     assert named in line
-    assert not list(example.base.glob("*/*/job.sh"))
+    assert set(example.base.glob("*/*/job.sh")) == before
 
 
 def test_a_workdir_of_a_run_with_other_parameters_is_refused(finished: Example) -> None:
