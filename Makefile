@@ -7,6 +7,8 @@ PORT ?=
 DEBIAN_RELEASE ?=
 # Tests at once against the one cluster, and the seconds each may take; the first one waits for the cluster.
 SLURM_WORKERS ?= 4
+# What make bench is told, such as --only one-job.
+ARGS ?=
 # Many tests of the fast tier wait for processes of their own: three at once for every two cores.
 UNIT_WORKERS ?= $(shell expr 3 \* `getconf _NPROCESSORS_ONLN` / 2)
 SLURM_TIMEOUT ?= 600
@@ -22,7 +24,7 @@ DEV = $(VENV)/dev-$(PLACE).stamp
 # Jobs of the tests start much faster when they find bytecode.
 unexport PYTHONDONTWRITEBYTECODE
 # Handed to recipes through the environment, so that no value is read by a shell.
-export PYTHON VENV PROJECT PORT DEBIAN_RELEASE
+export PYTHON VENV PROJECT PORT DEBIAN_RELEASE ARGS
 CLUSTER = $(PY) -m slurm.testing
 CLUSTER_ARGS = --project "$$PROJECT"
 CLUSTER_UP_ARGS = $(CLUSTER_ARGS) $(if $(PORT),--port "$$PORT") $(if $(DEBIAN_RELEASE),--release "$$DEBIAN_RELEASE")
@@ -71,9 +73,9 @@ test-slurm: $(DEV) ## Run the tests that need the dockerised cluster
 	docker/ensure-docker.sh
 	$(PY) -m pytest -n $(SLURM_WORKERS) --dist loadfile --no-loadscope-reorder -m slurm --timeout $(SLURM_TIMEOUT)
 
-bench: $(DEV) ## Measure what must not become slow, beside the bare tools
-	@status=0; echo "| what | found | bare tool | times as long | bar | |"; echo "|---|---|---|---|---|---|"; \
-	for one in benchmarks/[a-z]*.py; do $(PY) "$$one" || status=1; done; exit $$status
+bench: $(DEV) ## Measure what must not become slow, beside the bare tools and other clients; ARGS=--help
+	docker/ensure-docker.sh
+	@$(PY) -m benchmarks $$ARGS
 
 format: $(DEV) ## Format the code and mend what ruff can mend
 	$(PY) -m ruff format .
@@ -97,17 +99,22 @@ cluster-logs: $(DEV) ## Show what its daemons wrote
 
 env: $(DEV) ## Make the environment in VENV, and nothing else
 
-LOCK = "$$dir/bin/uv" pip compile --quiet --universal --python-version 3.10 --fork-strategy fewest --upgrade \
-	--generate-hashes --no-emit-index-url --custom-compile-command 'make lock'
-lock: ## Pin the newest allowed dependencies in requirements.txt and requirements-dev.txt
+PEERS = $(basename $(wildcard benchmarks/requirements/*.in))
+LOCK = "$$dir/bin/uv" pip compile --quiet --universal --fork-strategy fewest --upgrade --generate-hashes \
+	--no-emit-index-url --custom-compile-command 'make lock'
+lock: ## Pin the newest allowed dependencies: requirements.txt, requirements-dev.txt, the benchmarks' peers
 	@set -e; dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
 	"$$PYTHON" -m venv "$$dir"; "$$dir/bin/python" -m pip install --quiet --disable-pip-version-check uv; \
-	$(LOCK) pyproject.toml --group build --output-file requirements.txt; \
-	$(LOCK) pyproject.toml --extra testing --extra rich requirements-dev.in --constraints requirements.txt \
-		--output-file requirements-dev.txt
+	$(LOCK) --python-version 3.10 pyproject.toml --group build --output-file requirements.txt; \
+	$(LOCK) --python-version 3.10 pyproject.toml --extra testing --extra rich requirements-dev.in \
+		--constraints requirements.txt --output-file requirements-dev.txt; \
+	for peer in $(PEERS); do \
+		case $$peer in */slurm-sdk) oldest=3.11 ;; *) oldest=3.10 ;; esac; \
+		$(LOCK) --python-version $$oldest "$$peer.in" --output-file "$$peer.txt"; \
+	done
 
 clean: ## Remove what make made; a running cluster stays, see cluster-down
-	rm -rf "$$VENV" site dist build $(DEMO_DIR) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf "$$VENV" site dist build benchmarks/.work $(DEMO_DIR) .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find src tests docs benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RUNTIME): requirements.txt pyproject.toml scripts/make-env.sh

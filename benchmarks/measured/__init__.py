@@ -1,0 +1,32 @@
+"""What is measured: a module each, with `run(session)`, in the order of `CATALOGUE`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from benchmarks.measured import (
+    arrays,
+    hundred_jobs,
+    imports,
+    job_end,
+    large_result,
+    live_jobs,
+    local_backend,
+    one_job,
+    profile_submission,
+    starting,
+)
+from benchmarks.session import Session
+
+CATALOGUE: Mapping[str, Callable[[Session], None]] = {
+    "start": starting.run,
+    "one-job": one_job.run,
+    "profile": profile_submission.run,
+    "hundred-jobs": hundred_jobs.run,
+    "arrays": arrays.run,
+    "job-end": job_end.run,
+    "live-jobs": live_jobs.run,
+    "large-result": large_result.run,
+    "import": imports.run,
+    "local": local_backend.run,
+}

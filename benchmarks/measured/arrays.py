@@ -1,0 +1,73 @@
+"""`map` over 10, 100 and 1000 items: until it is submitted, and until all results are here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import partial
+
+from benchmarks.measure import Bar, Line, interleave
+from benchmarks.session import SCRIPT, Session, try_to_start
+
+ROUNDS = 5
+SIZES = (10, 100, 1000)
+BAR = 0.5  # seconds, for the largest
+OURS, BARE = "this SDK over ssh", "sbatch --array on the login node"
+SUBMITIT, RELEASED = "submitit on the login node", "slurm-sdk 0.4.6 over ssh"
+
+
+def run(session: Session) -> None:
+    """Submit arrays in every way, in turn; then run some."""
+    with session.queue_only():
+        _submit(session)
+    _results(session)
+
+
+def _submit(session: Session) -> None:
+    ours, bare = session.ours(), session.bare()
+    drivers, reasons = try_to_start({SUBMITIT: session.submitit, RELEASED: session.released_sdk})
+    ours.ask("submit")
+    before = submissions(session)
+    ours.ask("submit_array", count=SIZES[-1])
+    used = session.record(
+        f"map {SIZES[-1]} items: sbatch calls", "", [submissions(session) - before]
+    )
+    for size in SIZES:
+        ways: dict[str, Callable[[], float]] = {
+            BARE: partial(bare.seconds, "submit_array", script=SCRIPT, count=size),
+            OURS: partial(ours.seconds, "submit_array", count=size),
+        }
+        for name, driver in drivers.items():
+            ways[name] = partial(driver.seconds, "submit_array", count=size)
+        found = interleave(ways, session.rounds(ROUNDS))
+        series = {
+            name: session.record(f"map {size} items, submit: {name}", "s", values)
+            for name, values in found.items()
+        }
+        what, mine = f"map {size} items, submit", series[OURS].median
+        bar = Bar(BAR) if size == SIZES[-1] else None
+        session.note(Line(what, "s", mine, BARE, series[BARE].median, bar))
+        for name in (SUBMITIT, RELEASED) if size == SIZES[-1] else ():
+            other = series[name].median if name in series else None
+            session.note(Line(what, "s", mine, name, other, note=reasons.get(name, "")))
+    session.note(Line(f"map {SIZES[-1]} items, sbatch calls", "", used.median, bar=Bar(1)))
+
+
+def _results(session: Session) -> None:
+    """Ten jobs each time, so that it is the client and not the cluster that is measured."""
+    ours = session.ours()
+    ours.ask("map_results", count=2, pack=1)
+    for size in SIZES:
+        pack = size // SIZES[0]
+        values = [
+            ours.seconds("map_results", count=size, pack=pack) for _ in range(session.rounds(2))
+        ]
+        found = session.record(f"map {size} items, all results, pack={pack}", "s", values)
+        session.note(Line(f"map {size} items with pack={pack}, all results", "s", found.median))
+
+
+def submissions(session: Session) -> int:
+    """How many batch jobs the controller was asked for so far, by its own count."""
+    said = session.cluster.exec("slurmctld", ["sdiag"]).stdout
+    found = re.search(r"REQUEST_SUBMIT_BATCH_JOB\s.*count:(\d+)", said)
+    return int(found.group(1)) if found else 0
