@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
 SHARED = pytest.StashKey[SharedCluster]()
 DISTURBED = pytest.StashKey[SharedCluster]()
-# Dead nodes and old jobs are noticed in seconds, and the shared volume can be filled.
+# What is dead, deaf or old is noticed in seconds, and the shared volume can be filled.
 DISTURBED_OPTIONS: dict[str, Any] = {
-    "settings": {"SlurmdTimeout": 10, "MinJobAge": 10},
+    "settings": {"SlurmdTimeout": 10, "MessageTimeout": 5, "MinJobAge": 10},
     "shared_size": "96m",
 }
 SECTION = "slurm cluster"
