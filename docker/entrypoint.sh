@@ -1,7 +1,8 @@
 #!/bin/bash
 # cluster-entrypoint db|slurmdbd|slurmctld|login|node: prepares the role and becomes its daemon.
 #
-# All containers start at once; each waits here for what it needs of the others.
+# All containers start at once; each waits here for what it needs of the others. When the daemon has ended, so does the
+# container, unless cluster-fault was at work: then it begins anew as soon as that lets it.
 set -euo pipefail
 umask 022
 
@@ -50,6 +51,7 @@ write_ssh_key() { # write_ssh_key COMMENT FILE; the public half is derived when 
 # ------------------------------------------------------------------------------------------------------------ parts
 
 start_munged() {
+  ! munge -n >/dev/null 2>&1 || return 0 # it outlived the daemon
   chown munge:munge /etc/munge
   chmod 0700 /etc/munge
   make_once /etc/munge/munge.key write_munge_key
@@ -83,6 +85,20 @@ apply_settings() {
   done
 }
 
+run_daemon() { # run_daemon COMMAND...
+  local daemon status=0
+  "$@" &
+  daemon=$!
+  printf '%s %s\n' "$$" "$daemon" >/run/cluster-daemon
+  # shellcheck disable=SC2064 # the daemon of now
+  trap "kill -TERM $daemon 2>/dev/null || true" TERM INT
+  while [ -e "/proc/$daemon" ]; do wait "$daemon" && status=0 || status=$?; done
+  [ -e "$DOWN" ] || exit "$status"
+  trap 'exit 0' TERM INT
+  while [ -e "$DOWN" ]; do sleep 0.1 || true; done
+  exec env "$0" "$ROLE" # a preloaded library may want to hand something down, which bash would not
+}
+
 # ------------------------------------------------------------------------------------------------------------ roles
 
 run_db() {
@@ -102,7 +118,7 @@ SQL
     mariadb-install-db --defaults-file=/etc/mysql/cluster.cnf --skip-test-db --init-file= >/tmp/install-db.log 2>&1 \
       || { cat /tmp/install-db.log >&2; die "mariadb-install-db failed"; }
   fi
-  exec mariadbd --defaults-file=/etc/mysql/cluster.cnf
+  run_daemon mariadbd --defaults-file=/etc/mysql/cluster.cnf
 }
 
 run_slurmdbd() {
@@ -122,7 +138,7 @@ StorageUser=slurm
 StoragePass=$(</etc/slurm-db/password)
 CONF
   wait_for 120 listens db 3306
-  exec slurmdbd -D
+  run_daemon slurmdbd -D
 }
 
 run_slurmctld() {
@@ -132,7 +148,7 @@ run_slurmctld() {
   wait_for 60 getent hosts c1
   wait_for 60 getent hosts c2
   wait_for 120 listens slurmdbd 6819
-  exec slurmctld -D
+  run_daemon slurmctld -D
 }
 
 run_login() {
@@ -142,7 +158,7 @@ run_login() {
   make_once /etc/ssh/keys/dev_ed25519 write_ssh_key dev
   install -d -m 0755 /etc/ssh/authorized_keys /run/sshd
   ssh-keygen -y -f /etc/ssh/keys/dev_ed25519 >/etc/ssh/authorized_keys/dev
-  exec /usr/sbin/sshd -D -e
+  run_daemon /usr/sbin/sshd -D -e
 }
 
 run_node() {
@@ -150,12 +166,13 @@ run_node() {
   make_shared_folders
   make_fake_gpus
   wait_for 120 listens slurmctld 6817
-  exec slurmd -D
+  run_daemon slurmd -D
 }
 
-rm -f /run/cluster-ready /run/cluster-routes # of an earlier run of this container; see cluster-health, cluster-network
+readonly ROLE=${1:-} DOWN=/run/cluster-down
+rm -f /run/cluster-ready "$DOWN" # of an earlier run of this container; see cluster-health and cluster-fault
 apply_settings
-case ${1:-} in
-  db | slurmdbd | slurmctld | login | node) "run_$1" ;;
-  *) die "the role must be db, slurmdbd, slurmctld, login or node, not '${1:-}'" ;;
+case $ROLE in
+  db | slurmdbd | slurmctld | login | node) "run_$ROLE" ;;
+  *) die "the role must be db, slurmdbd, slurmctld, login or node, not '$ROLE'" ;;
 esac

@@ -15,8 +15,6 @@ START_TIMEOUT = 180.0
 QUEUE_TIMEOUT = 60.0
 # Without its mark, the health check looks again and again, so that it returns as soon as it can.
 CHECK = 'rm -f /run/cluster-ready; exec cluster-health "$0"'
-# Mends the network, and fails where the clock is to be mended.
-MEND = "cluster-network heal; test ! -e /etc/faketimerc"
 TAKES_NO_JOBS = ("down", "drain", "fail", "error")
 
 
@@ -48,17 +46,27 @@ class Disturbable(abc.ABC):
         """Run `argv` in the container of `service`."""
 
     def kill(self, *services: str) -> None:
-        """End services as a loss of power would: every process with SIGKILL. `start` brings them back."""
-        self.compose.run("kill", "--signal", "SIGKILL", *_known(services))
+        """Kill the daemons of services: their machines stay, and refuse connections.
+
+        Jobs on a node go on, sessions on the login node end. `start` starts the daemons again.
+        """
+        self._break(services, "kill")
+
+    def switch_off(self, *services: str) -> None:
+        """Do what a loss of power does: every process ends, jobs' too, and nobody answers.
+
+        `start` brings the machines back.
+        """
+        self._break(services, "off")
 
     def start(self, *services: str) -> None:
-        """Start services that were killed; returns when they can be used, nodes when they take jobs."""
-        self.compose.run("start", *_known(services))
+        """Start what was killed or switched off; returns when it can be used, nodes when they take jobs."""
+        self._break(services, "start")
         self.wait_until_ready(*services)
 
     def restart(self, *services: str) -> None:
-        """Stop services as an administrator would, with SIGTERM, and `start` them again."""
-        self.compose.run("restart", "--no-deps", *_known(services))
+        """Stop daemons as an administrator would, and `start` them."""
+        self._break(services, "restart")
         self.wait_until_ready(*services)
 
     def pause(self, *services: str) -> None:
@@ -71,23 +79,20 @@ class Disturbable(abc.ABC):
 
     def cut_network(self, *services: str) -> None:
         """Take the network link of services down: connections, old and new, meet silence."""
-        for service in _known(services):
-            self.exec(service, ["cluster-network", "cut"])
+        self._break(services, "cut")
 
     def heal_network(self, *services: str) -> None:
         """Bring a link that was cut back up, with the routes it had."""
-        for service in _known(services):
-            self.exec(service, ["cluster-network", "heal"])
+        self._break(services, "heal")
 
     def skew_clock(self, service: str, seconds: int, *, wait: bool = True) -> None:
-        """Restart a service with a clock that is so many `seconds` ahead (or behind, below 0).
+        """Switch a service off and on again, with a clock that is so many `seconds` ahead (behind, below 0).
 
         All of its programs, jobs among them, live at that time; 0 is the machine's own again. Munge
         refuses what is more than 300 s off, so a node that is further away never becomes ready: do
         not `wait` for it.
         """
-        self.exec(service, ["cluster-clock", str(seconds)])
-        self.compose.run("restart", "--no-deps", service)
+        self._break([service], "clock", str(seconds))
         if wait:
             self.wait_until_ready(service)
 
@@ -112,13 +117,11 @@ class Disturbable(abc.ABC):
         Jobs are left alone, as far as the disturbance did.
         """
         containers = self.compose.testcontainers().get_containers(include_all=True)
-        for state, verb in (("paused", "unpause"), ("exited", "start")):
-            services = [str(one.Service) for one in containers if one.State == state]
-            if services:
-                self.compose.run(verb, *services)
+        paused = [str(one.Service) for one in containers if one.State == "paused"]
+        if paused:
+            self.unpause(*paused)
         for service in SERVICES:  # in the order in which they need each other
-            if self.exec(service, ["sh", "-c", MEND], check=False).returncode != 0:
-                self.skew_clock(service, 0, wait=False)
+            self._break([service], "mend")
             self.wait_until_ready(service)
             if service == "slurmctld":
                 self._resume_nodes()
@@ -135,6 +138,10 @@ class Disturbable(abc.ABC):
             time.sleep(0.2)
 
     # ------------------------------------------------------------------------------- private
+
+    def _break(self, services: Sequence[str], *fault: str) -> None:
+        for service in _known(services):
+            self.exec(service, ["cluster-fault", *fault])
 
     def _resume_nodes(self) -> None:
         """Have nodes that were set down, or drained, take jobs again."""

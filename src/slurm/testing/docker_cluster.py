@@ -115,9 +115,7 @@ class DockerCluster(Disturbable):
                     "take it down first, or choose another project name"
                 )
             self.compose.build()
-            if (
-                not self.compose.port
-            ):  # Docker would choose another one whenever the login node restarts
+            if not self.compose.port:  # else another one whenever the login node starts again
                 self.compose = replace(self.compose, port=self.access.port() or access.free_port())
             with self._removed_on_failure(existed=existing is not None):
                 port = self._start()
