@@ -56,3 +56,11 @@ def fill_memory(megabytes: int) -> int:
     held = b"x" * (megabytes * 1_000_000)
     time.sleep(100)
     return len(held)
+
+
+@task(time="00:05:00", mem="100M")
+def wait_for(path: str) -> str:
+    """Wait until there is a file."""
+    while not Path(path).exists():
+        time.sleep(0.1)
+    return path

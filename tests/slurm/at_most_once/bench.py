@@ -1,0 +1,119 @@
+"""Faults on the way of a submission through a real ssh to a real sbatch, and the scheduler's own books."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import cluster_tasks
+from slurm import Cluster, Job
+from slurm.errors import SubmissionUnknown
+from slurm.task import token_of_key
+from slurm.testing import DockerCluster
+
+TIMEOUT = 60.0
+# The agent's Python, and that of the jobs: it finds the sbatch below before the real one.
+PYTHON = """#!/bin/sh
+HERE={here}
+PATH="$HERE/bin:$PATH"
+export PATH
+if [ "$2" = -c ] && mv "$HERE/step" "$HERE/step.$$" 2>/dev/null; then
+    exec python3 "$HERE/killed.py" "$HERE/step.$$" "$@"
+fi
+exec python3 "$@"
+"""
+# Does once what a test has written to the file `plan`; $PPID is the agent.
+SBATCH = """#!/bin/sh
+HERE={here}
+if mv "$HERE/plan" "$HERE/plan.$$" 2>/dev/null; then . "$HERE/plan.$$"; exit; fi
+exec /usr/bin/sbatch "$@"
+"""
+
+
+class Bench:
+    """A folder on the cluster with programs that go wrong when they are told to, and clients of it.
+
+    `docker` is only looked at: other tests use it at the same time.
+    """
+
+    def __init__(self, docker: DockerCluster, folder: str) -> None:
+        self.docker = docker
+        self.folder = folder
+        self._clients: list[Cluster] = []
+        self.observer: Cluster = self.client(python=None)
+        self.put("python", PYTHON.format(here=folder), executable=True)
+        self.put("bin/sbatch", SBATCH.format(here=folder), executable=True)
+        killed = Path(__file__).with_name("killed_at_step.py")
+        self.put("killed.py", killed.read_text("utf-8"))
+
+    @property
+    def overrides(self) -> dict[str, Any]:
+        """The arguments of a cluster whose submissions go wrong."""
+        return {"python": f"{self.folder}/python", "job_base_dir": f"{self.folder}/jobs"}
+
+    def client(self, **more: Any) -> Cluster:
+        """A new client; with ``python=None`` one whose agent is left alone."""
+        made = Cluster.from_env(
+            self.docker.slurmfile, env="default", overrides={**self.overrides, **more}
+        )
+        self._clients.append(made)
+        return made
+
+    def close(self) -> None:
+        for client in self._clients:
+            client.close()
+
+    # What is done to it
+
+    def put(self, name: str, text: str, *, executable: bool = False) -> None:
+        backend, path = self.observer.backend, f"{self.folder}/{name}"
+        backend.write_file(path, text.encode())
+        if executable:
+            backend.run_program(["chmod", "700", path], timeout=TIMEOUT)
+
+    def exists(self, name: str) -> bool:
+        return self.observer.backend.file_exists(f"{self.folder}/{name}")
+
+    def let_time_pass(self, key: str) -> None:
+        """As if the submission had been cut off an hour ago: no job of it can come any more."""
+        path = f"{self.folder}/jobs/.receipts/{token_of_key(key)}.json"
+        known = json.loads(self.observer.backend.read_file(path))
+        known["asked_at"] -= 3600
+        self.observer.backend.write_file(path, json.dumps(known).encode())
+
+    # What is seen
+
+    def jobs_of(self, *keys: str) -> list[list[str]]:
+        """The jobs that Slurm knows by the token of each key, from its own queue, which keeps them for minutes."""
+        argv = ["squeue", "-h", "-t", "all", "-o", "%A|%k"]
+        rows = self.docker.exec("login", argv, user="dev").stdout.splitlines()
+        found = [row.split(" ")[0].split("|") for row in rows]
+        tokens = [token_of_key(key) for key in keys]
+        return [[job_id for job_id, token in found if token == one] for one in tokens]
+
+    def asked(self, client: Cluster, key: str) -> Job[int] | None:
+        """The job that a submission with this key became; None while nobody can tell."""
+        try:
+            return client.submit(cluster_tasks.add, key=key)(20, 22)
+        except SubmissionUnknown:
+            return None
+
+    def assert_one_job(self, job: Job[int] | None, key: str) -> None:
+        """There is one job, and a new client finds it in every way, and its result."""
+        assert job is not None, "nobody can tell"
+        self.assert_one_job_each({key: job})
+
+    def assert_one_job_each(self, jobs: Mapping[str, Job[int]]) -> None:
+        """The same for many, by their keys."""
+        once = [[job.id] for job in jobs.values()]
+        assert self.jobs_of(*jobs) == once
+        for key, job in jobs.items():
+            found = self.asked(self.observer, key)
+            assert found is not None
+            others = self.observer.get_job(job.id), Job.from_dir(job.job_dir, self.observer)
+            assert {one.id for one in (found, *others)} == {job.id}
+            assert others[0].job_dir == found.job_dir == job.job_dir
+            assert found.get_result(TIMEOUT) == 42
+        assert self.jobs_of(*jobs) == once
