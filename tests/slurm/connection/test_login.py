@@ -24,7 +24,9 @@ TIMEOUT = 60.0
 @pytest.fixture
 def host(world: World, factor: Sshd) -> Sshd:
     """The host `hpc`, which asks for a password after the key; its host key is known."""
-    world.configure(f"Host hpc\n  HostName 127.0.0.1\n  Port {factor.port}")
+    world.configure(
+        f"Host hpc\n  HostName 127.0.0.1\n  Port {factor.port}\n  NumberOfPasswordPrompts 1"
+    )
     world.know(factor.port)
     return factor
 
@@ -167,7 +169,6 @@ def test_the_second_factor_of_a_jump_host_is_asked_for_once(
 
 
 def test_a_wrong_password_is_said_by_ssh_and_in_one_line(world: World, host: Sshd) -> None:
-    world.configure(f"{world.config_file.read_text()}  NumberOfPasswordPrompts 1")
     with world.at_a_terminal(world.slurm_login("hpc")) as terminal:
         terminal.answer("Password: ", "guess")
         status, said = terminal.end()
