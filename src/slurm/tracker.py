@@ -252,6 +252,12 @@ class Tracker:
         expected = reduce(job.status, seen)
         if expected.never_starts:
             return replace(seen, source="given up", state=JobState.CANCELLED)
+        if not expected.finished and not job.status.finished and seen.source == "sacct":
+            # The controller has forgotten it, and accounts are late or away: they may be for long.
+            state = self._word_of_result(job)
+            return (
+                seen if state is JobState.UNKNOWN else replace(seen, source="result", state=state)
+            )
         if not expected.finished or job.status.finished or seen.source in FINAL_SOURCES:
             return seen
         packed = job.element is not None and job.element.packed

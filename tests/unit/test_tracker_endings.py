@@ -10,6 +10,7 @@ from tests.unit.fakes import FakeBackend, job_on
 
 from slurm import Cluster
 from slurm.errors import DependencyFailed, JobLost, RemoteFileMissing, TransportError
+from slurm.serialization import dump_envelope, exception_envelope, value_envelope
 
 DEADLINE = 10
 
@@ -48,8 +49,6 @@ def test_a_forgotten_job_ended_as_its_result_says(
 def test_a_forgotten_job_without_an_event_ended_as_its_result_says(
     value: Any, state: str, fake_cluster: Cluster, backend: FakeBackend
 ) -> None:
-    from slurm.serialization import dump_envelope, exception_envelope, value_envelope
-
     made = (
         exception_envelope(value, 1) if isinstance(value, Exception) else value_envelope(value, 1)
     )
@@ -58,6 +57,28 @@ def test_a_forgotten_job_without_an_event_ended_as_its_result_says(
     assert job.wait(DEADLINE)
     assert job.status.state == state
     assert len(backend.queries) >= 3
+
+
+@pytest.mark.parametrize("state", ["UNKNOWN", "RUNNING"])
+def test_the_result_decides_where_accounts_are_away_or_late(
+    state: str, fake_cluster: Cluster, backend: FakeBackend
+) -> None:
+    backend.files["/jobs/1/result.pkl"] = dump_envelope(value_envelope(5, 1))
+    backend.say("1", state, source="sacct")
+    job = job_on(fake_cluster, "1")
+    assert job.wait(DEADLINE)
+    assert job.status.state == "COMPLETED"
+
+
+def test_accounts_that_are_away_are_waited_for_where_there_is_no_result(
+    fake_cluster: Cluster, backend: FakeBackend
+) -> None:
+    backend.say("1", "UNKNOWN", source="sacct")
+    job = job_on(fake_cluster, "1")
+    backend.wait_until(lambda: len(backend.queries) >= 5)
+    assert not job.is_completed()
+    backend.say("1", "COMPLETED", source="sacct")
+    assert job.wait(DEADLINE)
 
 
 def test_a_forgotten_job_without_a_result_is_lost(
