@@ -26,9 +26,9 @@ class Pace:
     def __init__(
         self, shortest: float, longest: float, *, chance: Callable[[], float] = random.random
     ) -> None:
-        self.shortest = shortest
-        self.longest = longest
-        self.interval = shortest
+        self.shortest: float = shortest
+        self.longest: float = longest
+        self.interval: float = shortest
         self._chance = chance
 
     def hurry(self) -> None:

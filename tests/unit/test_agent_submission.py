@@ -6,7 +6,9 @@ The scheduler is a fake (see `scheduler_on_disk`): it notes what it was asked fo
 from __future__ import annotations
 
 import json
+import os
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +175,23 @@ def test_a_directory_that_cannot_be_made_is_a_file_error_and_no_submission(
 
 
 # --- the archive it needs --------------------------------------------------------------------------
+
+
+def test_a_new_client_tidies_up_after_those_that_died_long_ago(
+    base: Path, scheduler: disk.SchedulerOnDisk
+) -> None:
+    disk.submit(scheduler, base, disk.request_for(base))
+    for name, age in (("old", 61), ("young", 59)):
+        folder = base / ".events" / name
+        folder.mkdir(mode=0o700)
+        (folder / "a.1.ok").touch()
+        then = time.time() - age * 86400
+        os.utime(folder, (then, then))
+    disk.submit(scheduler, base, disk.request_for(base, "2", "t2"))
+    assert (base / ".events" / "old").exists(), "a client that is known has other things to do"
+    (base / ".events" / "me").rmdir()
+    disk.submit(scheduler, base, disk.request_for(base, "3", "t3"))
+    assert sorted(path.name for path in (base / ".events").iterdir()) == ["me", "young"]
 
 
 def test_the_archive_is_sent_only_where_it_is_missing(

@@ -615,6 +615,7 @@ def test_a_base_callback_answers_every_hook_with_nothing() -> None:
             "on_end_run_job_ctx",
             "on_job_status_update_ctx",
             "on_completed_ctx",
+            "on_transfer_ctx",
         ]
     )
     for hook in hooks:

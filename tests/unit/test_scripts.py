@@ -124,18 +124,28 @@ else:
     assert "train" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("line", "error", "shown"),
+    [("1 / 0", ZeroDivisionError, "1 / 0"), ("sys.exit()", ImportError, "calls sys.exit(None)")],
+)
 def test_a_script_that_fails_to_load_is_an_error_that_shows_where(
-    tmp_path: Path, run_python: RunPython, run_request: RunRequest
+    line: str,
+    error: type[Exception],
+    shown: str,
+    tmp_path: Path,
+    run_python: RunPython,
+    run_request: RunRequest,
 ) -> None:
     (tmp_path / "mine.py").write_text(
         HEAD
-        + 'import os\nif "CLIENT" in os.environ:\n    request(train, Config(1))\nelse:\n    1 / 0\n'
+        + 'import os\nif "CLIENT" in os.environ:\n    request(train, Config(1))\n'
+        + f"else:\n    {line}\n"
     )
     run_python("mine.py", CLIENT="1")
     directory, output = run_request()
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(error):
         result_in(directory)
-    assert "1 / 0" in output
+    assert shown in output
 
 
 def test_a_lambda_of_a_script_may_use_what_the_script_defined(

@@ -71,7 +71,9 @@ SUBMISSION_TURN = 200.0  # seconds to wait for another submission of the same jo
 MOST_EXIT_CODES = 10  # a command each
 ENDED_BADLY = ("FAILED", "TIMEOUT", "OUT_OF_MEMORY", "CANCELLED", "NODE_FAIL", "DEADLINE")
 RECEIPTS = ".receipts"
+EVENTS = ".events"
 STAGED = ".staged"  # large files on their way into a job's directory
+EVENTS_KEPT = 60 * 86400.0  # seconds without news after which nobody listens any more
 STAGED_KEPT = 86400.0  # seconds after which nobody will ask for one of them any more
 NO_LINKS = (errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOSYS, errno.EOPNOTSUPP)
 METADATA_FILES = ("metadata.json", "array_metadata.json")
@@ -1057,6 +1059,8 @@ class Agent:
         not answer for one, it is not asked for those after it.
         """
         receipts = os.path.join(base, RECEIPTS)
+        if not os.path.isdir(events):
+            _remove_abandoned(os.path.join(base, EVENTS))
         for directory in (events, receipts):
             make_private_directory(directory)
         if needs and not os.path.isdir(needs):
@@ -1400,6 +1404,16 @@ def _is_there(path: str) -> bool:
     except FileNotFoundError:
         return False
     return True
+
+
+def _remove_abandoned(events: str) -> None:
+    """Remove the event directories of clients that died long ago; one that lives can do without its own."""
+    if os.path.isdir(events):
+        require_own_directory(events)
+        for entry in os.scandir(events):
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - entry.stat(follow_symlinks=False).st_mtime > EVENTS_KEPT:
+                    remove(entry.path)
 
 
 def _remove_old(folder: str) -> None:

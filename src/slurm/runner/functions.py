@@ -88,5 +88,12 @@ def _load_file(name: str, path: str) -> types.ModuleType:
     sys.modules[name] = module
     if name == MAIN_ALIAS:  # as multiprocessing does, for what was pickled under either name
         sys.modules["__main__"] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except SystemExit as leaving:  # which, raised by the task itself, would be its end
+        raise ImportError(
+            f"{path} calls sys.exit({leaving.code!r}) when it is loaded: put the part of it that is "
+            "not for the node under  if __name__ == '__main__':",
+            path=path,
+        ) from None
     return module
