@@ -17,6 +17,11 @@ def add(left: int, right: int) -> int:
 
 
 @task(time="00:02:00", mem="100M")
+def same(value: str) -> str:
+    return value
+
+
+@task(time="00:02:00", mem="100M")
 def fail(message: str) -> int:
     raise ValueError(message)
 

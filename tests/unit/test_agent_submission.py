@@ -5,13 +5,16 @@ The scheduler is a fake (see `scheduler_on_disk`): it notes what it was asked fo
 
 from __future__ import annotations
 
+import grp
 import json
 import os
+import pwd
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.unit import scheduler_on_disk as disk
 
 from slurm.api.agent import MOST_SBATCH, Agent, AgentError
@@ -175,6 +178,52 @@ def test_a_directory_that_cannot_be_made_is_a_file_error_and_no_submission(
 
 
 # --- the archive it needs --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["", "train", ".receipts", ".events", "sdk"])
+def test_a_directory_in_which_others_could_change_a_job_is_refused(
+    name: str, base: Path, scheduler: disk.SchedulerOnDisk
+) -> None:
+    disk.submit(scheduler, base, disk.request_for(base))
+    (base / "sdk" / "abc").mkdir(mode=0o700, parents=True)
+    (base / name).chmod(0o777)
+    files, request = InProcessBackend(Agent(scheduler)), disk.request_for(base, "2", "t2")
+    archive = Archive(f"{base}/sdk/abc")
+    where: dict[str, Any] = {"base": str(base), "events": f"{base}/.events/me"}
+
+    def refusal() -> Any:
+        [answer] = files.submit_jobs([request], archive=archive, **where)
+        raise answer.error  # type: ignore[misc]
+
+    with pytest.raises(RemoteFileError, match=r"job_base_dir") as caught:
+        refusal()
+    assert str(base / name) in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+    assert len(scheduler.submissions()) == 1
+    assert not Path(request.job_dir).exists() or not os.listdir(request.job_dir)
+
+
+def test_a_base_may_be_a_link_to_a_directory_of_ones_own(
+    base: Path, scheduler: disk.SchedulerOnDisk, tmp_path: Path
+) -> None:
+    (tmp_path / "scratch").mkdir(mode=0o700)
+    base.symlink_to(tmp_path / "scratch")
+    [answer] = disk.submit(scheduler, base, disk.request_for(base))
+    assert answer.error is None
+
+
+def test_a_group_of_one_is_nobody_else(base: Path, scheduler: disk.SchedulerOnDisk) -> None:
+    """With the umask 002 of many systems, directories can be written to by the user's own group."""
+    base.mkdir()
+    base.chmod(0o775)
+    user, group = pwd.getpwuid(os.getuid()), grp.getgrgid(os.getgid())
+    alone = group.gr_name == user.pw_name and set(group.gr_mem) <= {user.pw_name}
+    if alone:
+        [answer] = disk.submit(scheduler, base, disk.request_for(base))
+        assert answer.error is None
+        return
+    with pytest.raises(RemoteFileError, match="other users can write"):
+        disk.submit(scheduler, base, disk.request_for(base))
 
 
 def test_a_new_client_tidies_up_after_those_that_died_long_ago(

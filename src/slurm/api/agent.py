@@ -169,13 +169,42 @@ def make_private_directory(path: str) -> None:
 
 def require_own_directory(path: str) -> None:
     """Refuse a directory in which another user could have put, or could put, something to be run or believed."""
-    found = os.lstat(path)
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
+    if not _is_own(os.lstat(path)):
         raise AgentError(
             "file",
             "{} is not a directory that only you can write to: remove it, or choose another "
             "job_base_dir".format(path),
         )
+
+
+def require_own_base(base: str) -> None:
+    """The same for the directory that holds all others, which may be a link to where there is room."""
+    if not _is_own(os.stat(base)):
+        raise AgentError(
+            "file",
+            "other users can write to {0}, and so change what your jobs run: choose a job_base_dir "
+            "of your own, such as {0}/{1}".format(base, pwd.getpwuid(os.getuid()).pw_name),
+        )
+
+
+def _is_own(found: os.stat_result) -> bool:
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o002:
+        return False
+    return not found.st_mode & 0o020 or _is_private_group(found.st_gid)
+
+
+def _is_private_group(gid: int) -> bool:
+    """Whether this user alone is in the group, as is so with the own group that many systems give users."""
+    import grp
+
+    user = pwd.getpwuid(os.getuid())
+    try:
+        group = grp.getgrgid(gid)
+    except KeyError:
+        return False
+    return (
+        user.pw_gid == gid and group.gr_name == user.pw_name and set(group.gr_mem) <= {user.pw_name}
+    )
 
 
 def read_json(path: str) -> Optional[Dict[str, Any]]:
@@ -1066,6 +1095,7 @@ class Agent:
         if needs and not os.path.isdir(needs):
             make_private_directory(os.path.dirname(needs))
             return {"needs": needs}, b""
+        require_own_base(base)
         trusted = [receipts, events, os.path.dirname(events)]
         for directory in trusted + ([needs, os.path.dirname(needs)] if needs else []):
             require_own_directory(directory)
@@ -1123,6 +1153,7 @@ class Agent:
 
     def _prepare(self, request: Dict[str, Any], blob: bytes) -> None:
         make_private_directory(request["job_dir"])
+        require_own_directory(os.path.dirname(request["job_dir"]))
         for name in request["directories"]:
             make_private_directory(os.path.join(request["job_dir"], name))
         for name, (offset, length) in request["files"].items():
