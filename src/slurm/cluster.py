@@ -67,7 +67,7 @@ class Cluster:
     - `callbacks`: who is told what happens, see `slurm.callbacks`.
     - `cancel_on_interrupt`: whether Ctrl-C in a wait cancels the jobs that are waited for.
     - `backend_options`: what the backend takes; for ssh ``hostname``, ``username``, ``port``,
-      ``identity_file``, ``known_hosts_file``, ``config_file``, ``connect_timeout``; for local
+      ``identity_file``, ``known_hosts_file``, ``config_file``, ``connect_timeout``, ``reconnect_timeout``; for local
       ``max_cpus``, ``max_mem``, ``max_array_size``, ``state_dir``, ``idle_timeout``.
 
     Raises `ConfigError` for what it does not understand. Connects on first use. Leaving

@@ -22,6 +22,7 @@ from slurm.api.base import JobRequest, Submitted
 from slurm.errors import SlurmError, SubmissionUnknown
 
 FAULTS = ["killed", "fails"]
+BEFORE_THE_RECEIPT = 3  # two directories and the lock: nobody has looked yet whether there is a job
 Requests = Callable[[], Sequence[JobRequest]]
 
 
@@ -116,6 +117,24 @@ def test_a_submission_that_goes_wrong_anywhere_becomes_one_job(
 
 
 @pytest.mark.parametrize("fault", FAULTS)
+def test_an_answer_that_is_lost_may_be_looked_for_in_vain(fault: str, bench: Bench) -> None:
+    """The scheduler took the job and did not say so; no error may say then that there is none."""
+
+    def lost() -> list[JobRequest]:
+        bench.scheduler.answer = AgentError("unanswered", "Socket timed out")
+        return [disk.request_for(bench.base)]
+
+    for number, errors in bench.each_step(fault, lost):
+        sure = [e for e in errors if e is not None and not isinstance(e, SubmissionUnknown)]
+        assert not (sure and bench.jobs()), f"step {number}: {sure[0]!r}"
+        bench.scheduler.answer = None
+        request = disk.request_for(bench.base, "2")
+        [answer] = bench.until_known(request)
+        assert bench.jobs() == ["aa11"], f"step {number}"
+        assert_found(bench, request, answer)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
 def test_the_parts_of_an_array_become_one_job_each(fault: str, bench: Bench) -> None:
     def pieces() -> list[JobRequest]:
         first = disk.request_for(bench.base)
@@ -159,7 +178,9 @@ def test_looking_for_the_job_may_go_wrong_as_well(fault: str, bench: Bench) -> N
     def again() -> list[JobRequest]:
         return [disk.request_for(bench.base, "2")]
 
-    for number, _ in bench.each_step(fault, again, leave_unnoted):
+    for number, errors in bench.each_step(fault, again, leave_unnoted):
+        sure = [e for e in errors if e is not None and not isinstance(e, SubmissionUnknown)]
+        assert number < BEFORE_THE_RECEIPT or not sure, f"step {number}: {sure}"
         request = disk.request_for(bench.base, "3")
         [answer] = bench.submit(request)
         assert bench.jobs() == ["aa11"], f"step {number}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -11,9 +12,9 @@ from tests.unit import scheduler_on_disk as disk
 from tests.unit.fakes import NO_ACCOUNTING, Programs
 
 from slurm.api import agent
-from slurm.api.agent import AgentError, SlurmCommands, find_mark, outcome_of_sbatch
+from slurm.api.agent import Agent, AgentError, SlurmCommands, find_mark, outcome_of_sbatch
 from slurm.api.base import Archive, Submitted
-from slurm.api.slurm_cli import SlurmCliBackend
+from slurm.api.slurm_cli import InProcessBackend, SlurmCliBackend
 from slurm.errors import RemoteFileError, SchedulerUnreachable, SubmissionUnknown
 
 SCRIPT = "/home/me/jobs/train/1/job.sh"
@@ -243,6 +244,23 @@ def test_without_locks_two_machines_make_one_job(
     assert answer.job_id == "101"
     assert isinstance(inner[0].error, SubmissionUnknown)
     assert len(scheduler.submissions()) == 1
+
+
+def test_where_files_have_one_name_only_a_submission_is_made_once_as_well(
+    base: Path, scheduler: disk.SchedulerOnDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr("slurm.api.agent.os.link", refuse)
+    for name in "12":
+        [answer] = disk.submit(scheduler, base, disk.request_for(base, name))
+        assert (answer.job_id, answer.job_dir) == ("101", str(base / "train" / "1"))
+    assert len(scheduler.submissions()) == 1
+    files = InProcessBackend(Agent(scheduler))
+    assert files.write_file(str(base / "note"), b"mine", exclusive=True)
+    assert not files.write_file(str(base / "note"), b"another's", exclusive=True)
+    assert (base / "note").read_bytes() == b"mine"
 
 
 # --- in one go -------------------------------------------------------------------------------------

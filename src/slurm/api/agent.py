@@ -248,8 +248,25 @@ def create_exclusive(path: str, data: bytes) -> bool:
         os.link(staged, path)
     except FileExistsError:
         return False
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        return _create_in_place(path, data)
     finally:
         os.unlink(staged)
+    return True
+
+
+def _create_in_place(path: str, data: bytes) -> bool:
+    """The same where the file system has no links: whoever reads it at the wrong moment sees a part."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        return False
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(handle)
     return True
 
 
@@ -770,7 +787,7 @@ class Submission:
         """The receipt of the job, which is submitted if that has not been done.
 
         `prepare` writes its files. `silent` says that the scheduler does not answer, and why: then it
-        is not asked. Raises `AgentError`, "unknown" where there may be a job; OSError.
+        is not asked. Raises `AgentError`, "unknown" where there may be a job; OSError where there is none.
         """
         with self._turn():
             known = self._known()
@@ -803,6 +820,9 @@ class Submission:
         except ValueError:
             message = "{} cannot be read: remove it if there is no such job".format(self.receipt)
             raise AgentError("unknown", message) from None
+        except OSError as error:
+            message = "{} cannot be read: {}".format(self.receipt, error.strerror)
+            raise AgentError("unknown", message) from None
 
     def _intend(self, prepare: Callable[[], None], silent: str) -> Dict[str, Any]:
         """The receipt of a submission that nobody has begun; from here on its directory is the job's."""
@@ -820,9 +840,11 @@ class Submission:
 
     def _look(self, known: Dict[str, Any], silent: str = "") -> Optional[str]:
         """The job of an earlier attempt, noted; None if there is none and can be none any more."""
-        job_id = self._trace(known["job_dir"])
-        if job_id is None:
-            job_id = self._found(known, silent)
+        try:
+            job_id = self._trace(known["job_dir"]) or self._found(known, silent)
+        except OSError as error:
+            message = "an earlier attempt may have submitted it: {}: {}"
+            raise AgentError("unknown", message.format(error.strerror, error.filename)) from None
         if job_id is not None:
             self._note(dict(known, job_id=job_id))
         return job_id
@@ -884,8 +906,13 @@ class Submission:
                 if error.kind == "unanswered":
                     return self._reconcile(known, error)
                 if pause is None:
-                    os.unlink(self.receipt)  # first: without its directory it would lead nowhere
-                    self._withdraw(known["job_dir"])
+                    with contextlib.suppress(
+                        OSError
+                    ):  # what is left makes the next one look for it
+                        os.unlink(
+                            self.receipt
+                        )  # first: without its directory it would lead nowhere
+                        self._withdraw(known["job_dir"])
                     kind = "unreachable" if error.kind == "unsent" else error.kind
                     raise AgentError(kind, str(error)) from None
                 time.sleep(pause)  # the controller is being restarted, perhaps
@@ -918,7 +945,7 @@ class Submission:
                 job_id = self._trace(known["job_dir"]) or self._find(
                     known["job_dir"], known["asked_at"]
                 )
-            except AgentError:
+            except (AgentError, OSError):
                 continue
             if job_id is not None:
                 return job_id
@@ -1299,6 +1326,10 @@ class Agent:
             if not os.path.samefile(proof, path):
                 os.unlink(proof)
                 return False, b""
+        except OSError as error:
+            if error.errno not in NO_LINKS:
+                raise
+            return _create_in_place(path, blob), b""
         return True, b""
 
     def op_stage(self, blob: bytes, path: str, size: int) -> Tuple[Any, bytes]:
