@@ -50,8 +50,8 @@ class AgentBackend(BackendBase):
     """
 
     large_from: int | None = 4 << 20
-    piece: int = 1 << 20
-    in_flight: int = 4
+    piece: int = 1 << 19  # what a slow uplink takes well before the other side seems dead
+    in_flight: int = 6  # with a bit more than ssh's own window, latency costs nothing
     together: int = 16 << 20
 
     @abc.abstractmethod
