@@ -15,7 +15,6 @@ from slurm import (
     JobContext,
     WorkflowContext,
     current_job_context,
-    gather,
     get_active_context,
     task,
     workflow,
@@ -200,6 +199,8 @@ def fail_if_odd(number: int) -> int:
 @workflow
 def survey(ctx: WorkflowContext, numbers: list[int], gate: str) -> dict[str, Any]:
     """Use all that a workflow has, and tell what was found."""
+    from slurm import gather  # what comes with it, the jobs of the other tasks need not load
+
     (ctx.shared_dir / "note").write_text("from the workflow")
     print("surveying", len(numbers))
     print("with care", file=sys.stderr)
