@@ -21,7 +21,6 @@ Pure: paths are text, since they are the cluster's and may not exist on this mac
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import posixpath
@@ -164,7 +163,11 @@ def script_of_piece(piece: int) -> str:
 
 def token_of_piece(token: str, piece: int) -> str:
     """The token of one of an array's submissions."""
-    return hashlib.sha256(f"{token} {piece}".encode()).hexdigest()[:32] if piece else token
+    if not piece:
+        return token
+    import hashlib
+
+    return hashlib.sha256(f"{token} {piece}".encode()).hexdigest()[:32]
 
 
 def event_directory(base: str, client: str) -> str:

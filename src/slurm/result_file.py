@@ -11,11 +11,11 @@ In files of schema 1 the body stands inside the header, under that name.
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 from typing import Any, BinaryIO, NamedTuple
 
 from slurm import errors
+from slurm.checksum import Checksum
 
 PROTOCOL = 5  # Python 3.8
 CHECKSUM_MARK = b"\nsha256 "
@@ -43,7 +43,7 @@ class Writer:
         self.file = file
         self.size: int = 0
         self.problem: OSError | None = None
-        self._hash = hashlib.sha256()
+        self._hash = Checksum()
 
     def write(self, data: Any) -> int:
         """Take bytes, or what a pickle has in their place. Raises ``OSError``."""
@@ -89,7 +89,7 @@ def require_whole(file: BinaryIO, path: str) -> int:
 
 def sha256_of(file: BinaryIO, size: int) -> str:
     """The checksum of the first `size` bytes of a file."""
-    checksum = hashlib.sha256()
+    checksum = Checksum()
     file.seek(0)
     while size > 0:
         piece = file.read(min(size, PIECE))

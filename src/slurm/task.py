@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import importlib
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -325,6 +324,8 @@ def token_of_key(key: str) -> str:
     """The submission token that stands for a user's `key`."""
     if not key:
         raise ConfigError("key must not be empty: it names this submission for all time")
+    import hashlib
+
     return "k" + hashlib.sha256(key.encode()).hexdigest()[:31]
 
 

@@ -75,7 +75,7 @@ def test_nothing_loads_more_than_it_needs(run_python: RunPython) -> None:
     assert not third_party(package | task | runner)
     # A job starts in the time that its imports take.
     late = {"slurm.calls", "slurm.cluster", "slurm.identity", "slurm.runtime", "slurm.workflow"}
-    late |= {"asyncio", "dataclasses", "datetime", "inspect", "pathlib", "traceback"}
+    late |= {"asyncio", "dataclasses", "datetime", "hashlib", "inspect", "pathlib", "traceback"}
     assert not late & (task | runner)
 
 
