@@ -290,6 +290,30 @@ def test_processes_that_the_task_forks_end_when_they_are_told_to(
 # --- arrays --------------------------------------------------------------------------------------
 
 
+def test_an_attempt_that_was_given_up_and_goes_on_leaves_the_result_to_its_successor(
+    run_job: RunJob,
+) -> None:
+    """Its node was cut off: it was put back into the queue, and started elsewhere, while it ran on."""
+
+    @task(requeue=True)
+    def ends_late(job: JobContext, *, fail: bool) -> str:
+        import json
+
+        path = job.job_dir / "metadata.json"
+        content = json.loads(path.read_text())
+        path.write_text(json.dumps({**content, "attempt": 2, "status": "running", "node": "c2"}))
+        if fail:
+            raise ValueError("too late")
+        return "too late"
+
+    for fail in (False, True):
+        run = run_job(ends_late, fail=fail)
+        assert not (run.directory / "result.pkl").exists()
+        assert metadata_of(run)["status"] == "running"
+        assert "attempt 2 of this job has begun" in run.stderr
+        assert run.code == 1
+
+
 def test_a_warned_pack_leaves_its_other_items_to_the_next_attempt(
     fake_cluster: Cluster, backend: Any, sdk_directory: Path, scheduler: Programs
 ) -> None:

@@ -128,7 +128,20 @@ def _run(directory: JobDirectory, work: Work, metadata: Mapping[str, Any], token
             update_json(directory.metadata, {"status": "requeued"})
         work.callbacks.leave(directory)
         return BACK_IN_THE_QUEUE
+    if _has_successor(directory, attempt):
+        return 1
     return _put_away(envelope, directory, work, token)
+
+
+def _has_successor(directory: JobDirectory, attempt: int) -> bool:
+    """Whether the job was started again, while this process ran on where the scheduler heard nothing of it."""
+    try:
+        newest = int((read_json(directory.metadata) or {}).get("attempt") or 0)
+    except (OSError, ValueError):
+        return False
+    if newest > attempt:
+        say(f"slurm-sdk: attempt {newest} of this job has begun: the result is that one's to write")
+    return newest > attempt
 
 
 def _put_away(envelope: Envelope, directory: JobDirectory, work: Work, token: str) -> int:
