@@ -21,7 +21,16 @@ class BenchmarkError(Exception):
 
 
 class NotPossible(BenchmarkError):
-    """A peer that cannot do a thing, or that is not here: the table says so in its place."""
+    """A peer that cannot do a thing, or that is not here."""
+
+
+LONGEST_REASON = 200
+
+
+def reason_of(error: BaseException) -> str:
+    """What went wrong, in a line: the table has it in the place of a number."""
+    what = "not possible" if isinstance(error, NotPossible) else type(error).__name__
+    return f"{what}: {error}".partition("\n")[0][:LONGEST_REASON]
 
 
 class Driver:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from benchmarks.driver import BenchmarkError, reason_of
 
 
 @dataclass(frozen=True)
@@ -111,11 +113,17 @@ class Line:
 
 
 def interleave(
-    ways: Mapping[str, Callable[[], float]], rounds: int, *, warm_up: int = 1
+    ways: Mapping[str, Callable[[], float]],
+    rounds: int,
+    *,
+    warm_up: int = 1,
+    failures: MutableMapping[str, str] | None = None,
+    peers: Collection[str] = (),
 ) -> dict[str, tuple[float, ...]]:
     """Call each of `ways` once a round, so that what disturbs the machine disturbs them all alike.
 
-    Each round begins with another one. The samples of the first `warm_up` rounds are thrown away.
+    Each round begins with another one. The samples of the first `warm_up` rounds are thrown away. One
+    of the `peers` that fails is left out, and `failures` says why; what else fails is raised.
 
     >>> interleave({"a": lambda: 1.0, "b": lambda: 2.0}, 2)
     {'a': (1.0, 1.0), 'b': (2.0, 2.0)}
@@ -124,11 +132,33 @@ def interleave(
     found: dict[str, list[float]] = {name: [] for name in names}
     for number in range(warm_up + rounds):
         start = number % len(names)
-        for name in names[start:] + names[:start]:
-            value = ways[name]()
+        for name in [name for name in names[start:] + names[:start] if name in found]:
+            try:
+                value = ways[name]()
+            except BenchmarkError as error:
+                if failures is None or name not in peers:
+                    raise
+                failures[name] = reason_of(error)
+                del found[name]
+                continue
             if number >= warm_up:
                 found[name].append(value)
     return {name: tuple(values) for name, values in found.items()}
+
+
+def beside(
+    what: str,
+    ours: str,
+    than: str,
+    series: Mapping[str, Series],
+    reasons: Mapping[str, str],
+    *,
+    rate: bool = False,
+) -> Line:
+    """The line for a peer: its median, or why there is none."""
+    other = series[than].median if than in series else None
+    mine = series[ours]
+    return Line(what, mine.unit, mine.median, than, other, rate=rate, note=reasons.get(than, ""))
 
 
 HEAD = ("what", "found", "compared with", "ratio", "bar", "")

@@ -9,11 +9,11 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
 from benchmarks import machine, page, peers
-from benchmarks.driver import BenchmarkError, NotPossible
+from benchmarks.driver import BenchmarkError, NotPossible, reason_of
 from benchmarks.measure import Bar, Line, Series, table
 from benchmarks.measured import CATALOGUE
 from benchmarks.results import Results
@@ -23,7 +23,6 @@ from slurm.testing import DockerCluster
 RESULTS = WORK / "results.json"
 UNIT_TIER, UNIT_TIER_BAR = "unit-tier", 30.0
 UNIT_TIER_TIMEOUT = 900
-LONGEST_REASON = 300
 
 
 def run(names: Sequence[str], *, quick: bool, keep: bool, unit_tier: bool) -> Results:
@@ -47,7 +46,8 @@ def run(names: Sequence[str], *, quick: bool, keep: bool, unit_tier: bool) -> Re
                     run_one(name, session, found)
             finally:
                 session.release()
-    found.complete = set(names) == set(CATALOGUE) and not quick
+    whole = all(name in found.benchmarks for name in CATALOGUE) and not quick
+    found.complete = whole and not any(one["failed"] for one in found.benchmarks.values())
     found.write(RESULTS)
     return found
 
@@ -73,11 +73,6 @@ def run_one(name: str, session: Session, found: Results) -> None:
     say(f"{name} took {seconds:.0f} s")
 
 
-def reason_of(error: BaseException) -> str:
-    """What went wrong, in a line."""
-    return f"{type(error).__name__}: {error}".partition("\n")[0][:LONGEST_REASON]
-
-
 def measure_unit_tier(found: Results) -> None:
     """How long ``make test-unit`` takes: by itself, for it takes the whole machine."""
     say(f"{UNIT_TIER} ...")
@@ -100,12 +95,19 @@ def measure_unit_tier(found: Results) -> None:
 
 def prepare_peers() -> None:
     """Install the peers where that was not done before; a benchmark says what is missing."""
-    for peer in ("submitit", "paramiko", "slurm-sdk"):
-        say(f"environment of {peer} ...")
+    parts: dict[str, Callable[[], object]] = {
+        "submitit": lambda: peers.environment("submitit", WORK),
+        "submitit, for the login node": lambda: peers.packages("submitit", WORK),
+        "paramiko": lambda: peers.environment("paramiko", WORK),
+        "slurm-sdk": lambda: peers.environment("slurm-sdk", WORK),
+        "slurm-sdk, for the nodes": lambda: peers.packages("slurm-sdk", WORK, nodes=True),
+    }
+    for name, make in parts.items():
+        say(f"environment of {name} ...")
         try:
-            peers.environment(peer, WORK)
+            make()
         except NotPossible as error:
-            say(f"{peer}: {error}")
+            say(f"{name}: {error}")
 
 
 @contextlib.contextmanager
@@ -162,7 +164,8 @@ def show(found: Results) -> int:
         say(problem)
     if found.complete:
         page.write(found)
-        say(f"written: {page.PAGE.relative_to(ROOT)}")
+    shown = "was brought up to date" if found.complete else "stays as it is: not all was measured"
+    say(f"{page.PAGE.relative_to(ROOT)} {shown}")
     return 1 if problems else 0
 
 

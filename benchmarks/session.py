@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import os
-import re
 import shlex
-import subprocess
 import sys
-import tarfile
-import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO
 
 from benchmarks import peers
-from benchmarks.driver import BenchmarkError, Driver, NotPossible
+from benchmarks.driver import BenchmarkError, Driver, reason_of
 from benchmarks.measure import Line, Series
+from benchmarks.remote import SHARED, LoginNode
 from slurm.testing import DockerCluster
 
 ROOT = Path(__file__).parents[1]
 WORK = ROOT / "benchmarks" / ".work"
 # A checkout has a cluster of its own.
 PROJECT = f"slurm-bench-{zlib.crc32(os.fsencode(ROOT)):08x}"
-# On the volume that login node and nodes share.
-SHARED = "/shared/work/bench"
 SCRIPT = f"{SHARED}/bare/job.sh"
-SSH_TIMEOUT = 300
-HOST, USER = "127.0.0.1", "dev"
 NODES = ("c1", "c2")
 # The released slurm-sdk has its jobs run by `python`, which Debian does not have, and import itself.
 NODE_PYTHON = "/usr/local/bin/python"
@@ -43,6 +34,7 @@ class Session:
 
     def __init__(self, cluster: DockerCluster, *, quick: bool = False) -> None:
         self.cluster = cluster
+        self.login = LoginNode(cluster)
         self.quick = quick
         self.start_seconds: float | None = None
         self.series: list[Series] = []
@@ -50,7 +42,6 @@ class Session:
         self.comment = ""
         self.facts: dict[str, object] = {}
         self._drivers = contextlib.ExitStack()
-        self._copied: set[str] = set()
 
     def rounds(self, count: int) -> int:
         """How many rounds to take where a whole run takes `count`."""
@@ -86,7 +77,9 @@ class Session:
 
     def ours_on_login(self) -> Driver:
         """This SDK on the login node."""
-        self._copy("src", {"src/slurm": ROOT / "src" / "slurm", "src/cloudpickle": _cloudpickle()})
+        self.login.copy(
+            "src", {"src/slurm": ROOT / "src" / "slurm", "src/cloudpickle": _cloudpickle()}
+        )
         return self._on_login("sdk-on-login", "sdk", "slurm", SHARED, path=f"{SHARED}/src")
 
     def bare(self) -> Driver:
@@ -95,7 +88,7 @@ class Session:
 
     def submitit(self) -> Driver:
         """submitit on the login node. Raises `NotPossible`."""
-        self._copy("submitit", {"submitit": peers.packages("submitit", WORK)})
+        self.login.copy("submitit", {"submitit": peers.packages("submitit", WORK)})
         where = f"{SHARED}/submitit"
         return self._on_login(
             "submitit", "peer_submitit", "slurm", f"{SHARED}/jobs-submitit", path=where
@@ -110,8 +103,7 @@ class Session:
     def paramiko(self) -> Driver:
         """paramiko's ``exec_command``. Raises `NotPossible`."""
         python = peers.environment("paramiko", WORK)
-        access = self.cluster.access
-        where = [HOST, self.port, USER, str(access.identity_file), str(access.known_hosts)]
+        where = [*self.login.key_arguments(), str(self.cluster.access.known_hosts)]
         return self.start(
             "paramiko",
             [str(python), "-m", "benchmarks.clients.peer_paramiko", *where],
@@ -121,11 +113,11 @@ class Session:
     def released_sdk(self) -> Driver:
         """The released slurm-sdk. Raises `NotPossible`."""
         python = peers.environment("slurm-sdk", WORK)
-        access = self.cluster.access
+        known_hosts = self.cluster.access.known_hosts.read_text("utf-8")
         home = WORK / "home"
         (home / ".ssh").mkdir(mode=0o700, parents=True, exist_ok=True)
-        (home / ".ssh" / "known_hosts").write_text(access.known_hosts.read_text("utf-8"), "utf-8")
-        where = [HOST, self.port, USER, str(access.identity_file), f"{SHARED}/jobs-released"]
+        (home / ".ssh" / "known_hosts").write_text(known_hosts, "utf-8")
+        where = [*self.login.key_arguments(), f"{SHARED}/jobs-released"]
         return self.start(
             "slurm-sdk-released",
             [str(python), "-m", "benchmarks.clients.peer_slurm_sdk", *where],
@@ -135,7 +127,7 @@ class Session:
     def released_with_nodes(self) -> Driver:
         """The same, with what its jobs import on the nodes. Raises `NotPossible`."""
         found = peers.packages("slurm-sdk", WORK, nodes=True)
-        self._copy("slurm-sdk", {"slurm-sdk": found})
+        self.login.copy("slurm-sdk", {"slurm-sdk": found})
         for node in NODES:
             install = f"cat >{NODE_PYTHON} && chmod 755 {NODE_PYTHON}"
             self.cluster.exec(node, ["sh", "-c", f"printf %s {shlex.quote(WRAPPER)} | ({install})"])
@@ -143,25 +135,12 @@ class Session:
 
     # The cluster
 
-    @property
-    def port(self) -> str:
-        """Where the login node answers."""
-        found = re.search(r"^\s*Port (\d+)$", self.cluster.ssh_config.read_text("utf-8"), re.M)
-        if found is None:
-            raise BenchmarkError(f"{self.cluster.ssh_config} names no port")
-        return found.group(1)
-
-    def ssh(self, command: str, *options: str) -> list[str]:
-        """An ``ssh`` command line."""
-        config = str(self.cluster.ssh_config)
-        return ["ssh", "-F", config, *options, self.cluster.project, command]
-
     def prepare(self) -> None:
         """Copy this package to the cluster, and the script that bare sbatch submits."""
         folder = ROOT / "benchmarks"
         found = [*folder.glob("*.py"), *folder.glob("clients/*.py")]
         sources = {str(path.relative_to(ROOT)): path for path in found}
-        self._copy("", {**sources, "probe": folder / "clients" / "probe"})
+        self.login.copy("", {**sources, "probe": folder / "clients" / "probe"})
         ours = self.ours()
         script = ours.ask("script")
         self.comment = script["comment"]
@@ -190,57 +169,7 @@ class Session:
     def _on_login(self, name: str, module: str, *arguments: str, path: str = "") -> Driver:
         words = ["env", f"PYTHONPATH={path}", "python3", "-m", f"benchmarks.clients.{module}"]
         command = f"cd {shlex.quote(SHARED)} && exec {shlex.join([*words, *arguments])}"
-        return self.start(name, self.ssh(command))
-
-    def _copy(self, name: str, sources: Mapping[str, Path]) -> None:
-        """Copy files and folders to the shared volume, once a run."""
-        if name in self._copied:
-            return
-        packed = io.BytesIO()
-        with tarfile.open(fileobj=packed, mode="w") as archive:
-            for target, source in sources.items():
-                archive.add(source, target, filter=_plain)
-        where = shlex.quote(SHARED)
-        self.run(self.ssh(f"mkdir -p {where} && tar -x -C {where}"), input=packed.getvalue())
-        self._copied.add(name)
-
-    def end_master(self, socket: str) -> None:
-        """End the ssh master that listens there; nothing happens where there is none."""
-        with contextlib.suppress(BenchmarkError):
-            self.run(self.ssh("", "-o", f"ControlPath={socket}", "-O", "exit"))
-
-    def run(
-        self, argv: Sequence[str], *, input: bytes = b"", into: Path | None = None
-    ) -> tuple[float, bytes]:
-        """Run a command here: the seconds it takes, and what it prints, unless that goes `into` a file.
-
-        Raises `BenchmarkError`.
-        """
-        start = time.perf_counter()
-        with contextlib.ExitStack() as stack:
-            stdout = subprocess.PIPE if into is None else stack.enter_context(into.open("wb"))
-            done = self._run(argv, input, stdout)
-        took = time.perf_counter() - start
-        if done.returncode != 0:
-            said = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["nothing"]
-            raise BenchmarkError(f"{argv[0]} failed and said: {said[-1]}")
-        return took, done.stdout or b""
-
-    @staticmethod
-    def _run(
-        argv: Sequence[str], input: bytes, stdout: int | IO[bytes]
-    ) -> subprocess.CompletedProcess[bytes]:
-        try:
-            return subprocess.run(
-                argv,
-                input=input,
-                stdout=stdout,
-                stderr=subprocess.PIPE,
-                timeout=SSH_TIMEOUT,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise BenchmarkError(f"{argv[0]} took more than {SSH_TIMEOUT} s") from None
+        return self.start(name, self.login.ssh(command))
 
 
 def try_to_start(
@@ -252,18 +181,9 @@ def try_to_start(
     for name, start in starters.items():
         try:
             drivers[name] = start()
-        except NotPossible as error:
-            reasons[name] = f"not possible: {error}"
+        except BenchmarkError as error:
+            reasons[name] = reason_of(error)
     return drivers, reasons
-
-
-def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
-    """Nobody's and without bytecode."""
-    if "__pycache__" in member.name:
-        return None
-    member.uid = member.gid = 0
-    member.uname = member.gname = ""
-    return member
 
 
 def _cloudpickle() -> Path:

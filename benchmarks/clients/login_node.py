@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import time
 from pathlib import Path
 
 from benchmarks.clients.line_server import seconds_of, serve
+from benchmarks.clients.processes import cpu_of
 
 TIMEOUT = 120
 NOW = "date +%s.%N"
@@ -60,20 +60,6 @@ def cancel_all() -> None:
         if time.monotonic() > deadline:
             raise TimeoutError("jobs are left that do not end")
         time.sleep(0.2)
-
-
-def cpu_of(words: str) -> float:
-    """The CPU seconds, so far, of all processes here whose command line holds `words`."""
-    ticks = 0
-    for process in Path("/proc").iterdir():
-        try:
-            command = (process / "cmdline").read_bytes()
-            fields = (process / "stat").read_text("utf-8").rpartition(")")[2].split()
-        except (OSError, ValueError):  # not a process, or one that has ended
-            continue
-        if words.encode() in command and process.name != str(os.getpid()):
-            ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from functools import partial
 
-from benchmarks.measure import Bar, Line, interleave
+from benchmarks.measure import Bar, Line, beside, interleave
 from benchmarks.session import SCRIPT, Session, try_to_start
 
 ROUNDS = 5
@@ -37,9 +37,10 @@ def _submit(session: Session) -> None:
             BARE: partial(bare.seconds, "submit_array", script=SCRIPT, count=size),
             OURS: partial(ours.seconds, "submit_array", count=size),
         }
-        for name, driver in drivers.items():
+        for name in drivers.keys() - reasons.keys():
+            driver = drivers[name]
             ways[name] = partial(driver.seconds, "submit_array", count=size)
-        found = interleave(ways, session.rounds(ROUNDS))
+        found = interleave(ways, session.rounds(ROUNDS), failures=reasons, peers=drivers)
         series = {
             name: session.record(f"map {size} items, submit: {name}", "s", values)
             for name, values in found.items()
@@ -47,9 +48,10 @@ def _submit(session: Session) -> None:
         what, mine = f"map {size} items, submit", series[OURS].median
         bar = Bar(BAR) if size == SIZES[-1] else None
         session.note(Line(what, "s", mine, BARE, series[BARE].median, bar))
-        for name in (SUBMITIT, RELEASED) if size == SIZES[-1] else ():
-            other = series[name].median if name in series else None
-            session.note(Line(what, "s", mine, name, other, note=reasons.get(name, "")))
+        if size == SIZES[-1]:
+            session.note(
+                *(beside(what, OURS, name, series, reasons) for name in (SUBMITIT, RELEASED))
+            )
     session.note(Line(f"map {SIZES[-1]} items, sbatch calls", "", used.median, bar=Bar(1)))
 
 

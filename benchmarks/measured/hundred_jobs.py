@@ -38,11 +38,8 @@ def run(session: Session) -> None:
         peer = None
         if SUBMITIT in drivers:
             took = drivers[SUBMITIT].seconds("submit", count=PEER_JOBS)
-            peer = session.record(
-                f"jobs per second: {SUBMITIT}", "jobs/s", [PEER_JOBS / took]
-            ).median
-        what = "jobs submitted per second, cluster.batch()"
-        rate = JOBS / series[BATCH].median
-        session.note(
-            Line(what, "jobs/s", rate, SUBMITIT, peer, rate=True, note=reasons.get(SUBMITIT, ""))
-        )
+            rate = PEER_JOBS / took
+            peer = session.record(f"jobs per second: {SUBMITIT}", "jobs/s", [rate]).median
+        what, mine = "jobs submitted per second, cluster.batch()", JOBS / series[BATCH].median
+        why = reasons.get(SUBMITIT, "")
+        session.note(Line(what, "jobs/s", mine, SUBMITIT, peer, rate=True, note=why))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import peers
-from benchmarks.driver import BenchmarkError, NotPossible
+from benchmarks.driver import BenchmarkError, NotPossible, reason_of
 from benchmarks.measure import Bar, Line, interleave
 from benchmarks.session import WORK, Session
 
@@ -43,7 +43,7 @@ def run(session: Session) -> None:
         try:
             python = str(peers.environment(peer, WORK))
         except NotPossible as error:
-            reasons[peer] = f"not possible: {error}"
+            reasons[peer] = reason_of(error)
             continue
         ways[f"bare Python, for {peer}"] = _once(python, "pass", clean)
         ways[f"{peer}, {statement}"] = _once(python, statement, clean)

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from benchmarks.measure import Bar, Line, interleave
-from benchmarks.session import SHARED, Session, try_to_start
+from benchmarks.measure import Bar, Line, beside, interleave
+from benchmarks.remote import SHARED
+from benchmarks.session import Session, try_to_start
 
 ROUNDS = 8
 PEER_ROUNDS = 5
@@ -33,13 +34,12 @@ def run(session: Session) -> None:
     found = interleave(ways, session.rounds(ROUNDS))
     slow = {name: partial(driver.seconds, "job_end") for name, driver in drivers.items()}
     if slow:
-        found.update(interleave(slow, session.rounds(PEER_ROUNDS), warm_up=0))
+        rounds = session.rounds(PEER_ROUNDS)
+        found.update(interleave(slow, rounds, warm_up=0, failures=reasons, peers=slow))
     series = {
         name: session.record(f"job's end to result: {name}", "s", values)
         for name, values in found.items()
     }
     what, mine = "job's end to result", series[OURS].median
     session.note(Line(what, "s", mine, BARE, series[BARE].median, Bar(BAR)))
-    for name in (SUBMITIT, RELEASED):
-        other = series[name].median if name in series else None
-        session.note(Line(what, "s", mine, name, other, note=reasons.get(name, "")))
+    session.note(*(beside(what, OURS, name, series, reasons) for name in (SUBMITIT, RELEASED)))

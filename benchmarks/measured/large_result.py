@@ -32,16 +32,16 @@ def run(session: Session) -> None:
             return took
 
         def cat() -> float:
-            return session.run(session.ssh(f"cat {made['path']}"), into=target)[0]
+            return session.login.run(session.login.ssh(f"cat {made['path']}"), into=target)[0]
 
         def scp() -> float:
             source = f"{session.cluster.project}:{made['path']}"
             config = str(session.cluster.ssh_config)
-            return session.run(["scp", "-q", "-F", config, source, str(target)])[0]
+            return session.login.run(["scp", "-q", "-F", config, source, str(target)])[0]
 
         found = interleave({OURS: fetch, CAT: cat, SCP: scp}, session.rounds(ROUNDS), warm_up=0)
     session.release()
-    session.run(session.ssh(f"rm {made['path']}"))
+    session.login.run(session.login.ssh(f"rm {made['path']}"))
     series = {
         name: session.record(f"result of {size // 10**6} MB: {name}", "s", values)
         for name, values in found.items()

@@ -9,7 +9,7 @@ import re
 import time
 from dataclasses import dataclass
 
-from benchmarks.clients.login_node import cpu_of
+from benchmarks.clients.processes import cpu_of
 from benchmarks.driver import Driver
 from benchmarks.measure import Bar, Line
 from benchmarks.session import Session
@@ -74,10 +74,9 @@ def run(session: Session) -> None:
 def _cost_of(session: Session, ours: Driver, bare: Driver, count: int, seconds: float) -> Cost:
     if ours.ask("hold", count=count) != count:
         raise AssertionError("the client does not hold as many jobs")
-    name = session.cluster.project
-    before, start = _look(session, ours, bare, name), time.monotonic()
+    before, start = _look(session, ours, bare), time.monotonic()
     time.sleep(seconds)
-    after = _look(session, ours, bare, name)
+    after = _look(session, ours, bare)
     minutes = (time.monotonic() - start) / 60
     return Cost(
         questions=(after.questions - before.questions) / minutes,
@@ -88,14 +87,14 @@ def _cost_of(session: Session, ours: Driver, bare: Driver, count: int, seconds: 
     )
 
 
-def _look(session: Session, ours: Driver, bare: Driver, host: str) -> Cost:
+def _look(session: Session, ours: Driver, bare: Driver) -> Cost:
     used = ours.ask("usage")
     said = session.cluster.exec("slurmctld", ["sdiag"]).stdout
     said += session.cluster.exec("slurmdbd", ["sacctmgr", "show", "stats"]).stdout
     return Cost(
         questions=sum(questions_in(said).values()),
         client_cpu=used["cpu"],
-        ssh_cpu=cpu_of("serve_over_stdio"),
+        ssh_cpu=cpu_of("ssh", parent=ours.process.pid),
         agent_cpu=bare.seconds("cpu_of", words=AGENT),
         memory=used["memory"],
     )

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from benchmarks.measure import Bar, Line, interleave
+from benchmarks.measure import Bar, Line, beside, interleave
 from benchmarks.session import Session, try_to_start
 
 BAR = 15.0  # jobs per second
@@ -37,11 +37,14 @@ def run(session: Session) -> None:
             name: partial(ours.seconds, op, count=TASKS) for op, name in WAYS.items()
         }
         ways[BARE] = partial(ours.seconds, "bare", count=TASKS)
-        if SUBMITIT in drivers:
+        if SUBMITIT not in drivers:
+            reasons[UNPAUSED] = reasons[SUBMITIT]
+        else:
             peer = partial(drivers[SUBMITIT].seconds, "throughput", count=PEER_TASKS)
             ways[SUBMITIT] = peer
             ways[UNPAUSED] = partial(peer, pause=False)
-        found = interleave(ways, session.rounds(ROUNDS), warm_up=0)
+        rounds, theirs = session.rounds(ROUNDS), (SUBMITIT, UNPAUSED)
+        found = interleave(ways, rounds, warm_up=0, failures=reasons, peers=theirs)
         arrays = [ours.ask("submit_array", count=ITEMS) for _ in range(session.rounds(ROUNDS))]
         session.release()
     series = {
@@ -53,20 +56,10 @@ def run(session: Session) -> None:
         session.note(
             Line(what, "jobs/s", mine, BARE, series[BARE].median, Bar(BAR, least=True), rate=True)
         )
-    mine = series["one by one"].median
+    first = WAYS["one_by_one"]
     for name in (SUBMITIT, UNPAUSED):
-        other = series[name].median if name in series else None
-        session.note(
-            Line(
-                "local backend, one by one",
-                "jobs/s",
-                mine,
-                name,
-                other,
-                rate=True,
-                note=reasons.get(SUBMITIT, ""),
-            )
-        )
+        what = f"local backend, {first}"
+        session.note(beside(what, first, name, series, reasons, rate=True))
     one = session.record("local backend, submit one job", "s", [array["one"] for array in arrays])
     many = session.record(
         f"local backend, map {ITEMS} items, submit", "s", [array["many"] for array in arrays]

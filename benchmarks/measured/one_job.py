@@ -6,12 +6,13 @@ script that this SDK makes; the bare ways find it on the cluster already.
 
 from __future__ import annotations
 
+import shlex
 import tempfile
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from benchmarks.measure import Bar, Line, Series, interleave
+from benchmarks.measure import Bar, Line, Series, beside, interleave
 from benchmarks.session import SCRIPT, Session, try_to_start
 
 ROUNDS = 25
@@ -19,11 +20,9 @@ BAR = 2.0
 OURS, BARE = "this SDK over ssh", "sbatch on the login node"
 ON_LOGIN = "this SDK on the login node"
 NEW, SHARED = "ssh, a connection per call", "ssh, a process per call (ControlMaster)"
-PEERS = {
-    "paramiko": "paramiko, exec_command",
-    "submitit": "submitit on the login node, without its pause",
-    "slurm-sdk": "slurm-sdk 0.4.6 over ssh",
-}
+PARAMIKO = "paramiko, exec_command"
+SUBMITIT = "submitit on the login node, without its pause"
+RELEASED = "slurm-sdk 0.4.6 over ssh"
 
 
 def run(session: Session) -> None:
@@ -32,42 +31,45 @@ def run(session: Session) -> None:
         ours, on_login, bare = session.ours(), session.ours_on_login(), session.bare()
         drivers, reasons = try_to_start(
             {
-                "paramiko": session.paramiko,
-                "submitit": session.submitit,
-                "slurm-sdk": session.released_sdk,
+                PARAMIKO: session.paramiko,
+                SUBMITIT: session.submitit,
+                RELEASED: session.released_sdk,
             }
         )
-        arguments = {"script": SCRIPT, "comment": session.comment}
+        script = {"script": SCRIPT, "comment": session.comment}
+        arguments: dict[str, dict[str, Any]] = {PARAMIKO: script, SUBMITIT: {"pause": False}}
         ways: dict[str, Callable[[], float]] = {
-            BARE: partial(bare.seconds, "submit", **arguments),
+            BARE: partial(bare.seconds, "submit", **script),
             OURS: partial(ours.seconds, "submit"),
             ON_LOGIN: partial(on_login.seconds, "submit"),
-        }
-        more: dict[str, dict[str, Any]] = {
-            "paramiko": arguments,
-            "submitit": {"pause": False},
-            "slurm-sdk": {},
+            **_ssh(session, folder),
         }
         for name, driver in drivers.items():
-            ways[PEERS[name]] = partial(driver.seconds, "submit", **more[name])
-        sbatch = f"sbatch --parsable '--comment={session.comment}' {SCRIPT}"
-        master = [
-            "-o",
-            f"ControlPath={folder}/c",
-            "-o",
-            "ControlMaster=auto",
-            "-o",
-            "ControlPersist=60",
-        ]
-        ways[NEW] = lambda: session.run(session.ssh(sbatch))[0]
-        ways[SHARED] = lambda: session.run(session.ssh(sbatch, *master))[0]
+            ways[name] = partial(driver.seconds, "submit", **arguments.get(name, {}))
+        rounds = session.rounds(ROUNDS)
         try:
-            found = interleave(ways, session.rounds(ROUNDS), warm_up=2)
+            found = interleave(ways, rounds, warm_up=2, failures=reasons, peers=drivers)
         finally:
-            session.end_master(f"{folder}/c")
-        if "slurm-sdk" in drivers:
-            session.facts["round_trips"] = drivers["slurm-sdk"].ask("round_trips")
-        _note(session, found, reasons)
+            session.login.end_master(_socket(folder))
+        if RELEASED in found:
+            session.facts["round_trips"] = drivers[RELEASED].ask("round_trips")
+    _note(session, found, reasons)
+
+
+def _ssh(session: Session, folder: str) -> dict[str, Callable[[], float]]:
+    """The command as a shell script would send it, over a connection of its own or one that is open."""
+    login = session.login
+    sbatch = shlex.join(["sbatch", "--parsable", f"--comment={session.comment}", SCRIPT])
+    master = [f"ControlPath={_socket(folder)}", "ControlMaster=auto", "ControlPersist=60"]
+    options = [word for option in master for word in ("-o", option)]
+    return {
+        NEW: lambda: login.run(login.ssh(sbatch))[0],
+        SHARED: lambda: login.run(login.ssh(sbatch, *options))[0],
+    }
+
+
+def _socket(folder: str) -> str:
+    return f"{folder}/master"
 
 
 def _note(session: Session, found: dict[str, tuple[float, ...]], reasons: dict[str, str]) -> None:
@@ -81,14 +83,10 @@ def _note(session: Session, found: dict[str, tuple[float, ...]], reasons: dict[s
         Line(what, "ms", ours, BARE, series[BARE].median, Bar(BAR, of_ratio=True)),
         *(Line(what, "ms", ours, name, series[name].median) for name in (SHARED, NEW)),
     )
-    for peer in ("paramiko", "slurm-sdk"):
-        name = PEERS[peer]
-        other = series[name].median if name in series else None
-        session.note(Line(what, "ms", ours, name, other, note=reasons.get(peer, "")))
+    for name in (PARAMIKO, RELEASED):
+        session.note(beside(what, OURS, name, series, reasons))
     login = f"submit one job, {ON_LOGIN}"
-    mine, name = series[ON_LOGIN].median, PEERS["submitit"]
-    other = series[name].median if name in series else None
     session.note(
-        Line(login, "ms", mine, BARE, series[BARE].median),
-        Line(login, "ms", mine, name, other, note=reasons.get("submitit", "")),
+        beside(login, ON_LOGIN, BARE, series, reasons),
+        beside(login, ON_LOGIN, SUBMITIT, series, reasons),
     )

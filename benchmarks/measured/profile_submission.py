@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from benchmarks.driver import BenchmarkError
 from benchmarks.measure import interleave
-from benchmarks.session import SCRIPT, SHARED, Session
+from benchmarks.remote import SHARED
+from benchmarks.session import SCRIPT, Session
 
 ROUNDS = 30
 PROBE = f"{SHARED}/probe"
@@ -56,7 +57,7 @@ def run(session: Session) -> None:
     with session.queue_only():
         bare = session.bare()
         bare.ask("write", path=f"{PROBE}/python3", text=WRAPPER)
-        session.run(session.ssh(f"chmod 700 {PROBE}/python3 && rm -f {EVENTS}"))
+        session.login.run(session.login.ssh(f"chmod 700 {PROBE}/python3 && rm -f {EVENTS}"))
         client = session.ours(python=f"{PROBE}/python3")
 
         def submit() -> float:
@@ -69,7 +70,9 @@ def run(session: Session) -> None:
         }
         found = interleave(ways, session.rounds(ROUNDS), warm_up=2)
         session.release()
-        events = parse(session.run(session.ssh(f"cat {EVENTS} && rm {EVENTS}"))[1].decode())
+        events = parse(
+            session.login.run(session.login.ssh(f"cat {EVENTS} && rm {EVENTS}"))[1].decode()
+        )
     stages = [stages_of(call, events) for call in calls[2:]]
     for name in stages[0]:
         values = [1000 * one[name] for one in stages]
