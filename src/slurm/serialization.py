@@ -373,6 +373,14 @@ def load_envelope(source: bytes | BinaryIO, *, path: str = "result.pkl") -> Enve
     return Envelope(**{name: written[name] for name in Envelope._fields if name in written})
 
 
+def kind_in(head: bytes) -> str | None:
+    """The `kind` of the envelope of which the file begins like this; None where that is too little to tell."""
+    try:
+        return str(pickle.loads(head)["kind"])  # noqa: S301 - as above
+    except Exception:  # noqa: BLE001 - half a pickle may raise anything
+        return None
+
+
 def open_envelope(envelope: Envelope, *, job_id: str = "", job_dir: str = "") -> Any:
     """The value in the envelope; raises the exception in it, with the remote traceback as cause."""
     body = envelope.body

@@ -27,7 +27,7 @@ from slurm.job import Job
 from slurm.job_dir import parse_event
 from slurm.pace import Pace
 from slurm.pushed import PushedResults
-from slurm.serialization import load_envelope
+from slurm.serialization import kind_in, load_envelope
 from slurm.states import FINAL_SOURCES, JobState, Observation, reduce
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -35,6 +35,7 @@ logger: logging.Logger = logging.getLogger(__name__)
 LONGEST_LISTEN = 2.0
 REFUSED_PAUSE = 60.0
 REFUSED = (AuthenticationFailed, HostKeyError)
+HEAD = 1 << 16  # bytes
 ASKED = frozenset({"squeue", "sacct", "local"})  # sources that are the scheduler's own
 FASTEST_SCAN, SLOWEST_SCAN = 0.02, 0.25
 
@@ -307,10 +308,16 @@ class Tracker:
                 job._call_back_all()
 
     def _word_of_result(self, job: Job[Any]) -> JobState:
-        """How a job ended that the scheduler has forgotten, by the result it left."""
+        """How a job ended that the scheduler has forgotten, by the result it left.
+
+        Its beginning tells; whether the rest is as it was written is a matter for whoever reads it.
+        """
+        path = job.directory.result
         try:
-            with self.backend.open_file(job.directory.result) as file:
-                kind = load_envelope(file, path=job.directory.result).kind
+            kind = kind_in(self.backend.read_head(path, HEAD))
+            if kind is None:
+                with self.backend.open_file(path) as file:
+                    kind = load_envelope(file, path=path).kind
         except (RemoteFileMissing, ResultCorrupted):
             return JobState.UNKNOWN
         return JobState.COMPLETED if kind == "value" else JobState.FAILED

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import signal
 import sys
 from pathlib import Path
@@ -67,7 +68,7 @@ def main(slurmfile: str, megabytes: int) -> None:
     with Cluster.from_env(slurmfile, callbacks=[Peak(), cut]) as cluster:
         cut.cluster = cluster
         received(bytearray(1)).get_result(TIMEOUT)  # everything is imported and connected
-        data = block(megabytes, seed=1)
+        data = block(megabytes, seed=secrets.randbits(32))  # which nobody has sent before
         before = forget_the_peak()
         sent = received(data)
         told = {"sent": sent.get_result(TIMEOUT) == hashlib.sha256(data).hexdigest()}

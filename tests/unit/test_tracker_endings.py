@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 from tests.unit.fakes import FakeBackend, job_on
@@ -57,6 +57,41 @@ def test_a_forgotten_job_without_an_event_ended_as_its_result_says(
     assert job.wait(DEADLINE)
     assert job.status.state == state
     assert len(backend.queries) >= 3
+
+
+class Boundless(Exception):
+    """Has more to say than fits into the beginning of a file."""
+
+    def __str__(self) -> str:
+        return "more " * 50_000
+
+
+@pytest.mark.parametrize(
+    ("value", "state", "whole"), [(bytes(1 << 20), "COMPLETED", 0), (Boundless(), "FAILED", 1)]
+)
+def test_a_large_result_is_not_fetched_to_learn_how_its_job_ended(
+    value: Any,
+    state: str,
+    whole: int,
+    fake_cluster: Cluster,
+    backend: FakeBackend,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = (
+        exception_envelope(value, 1) if isinstance(value, Exception) else value_envelope(value, 1)
+    )
+    backend.files["/jobs/1/result.pkl"] = dump_envelope(made)
+    opened: list[str] = []
+    open_file = backend.open_file
+
+    def noted(path: str) -> BinaryIO:
+        opened.append(path)
+        return open_file(path)
+
+    monkeypatch.setattr(backend, "open_file", noted)
+    job = job_on(fake_cluster, "1")
+    assert job.wait(DEADLINE)
+    assert (job.status.state, len(opened)) == (state, whole)
 
 
 @pytest.mark.parametrize("state", ["UNKNOWN", "RUNNING"])

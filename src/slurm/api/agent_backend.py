@@ -197,6 +197,9 @@ class AgentBackend(BackendBase):
                 places.append(list(part))
         self.request("assemble", {"path": path, "parts": places}, literal)
 
+    def read_head(self, path: str, size: int) -> bytes:
+        return self.request("read", {"path": path, "size": size})[1]
+
     def read_tail(self, path: str, size: int) -> bytes:
         return self.request("tail", {"path": path, "size": size})[1]
 

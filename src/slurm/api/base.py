@@ -371,6 +371,14 @@ class BackendBase(abc.ABC):
         b'begins: #!/bin/bash'
         """
 
+    def read_head(self, path: str, size: int) -> bytes:
+        """The first `size` bytes of a file.
+
+        >>> backend.read_head(f"{job.job_dir}/job.sh", 11)
+        b'#!/bin/bash'
+        """
+        return self.read_file(path)[:size]
+
     @abc.abstractmethod
     def read_tail(self, path: str, size: int) -> bytes:
         """The last `size` bytes of a file.
