@@ -52,6 +52,7 @@ def attempt_of(job: JobContext, gate: str) -> tuple[int, str]:
     return job.attempt, os.environ["SLURMD_NODENAME"]
 
 
-@task(time="00:02:00", mem="200M")
-def bytes_of(size: int) -> bytes:
+@task(time="00:10:00", mem="200M")
+def bytes_of(job: JobContext, gate: str, size: int) -> bytes:
+    pass_gate(gate, job.job_id)
     return bytes(size)
