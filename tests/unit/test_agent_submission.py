@@ -5,6 +5,7 @@ The scheduler is a fake (see `scheduler_on_disk`): it notes what it was asked fo
 
 from __future__ import annotations
 
+import errno
 import grp
 import json
 import os
@@ -175,6 +176,32 @@ def test_a_directory_that_cannot_be_made_is_a_file_error_and_no_submission(
     assert isinstance(answer.error, RemoteFileError)
     assert str(base / "train") in str(answer.error)
     assert scheduler.submissions() == []
+
+
+@pytest.mark.parametrize("full", ["/job.sh", "/.receipts/"])
+def test_a_full_disk_is_a_file_error_and_leaves_nothing(
+    full: str, base: Path, scheduler: disk.SchedulerOnDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is a fake: a real one is full in tests/slurm/faults."""
+    sync = os.fsync
+
+    def fsync(handle: int) -> None:
+        if full.replace("/job", "/.job") in os.readlink(f"/proc/self/fd/{handle}"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    request = disk.request_for(base)
+    [answer] = disk.submit(scheduler, base, request)
+    assert isinstance(answer.error, RemoteFileError)
+    said = str(answer.error)
+    assert said.startswith("nothing was submitted: No space left on device: /")
+    assert full in said
+    assert not Path(request.job_dir).exists()
+    assert scheduler.submissions() == []
+    monkeypatch.undo()
+    [answer] = disk.submit(scheduler, base, request)
+    assert answer.job_id == "101"
 
 
 # --- the archive it needs --------------------------------------------------------------------------

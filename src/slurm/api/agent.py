@@ -136,7 +136,9 @@ def replacing(path: str, mode: int = 0o600) -> Iterator[Any]:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, OSError):
+            error.filename = path  # there is none where the disk is full
         os.unlink(temporary)
         raise
 
@@ -829,9 +831,15 @@ class Submission:
         if silent:
             message = "it was not submitted, after the scheduler gave no answer: " + silent
             raise AgentError("unreachable", message)
-        prepare()
         known = self._receipt(self.request["job_dir"])
-        if not create_json(self.receipt, known):  # the lock does not hold between two login nodes
+        try:
+            prepare()
+            created = create_json(self.receipt, known)
+        except OSError:  # the disk is full, say: nobody has been asked, and nothing is to be left
+            with contextlib.suppress(OSError):
+                self._withdraw(known["job_dir"])
+            raise
+        if not created:  # the lock does not hold between two login nodes
             raise AgentError("unknown", "it is being submitted on another machine right now")
         return known
 
@@ -1174,7 +1182,8 @@ class Agent:
         except AgentError as error:
             return {"error": str(error), "kind": error.kind}
         except OSError as error:
-            return {"error": "{}: {}".format(error.strerror, error.filename), "kind": "file"}
+            reason = "nothing was submitted: {}: {}".format(error.strerror, error.filename)
+            return {"error": reason, "kind": "file"}
         own = known["job_dir"] == request["job_dir"]
         return dict(known, reattached=not own)
 

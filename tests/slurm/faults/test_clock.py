@@ -8,9 +8,7 @@ import json
 import pytest
 
 import fault_tasks
-from faults.crew import crew_of
 from faults.site import A_WHILE, TIMEOUT, Site
-
 
 pytestmark = pytest.mark.slurm
 

@@ -8,7 +8,7 @@ import pytest
 
 import fault_tasks
 from faults.site import TIMEOUT, Site
-from slurm.errors import JobError, RemoteFileError, ResultTooLarge, SlurmError
+from slurm.errors import SlurmError
 
 pytestmark = pytest.mark.slurm
 
