@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from slurm import errors
 from slurm.accounts import RECORD_GRACE
-from slurm.job_dir import JobDirectory
+from slurm.job_dir import UNWRITTEN, JobDirectory
 from slurm.rendering import options_in
 from slurm.root_cause import Root, root_of
 from slurm.states import NEVER_STARTS, JobState
@@ -121,8 +121,8 @@ class Ending:
         asked = ", ".join(f"{_keyword(name)}={value}" for name, value in self._told())
         if asked:
             parts.append(f"asked for {asked}")
-        exit_code = self.exit_code or self.account.exit_code
-        parts += [self.account.usage.in_words(), exit_in_words(exit_code), self._advice]
+        used, exit_code = self.account.usage.in_words(), exit_in_words(self._exit_code)
+        parts += [used, exit_code, self._advice]
         return "; ".join(filter(None, parts))
 
     def _told(self) -> list[tuple[str, str]]:
@@ -142,7 +142,15 @@ class Ending:
             given = [name for name in MEMORY if name in self.requested]
             why = "it was killed for its memory; " if self.state is JobState.FAILED else ""
             return f"{why}ask for more with the option {_keyword((given or ['mem'])[0])}="
+        if self.state is JobState.FAILED and self._exit_code.startswith(f"{UNWRITTEN}:"):
+            return (
+                "its result could not be written: see to it that there is room where its files are"
+            )
         return ADVICE.get(self.state, "")
+
+    @property
+    def _exit_code(self) -> str:
+        return self.exit_code or self.account.exit_code
 
 
 def requested_of(job: Job[Any]) -> dict[str, str]:

@@ -30,6 +30,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 METADATA_SCHEMA = 1
+UNWRITTEN = os.EX_IOERR  # how a runner exits that could write neither its result nor why not
 
 JOB_SCRIPT = "job.sh"
 PAYLOAD = "payload.pkl"

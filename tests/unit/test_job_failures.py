@@ -11,6 +11,7 @@ import pytest
 from tests.unit.fakes import FakeBackend, job_on
 
 from slurm import Cluster, Job, accounts, errors
+from slurm.job_dir import UNWRITTEN
 from slurm.usage import Usage
 
 DEADLINE = 20
@@ -50,6 +51,15 @@ def failed(job: Job[Any], backend: FakeBackend) -> Job[Any]:
     backend.files["/jobs/7/job.sh"] = SCRIPT
     on_record(backend, {"JobID": "7", "State": "FAILED", **USED}, STEP)
     return job
+
+
+def test_a_job_that_could_not_write_its_result_says_that(
+    failed: Job[Any], backend: FakeBackend
+) -> None:
+    backend.say("7", "FAILED", exit_code=f"{UNWRITTEN}:0", node="c1")
+    error = failure(failed)
+    assert type(error) is errors.JobFailed
+    assert "its result could not be written: see to it that there is room" in str(error)
 
 
 @pytest.mark.parametrize(

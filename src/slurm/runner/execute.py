@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
 import sys
@@ -20,6 +19,7 @@ from slurm.api.agent import (
 from slurm.callbacks.node import NodeCallbacks
 from slurm.errors import RemoteError, ResultCorrupted
 from slurm.job_dir import (
+    UNWRITTEN,
     ArrayDirectory,
     JobDirectory,
     element_metadata,
@@ -147,9 +147,10 @@ def _has_successor(directory: JobDirectory, attempt: int) -> bool:
 def _put_away(envelope: Envelope, directory: JobDirectory, work: Work, token: str) -> int:
     """Write the result, and tell of it: the metadata, the callbacks, the client."""
     _log(envelope)
-    intended, envelope = envelope, _written(envelope, directory.result)
-    if envelope is not intended:
-        _log(envelope)
+    written = _written(envelope, directory.result)
+    if written is None:
+        return UNWRITTEN
+    envelope = written
     success = envelope.kind == "value"
     # The result is there: whatever fails from here on must not make it a failure for dependents.
     try:
@@ -163,23 +164,32 @@ def _put_away(envelope: Envelope, directory: JobDirectory, work: Work, token: st
     return 0 if success else 1
 
 
-def _written(envelope: Envelope, path: str) -> Envelope:
-    """Write the result; where that cannot be, why. Returns what was written, or should have been."""
+def _written(envelope: Envelope, path: str) -> Envelope | None:
+    """Write the result; where that cannot be, why. Returns what was written, None if not even that could be."""
     size = 0
     try:
         with replacing(path) as file:
             out = Writer(file)
             try:
-                envelope = write_envelope(out, envelope)
+                written = write_envelope(out, envelope)
             finally:
                 size = out.size
     except (MemoryError, OSError) as error:
         if isinstance(error, OSError):
             error.filename = path
-        envelope = unwritten_envelope(envelope.attempt, size, error)
-        with contextlib.suppress(MemoryError, OSError), replacing(path) as file:
-            write_envelope(Writer(file), envelope)  # else the job's stderr has to tell
-    return envelope
+        return _explained(unwritten_envelope(envelope.attempt, size, error), path)
+    if written is not envelope:
+        _log(written)
+    return written
+
+
+def _explained(envelope: Envelope, path: str) -> Envelope | None:
+    _log(envelope)
+    try:
+        with replacing(path) as file:
+            return write_envelope(Writer(file), envelope)
+    except (MemoryError, OSError):
+        return None  # the job's stderr has to tell, if there is room for that
 
 
 def _enveloped(
