@@ -178,7 +178,7 @@ def test_a_directory_that_cannot_be_made_is_a_file_error_and_no_submission(
     assert scheduler.submissions() == []
 
 
-@pytest.mark.parametrize("full", ["/job.sh", "/.receipts/"])
+@pytest.mark.parametrize("full", ["/payload.pkl", "/.receipts/"])
 def test_a_full_disk_is_a_file_error_and_leaves_nothing(
     full: str, base: Path, scheduler: disk.SchedulerOnDisk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,7 +186,7 @@ def test_a_full_disk_is_a_file_error_and_leaves_nothing(
     sync = os.fsync
 
     def fsync(handle: int) -> None:
-        if full.replace("/job", "/.job") in os.readlink(f"/proc/self/fd/{handle}"):
+        if full.replace("/payload", "/.payload") in os.readlink(f"/proc/self/fd/{handle}"):
             raise OSError(errno.ENOSPC, "No space left on device")
         sync(handle)
 

@@ -124,8 +124,11 @@ def unique_name() -> str:
 
 
 @contextlib.contextmanager
-def replacing(path: str, mode: int = 0o600) -> Iterator[Any]:
-    """``with replacing(path) as file:`` write a file. Readers see the old one or the whole new one, never a part."""
+def replacing(path: str, mode: int = 0o600, sync: bool = True) -> Iterator[Any]:
+    """``with replacing(path) as file:`` write a file. Readers see the old one or the whole new one, never a part.
+
+    Without `sync` that holds until the machine crashes: for what can be found out in another way.
+    """
     folder, name = os.path.split(path)
     temporary = os.path.join(folder, ".{}.{}".format(name[:60], unique_name()))
     handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
@@ -134,7 +137,8 @@ def replacing(path: str, mode: int = 0o600) -> Iterator[Any]:
             os.fchmod(handle, mode)  # whatever the umask
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if sync:
+                os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException as error:
         if isinstance(error, OSError):
@@ -143,9 +147,9 @@ def replacing(path: str, mode: int = 0o600) -> Iterator[Any]:
         raise
 
 
-def write_atomic(path: str, data: bytes, mode: int = 0o600) -> None:
+def write_atomic(path: str, data: bytes, mode: int = 0o600, sync: bool = True) -> None:
     """Write `data` to `path` as `replacing` does."""
-    with replacing(path, mode) as file:
+    with replacing(path, mode, sync) as file:
         file.write(data)
 
 
@@ -219,7 +223,7 @@ def read_json(path: str) -> Optional[Dict[str, Any]]:
     return loaded if isinstance(loaded, dict) else None
 
 
-def update_json(path: str, changes: Dict[str, Any]) -> None:
+def update_json(path: str, changes: Dict[str, Any], sync: bool = True) -> None:
     """Merge `changes` into the JSON object in `path`, serialised with every other updater.
 
     A key already present is kept when its new value is None.
@@ -230,11 +234,11 @@ def update_json(path: str, changes: Dict[str, Any]) -> None:
         for key, value in changes.items():
             if value is not None or key not in content:
                 content[key] = value
-        _write_json(path, content)
+        _write_json(path, content, sync)
 
 
-def _write_json(path: str, content: Dict[str, Any]) -> None:
-    write_atomic(path, (json.dumps(content, indent=2) + "\n").encode("utf-8"))
+def _write_json(path: str, content: Dict[str, Any], sync: bool = True) -> None:
+    write_atomic(path, (json.dumps(content, indent=2) + "\n").encode("utf-8"), sync=sync)
 
 
 def create_json(path: str, content: Dict[str, Any]) -> bool:
@@ -970,14 +974,15 @@ class Submission:
     def _note(self, known: Dict[str, Any]) -> None:
         """Write down which job it became. There is one by now: a full disk must not hide its id.
 
-        The receipt comes last: as long as it is incomplete, whoever asks again notes the rest.
+        The receipt comes last: as long as it is incomplete, whoever asks again notes the rest. It alone
+        has to survive a crash of the machine, for it is what the others can be made from.
         """
         place = {"job_dir": known["job_dir"], "token": self.token}
         metadata = os.path.join(known["job_dir"], self.request["metadata"])
         of_job = os.path.join(self.receipts, "job-{}.json".format(known["job_id"]))
         try:
-            update_json(metadata, {self.request["id_key"]: known["job_id"]})
-            _write_json(of_job, place)
+            update_json(metadata, {self.request["id_key"]: known["job_id"]}, sync=False)
+            _write_json(of_job, place, sync=False)
             _write_json(self.receipt, known)
         except (OSError, ValueError) as error:
             sys.stderr.write("slurm-sdk: job {}: {}\n".format(known["job_id"], error))
@@ -1194,7 +1199,9 @@ class Agent:
             make_private_directory(os.path.join(request["job_dir"], name))
         for name, (offset, length) in request["files"].items():
             path = os.path.join(request["job_dir"], name)
-            write_atomic(path, blob[offset : offset + length])
+            # The scheduler keeps the script, and the job writes the metadata anew.
+            sync = name not in (request["script"], request["metadata"])
+            write_atomic(path, blob[offset : offset + length], sync=sync)
         for name, staged in request["staged"].items():
             _adopt(staged, os.path.join(request["job_dir"], name))
 
