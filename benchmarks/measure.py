@@ -189,7 +189,7 @@ def _bar(line: Line) -> str:
     sign = "≥" if line.bar.least else "≤"
     if line.bar.of_ratio:
         return f"{sign} {line.bar.limit:g}x"
-    return f"{sign} {line.bar.limit:g} {line.unit}"
+    return f"{sign} {line.bar.limit:g} {line.unit}".rstrip()
 
 
 def number_of(value: float, unit: str, *, digits: int = 3) -> str:

@@ -16,8 +16,8 @@ from benchmarks.session import Session
 
 FEW, MANY = 10, 1000
 SECONDS = 45.0
-# The adaptive interval has a random part: some more or less is not "per job".
-BAR = 1.5
+# With a hundred times as many jobs: some more or less is the random part of the interval.
+BAR = 2.0
 # squeue asks for the first three, sacct for the last.
 QUESTIONS = (
     "REQUEST_JOB_INFO",
