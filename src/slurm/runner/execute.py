@@ -105,19 +105,20 @@ def _earlier_outcome(directory: JobDirectory) -> int | None:
 def _run(directory: JobDirectory, work: Work, metadata: Mapping[str, Any], token: str) -> int:
     """One call, from the news that it runs to its result and the news of its end."""
     attempt = int(os.environ.get("SLURM_RESTART_COUNT", "0")) + 1
-    update_json(
-        directory.metadata,
-        {
-            **metadata,
-            "status": "running",
-            "job_id": own_job_id(os.environ),
-            "attempt": attempt,
-            "launched_at": _launched_at(os.environ.pop("SLURM_SDK_LAUNCHED_AT", "")),
-            "started_at": utc_now(),
-            "node": os.environ.get("SLURMD_NODENAME"),
-            "python_version": sys.version.split()[0],
-        },
-    )
+    begin = {
+        **metadata,
+        "status": "running",
+        "job_id": own_job_id(os.environ),
+        "attempt": attempt,
+        "launched_at": _launched_at(os.environ.pop("SLURM_SDK_LAUNCHED_AT", "")),
+        "started_at": utc_now(),
+        "node": os.environ.get("SLURMD_NODENAME"),
+        "python_version": sys.version.split()[0],
+    }
+    try:
+        update_json(directory.metadata, begin)
+    except OSError as error:  # the disk is full: there may be room when the function has returned
+        say(f"slurm-sdk: that the job has begun could not be noted: {error}")
     process = os.getpid()
     with own_job.running():
         envelope = _enveloped(work.call, directory, attempt)

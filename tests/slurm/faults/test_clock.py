@@ -1,4 +1,4 @@
-"""A node whose clock is wrong."""
+"""A node whose clock is wrong: slurmd, munge and jobs there live at another time than all others."""
 
 from __future__ import annotations
 
@@ -9,32 +9,47 @@ import pytest
 
 import fault_tasks
 from faults.site import A_WHILE, TIMEOUT, Site
+from slurm import JobTree
 
 pytestmark = pytest.mark.slurm
 
 
-def metadata(site: Site, path: str) -> dict[str, str]:
-    content: dict[str, str] = json.loads(site.client.backend.read_file(path))
-    return content
+def times_of(site: Site, path: str) -> dict[str, datetime.datetime]:
+    content = json.loads(site.client.backend.read_file(path))
+    names = ("timestamp", "started_at", "called_at", "completed_at")
+    return {name: datetime.datetime.fromisoformat(content[name]) for name in names}
 
 
-def test_a_node_that_is_minutes_ahead_or_behind(site: Site) -> None:
-    for seconds in (200, -200):
-        site.docker.skew_clock("c1", seconds)
-        here = datetime.datetime.now(datetime.timezone.utc)
-        job = fault_tasks.attempt_of.with_options(nodelist="c1")(site.gate)
-        site.open_gate()
-        assert job.get_result(TIMEOUT) == (1, "c1")
-        print(metadata(site, job.directory.metadata), here)
+@pytest.mark.parametrize("seconds", [200, -200])
+def test_jobs_of_a_node_that_is_minutes_ahead_or_behind(site: Site, seconds: int) -> None:
+    site.docker.skew_clock("c1", seconds)
+    pinned = fault_tasks.keep.with_options(nodelist="c1")
+    first = pinned(site.gate, 1)
+    items = [(site.gate, 2), (site.gate, 3)]
+    even, odd = fault_tasks.refuse.with_options(nodelist="c1").map(items)
+    then = fault_tasks.double.with_options(nodelist="c2")(first)
+    site.wait_for_runs(3)
+    assert not first.wait(A_WHILE)
+    site.open_gate()
+    assert (first.get_result(TIMEOUT), then.get_result(TIMEOUT)) == (1, 2)
+    assert even.get_result(TIMEOUT) == 2
+    assert str(odd.exception(TIMEOUT)) == "3 is odd"
+    site.assert_submitted_once([first, then, even, odd], 3)
+
+    times = times_of(site, first.directory.metadata)
+    off = (times["started_at"] - times["timestamp"]).total_seconds()
+    assert abs(off - seconds) < 100, "the job lived at another time"
+    assert times["started_at"] <= times["called_at"] <= times["completed_at"]
+    tree = JobTree.from_dir(first.job_dir, site.client)
+    assert "keep" in tree.to_text()
 
 
-def test_a_node_that_is_so_far_off_that_nobody_believes_it(site: Site) -> None:
+def test_a_node_whose_clock_nobody_believes(site: Site) -> None:
     site.docker.skew_clock("c1", 1000, wait=False)
-    job = fault_tasks.double.with_options(nodelist="c1")(4)
+    refused = fault_tasks.double.with_options(nodelist="c1")(4)
     elsewhere = fault_tasks.double.with_options(nodelist="c2")(5)
     assert elsewhere.get_result(TIMEOUT) == 10
-    assert not job.wait(A_WHILE)
-    print(job.status, site.shell("scontrol", "show", "job", job.id))
+    assert not refused.wait(A_WHILE)
     site.docker.skew_clock("c1", 0)
-    assert job.get_result(TIMEOUT) == 8
-    site.assert_submitted_once([job, elsewhere], 2)
+    assert refused.get_result(TIMEOUT) == 8
+    site.assert_submitted_once([refused, elsewhere], 2)

@@ -1,18 +1,20 @@
-"""No room on the shared file system: when a job is submitted, and when it writes its result."""
+"""No room on the shared file system: when a job is submitted, when it begins, and when it writes its result."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
 
 import fault_tasks
 from faults.site import TIMEOUT, Site
-from slurm.errors import SlurmError
+from slurm.errors import JobFailed, RemoteFileError, ResultTooLarge
 
 pytestmark = pytest.mark.slurm
 
 FILLER = "/shared/work/filler"
+MIB = 1 << 20
 
 
 @pytest.fixture
@@ -34,22 +36,20 @@ def give_room(site: Site) -> None:
     site.shell("rm", "-f", FILLER)
 
 
-def directories(site: Site) -> list[str]:
-    base = site.client.job_base_dir
-    return site.shell(
-        "find", base, "-not", "-path", "*/.sdk/*", "-not", "-name", ".lock*"
-    ).splitlines()
+def files(site: Site) -> set[str]:
+    found = site.shell("find", site.client.job_base_dir, "-not", "-path", "*/.sdk/*")
+    return {path for path in found.splitlines() if "/.lock-" not in path}
 
 
 def test_nothing_is_submitted_and_nothing_left_when_the_disk_is_full(room: Site) -> None:
     first = fault_tasks.double(1)
     assert first.get_result(TIMEOUT) == 2
-    before = directories(room)
+    before = files(room)
     leave(room, 0)
-    with pytest.raises(SlurmError) as full:
+    said = r"double: nothing was submitted: No space left on device: \S+/double/\S+"
+    with pytest.raises(RemoteFileError, match=said):
         fault_tasks.double(2)
-    print(repr(full.value))
-    print(set(directories(room)) ^ set(before))
+    assert files(room) == before
     give_room(room)
     second = fault_tasks.double(2)
     assert second.get_result(TIMEOUT) == 4
@@ -57,20 +57,31 @@ def test_nothing_is_submitted_and_nothing_left_when_the_disk_is_full(room: Site)
 
 
 def test_a_result_for_which_there_is_no_room_says_so(room: Site) -> None:
-    little, nothing = (fault_tasks.bytes_of(room.gate, 4 << 20) for _ in range(2))
-    room.wait_for_runs(2)
+    large = fault_tasks.bytes_of(room.gate, 4 * MIB)
+    room.wait_for_runs(1)
     leave(room, 1024)
     room.open_gate()
-    print(repr(little.exception(TIMEOUT)))
-    print(repr(nothing.exception(TIMEOUT)))
+    said = rf"No space left on device: {re.escape(large.directory.result)}"
+    with pytest.raises(ResultTooLarge, match=said):
+        large.get_result(TIMEOUT)
     give_room(room)
-    assert fault_tasks.double(2).get_result(TIMEOUT) == 4
+    assert len(fault_tasks.bytes_of(room.gate, 4 * MIB).get_result(TIMEOUT)) == 4 * MIB
 
 
 def test_a_job_that_can_write_nothing_at_all_is_no_riddle(room: Site) -> None:
     job = fault_tasks.keep(room.gate, 1)
     room.wait_for_runs(1)
-    room.shell("touch", room.gate + "x")
     leave(room, 0)
     room.open_gate()
-    print(repr(job.exception(TIMEOUT)), job.status)
+    with pytest.raises(JobFailed, match=r"its result could not be written.* room"):
+        job.get_result(TIMEOUT)
+
+
+def test_a_job_that_begins_without_room_ends_well_when_there_is_some(room: Site) -> None:
+    job = fault_tasks.keep.with_options(hold=True)(room.gate, 1)
+    leave(room, 0)
+    room.shell("scontrol", "release", job.id)
+    room.wait_for_runs(1)
+    give_room(room)
+    room.open_gate()
+    assert job.get_result(TIMEOUT) == 1
