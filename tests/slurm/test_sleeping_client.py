@@ -1,0 +1,96 @@
+"""A laptop that sleeps for longer than the cluster waits for it. Its processes are stopped for as long, and really."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from slurm import Cluster
+from slurm.testing import DockerCluster
+
+pytestmark = pytest.mark.slurm
+
+HERE = Path(__file__).parent
+# The login node gives a silent client up after 45 s, see docker/etc/sshd_config.
+LONGEST_SLEEP = 180.0
+
+
+class Laptop:
+    """A client in a process of its own; it and its ssh can be put to sleep."""
+
+    def __init__(self, docker: DockerCluster, folder: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, str(HERE / "sleeping_client.py"), str(docker.slurmfile), folder],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def hear(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line, f"it ended with status {self.process.wait()}"
+        said: dict[str, Any] = json.loads(line)
+        return said
+
+    def send(self, number: signal.Signals) -> None:
+        for process in (self.process.pid, *children_of(self.process.pid)):
+            os.kill(process, number)
+
+    def end(self) -> None:
+        if self.process.poll() is None:
+            self.send(signal.SIGKILL)
+        self.process.communicate()
+
+
+def children_of(parent: int) -> list[int]:
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(") ")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(fields[1]) == parent:
+            found.append(int(stat.parent.name))
+    return found
+
+
+@pytest.fixture
+def laptop(slurm_cluster: DockerCluster, workdir: str) -> Iterator[Laptop]:
+    made = Laptop(slurm_cluster, workdir)
+    yield made
+    made.end()
+
+
+def wait_until_given_up(docker: DockerCluster, agent: int) -> None:
+    deadline = time.monotonic() + LONGEST_SLEEP
+    while docker.exec("login", ["test", "-e", f"/proc/{agent}"], check=False).returncode == 0:
+        assert time.monotonic() < deadline, "the login node has not given the client up"
+        time.sleep(1)
+
+
+def test_a_laptop_that_wakes_up_finds_its_jobs(
+    cluster: Cluster, slurm_cluster: DockerCluster, laptop: Laptop, workdir: str
+) -> None:
+    said = laptop.hear()
+    laptop.send(signal.SIGSTOP)
+    slurm_cluster.exec("c2", ["touch", f"{workdir}/evening"], user="dev")
+    wait_until_given_up(slurm_cluster, said["agent"])
+    laptop.send(signal.SIGCONT)
+    assert laptop.hear() == {"ended": [1, 2, "ValueError('3 is odd')", 2], "waits": True}
+    slurm_cluster.exec("c2", ["touch", f"{workdir}/morning"], user="dev")
+    assert laptop.hear() == {"new": 10, "late": 4}
+    assert laptop.process.wait(60) == 0
+    accounts = ["sacct", "-n", "-P", "-X", "-S", "now-1days", "-o", "JobID,Comment"]
+    rows = slurm_cluster.exec("login", accounts, user="dev").stdout.splitlines()
+    jobs = {(row.split("|")[0].partition("_")[0], row.split("|")[1].split(" ")[0]) for row in rows}
+    tokens = [token for _, token in jobs]
+    assert [tokens.count(token) for token in set(said["tokens"])] == [1, 1, 1, 1]
