@@ -166,7 +166,13 @@ HEAD = ("what", "found", "compared with", "ratio", "bar", "")
 
 def table(lines: Sequence[Line]) -> str:
     """The lines as a Markdown table."""
-    rows = [HEAD, *(_cells(line) for line in lines)]
+    rows: list[tuple[str, ...]] = [HEAD]
+    before: tuple[str, ...] = ()
+    for line in lines:
+        cells = _cells(line)
+        again = cells[:2] == before  # the same, beside something else
+        rows.append(("", "", *cells[2:]) if again else cells)
+        before = cells[:2]
     shown = [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join([shown[0], "|---|---:|---|---:|---|---|", *shown[1:]])
 
@@ -195,13 +201,15 @@ def _bar(line: Line) -> str:
 def number_of(value: float, unit: str, *, digits: int = 3) -> str:
     """So many significant digits, and the unit.
 
-    >>> number_of(1234.5, "ms"), number_of(0.12345, "s"), number_of(7, "")
-    ('1230 ms', '0.123 s', '7')
+    >>> number_of(1234.5, "ms"), number_of(0.012345, "s"), number_of(7, "")
+    ('1230 ms', '12.3 ms', '7')
     >>> number_of(0.0199, "", digits=2), number_of(1.96, "", digits=2)
     ('0.02', '2')
     """
     if not value:
         return f"0 {unit}".rstrip()
+    if unit == "s" and value < 1:
+        return number_of(1000 * value, "ms", digits=digits)
     places = digits - 1 - math.floor(math.log10(abs(value)))
     shown = f"{round(value, places):.{max(0, places)}f}"
     if "." in shown:

@@ -41,7 +41,7 @@ def figure(series: Mapping[str, Mapping[str, Any]]) -> str:
     body = "\n".join(drawn)
     # No empty line inside: Markdown would end the figure there.
     return f"""\
-<figure>
+<figure style="width:100%">
 <svg viewBox="0 0 {WIDTH} {top}" role="img" aria-label="Medians of this run, shorter is better" \
 style="width:100%;max-width:{WIDTH}px;height:auto" font-family="inherit" font-size="13" fill="currentColor">
 {body}
