@@ -29,11 +29,18 @@ EPOCH = (
 
 def archive_for(base: str) -> Archive:
     """The archive that belongs under `base`; where this code itself runs from one, that one."""
-    here = Path(__file__).resolve().parents[1]
-    if (here / MARKER).is_file():
-        return Archive(str(here))
+    unpacked = _unpacked_here()
+    if unpacked:
+        return Archive(unpacked)
     name, _ = _named_files()
     return Archive(posixpath.join(base, SDK, name), _zipped)
+
+
+@functools.lru_cache(maxsize=1)
+def _unpacked_here() -> str:
+    """The archive that this code runs from, or nothing."""
+    here = Path(__file__).resolve().parents[1]
+    return str(here) if (here / MARKER).is_file() else ""
 
 
 @functools.lru_cache(maxsize=1)

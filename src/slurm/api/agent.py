@@ -249,13 +249,15 @@ def create_json(path: str, content: Dict[str, Any]) -> bool:
 def create_exclusive(path: str, data: bytes) -> bool:
     """Write `data` to `path`, whole, unless there is such a file; returns whether it was written."""
     staged = os.path.join(os.path.dirname(path), "." + unique_name())
-    write_atomic(staged, data)
+    handle = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
+        _fill(handle, data)
         os.link(staged, path)
     except FileExistsError:
         return False
     except OSError as error:
         if error.errno not in NO_LINKS:
+            error.filename = path
             raise
         return _create_in_place(path, data)
     finally:
@@ -269,11 +271,15 @@ def _create_in_place(path: str, data: bytes) -> bool:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:
         return False
+    _fill(handle, data)
+    return True
+
+
+def _fill(handle: int, data: bytes) -> None:
     with os.fdopen(handle, "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(handle)
-    return True
 
 
 def remove(path: str) -> None:
@@ -974,8 +980,8 @@ class Submission:
     def _note(self, known: Dict[str, Any]) -> None:
         """Write down which job it became. There is one by now: a full disk must not hide its id.
 
-        The receipt comes last: as long as it is incomplete, whoever asks again notes the rest. It alone
-        has to survive a crash of the machine, for it is what the others can be made from.
+        The receipt comes last: as long as it is incomplete, whoever asks again notes the rest. A crash
+        of the machine may take all of it: what must survive that is the intent, which is there.
         """
         place = {"job_dir": known["job_dir"], "token": self.token}
         metadata = os.path.join(known["job_dir"], self.request["metadata"])
@@ -983,7 +989,7 @@ class Submission:
         try:
             update_json(metadata, {self.request["id_key"]: known["job_id"]}, sync=False)
             _write_json(of_job, place, sync=False)
-            _write_json(self.receipt, known)
+            _write_json(self.receipt, known, sync=False)
         except (OSError, ValueError) as error:
             sys.stderr.write("slurm-sdk: job {}: {}\n".format(known["job_id"], error))
 
