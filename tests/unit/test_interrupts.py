@@ -22,12 +22,16 @@ from slurm import Cluster, as_completed, gather, task
 from slurm.errors import TransportError
 
 MAIN = threading.main_thread().ident
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a background job ignores
+go = threading.Event()  # starting a thread is a wait as well, and not one that is meant
 
 def where():
     frame = sys._current_frames()[MAIN]
     return id(frame), frame.f_lasti
 
 def interrupt():
+    go.wait()
+    go.clear()
     before = where()
     while True:
         time.sleep(0.02)
@@ -68,6 +72,7 @@ def told(cancel):
         backend.cancelled.clear()
         threading.Thread(target=interrupt).start()
         try:
+            go.set()
             wait()
         except KeyboardInterrupt:
             found[name] = sorted(set(backend.cancelled))
@@ -76,6 +81,7 @@ def told(cancel):
     backend.cancel_jobs = unreachable
     threading.Thread(target=interrupt).start()
     try:
+        go.set()
         jobs[0].wait()
     except KeyboardInterrupt:
         found["unreachable"] = True
