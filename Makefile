@@ -32,7 +32,7 @@ CLUSTER_UP_ARGS = $(CLUSTER_ARGS) $(if $(PORT),--port "$$PORT") $(if $(DEBIAN_RE
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-slurm bench lint format docs env \
+.PHONY: help demo test test-unit test-stories test-slurm bench lint format docs env \
 	cluster-up cluster-down cluster-shell cluster-status cluster-logs lock clean
 
 help: ## Say what there is
@@ -45,7 +45,7 @@ demo: $(RUNTIME) ## Run the train/eval example on this machine, without Slurm
 	@echo "Written:"
 	@find $(DEMO_DIR)/run -type f -not -name ".*" -not -name "*.lock" | LC_ALL=C sort | sed 's/^/  /'
 
-test: lint docs test-unit test-slurm ## Everything below
+test: lint docs test-unit test-stories test-slurm ## Everything below
 
 VERMIN = $(VENV)/bin/vermin --quiet --no-tips --violations
 # vermin does not follow conditions: these are imported only where they exist. One line alone is excused by `# novm`.
@@ -66,12 +66,18 @@ lint: $(DEV) ## Check format, rules, types and the oldest Python each file may n
 docs: $(DEV) ## Build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet
 
-test-unit: $(DEV) ## Run the tests that need neither Slurm nor Docker
-	PYTEST_XDIST_AUTO_NUM_WORKERS=$(UNIT_WORKERS) $(PY) -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not slurm"
+# The tests of a file stay in one process, and files begin in the order in which they are collected.
+BY_FILE = --dist loadfile --no-loadscope-reorder
+HERE = PYTEST_XDIST_AUTO_NUM_WORKERS=$(UNIT_WORKERS) $(PY) -m pytest -n auto $(BY_FILE)
+test-unit: $(DEV) ## Run the fast tests, which need neither Slurm nor Docker
+	$(HERE) -m "not slurm and not story"
+
+test-stories: $(DEV) ## Run long stories on this machine: resume after kill -9, the tutorial
+	$(HERE) -m story
 
 test-slurm: $(DEV) ## Run the tests that need the dockerised cluster
 	docker/ensure-docker.sh
-	$(PY) -m pytest -n $(SLURM_WORKERS) --dist loadfile --no-loadscope-reorder -m slurm --timeout $(SLURM_TIMEOUT)
+	$(PY) -m pytest -n $(SLURM_WORKERS) $(BY_FILE) -m slurm --timeout $(SLURM_TIMEOUT)
 
 bench: $(DEV) ## Measure what must not become slow, beside the bare tools and other clients; ARGS=--help
 	docker/ensure-docker.sh

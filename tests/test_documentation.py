@@ -135,6 +135,7 @@ def test_the_program_in_the_readme_runs(checkout: Path) -> None:
     assert normalised(output) == normalised(program.shown)
 
 
+@pytest.mark.story
 def test_the_program_of_the_callbacks_page_runs(checkout: Path) -> None:
     page = ROOT / "docs/how-to/callbacks.md"
     [program] = [block for block in blocks(page) if block.mark == "program"]
@@ -143,6 +144,7 @@ def test_the_program_of_the_callbacks_page_runs(checkout: Path) -> None:
     assert [*map(normalised, output.splitlines())] == program.shown.splitlines()
 
 
+@pytest.mark.story
 def test_the_tutorials_local_commands_print_what_it_shows(checkout: Path) -> None:
     run_blocks(TUTORIAL, "local", checkout, "", 55)
 

@@ -273,6 +273,7 @@ def test_a_finished_run_started_again_submits_nothing(finished: Example) -> None
     assert finished.state == before
 
 
+@pytest.mark.story
 def test_starts_at_once_are_one_run_which_later_ones_find_when_all_clients_were_killed(
     example: Example,
 ) -> None:
@@ -289,6 +290,7 @@ def test_starts_at_once_are_one_run_which_later_ones_find_when_all_clients_were_
     assert_whole(example)
 
 
+@pytest.mark.story
 @pytest.mark.parametrize("moment", [1, 3])
 def test_an_orchestrator_killed_at_any_moment_is_replaced(example: Example, moment: int) -> None:
     client = example.start(step_seconds=0.03)
@@ -306,6 +308,7 @@ def test_an_orchestrator_killed_at_any_moment_is_replaced(example: Example, mome
         assert entry["eval_jobs"][0]["depends_on"] == [entry["train_jobs"][-1]["job_id"]]
 
 
+@pytest.mark.story
 def test_training_goes_on_after_a_train_job_was_killed(example: Example) -> None:
     example.epochs, example.steps, example.cap = 1, 12, 12  # so many that it is killed among them
     client = example.start(step_seconds=0.1)
@@ -316,6 +319,7 @@ def test_training_goes_on_after_a_train_job_was_killed(example: Example) -> None
     assert_whole(example)
 
 
+@pytest.mark.story
 def test_everything_killed_at_once_is_finished_by_the_next_start(example: Example) -> None:
     example.steps, example.cap = 12, 12
     client = example.start_process(step_seconds=0.1, eval_seconds=2)
@@ -330,6 +334,7 @@ def test_everything_killed_at_once_is_finished_by_the_next_start(example: Exampl
     assert_whole(example)
 
 
+@pytest.mark.story
 def test_a_run_goes_on_when_its_job_directories_were_removed(
     example: Example, lend_sdk: Callable[[Path], None]
 ) -> None:
@@ -349,6 +354,7 @@ def test_a_run_goes_on_when_its_job_directories_were_removed(
     assert_whole(example)
 
 
+@pytest.mark.story
 def test_a_checkpoint_that_is_damaged_is_named_in_one_line(example: Example) -> None:
     example.epochs = 1
     path = example.workdir / "checkpoints" / "epoch_000.json"
