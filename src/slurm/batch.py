@@ -45,6 +45,7 @@ class BatchedJob(Job[Any]):
         self.batch = batch
         self.answer: Submitted | None = None
         self.problem: SlurmError | None = None  # the scheduler's, or that it was given up
+        self.asked_for = False  # the scheduler may have it, whether or not that was answered
 
     def settle(self, answer: Submitted, problem: SlurmError | None) -> None:
         """Take the scheduler's word on this job."""
@@ -154,6 +155,8 @@ class Batch:
         with self._submitting:
             while self._jobs:
                 part = self._jobs[: _fitting(self._jobs)]
+                for job in part:
+                    job.asked_for = True
                 self.cluster.submit_batch(part)
                 with self._changing:
                     self._jobs = self._jobs[len(part) :]
@@ -161,7 +164,8 @@ class Batch:
 
     def _give_up(self) -> None:
         with self._changing:
-            left, self._jobs = self._jobs, []
+            left = [job for job in self._jobs if not job.asked_for]
+            self._jobs = [job for job in self._jobs if job.asked_for]
         if left:
             logger.warning(
                 "jobs of a batch are not submitted, for it was left by an exception: %d", len(left)

@@ -84,7 +84,10 @@ class Submitter:
                 for telling, job in zip(tellings, jobs)
             ]
             requests = [job.ready.prepared.requests[0] for job in jobs]
-            answers = self._ask(requests, jobs[0].ready, submissions)
+            try:
+                answers = self._ask(requests, jobs[0].ready, submissions)
+            except SubmissionUnknown as error:
+                raise _unknown_batch(jobs, error) from error
             for telling, submission, answer, job in zip(tellings, submissions, answers, jobs):
                 with contextlib.suppress(SlurmError), telling:
                     job.settle(answer, _problem_of(job.ready, answer))
@@ -144,21 +147,21 @@ class Submitter:
         listening = {}  # a backend that is never handed large files need not know the word
         if cluster.backend.large_from is not None:
             listening["progress"] = _progress_of(requests, submissions)
-        try:
-            return cluster.backend.submit_jobs(
-                requests,
-                base=cluster.job_base_dir,
-                events=cluster.event_dir,
-                archive=ready.prepared.archive,
-                **listening,
-            )
-        except SubmissionUnknown as error:  # the connection was lost: this holds for all of them
-            raise _unknown(ready, error) from error
+        return cluster.backend.submit_jobs(
+            requests,
+            base=cluster.job_base_dir,
+            events=cluster.event_dir,
+            archive=ready.prepared.archive,
+            **listening,
+        )
 
     def _submit(self, ready: Ready, submission: Submission) -> list[Submitted]:
         """The answers to all requests of one call. Raises unless all of it exists."""
         requests = ready.prepared.requests
-        answers = self._ask(requests, ready, [submission] * len(requests))
+        try:
+            answers = self._ask(requests, ready, [submission] * len(requests))
+        except SubmissionUnknown as error:  # the connection was lost: this holds for all of them
+            raise _unknown(ready, error) from error
         problem = next(filter(None, (_problem_of(ready, answer) for answer in answers)), None)
         if problem is None:
             return answers
@@ -212,6 +215,18 @@ def _unknown(ready: Ready, error: SubmissionUnknown) -> SubmissionUnknown:
     )
     problem.__cause__ = error
     return problem
+
+
+def _unknown_batch(jobs: Sequence[BatchedJob], error: SubmissionUnknown) -> SubmissionUnknown:
+    """The same of jobs that were asked for together; each of their futures asks again when it is used."""
+    if len(jobs) == 1:
+        return _unknown(jobs[0].ready, error)
+    return SubmissionUnknown(
+        f"a batch of {len(jobs)} jobs, {jobs[0].task_name} the first: nobody can tell now which of them "
+        f"were submitted: {error}. Using one of the futures asks again, and submits none twice",
+        token=jobs[0].token,
+        job_dir=jobs[0].ready.prepared.requests[0].job_dir,
+    )
 
 
 def _hopeless(ready: Ready) -> DependencyFailed | None:

@@ -61,7 +61,7 @@ class FakeBackend(BackendBase):
     def __init__(self) -> None:
         self.requests: list[JobRequest] = []
         self.submissions: list[list[JobRequest]] = []  # those that came together
-        self.submit_error: SlurmError | None = None
+        self.submit_error: BaseException | None = None
         self.refused: set[str] = set()  # tasks; empty for all
         self.queries: list[list[str]] = []
         self.listened = 0

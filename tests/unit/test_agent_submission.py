@@ -230,6 +230,16 @@ def test_a_directory_in_which_others_could_change_a_job_is_refused(
     assert not Path(request.job_dir).exists() or not os.listdir(request.job_dir)
 
 
+def test_nothing_is_written_into_a_base_of_others(
+    base: Path, scheduler: disk.SchedulerOnDisk
+) -> None:
+    base.mkdir()
+    base.chmod(0o777)
+    with pytest.raises(RemoteFileError, match="other users can write"):
+        disk.submit(scheduler, base, disk.request_for(base))
+    assert os.listdir(base) == []
+
+
 def test_a_base_may_be_a_link_to_a_directory_of_ones_own(
     base: Path, scheduler: disk.SchedulerOnDisk, tmp_path: Path
 ) -> None:

@@ -13,7 +13,14 @@ from tests.unit.fakes import FakeBackend
 from slurm import Cluster, Job, WorkflowContext, get_active_context, task
 from slurm.batch import MOST_BYTES, MOST_JOBS
 from slurm.callbacks import BaseCallback, SubmitBeginContext, SubmitEndContext
-from slurm.errors import ConfigError, SlurmError, SubmissionError, SubmissionRefused, TransportError
+from slurm.errors import (
+    ConfigError,
+    SlurmError,
+    SubmissionError,
+    SubmissionRefused,
+    SubmissionUnknown,
+    TransportError,
+)
 
 
 @task
@@ -186,6 +193,43 @@ def test_what_was_not_answered_is_asked_for_again_by_its_token(
     assert jobs[1].id == "2"
     tokens = [{one.token for one in requests} for requests in backend.submissions]
     assert tokens[0] == tokens[1] == tokens[2]
+
+
+def test_what_may_have_been_submitted_is_not_given_up(
+    fake_cluster: Cluster, backend: FakeBackend
+) -> None:
+    """The answer is lost inside the block, which is left by that: the cluster may have the jobs."""
+    jobs: list[Job[int]] = []
+
+    def lose_the_answer() -> None:
+        with fake_cluster.batch():
+            jobs.extend([double(1), double(2)])
+            backend.submit_error = SubmissionUnknown("the answer was lost")
+            assert jobs[0].id
+
+    with pytest.raises(SubmissionUnknown, match=r"a batch of 2 jobs, .* submits none twice"):
+        lose_the_answer()
+    backend.submit_error = None
+    assert [job.id for job in jobs] == ["1", "2"]
+    tokens = [[one.token for one in requests] for requests in backend.submissions]
+    assert tokens[0] == tokens[1]
+
+
+def test_an_interrupted_submission_is_not_given_up(
+    fake_cluster: Cluster, backend: FakeBackend
+) -> None:
+    jobs: list[Job[int]] = []
+
+    def interrupt() -> None:
+        with fake_cluster.batch():
+            jobs.append(double(1))
+            backend.submit_error = KeyboardInterrupt()
+            assert jobs[0].id
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupt()
+    backend.submit_error = None
+    assert jobs[0].id == "1"
 
 
 def test_arrays_are_submissions_of_their_own(fake_cluster: Cluster, backend: FakeBackend) -> None:

@@ -57,7 +57,10 @@ LOST_ANSWERS = (
     "broken pipe",
     "input/output error",
     "unspecified error",
+    "authentication",
+    "submitted batch job",
 )
+SBATCH_SAYS = re.compile(r"^sbatch\S*: ", re.MULTILINE)
 # And when it cannot have taken it: there was no connection on which to ask.
 NEVER_SENT = ("unable to contact slurm controller (connect failure)",)
 # An sbatch that was cut off may have left its request with a controller that is busy, or stopped for a
@@ -252,8 +255,11 @@ def create_exclusive(path: str, data: bytes) -> bool:
     staged = os.path.join(os.path.dirname(path), "." + unique_name())
     handle = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        _fill(handle, data)
-        os.link(staged, path)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.link(staged, path)
+            os.fsync(handle)  # after the name was given: that is to survive as well
     except FileExistsError:
         return False
     except OSError as error:
@@ -272,15 +278,11 @@ def _create_in_place(path: str, data: bytes) -> bool:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:
         return False
-    _fill(handle, data)
-    return True
-
-
-def _fill(handle: int, data: bytes) -> None:
     with os.fdopen(handle, "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(handle)
+    return True
 
 
 def remove(path: str) -> None:
@@ -362,11 +364,15 @@ def scrubbed_environment() -> Dict[str, str]:
 
 def outcome_of_sbatch(code: int, message: str) -> str:
     """What is certain of an sbatch that printed no job id: "refused", "unsent", or "unanswered" for nothing."""
-    said = message.lower()
-    if code > 0 and any(words in said for words in NEVER_SENT):
+    said = rest = message.lower()
+    for words in NEVER_SENT:
+        rest = rest.replace(words, "")
+    if code <= 0 or any(words in rest for words in LOST_ANSWERS):
+        return "unanswered"
+    if rest != said:
         return "unsent"
-    lost = code <= 0 or any(words in said for words in LOST_ANSWERS)
-    return "unanswered" if lost else "refused"
+    # What sbatch itself does not say may be a site's wrapper's, about a job that exists.
+    return "refused" if SBATCH_SAYS.search(said) else "unanswered"
 
 
 def find_mark(table: str, token: str, script: str) -> Optional[str]:
@@ -600,13 +606,13 @@ class SlurmCommands:
         # wait for it, and so it holds the lock too.
         locks = tuple(Locked.handles())
         code, out, err = self.run(sbatch_argv(script, submit_options), cwd, locks)
-        if code == 0:
-            # --parsable prints "id" or "id;cluster", after whatever a site's wrapper prints first.
-            job_id = (out.split() or [""])[-1].split(";")[0]
-            if job_id.isdigit():
-                return job_id
+        # --parsable prints "id" or "id;cluster", after whatever a site's wrapper prints first.
+        job_id = (out.split() or [""])[-1].split(";")[0]
+        if code == 0 and job_id.isdigit():
+            return job_id
         message = err.strip() or out.strip() or "sbatch exited with {}".format(code)
-        raise AgentError(outcome_of_sbatch(code, message), message)
+        outcome = "unanswered" if job_id.isdigit() else outcome_of_sbatch(code, message)
+        raise AgentError(outcome, message)
 
     def find_submission(self, token: str, script: str, asked_at: float) -> Optional[str]:
         """The job that an earlier sbatch made, or None where Slurm knows none; `AgentError` if it does not say.
@@ -997,8 +1003,8 @@ class Submission:
     def _note(self, known: Dict[str, Any]) -> None:
         """Write down which job it became. There is one by now: a full disk must not hide its id.
 
-        The receipt comes last: as long as it is incomplete, whoever asks again notes the rest. A crash
-        of the machine may take all of it: what must survive that is the intent, which is there.
+        The receipt comes last: as long as it is incomplete, whoever asks again notes the rest. It alone
+        has to survive a crash of the machine, for it is what the others can be made from.
         """
         place = {"job_dir": known["job_dir"], "token": self.token}
         metadata = os.path.join(known["job_dir"], self.request["metadata"])
@@ -1006,7 +1012,7 @@ class Submission:
         try:
             update_json(metadata, {self.request["id_key"]: known["job_id"]}, sync=False)
             _write_json(of_job, place, sync=False)
-            _write_json(self.receipt, known, sync=False)
+            _write_json(self.receipt, known)
         except (OSError, ValueError) as error:
             sys.stderr.write("slurm-sdk: job {}: {}\n".format(known["job_id"], error))
 
@@ -1151,6 +1157,9 @@ class Agent:
         not answer for one, it is not asked for those after it.
         """
         receipts = os.path.join(base, RECEIPTS)
+        if not os.path.isdir(base):
+            make_private_directory(base)
+        require_own_base(base)
         if not os.path.isdir(events):
             _remove_abandoned(os.path.join(base, EVENTS))
         for directory in (events, receipts):
@@ -1158,7 +1167,6 @@ class Agent:
         if needs and not os.path.isdir(needs):
             make_private_directory(os.path.dirname(needs))
             return {"needs": needs}, b""
-        require_own_base(base)
         trusted = [receipts, events, os.path.dirname(events)]
         for directory in trusted + ([needs, os.path.dirname(needs)] if needs else []):
             require_own_directory(directory)
