@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
@@ -19,11 +20,28 @@ from slurm.job_dir import SDK
 # What the jobs of most tests import.
 COMPILE = "import slurm.runner.execute, slurm.runtime, slurm.array_job, slurm.cluster, slurm.submission, cloudpickle"
 
+FAULTS = "tests/slurm/faults/"
+
 
 def pytest_collection_finish() -> None:
     """Have the garbage collector pass over all that has been loaded for the tests."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """``--dist loadfile``, and the files of a folder of faults in one process: that has a cluster for them."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler.loadfile import LoadFileScheduling
+
+    class ByFile(LoadFileScheduling):  # type: ignore[misc]  # which has no types
+        def _split_scope(self, nodeid: str) -> str:
+            file = str(super()._split_scope(nodeid))
+            return file.rpartition("/")[0] if file.startswith(FAULTS) else file
+
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,14 @@ import pytest
 
 from slurm import Cluster
 
+# They take longest and mostly wait: whoever begins with them is done when the others are.
+FIRST = ("tests/slurm/faults/", "tests/slurm/test_sleeping_client.py")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.startswith(FIRST))
+
 
 @pytest.fixture
 def ssh(cluster: Cluster) -> Iterator[Cluster]:

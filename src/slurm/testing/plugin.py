@@ -34,7 +34,7 @@ SHARED = pytest.StashKey[SharedCluster]()
 DISTURBED = pytest.StashKey[SharedCluster]()
 # What is dead, deaf or old is noticed in seconds, and the shared volume can be filled.
 DISTURBED_OPTIONS: dict[str, Any] = {
-    "settings": {"SlurmdTimeout": 10, "MessageTimeout": 5, "MinJobAge": 10},
+    "settings": {"SlurmdTimeout": 10, "MessageTimeout": 5, "MinJobAge": 5},
     "shared_size": "96m",
 }
 SECTION = "slurm cluster"
@@ -69,7 +69,8 @@ def pytest_configure(config: pytest.Config) -> None:
         keep=config.getoption("--slurm-keep"),
     )
     config.stash[SHARED] = shared
-    config.stash[DISTURBED] = replace(shared, purpose="disturbed", options=DISTURBED_OPTIONS)
+    purpose = "disturbed" + os.environ.get("PYTEST_XDIST_WORKER", "")
+    config.stash[DISTURBED] = replace(shared, purpose=purpose, options=DISTURBED_OPTIONS)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -91,7 +92,7 @@ def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
     """Say why the cluster did not start, or how to reach one that is kept."""
-    for shared in (config.stash[SHARED], config.stash[DISTURBED]):
+    for shared in config.stash[SHARED].of_this_run():
         failure = shared.failure()
         if failure is not None:
             terminalreporter.section(SECTION, red=True)
@@ -103,10 +104,10 @@ def pytest_terminal_summary(
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Remove the clusters in the process that began the run, whatever became of the tests."""
-    for key in (SHARED, DISTURBED):
-        shared = config.stash.get(key, None)
-        if shared is None or hasattr(config, "workerinput"):
-            return
+    first = config.stash.get(SHARED, None)
+    if first is None or hasattr(config, "workerinput"):
+        return
+    for shared in first.of_this_run():
         try:
             shared.release_resources()
         except ClusterError as error:
@@ -123,17 +124,15 @@ def slurm_cluster(pytestconfig: pytest.Config) -> DockerCluster:
 def disturbed_cluster(pytestconfig: pytest.Config) -> Iterator[DockerCluster]:
     """Another dockerised cluster, for a test to break: kill, pause and cut off its services, fill its disk.
 
-    Tests that ask for it take turns, in whatever process they run. After each, what it disturbed is
-    healed and what it left in the queue cancelled.
+    It stays up for the tests to come: each process of a run has one of its own, if a test there asks
+    for it. After each test, what that disturbed is healed and what it left in the queue cancelled.
     """
-    shared = pytestconfig.stash[DISTURBED]
-    cluster = _up(shared)
-    with shared.turn():
-        try:
-            yield cluster
-        finally:
-            cluster.heal()
-            cluster.cancel_all_jobs()
+    cluster = _up(pytestconfig.stash[DISTURBED])
+    try:
+        yield cluster
+    finally:
+        cluster.heal()
+        cluster.cancel_all_jobs()
 
 
 @pytest.fixture

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from slurm.testing.docker_cluster import DockerCluster
 
 OWNER = "owner"
-TURN = "turn"
+RUN = "run-"
 
 
 @dataclass(frozen=True)
@@ -70,19 +69,17 @@ class SharedCluster:
         cluster = self.cluster()
         cluster.access.make_folder()
         with FileLock(cluster.access.lock):
+            (self.folder / f"{RUN}{self.run_id}").write_text(self.purpose, "utf-8")
             if self._failed.exists():
                 raise ClusterStartError(f"the cluster {self.project} did not start")
             if not self._ready.exists():
                 self._start(cluster)
         return cluster
 
-    @contextmanager
-    def turn(self) -> Iterator[None]:
-        """While it lasts, no other process of the run has its turn."""
-        from filelock import FileLock
-
-        with FileLock(self.folder / TURN):
-            yield
+    def of_this_run(self) -> list[SharedCluster]:
+        """This and all others that processes of the run have asked for, of whatever purpose."""
+        notes = self.folder.parent.glob(f"{self._family}-{self.release}*/{RUN}{self.run_id}")
+        return [replace(self, purpose=note.read_text("utf-8")) for note in sorted(notes)]
 
     def failure(self) -> str | None:
         """Why the cluster did not start, with its daemons' last lines; None if it was not so."""
@@ -100,7 +97,7 @@ class SharedCluster:
         cluster = self.cluster()
         with FileLock(cluster.access.lock):  # an interrupted process may still be at it
             failed = self._failed.exists()
-            for note in (self._ready, self._failed):
+            for note in (self._ready, self._failed, self.folder / f"{RUN}{self.run_id}"):
                 note.unlink(missing_ok=True)
             if self.keep and cluster.access.exists():
                 return
@@ -147,7 +144,7 @@ class SharedCluster:
 
 
 def _remove_files(cluster: DockerCluster) -> None:
-    for pattern in (OWNER, TURN, "ready-*", "failed-*"):
+    for pattern in (OWNER, f"{RUN}*", "ready-*", "failed-*"):
         for note in cluster.state_dir.glob(pattern):
             note.unlink(missing_ok=True)
     cluster.access.lock.unlink(missing_ok=True)

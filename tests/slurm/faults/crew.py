@@ -37,8 +37,8 @@ class Crew:
         assert not self.running.wait(A_WHILE)
         assert [job for job in self.jobs if job.done()] == []
 
-    def end_well(self, site: Site) -> None:
-        """Each ends as it would have without any fault, and was submitted once."""
+    def end_well(self, site: Site, *others: Job[Any]) -> None:
+        """Each ends as it would have without any fault, and was submitted once, as were all `others`."""
         site.shell("scontrol", "release", self.held.id)
         assert self.running.get_result(TIMEOUT) == 1
         assert self.held.get_result(TIMEOUT) == 2
@@ -51,8 +51,8 @@ class Crew:
         never = self.hopeless.exception(TIMEOUT)
         assert isinstance(never, DependencyFailed)
         assert never.root_job_id == self.array[1].id
-        ran = (job for job in self.jobs if job is not self.hopeless)
-        site.assert_submitted_once(ran, SUBMISSIONS)
+        ran = [job for job in self.jobs if job is not self.hopeless]
+        site.assert_submitted_once([*ran, *others], SUBMISSIONS + len(others))
 
 
 def crew_of(site: Site) -> Crew:

@@ -72,7 +72,9 @@ class Site:
         controller("slurmctld", ["touch", SAVED_BEFORE])
         self.shell("scontrol", "update", f"jobid={held}", "timelimit=9")
         newer = ["find", JOB_STATE, "-newer", SAVED_BEFORE]
-        wait_until(lambda: controller("slurmctld", newer).stdout != "", "its jobs are saved")
+        wait_until(
+            lambda: controller("slurmctld", newer, check=False).stdout != "", "its jobs are saved"
+        )
 
     def jobs_by_token(self) -> dict[str, set[str]]:
         """The jobs there have been, by what the comment says; since this site began, and by Slurm's accounts."""

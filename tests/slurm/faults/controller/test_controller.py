@@ -16,38 +16,22 @@ from slurm.errors import SchedulerUnreachable, SubmissionUnknown
 pytestmark = pytest.mark.slurm
 
 
-def test_jobs_outlive_a_controller_that_is_killed(site: Site) -> None:
-    crew = crew_of(site)
-    site.docker.kill("slurmctld")
-    crew.still_wait()
-    site.open_gate()
-    assert crew.running.wait(TIMEOUT), "a job that ends says so itself"
-    site.docker.start("slurmctld")
-    crew.end_well(site)
-
-
-def test_jobs_wait_for_a_controller_that_is_deaf(site: Site) -> None:
-    crew = crew_of(site)
-    site.docker.pause("slurmctld")
-    crew.still_wait()
-    site.docker.unpause("slurmctld")
-    site.docker.cut_network("slurmctld")
-    crew.still_wait()
-    site.open_gate()
-    site.docker.heal_network("slurmctld")
-    crew.end_well(site)
-
-
-def test_a_submission_without_a_controller_was_not_made(site: Site) -> None:
+def test_without_a_controller_jobs_go_on_and_nothing_is_submitted(site: Site) -> None:
     """There was no connection on which sbatch could have asked: that is certain, and the key stays free."""
+    crew = crew_of(site)
     site.docker.kill("slurmctld")
-    with pytest.raises(SchedulerUnreachable, match="Unable to contact slurm controller"):
-        fault_tasks.double.submit(key=site.folder)(4)
+    with ThreadPoolExecutor() as pool:
+        submitting = pool.submit(fault_tasks.double.submit(site.client, key=site.folder), 4)
+        crew.still_wait()
+        site.open_gate()
+        assert crew.running.wait(TIMEOUT), "a job that ends says so itself"
+        with pytest.raises(SchedulerUnreachable, match="Unable to contact slurm controller"):
+            submitting.result(TIMEOUT)
     site.docker.start("slurmctld")
     job = fault_tasks.double.submit(key=site.folder)(4)
     assert job.get_result(TIMEOUT) == 8
     assert fault_tasks.double.submit(key=site.folder)(4).id == job.id
-    site.assert_submitted_once([job], 1)
+    crew.end_well(site, job)
 
 
 def test_a_submission_while_the_controller_restarts_is_made_once(site: Site) -> None:
@@ -63,15 +47,27 @@ def test_a_submission_while_the_controller_restarts_is_made_once(site: Site) -> 
 
 def test_a_controller_that_hangs_takes_the_job_when_it_goes_on_and_only_once(site: Site) -> None:
     """sbatch has given up long before, and the key has been asked for again meanwhile."""
+    crew = crew_of(site)
     site.docker.pause("slurmctld")
     for _ in range(2):
         with pytest.raises(SubmissionUnknown, match=r"Later, the same key or Job\.from_dir"):
             fault_tasks.double.submit(key=site.folder)(4)
+    crew.still_wait()
     site.docker.unpause("slurmctld")
     job = known_at_last(site)
     assert job.get_result(TIMEOUT) == 8
     assert fault_tasks.double.submit(key=site.folder)(4).id == job.id
-    site.assert_submitted_once([job], 1)
+    site.open_gate()
+    crew.end_well(site, job)
+
+
+def test_jobs_outlive_a_controller_that_was_cut_off(site: Site) -> None:
+    crew = crew_of(site)
+    site.docker.cut_network("slurmctld")
+    crew.still_wait()
+    site.open_gate()
+    site.docker.heal_network("slurmctld")
+    crew.end_well(site)
 
 
 def known_at_last(site: Site) -> Job[int]:

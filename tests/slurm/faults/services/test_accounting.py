@@ -41,31 +41,21 @@ def test_jobs_are_submitted_and_end_while_there_are_no_accounts(site: Site) -> N
 
 
 def test_the_result_decides_of_a_job_that_nobody_remembers(site: Site) -> None:
+    """And of one without a result nothing is said before the accounts are there again."""
     good, bad = fault_tasks.double(21), fault_tasks.refuse(site.gate, 3)
+    without = fault_tasks.double(5)
     site.open_gate()
-    assert good.wait(TIMEOUT)
-    assert bad.wait(TIMEOUT)
-    wait_until(
-        lambda: not site.shell("squeue", "-h", "-t", "all"), "the controller has forgotten them"
-    )
+    for job in (good, bad, without):
+        assert job.wait(TIMEOUT)
+    site.shell("rm", without.directory.result)
+    everything = ("squeue", "-h", "-t", "all")
+    wait_until(lambda: not site.shell(*everything), "the controller has forgotten them")
     site.docker.kill("slurmdbd")
     with site.another_client() as client:
+        again = Job.from_dir(without.job_dir, client)
         assert Job.from_dir(good.job_dir, client).get_result(TIMEOUT) == 42
         assert str(Job.from_dir(bad.job_dir, client).exception(TIMEOUT)) == "3 is odd"
-
-
-def test_a_job_of_which_there_is_no_word_waits_for_the_accounts(site: Site) -> None:
-    job = fault_tasks.double(21)
-    assert job.wait(TIMEOUT)
-    site.client.backend.remove(job.directory.result)
-    wait_until(
-        lambda: not site.shell("squeue", "-h", "-t", "all"), "the controller has forgotten it"
-    )
-    site.docker.kill("slurmdbd")
-    with site.another_client() as client:
-        again = Job.from_dir(job.job_dir, client)
         assert not again.wait(A_WHILE)
         site.docker.start("slurmdbd")
-        assert again.wait(TIMEOUT)
         with pytest.raises(ResultMissing):
             again.get_result(TIMEOUT)
