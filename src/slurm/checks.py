@@ -29,9 +29,13 @@ def check_count(name: str, value: object) -> None:
 
 
 def check_text(name: str, value: object) -> None:
-    """Raises `ConfigError` unless `value` is text, or a path, and not empty."""
+    """Raises `ConfigError` unless `value` is text, or a path, of one line and not empty."""
     if not isinstance(value, (str, os.PathLike)) or not os.fspath(value):
         raise ConfigError(f"{name} {value!r} is not text")
+    if any(ord(character) < 32 or ord(character) == 127 for character in str(value)):
+        raise ConfigError(
+            f"{name} {str(value)!r} has a line break or control character: take it out"
+        )
 
 
 def check_flag(name: str, value: object) -> None:

@@ -81,7 +81,7 @@ def test_what_would_be_a_line_of_its_own_is_refused_before_anything_is_submitted
     for option in ("comment", "job_name", "partition", "account"):
         with pytest.raises(ConfigError, match=option):
             cluster_tasks.same.with_options(**{option: word})
-    with pytest.raises(ConfigError, match="line break or control character"):
+    with pytest.raises(ConfigError, match=r"job_base_dir .*line break or control character"):
         Cluster("ssh", hostname="login", job_base_dir=f"/shared/{word}").dry_run(
             cluster_tasks.same, "x"
         )

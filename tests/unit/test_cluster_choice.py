@@ -169,3 +169,10 @@ def test_a_bad_argument_ends_the_program(args: list[str], parser: argparse.Argum
     with pytest.raises(SystemExit) as caught:
         parser.parse_args(args)
     assert caught.value.code == 2
+
+
+@pytest.mark.parametrize("option", ["job_base_dir", "python", "username", "hostname"])
+def test_text_of_several_lines_is_refused_at_once(option: str) -> None:
+    arguments: dict[str, str] = {"hostname": "login", option: "/a\nb"}
+    with pytest.raises(ConfigError, match=rf"^{option} '/a\\nb' has a line break"):
+        Cluster("ssh", **arguments)  # type: ignore[arg-type]
