@@ -1003,8 +1003,9 @@ class Submission:
     def _note(self, known: Dict[str, Any]) -> None:
         """Write down which job it became. There is one by now: a full disk must not hide its id.
 
-        The receipt comes last: as long as it is incomplete, whoever asks again notes the rest. It alone
-        has to survive a crash of the machine, for it is what the others can be made from.
+        The receipt comes last: as long as it is incomplete, whoever asks again notes the rest. A crash
+        of the machine may take all three; then the intent, which was forced to the disk, has the job
+        looked for, and a receipt of which nothing can be read has nobody submit again.
         """
         place = {"job_dir": known["job_dir"], "token": self.token}
         metadata = os.path.join(known["job_dir"], self.request["metadata"])
@@ -1012,7 +1013,7 @@ class Submission:
         try:
             update_json(metadata, {self.request["id_key"]: known["job_id"]}, sync=False)
             _write_json(of_job, place, sync=False)
-            _write_json(self.receipt, known)
+            _write_json(self.receipt, known, sync=False)
         except (OSError, ValueError) as error:
             sys.stderr.write("slurm-sdk: job {}: {}\n".format(known["job_id"], error))
 
