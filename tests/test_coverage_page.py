@@ -1,4 +1,4 @@
-"""The page that says which test shows which statement of the specification: no test in it is made up."""
+"""The pages that say which test shows a statement of the specification, or a fault: no test in them is made up."""
 
 from __future__ import annotations
 
@@ -7,13 +7,18 @@ import functools
 import re
 from pathlib import Path
 
+import pytest
+
 TESTS = Path(__file__).parent
-PAGE = TESTS.parent / "docs" / "reference" / "coverage.md"
+DOCS = TESTS.parent / "docs"
+SPECIFICATION, FAULTS = DOCS / "reference" / "coverage.md", DOCS / "explanation" / "reliability.md"
+HEADINGS = ("statement", "fault")
 
 
-def rows() -> list[tuple[str, str]]:
-    found = re.findall(r"^\| (.+?) \| (.*?) ?\|$", PAGE.read_text("utf-8"), re.MULTILINE)
-    return [(statement, cell) for statement, cell in found if statement != "statement"]
+def rows(page: Path) -> list[tuple[str, str]]:
+    """What is said, and the cell, or the cells, that have its tests."""
+    found = re.findall(r"^\| (.+?) \| (.*?) ?\|$", page.read_text("utf-8"), re.MULTILINE)
+    return [(statement, cell) for statement, cell in found if statement not in HEADINGS]
 
 
 @functools.cache
@@ -35,10 +40,28 @@ def is_there(file: Path, name: str) -> bool:
     return file.is_file() and name in functions_in(file)
 
 
-def test_every_statement_has_a_test_that_exists() -> None:
-    problems = {statement: problems_of(cell) for statement, cell in rows()}
+@pytest.mark.parametrize("page", [SPECIFICATION, FAULTS], ids=lambda page: page.name)
+def test_every_statement_has_a_test_that_exists(page: Path) -> None:
+    problems = {statement: problems_of(cell) for statement, cell in rows(page)}
     assert {statement: found for statement, found in problems.items() if found} == {}
 
 
 def test_the_page_has_both_documents() -> None:
-    assert len(rows()) > 120
+    assert len(rows(SPECIFICATION)) > 120
+
+
+def test_every_test_of_a_fault_is_on_its_page() -> None:
+    named = FAULTS.read_text("utf-8")
+    files = [
+        file
+        for file in (TESTS / "slurm" / "faults").glob("*/test_*.py")
+        if file.name != "test_verbs.py"
+    ]
+    tests = {
+        f"{file.relative_to(TESTS)}::{name}"
+        for file in files
+        for name in functions_in(file)
+        if name.startswith("test_")
+    }
+    assert len(tests) > 10
+    assert {test for test in tests if f"`{test}`" not in named} == set()
