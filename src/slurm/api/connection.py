@@ -27,12 +27,12 @@ def pause_before(attempt: int, chance: Callable[[], float] = random.random) -> f
 
     Half of each is left to chance, so that many clients do not come back together.
 
-    >>> [pause_before(attempt, lambda: 1.0) for attempt in range(9)]
+    >>> [pause_before(attempt, lambda: 1.0) for attempt in (*range(8), 5000)]
     [0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
     """
     if attempt == 0:
         return 0.0
-    longest: float = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (attempt - 1))
+    longest: float = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(attempt - 1, 10))
     return longest * (1 + chance()) / 2
 
 
