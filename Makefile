@@ -20,6 +20,8 @@ PY = $(VENV)/bin/python
 PLACE := $(shell pwd -P | cksum | cut -d ' ' -f 1)
 RUNTIME = $(VENV)/runtime-$(PLACE).stamp
 DEV = $(VENV)/dev-$(PLACE).stamp
+OLDEST_VENV = $(VENV)-oldest
+OLDEST = $(OLDEST_VENV)/oldest-$(PLACE).stamp
 
 # Jobs of the tests start much faster when they find bytecode.
 unexport PYTHONDONTWRITEBYTECODE
@@ -32,7 +34,7 @@ CLUSTER_UP_ARGS = $(CLUSTER_ARGS) $(if $(PORT),--port "$$PORT") $(if $(DEBIAN_RE
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-stories test-slurm bench lint format docs env \
+.PHONY: help demo test test-unit test-stories test-slurm test-oldest bench lint format docs env \
 	cluster-up cluster-down cluster-shell cluster-status cluster-logs lock clean
 
 help: ## Say what there is
@@ -68,12 +70,17 @@ docs: $(DEV) ## Build the documentation into site/
 
 # The tests of a file stay in one process, and files begin in the order in which they are collected.
 BY_FILE = --dist loadfile --no-loadscope-reorder
-HERE = PYTEST_XDIST_AUTO_NUM_WORKERS=$(UNIT_WORKERS) $(PY) -m pytest -n auto $(BY_FILE)
+HERE = -m pytest -n auto $(BY_FILE)
+test-unit test-stories test-oldest: export PYTEST_XDIST_AUTO_NUM_WORKERS = $(UNIT_WORKERS)
+FAST = "not slurm and not story"
 test-unit: $(DEV) ## Run the fast tests, which need neither Slurm nor Docker
-	$(HERE) -m "not slurm and not story"
+	$(PY) $(HERE) -m $(FAST)
 
 test-stories: $(DEV) ## Run long stories on this machine: resume after kill -9, the tutorial
-	$(HERE) -m story
+	$(PY) $(HERE) -m story
+
+test-oldest: $(OLDEST) ## Run the fast tests once more, with the oldest allowed versions of all dependencies
+	$(OLDEST_VENV)/bin/python $(HERE) -m $(FAST)
 
 test-slurm: $(DEV) ## Run the tests that need the dockerised cluster
 	docker/ensure-docker.sh
@@ -108,19 +115,21 @@ env: $(DEV) ## Make the environment in VENV, and nothing else
 PEERS = $(basename $(wildcard benchmarks/requirements/*.in))
 LOCK = "$$dir/bin/uv" pip compile --quiet --universal --fork-strategy fewest --upgrade --generate-hashes \
 	--no-emit-index-url --custom-compile-command 'make lock'
-lock: ## Pin the newest allowed dependencies: requirements.txt, requirements-dev.txt, the benchmarks' peers
+lock: ## Pin the dependencies: the newest allowed, the oldest in requirements-oldest.txt, the benchmarks' peers
 	@set -e; dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
 	"$$PYTHON" -m venv "$$dir"; "$$dir/bin/python" -m pip install --quiet --disable-pip-version-check uv; \
 	$(LOCK) --python-version 3.10 pyproject.toml --group build --output-file requirements.txt; \
 	$(LOCK) --python-version 3.10 pyproject.toml --extra testing --extra rich requirements-dev.in \
 		--constraints requirements.txt --output-file requirements-dev.txt; \
+	$(LOCK) --python-version 3.10 --resolution lowest-direct pyproject.toml --group build --extra testing --extra rich \
+		requirements-test.in --output-file requirements-oldest.txt; \
 	for peer in $(PEERS); do \
 		case $$peer in */slurm-sdk) oldest=3.11 ;; *) oldest=3.10 ;; esac; \
 		$(LOCK) --python-version $$oldest "$$peer.in" --output-file "$$peer.txt"; \
 	done
 
 clean: ## Remove what make made; a running cluster stays, see cluster-down
-	rm -rf "$$VENV" site dist build benchmarks/.work $(DEMO_DIR) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf "$$VENV" "$$VENV-oldest" site dist build benchmarks/.work $(DEMO_DIR) .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find src tests docs benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RUNTIME): requirements.txt pyproject.toml scripts/make-env.sh
@@ -129,4 +138,8 @@ $(RUNTIME): requirements.txt pyproject.toml scripts/make-env.sh
 
 $(DEV): requirements-dev.txt $(RUNTIME)
 	@scripts/make-env.sh "$$PYTHON" "$$VENV" requirements-dev.txt
+	@touch $@
+
+$(OLDEST): requirements-oldest.txt pyproject.toml scripts/make-env.sh
+	@scripts/make-env.sh "$$PYTHON" "$$VENV-oldest" requirements-oldest.txt
 	@touch $@
