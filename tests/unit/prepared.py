@@ -1,4 +1,4 @@
-"""Runs job scripts quickly: in a process forked from a Python that has imported the runner already.
+"""Runs job scripts quickly: in a process forked from a Python that has imported already what jobs import.
 
 Bash works through the script up to its last line, which would start Python.
 """
@@ -19,7 +19,7 @@ from typing import Any
 SERVER = """
 import gc, json, os, signal, socket, sys
 sys.path[0] = sys.argv[1]
-import slurm.runner.execute
+import cloudpickle, slurm.array_job, slurm.cluster, slurm.runner.execute, slurm.runtime, slurm.submission, slurm.workflow
 gc.freeze()
 
 def become(job, out, err):
