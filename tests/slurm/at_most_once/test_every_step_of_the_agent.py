@@ -36,5 +36,5 @@ def test_an_agent_killed_at_any_step_leaves_one_job(bench: Bench, key: str) -> N
     else:
         pytest.fail(f"there are more than {MOST_STEPS} steps")
     assert len(made) > 20, "it was killed at hardly any"
-    assert len(unknown) <= 3, f"killed between the receipt and the start of sbatch: {unknown}"
+    assert len(unknown) <= 4, f"killed between the receipt and the start of sbatch: {unknown}"
     bench.assert_one_job_each(made)
