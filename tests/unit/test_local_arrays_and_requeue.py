@@ -114,7 +114,7 @@ def test_the_last_submission_that_names_a_bound_on_memory_sets_it(roomy: Site) -
 
 def restarts(held: str) -> str:
     """A script that tells its restarts, holds a gate, and ends when it was restarted."""
-    return f'echo "${{SLURM_RESTART_COUNT:-0}}" | tee -a log\n[ "$SLURM_RESTART_COUNT" ] && exit 4\n{held}'
+    return f'echo "${{SLURM_RESTART_COUNT:-0}}" | tee -a "log.$SLURM_JOB_ID"\n[ "$SLURM_RESTART_COUNT" ] && exit 4\n{held}'
 
 
 def test_a_requeued_job_is_killed_and_starts_anew_in_its_directory(roomy: Site) -> None:
@@ -125,7 +125,7 @@ def test_a_requeued_job_is_killed_and_starts_anew_in_its_directory(roomy: Site) 
     row = roomy.end_of(job_id)
     assert (row["state"], row["exit_code"], row["restarts"]) == ("FAILED", "4:0", 1)
     assert held.nobody_holds()
-    assert (roomy.base / "log").read_text() == "0\n1\n"
+    assert (roomy.base / f"log.{job_id}").read_text() == "0\n1\n"
     assert (roomy.base / "requeued.out").read_text() == "1\n"
 
 
