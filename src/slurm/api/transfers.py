@@ -15,7 +15,7 @@ import posixpath
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeVar, Union
 
 from slurm.api.room import file_for, no_room, require_memory, too_large
@@ -52,12 +52,16 @@ def pipelined(
         yield from map(ask, questions)
         return
     answers: deque[Future[Answer]] = deque()
-    for question in questions:
-        if len(answers) == width:
+    try:
+        for question in questions:
+            if len(answers) == width:
+                yield answers.popleft().result()
+            answers.append(_begin(ask, question))
+        while answers:
             yield answers.popleft().result()
-        answers.append(_begin(ask, question))
-    while answers:
-        yield answers.popleft().result()
+    except Exception:
+        wait(answers)  # what is under way must not meet what is begun next
+        raise
 
 
 def _begin(ask: Callable[[Question], Answer], question: Question) -> Future[Answer]:

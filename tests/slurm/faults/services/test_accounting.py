@@ -59,3 +59,4 @@ def test_the_result_decides_of_a_job_that_nobody_remembers(site: Site) -> None:
         site.docker.start("slurmdbd")
         with pytest.raises(ResultMissing):
             again.get_result(TIMEOUT)
+    site.assert_submitted_once([good, bad, without], 3)

@@ -65,7 +65,9 @@ def test_a_result_for_which_there_is_no_room_says_so(room: Site) -> None:
     with pytest.raises(ResultTooLarge, match=said):
         large.get_result(TIMEOUT)
     give_room(room)
-    assert len(fault_tasks.bytes_of(room.gate, 4 * MIB).get_result(TIMEOUT)) == 4 * MIB
+    again = fault_tasks.bytes_of(room.gate, 4 * MIB)
+    assert len(again.get_result(TIMEOUT)) == 4 * MIB
+    room.assert_submitted_once([large, again], 2)
 
 
 def test_a_job_that_can_write_nothing_at_all_is_no_riddle(room: Site) -> None:
@@ -75,6 +77,7 @@ def test_a_job_that_can_write_nothing_at_all_is_no_riddle(room: Site) -> None:
     room.open_gate()
     with pytest.raises(JobFailed, match=r"its result could not be written.* room"):
         job.get_result(TIMEOUT)
+    room.assert_submitted_once([job], 1)
 
 
 def test_a_job_that_begins_without_room_ends_well_when_there_is_some(room: Site) -> None:
@@ -85,3 +88,4 @@ def test_a_job_that_begins_without_room_ends_well_when_there_is_some(room: Site)
     give_room(room)
     room.open_gate()
     assert job.get_result(TIMEOUT) == 1
+    room.assert_submitted_once([job], 1)

@@ -43,3 +43,4 @@ def test_a_result_that_was_altered(site: Site) -> None:
         pytest.raises(ResultCorrupted, match="was altered: its checksum does not match"),
     ):
         Job.from_dir(job.job_dir, client).get_result(TIMEOUT)
+    site.assert_submitted_once([job], 1)
