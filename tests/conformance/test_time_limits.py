@@ -27,6 +27,7 @@ def warned(client: Cluster, limited: Job[Any]) -> Job[Any]:
     return client.submit(requeues.ignores_its_warning_once, time="0:03")()
 
 
+@pytest.mark.story
 def test_a_job_that_ignores_its_warning_is_requeued_before_its_limit(warned: Job[Any]) -> None:
     assert warned.get_result(PATIENCE) == ["told False", "told True"]
     assert "goes back into the queue" in warned.get_stderr()

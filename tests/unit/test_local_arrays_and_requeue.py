@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from tests.unit.local_site import Site, await_true, kill_daemon, refusal
 
 from slurm.local.scheduler import LocalScheduler
@@ -198,6 +199,7 @@ def test_a_job_requeues_itself_through_the_state_directory_it_is_told(roomy: Sit
 # The warning before the limit
 
 
+@pytest.mark.story
 def test_the_batch_script_is_warned_before_its_limit(roomy: Site) -> None:
     held = roomy.gate()
     child = "(trap 'echo > child-warned' USR1; sleep 300 & wait; wait) &"

@@ -54,6 +54,7 @@ def test_cancel_ends_the_job_with_all_its_processes(local: Cluster, tmp_path: Pa
     assert gone(child)
 
 
+@pytest.mark.story
 def test_a_time_limit_ends_the_job_with_all_its_processes(local: Cluster, tmp_path: Path) -> None:
     job = family.with_options(time="0:02")(str(tmp_path / "child"))
     with pytest.raises(JobTimeout, match="time="):

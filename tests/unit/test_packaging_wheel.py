@@ -157,6 +157,7 @@ def packaging(python: str) -> dict[str, Any]:
     return {"type": "wheel", **settings_of(python)}
 
 
+@pytest.mark.story
 def test_jobs_run_with_the_project_installed_once(
     local: Cluster, local_base: Path, tiny: Any, python: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
