@@ -35,6 +35,7 @@ minversion = 8.2
 pythonpath = tests/conformance/tasks
 addopts = --strict-markers --strict-config --import-mode=importlib -p no:cacheprovider
 xfail_strict = true
+markers = story: takes long on the local backend
 filterwarnings = error
 faulthandler_timeout = 200
 """
