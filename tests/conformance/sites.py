@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from tests.conformance.waiting import wait_until
 
 from slurm import Cluster
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 # A job directory may lie anywhere: here is what a shell, sbatch or a file name pattern misreads.
 HOSTILE = """it's a "$(base)" & more; 100%j *~é"""
-PATIENCE = 60.0  # seconds for anything that a test waits for
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,8 @@ class Gate:
 
     def wait_until_started(self) -> None:
         """Return when a job has come to the gate."""
-        deadline = time.monotonic() + PATIENCE
-        while not self.client.backend.file_exists(f"{self.path}.started"):
-            assert time.monotonic() < deadline, f"no job came to {self.path}"
-            time.sleep(0.02)
+        note = f"{self.path}.started"
+        wait_until(lambda: self.client.backend.file_exists(note), f"a job comes to {self.path}")
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
-from tests.conformance.sites import PATIENCE
+from tests.conformance.waiting import PATIENCE
 
 import conformance_tasks as tasks
 from conformance_tasks import Box, Colour, Pair, Plain

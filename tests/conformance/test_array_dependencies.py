@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pytest
-from tests.conformance.sites import PATIENCE, Gate
+from tests.conformance.sites import Gate
+from tests.conformance.waiting import PATIENCE, wait_until
 
 import conformance_tasks as tasks
 from slurm import ArrayJob, Cluster, Job
@@ -63,10 +64,9 @@ def failed(client: Cluster) -> Failed:
 def test_an_element_waits_for_its_counterpart_and_others_for_all(halves: Halves) -> None:
     assert halves.array[0].get_result(PATIENCE) == "first"
     assert halves.each[0].get_result(PATIENCE) == (("0",), {})
-    halves.gate.wait_until_started()
+    wait_until(lambda: halves.array[1].get_status() == "RUNNING", "the second element runs")
     for waiting in (halves.each[1], halves.all[0]):
         assert waiting.get_status() == "PENDING"
-    assert halves.array[1].get_status() == "RUNNING"
     assert not halves.array.wait(timeout=0)
     assert not halves.array.is_completed()
     assert halves.array.is_running()

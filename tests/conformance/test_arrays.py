@@ -7,7 +7,8 @@ import pickle
 from typing import Any, NamedTuple
 
 import pytest
-from tests.conformance.sites import PATIENCE, Site
+from tests.conformance.sites import Site
+from tests.conformance.waiting import PATIENCE
 
 import conformance_tasks as tasks
 from conformance_tasks import Box, Pair

@@ -7,7 +7,8 @@ from contextlib import closing
 from typing import Any, NamedTuple
 
 import pytest
-from tests.conformance.sites import PATIENCE, Site
+from tests.conformance.sites import Site
+from tests.conformance.waiting import PATIENCE
 
 from conformance_callbacks import Clumsy, Diary, halve
 from slurm import ArrayJob, Job

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pytest
-from tests.conformance.sites import PATIENCE, Gate
+from tests.conformance.sites import Gate
+from tests.conformance.waiting import PATIENCE
 
 import conformance_tasks as tasks
 from slurm import Cluster, Job

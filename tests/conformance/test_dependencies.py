@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from tests.conformance.sites import PATIENCE, Site
+from tests.conformance.sites import Site
+from tests.conformance.waiting import PATIENCE
 
 import conformance_tasks as tasks
 from slurm import Cluster, Job

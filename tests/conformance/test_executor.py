@@ -5,7 +5,8 @@ from __future__ import annotations
 import concurrent.futures
 
 import pytest
-from tests.conformance.sites import PATIENCE, Gate
+from tests.conformance.sites import Gate
+from tests.conformance.waiting import PATIENCE, wait_until
 
 import conformance_tasks as tasks
 from slurm import Cluster
@@ -19,8 +20,7 @@ def test_calls_are_jobs_and_their_futures_the_standard_librarys(
         pending = executor.submit(tasks.double, running.job)
         plain, failed = executor.submit(pow, 2, 10), executor.submit(tasks.fail, "no luck")
         mapped = executor.map(tasks.add, [1, 2], [30, 40], chunksize=2)
-        gate.wait_until_started()
-        assert running.running()
+        wait_until(running.running, "the client hears that the job runs")
         assert not running.cancel()
         assert pending.cancel()
         _, left = concurrent.futures.wait([plain, failed, pending], PATIENCE)

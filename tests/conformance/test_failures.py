@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from tests.conformance.sites import PATIENCE
+from tests.conformance.waiting import PATIENCE
 
 import conformance_endings as endings
 import conformance_tasks as tasks

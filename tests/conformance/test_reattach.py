@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from tests.conformance.sites import PATIENCE, Gate, Site
+from tests.conformance.sites import Gate, Site
+from tests.conformance.waiting import PATIENCE
 
 import conformance_tasks as tasks
 from slurm import Cluster, Job

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from tests.conformance.sites import PATIENCE, Gate
+from tests.conformance.sites import Gate
+from tests.conformance.waiting import PATIENCE
 
 import conformance_requeues as requeues
 import conformance_tasks as tasks

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.conformance.sites import PATIENCE
+from tests.conformance.waiting import PATIENCE
 
 import conformance_tasks as tasks
 from slurm import Cluster

@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 import pytest
-from tests.conformance.sites import PATIENCE, Gate
+from tests.conformance.sites import Gate
+from tests.conformance.waiting import PATIENCE, wait_until
 
 import conformance_tasks as tasks
 from slurm import Cluster, Job, JobContext
@@ -48,8 +49,7 @@ def test_a_running_job_says_so_and_one_that_must_wait_is_pending(
 ) -> None:
     running = tasks.wait_for(gate.path, "went")
     waiting = tasks.strangely_named.after(running)()
-    gate.wait_until_started()
-    assert running.get_status() == "RUNNING"
+    wait_until(lambda: running.get_status() == "RUNNING", "the job runs")
     assert running.is_running()
     assert waiting.get_status() == "PENDING"
     assert not waiting.is_running()

@@ -7,12 +7,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conformance.waiting import wait_until
 
 from slurm import Cluster
 from slurm.testing import DockerCluster
@@ -71,10 +71,13 @@ def laptop(slurm_cluster: DockerCluster, workdir: str) -> Iterator[Laptop]:
 
 
 def wait_until_given_up(docker: DockerCluster, agent: int) -> None:
-    deadline = time.monotonic() + LONGEST_SLEEP
-    while docker.exec("login", ["test", "-e", f"/proc/{agent}"], check=False).returncode == 0:
-        assert time.monotonic() < deadline, "the login node has not given the client up"
-        time.sleep(1)
+    process = ["test", "-e", f"/proc/{agent}"]
+    wait_until(
+        lambda: docker.exec("login", process, check=False).returncode != 0,
+        "the login node gives the client up",
+        LONGEST_SLEEP,
+        every=1.0,
+    )
 
 
 def test_a_laptop_that_wakes_up_finds_its_jobs(

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import time
+from tests.conformance.waiting import wait_until
 
 from slurm import Cluster
 
-TIMEOUT = 60.0
-
 
 def wait_for_file(cluster: Cluster, path: str) -> str:
-    deadline = time.monotonic() + TIMEOUT
-    while not cluster.backend.file_exists(path):
-        assert time.monotonic() < deadline, f"{path} is not there"
-        time.sleep(0.1)
+    wait_until(lambda: cluster.backend.file_exists(path), f"{path} is there", every=0.1)
     return cluster.backend.read_file(path).decode()

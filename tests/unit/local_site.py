@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conformance.waiting import wait_until
 
 from slurm.api.agent import AgentError
 from slurm.local.scheduler import LocalScheduler
@@ -133,7 +134,7 @@ class Gate:
             return False
 
     def await_released(self) -> None:
-        await_true(self.nobody_holds)
+        wait_until(self.nobody_holds, "nobody holds it")
 
 
 def refusal(submit: Callable[[], object]) -> str:
@@ -144,16 +145,9 @@ def refusal(submit: Callable[[], object]) -> str:
     return str(caught.value)
 
 
-def await_true(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def kill_daemon(site: Site) -> None:
     os.kill(site.scheduler.info()["pid"], signal.SIGKILL)
-    await_true(lambda: not site.scheduler.is_running())
+    wait_until(lambda: not site.scheduler.is_running(), "the daemon is gone")
 
 
 def supervisor_of(site: Site) -> int:

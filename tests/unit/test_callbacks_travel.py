@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import importlib
 import os
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.fakes import DEADLINE, FakeBackend
+from tests.conformance.waiting import wait_until
+from tests.unit.fakes import FakeBackend
 from tests.unit.processes import (
     RunJob,
     RunPython,
@@ -25,10 +25,7 @@ from slurm.serialization import load_payload
 
 def wait_for_exits(cluster: Cluster) -> None:
     """A job has ended once its result is there; its process closes callbacks a moment later."""
-    deadline = time.monotonic() + DEADLINE
-    while cluster.get_queue():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(lambda: not cluster.get_queue(), "no job's process is left")
 
 
 HOOKS_OF_A_JOB = ["begin_run", "end_run", "completed", "close"]

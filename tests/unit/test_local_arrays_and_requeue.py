@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.unit.local_site import Site, await_true, kill_daemon, refusal
+from tests.conformance.waiting import wait_until
+from tests.unit.local_site import Site, kill_daemon, refusal
 
 from slurm.local.scheduler import LocalScheduler
 
@@ -78,7 +79,7 @@ def test_a_killed_daemon_loses_no_element(make_site: Callable[..., Site]) -> Non
     spooled = site.state / "spool" / f"{int(array) + 3}.status"
     kill_daemon(site)
     unseen.open()
-    await_true(spooled.exists)
+    wait_until(spooled.exists, f"{spooled} is there")
     assert site.end_of(f"{array}_2")["exit_code"] == "6:0"
     assert states(site, f"{array}_0", f"{array}_1") == ["COMPLETED", "RUNNING"]
     assert site.end_of(f"{array}_3")["state"] == "COMPLETED"

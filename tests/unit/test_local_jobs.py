@@ -6,10 +6,10 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
+from tests.conformance.waiting import PATIENCE, wait_until
 from tests.unit.job_tasks import add, fail_without_stderr, family, read, without_context
 
 from slurm import Cluster, as_completed
@@ -27,8 +27,6 @@ from slurm.errors import (
     SlurmError,
 )
 
-TIMEOUT = 30.0
-
 
 def gone(pid: int) -> bool:
     listed = subprocess.run(
@@ -38,10 +36,7 @@ def gone(pid: int) -> bool:
 
 
 def wait_for(path: Path) -> str:
-    deadline = time.monotonic() + TIMEOUT
-    while not (path.exists() and path.read_text()):
-        assert time.monotonic() < deadline, f"{path} did not appear"
-        time.sleep(0.01)
+    wait_until(lambda: path.exists() and path.read_text(), f"{path} is there")
     return path.read_text()
 
 
@@ -50,7 +45,7 @@ def test_cancel_ends_the_job_with_all_its_processes(local: Cluster, tmp_path: Pa
     child = int(wait_for(tmp_path / "child"))
     job.cancel()
     with pytest.raises(JobCancelled):
-        job.get_result(TIMEOUT)
+        job.get_result(PATIENCE)
     assert gone(child)
 
 
@@ -58,7 +53,7 @@ def test_cancel_ends_the_job_with_all_its_processes(local: Cluster, tmp_path: Pa
 def test_a_time_limit_ends_the_job_with_all_its_processes(local: Cluster, tmp_path: Path) -> None:
     job = family.with_options(time="0:02")(str(tmp_path / "child"))
     with pytest.raises(JobTimeout, match="time="):
-        job.get_result(TIMEOUT)
+        job.get_result(PATIENCE)
     assert gone(int((tmp_path / "child").read_text()))
 
 
@@ -66,7 +61,7 @@ def test_workflows_do_not_take_the_place_of_the_jobs_they_wait_for(tmp_path: Pat
     base = tmp_path / "one"
     cluster = Cluster("local", job_base_dir=base, max_cpus=1)
     with cluster:
-        assert without_context(1).get_result(TIMEOUT) == 2
+        assert without_context(1).get_result(PATIENCE) == 2
     LocalBackend(state_dir=str(base / ".local")).shutdown()
     cluster.close()
 
@@ -76,7 +71,7 @@ def test_a_result_that_was_removed_is_missing_not_a_traceback(
 ) -> None:
     monkeypatch.setattr("slurm.outcome.RESULT_GRACE", 0.1)
     job = add(1, 2)
-    assert job.wait(TIMEOUT)
+    assert job.wait(PATIENCE)
     (Path(job.job_dir) / "result.pkl").unlink()
     other = Cluster("local", job_base_dir=local.job_base_dir)
     with pytest.raises(ResultMissing, match=r"result\.pkl"):
@@ -88,7 +83,7 @@ def test_a_result_that_was_removed_is_missing_not_a_traceback(
 @pytest.mark.parametrize("how", ["closed", "gone", "replaced"])
 def test_a_task_without_stderr_still_says_why_it_failed(local: Cluster, how: str) -> None:
     with pytest.raises(ValueError, match="the reason"):
-        fail_without_stderr(how).get_result(TIMEOUT)
+        fail_without_stderr(how).get_result(PATIENCE)
 
 
 def test_every_error_of_a_job_is_one_kind() -> None:
@@ -109,11 +104,11 @@ def one():
     return 1
 
 with Cluster("local", job_base_dir={str(local_base)!r}):
-    print(one().get_result({TIMEOUT}))
+    print(one().get_result({PATIENCE}))
 """
     )
     done = subprocess.run(
-        [sys.executable, str(script)], capture_output=True, text=True, check=False, timeout=TIMEOUT
+        [sys.executable, str(script)], capture_output=True, text=True, check=False, timeout=PATIENCE
     )
     assert done.returncode == 1
     assert "if __name__ == '__main__':" in done.stderr.splitlines()[-1]

@@ -13,7 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from tests.unit.local_site import Site, await_true, kill_daemon, refusal, supervisor_of
+from tests.conformance.waiting import wait_until
+from tests.unit.local_site import Site, kill_daemon, refusal, supervisor_of
 
 from slurm.api.agent import AgentError
 from slurm.local.scheduler import LocalScheduler
@@ -483,7 +484,7 @@ def test_a_killed_daemon_loses_nothing(make_site: Callable[..., Site]) -> None:
     spooled = site.state / "spool" / f"{unseen}.status"
     kill_daemon(site)
     unseen_gate.open()
-    await_true(spooled.exists)
+    wait_until(spooled.exists, f"{spooled} is there")
 
     assert site.scheduler.find_submission("waits") == waiting
     assert site.row(ended)["exit_code"] == "4:0"
@@ -536,7 +537,8 @@ def test_an_idle_daemon_leaves_and_the_next_call_brings_another(
     site.end_of(first)
     stuck = site.submit("true", after=f"afternotok:{first}")
     # Asking whether it is running would keep it.
-    await_true(lambda: not (site.state / "scheduler.sock").exists())
+    socket = site.state / "scheduler.sock"
+    wait_until(lambda: not socket.exists(), f"{socket} is gone")
     assert site.submit("true", token="first") == first
     assert site.row(first)["state"] == "COMPLETED"
     assert site.row(stuck)["reason"] == "DependencyNeverSatisfied"

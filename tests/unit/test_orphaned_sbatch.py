@@ -6,11 +6,11 @@ import fcntl
 import os
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from tests.conformance.waiting import wait_until
 from tests.unit.fakes import Programs
 
 from slurm.api.base import Archive, JobRequest
@@ -52,10 +52,7 @@ def test_whoever_asks_next_waits_for_it_and_finds_its_job(
     client = subprocess.Popen(
         [sys.executable, "-c", SUBMIT, str(tmp_path), str(Path(__file__).parents[2]), *sys.path]
     )
-    deadline = time.monotonic() + DEADLINE
-    while not programs.calls("sbatch"):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(lambda: programs.calls("sbatch"), "sbatch is called")
     client.kill()
     client.wait()
     [lock] = (tmp_path / ".receipts").glob(".lock-*")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
 from typing import Any
+
+from tests.conformance import waiting
 
 from slurm import Cluster, Job
 from slurm.testing import DockerCluster
@@ -18,11 +19,8 @@ A_WHILE = 3.0
 JOB_STATE, SAVED_BEFORE = "/var/lib/slurm/slurmctld/job_state", "/run/saved-before"
 
 
-def wait_until(true: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + TIMEOUT
-    while not true():
-        assert time.monotonic() < deadline, f"not within {TIMEOUT:g} s: {what}"
-        time.sleep(0.1)
+def wait_until(true: Callable[[], object], what: str) -> None:
+    waiting.wait_until(true, what, TIMEOUT, every=0.1)
 
 
 def connect(docker: DockerCluster) -> Cluster:
