@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import itertools
-import logging
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from slurm.accounts import Accounts
 from slurm.api.base import BackendBase
+from slurm.attempts import Attempts
 from slurm.callbacks.dispatcher import Dispatcher
 from slurm.context import activated
 from slurm.endings import EndNotes
-from slurm.errors import (
-    AuthenticationFailed,
-    HostKeyError,
-    RemoteFileError,
-    RemoteFileMissing,
-    ResultCorrupted,
-    SlurmError,
-)
+from slurm.errors import RemoteFileError, RemoteFileMissing, ResultCorrupted, SlurmError
 from slurm.job import Job
 from slurm.job_dir import parse_event
 from slurm.pace import Pace
@@ -30,22 +23,19 @@ from slurm.pushed import PushedResults
 from slurm.serialization import kind_in, load_envelope
 from slurm.states import FINAL_SOURCES, JobState, Observation, reduce
 
-logger: logging.Logger = logging.getLogger(__name__)
-
 LONGEST_LISTEN = 2.0
-REFUSED_PAUSE = 60.0
-REFUSED = (AuthenticationFailed, HostKeyError)
 HEAD = 1 << 16  # bytes
 ASKED = frozenset({"squeue", "sacct", "local"})  # sources that are the scheduler's own
 FASTEST_SCAN, SLOWEST_SCAN = 0.02, 0.25
 
 
 class Tracker:
-    """Watches every live job of one cluster from one thread.
+    """Watches every live job of one cluster from two threads.
 
-    A runner that finishes leaves an event, seen at once and without asking the scheduler. The
-    scheduler is asked about all jobs together, every `interval_min` to `interval_max` seconds: often
-    after something changed, rarely while nothing does. Errors of a look never change a job's state.
+    One listens: a runner that finishes leaves an event, seen at once and without asking the scheduler.
+    The other looks: it asks the scheduler about all jobs together, every `interval_min` to
+    `interval_max` seconds, often after something changed, rarely while nothing does. So news come at
+    once while the scheduler takes its time. Errors of a look never change a job's state.
     """
 
     def __init__(
@@ -67,6 +57,7 @@ class Tracker:
         self._jobs: dict[str, list[Job[Any]]] = {}  # one job may have several futures
         self.notes: EndNotes = EndNotes(backend)
         self._ended: list[Job[Any]] = []  # and their callbacks do not know it yet
+        self._announcing = False
         self._seen_events: list[str] = []
         self._changed = threading.Condition()
         self._looking = threading.Lock()
@@ -74,7 +65,8 @@ class Tracker:
         self._looked_at: frozenset[str] = frozenset()
         self._pace = Pace(interval_min, interval_max)
         self._next_look = 0.0
-        self._thread: threading.Thread | None = None
+        self._attempts = Attempts(interval_min, interval_max)
+        self._threads: list[threading.Thread] = []
         self._closed = False
 
     def watch(self, job: Job[Any]) -> None:
@@ -95,10 +87,8 @@ class Tracker:
                 self._hurry()
             if not self._jobs:
                 return
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="slurm-tracker", daemon=True)
-                with activated(None):  # whatever is active where the first job is watched
-                    self._thread.start()
+            if not self._threads:
+                self._start()
             self._changed.notify_all()
 
     def hurry(self) -> None:
@@ -125,67 +115,81 @@ class Tracker:
     def stop(self) -> None:
         """Watch no longer than the look that is under way; whoever waits for a job is told."""
         with self._changed:
-            self._closed = True
+            self._closed = self._attempts.quiet = True
             self._changed.notify_all()
             left = list(self._every_future())
         for job in left:
             job._abandoned()
 
     def join(self) -> None:
-        """After `stop`, wait for the thread to end."""
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join(LONGEST_LISTEN + 3)
+        """After `stop`, wait for the threads to end."""
+        until = time.monotonic() + LONGEST_LISTEN + 3
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join(max(0.0, until - time.monotonic()))
 
     def _hurry(self) -> None:
         self._pace.hurry()
         self._next_look = min(self._next_look, time.monotonic() + self.interval_min)
+        self._changed.notify_all()
 
-    def _run(self) -> None:
-        failures = 0
-        while self._wait_for_work():
-            try:
-                self.notes.write()
-                self._listen()
-                self._announce()
-                if time.monotonic() >= self._next_look:
-                    with self._looking:
-                        self._look()
-                    self._announce()
-                failures = 0
-            except SlurmError as error:
-                level = logging.DEBUG if failures or self._closed else logging.WARNING
-                logger.log(level, "cannot see the jobs right now, trying again: %s", error)
-                failures += 1
-                pause = min(self.interval_max, self.interval_min * 2 ** min(failures, 10))
-                # Sites lock out who is refused too often; and it is a human who can mend it.
-                self._pause(max(pause, REFUSED_PAUSE) if isinstance(error, REFUSED) else pause)
-            except Exception:  # a bug of ours must not leave every future waiting for ever
-                logger.exception("the job tracker failed and goes on")
-                failures += 1
-                self._pause(self.interval_max)
+    def _start(self) -> None:
+        for name, wait, step in (
+            ("listen", self._wait_for_jobs, self._listen),
+            ("look", self._wait_for_a_look, self._look_in_turn),
+        ):
+            thread = threading.Thread(
+                target=self._repeat, args=(name, wait, step), name=f"slurm-{name}", daemon=True
+            )
+            self._threads.append(thread)
+            with activated(None):  # whatever is active where the first job is watched
+                thread.start()
 
-    def _wait_for_work(self) -> bool:
+    def _repeat(self, what: str, wait: Callable[[], bool], step: Callable[[], None]) -> None:
+        while wait():
+            pause = self._attempts.make(what, step)
+            self._pause(pause)
+
+    def _wait_for_jobs(self) -> bool:
         with self._changed:
-            while not (self._jobs or self.notes or self._closed):
+            while not (self._jobs or self._closed):
                 self._changed.wait()
             return not self._closed
 
-    def _pause(self, seconds: float) -> None:
+    def _wait_for_a_look(self) -> bool:
+        """Wait until one is due, or there is something to write down."""
         with self._changed:
-            if not self._closed:
-                self._changed.wait(seconds)
+            while not (self._closed or self.notes):
+                left = self._next_look - time.monotonic() if self._jobs else None
+                if left is not None and left <= 0:
+                    break
+                self._changed.wait(left)
+            return not self._closed
+
+    def _pause(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        with self._changed:
+            while not self._closed and (left := until - time.monotonic()) > 0:
+                self._changed.wait(left)
+
+    def _look_in_turn(self) -> None:
+        self.notes.write()
+        with self._looking:
+            if time.monotonic() >= self._next_look:
+                self._look()
+        self._announce()
 
     def _listen(self) -> None:
-        """Wait for events, no longer than until the next look is due."""
-        patience = min(LONGEST_LISTEN, max(0.0, self._next_look - time.monotonic()))
+        """Wait for events for a while."""
         # While nothing happens the directory, which may be on a file server, is left more in peace.
         every = min(SLOWEST_SCAN, max(FASTEST_SCAN, self._pace.interval / 20))
         try:
-            news = self.backend.wait_events(self.event_dir, self._seen_events, patience, every)
-        except (
-            RemoteFileError
-        ):  # somebody tidied up, or a mount went stale: the scheduler has to do
-            self._pause(patience)
+            news = self.backend.wait_events(
+                self.event_dir, self._seen_events, LONGEST_LISTEN, every
+            )
+        except RemoteFileError:
+            # Somebody tidied up, or a mount went stale: the scheduler has to do.
+            self._pause(LONGEST_LISTEN)
             return
         self._seen_events = list(news)
         by_token = {job.token: job for job in self._live()}
@@ -198,6 +202,7 @@ class Tracker:
                 seen = Observation(by_token[token].id, "event", state)
                 futures = self._futures(seen.job_id)  # an id that several items share
                 self._note_all((job, seen) for job in futures if job.token == token)
+        self._announce()
 
     def _look(self) -> None:
         started = time.monotonic()
@@ -222,6 +227,7 @@ class Tracker:
             patience = self.dispatcher.seconds_to_poll()
             pause = self._pace.after(changed=changed, took=took, patience=patience)
             self._next_look = time.monotonic() + pause
+            self._changed.notify_all()
 
     def _cancel_hopeless(self, seen: Iterable[Observation]) -> None:
         """Cancel, all at once, the jobs that wait for what can not happen any more."""
@@ -298,14 +304,20 @@ class Tracker:
                 self._ended.append(job)
 
     def _announce(self) -> None:
-        """Call back for the jobs that have ended; under no lock, for a callback may do anything."""
+        """Call back for the jobs that have ended; under no lock, for a callback may do anything.
+
+        One at a time: while one thread does it, others leave theirs to it.
+        """
         while True:
             with self._changed:
+                if self._announcing or not self._ended:
+                    return
+                self._announcing = True
                 ended, self._ended = self._ended, []
-            if not ended:
-                return
             for job in ended:
                 job._call_back_all()
+            with self._changed:
+                self._announcing = False
 
     def _word_of_result(self, job: Job[Any]) -> JobState:
         """How a job ended that the scheduler has forgotten, by the result it left.

@@ -112,7 +112,7 @@ def test_a_closed_cluster_leaves_no_thread(fake_cluster: Cluster, backend: FakeB
     before = set(threading.enumerate())
     with fake_cluster:
         train()
-    assert len(set(threading.enumerate()) - before) == 1
+    assert len(set(threading.enumerate()) - before) == 2
     fake_cluster.close()
     assert set(threading.enumerate()) <= before
 

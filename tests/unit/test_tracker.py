@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conformance.waiting import wait_until
 from tests.unit.fakes import FakeBackend, job_on
 
-from slurm import Cluster, gather
+from slurm import Cluster, Job, gather
 from slurm.errors import (
-    AuthenticationFailed,
     RemoteFileError,
     RemoteFileMissing,
     SchedulerUnreachable,
     SlurmError,
     TransportError,
 )
-from slurm.tracker import REFUSED_PAUSE, Tracker
+from slurm.states import Observation
 
 DEADLINE = 10
 
@@ -81,22 +81,6 @@ def test_errors_of_a_look_change_nothing(
     assert job.wait(DEADLINE)
 
 
-def test_a_login_that_is_refused_is_tried_rarely_and_for_ever(
-    fake_cluster: Cluster, backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The user may log in meanwhile; a site may lock out who tries too often."""
-    pauses: list[float] = []
-    monkeypatch.setattr(Tracker, "_pause", lambda tracker, seconds: pauses.append(seconds))
-    backend.say("1", "COMPLETED")
-    backend.query_error = AuthenticationFailed("login: Permission denied")
-    job = job_on(fake_cluster, "1")
-    backend.wait_until(lambda: len(backend.queries) >= 5)
-    backend.query_error = None
-    assert job.wait(DEADLINE)
-    assert pauses
-    assert min(pauses) == REFUSED_PAUSE
-
-
 def test_a_look_that_fails_is_told_once(
     fake_cluster: Cluster, backend: FakeBackend, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -111,13 +95,17 @@ def test_a_look_that_fails_is_told_once(
 
 def test_an_outage_of_any_length_is_survived(tmp_path: Path, backend: FakeBackend) -> None:
     """Twelve hundred looks in vain: a night without a controller."""
-    backend.listen_error = lambda count: SchedulerUnreachable("down") if count <= 1200 else None
+    down = SchedulerUnreachable("down")
+    backend.listen_error = lambda count: down
+    backend.query_error = down
     backend.say("1", "COMPLETED")
     cluster = Cluster(
         "slurm", job_base_dir=tmp_path, poll_interval_min=1e-6, poll_interval_max=1e-5
     )
     cluster.backend = backend
     job = job_on(cluster, "1")
+    backend.wait_until(lambda: len(backend.queries) >= 1200 and backend.listened >= 1200)
+    backend.query_error = None
     assert job.wait(DEADLINE)
     cluster.close()
 
@@ -156,6 +144,24 @@ def test_an_event_completes_a_job_without_a_query(
         bad.get_result(timeout=DEADLINE)
     assert len(backend.queries) == asked
     assert (good.status.state, bad.status.state) == ("COMPLETED", "FAILED")
+
+
+def test_news_are_heard_while_the_scheduler_gives_no_answer(
+    fake_cluster: Cluster, backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, answered = threading.Event(), threading.Event()
+
+    def hang(job_ids: object) -> list[Observation]:
+        asked.set()
+        assert answered.wait(DEADLINE)
+        return []
+
+    monkeypatch.setattr(backend, "query_jobs", hang)
+    job = job_on(fake_cluster, "1")
+    assert asked.wait(DEADLINE)
+    backend.finish(job, 5)
+    assert job.get_result(timeout=DEADLINE / 2) == 5
+    answered.set()
 
 
 def test_a_result_that_came_with_the_news_is_not_read_again(
@@ -249,16 +255,35 @@ def test_asking_when_nobody_answers_is_an_error_and_no_state(
     assert job.status.state == "PENDING"
 
 
-def test_one_thread_watches_all_jobs_and_ends(fake_cluster: Cluster, backend: FakeBackend) -> None:
+def test_two_threads_watch_all_jobs_and_end(fake_cluster: Cluster, backend: FakeBackend) -> None:
     before = set(threading.enumerate())
     for number in range(20):
         backend.say(str(number), "RUNNING")
         job_on(fake_cluster, str(number))
-    [thread] = set(threading.enumerate()) - before
-    assert thread.daemon, "it keeps no process alive"
+    threads = set(threading.enumerate()) - before
+    assert len(threads) == 2
+    assert all(thread.daemon for thread in threads), "they keep no process alive"
     fake_cluster.tracker.stop()
     fake_cluster.tracker.join()
-    assert not thread.is_alive()
+    assert not any(thread.is_alive() for thread in threads)
+
+
+def test_callbacks_are_called_one_at_a_time(fake_cluster: Cluster, backend: FakeBackend) -> None:
+    """Though one thread hears that a job has ended, and another sees it of a second one."""
+    first, second = job_on(fake_cluster, "1"), job_on(fake_cluster, "2")
+    called: list[str] = []
+
+    def slow(job: Job[Any]) -> None:
+        backend.say("2", "FAILED")
+        assert second.wait(DEADLINE), "its end is known all the same"
+        called.append(f"{job.id} of {first.id} and {second.id}")
+
+    first.add_done_callback(slow)
+    second.add_done_callback(lambda job: called.append(job.id))
+    backend.say("2", "RUNNING")
+    backend.finish(first)
+    wait_until(lambda: len(called) == 2, "both have been called back")
+    assert called == ["1 of 1 and 2", "2"]
 
 
 def test_a_stopped_tracker_watches_nothing_more(

@@ -157,9 +157,10 @@ def test_a_finished_job_stays_finished_when_an_older_look_comes_late(
     patient_cluster: Cluster, backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A look found the job absent, and is still reading its directory when the job's event comes."""
-    monkeypatch.setattr("slurm.tracker.LONGEST_LISTEN", 60.0)
     job = job_on(patient_cluster, "1")
-    backend.wait_until(lambda: backend.listened >= 2)  # after its first look, the tracker listens
+    backend.wait_until(
+        lambda: bool(backend.queries)
+    )  # the tracker's own first look, and for long its last
     reading, go_on = threading.Event(), threading.Event()
 
     def slow_read(path: str) -> bytes:
