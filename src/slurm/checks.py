@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 
 from slurm.errors import ConfigError
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def check_positive(name: str, value: object) -> None:
@@ -32,7 +35,7 @@ def check_text(name: str, value: object) -> None:
     """Raises `ConfigError` unless `value` is text, or a path, of one line and not empty."""
     if not isinstance(value, (str, os.PathLike)) or not os.fspath(value):
         raise ConfigError(f"{name} {value!r} is not text")
-    if any(ord(character) < 32 or ord(character) == 127 for character in str(value)):
+    if CONTROL.search(str(value)):
         raise ConfigError(
             f"{name} {str(value)!r} has a line break or control character: take it out"
         )

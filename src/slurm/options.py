@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from slurm.checks import CONTROL
 from slurm.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -63,7 +64,6 @@ TIME_FORMATS = (
 LONGEST_LIMIT = 60 * (2**31 - 1)  # seconds; Slurm keeps minutes in 32 bits
 DIRECTIVE = "#SBATCH --"
 PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]*")
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 NUMBER = re.compile(r"[0-9]{1,12}")
 SIZE = re.compile(r"[0-9]{1,15}([KMGT]B?)?", re.IGNORECASE)
 COUNT = re.compile(r"[1-9][0-9]{0,8}")

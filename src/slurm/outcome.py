@@ -28,8 +28,8 @@ class Outcome:
     """A value or an exception, handed out as often as asked.
 
     `place` is where the pickled value begins in the result file, and its length; None where it does
-    not stand there by itself. One that does not
-    `last` may be another the next time: there was not the memory for the value.
+    not stand there by itself. One that does not last may be another the next time: there was not the
+    memory for the value.
     """
 
     value: Any = None
@@ -53,9 +53,9 @@ def fetch_outcome(
     Raises only what says nothing about it: the connection's errors, and the built-in ``TimeoutError``
     when the result of a completed job is not visible within `patience` seconds and still may be.
     """
-    content = job.cluster.tracker.results.take(job.token)
-    if content is not None:
-        return _opened(job, io.BytesIO(content))
+    pushed = _pushed(job)
+    if pushed is not None:
+        return pushed
     grace = RESULT_GRACE if job.is_successful() else 0.0
     waited = grace if patience is None else min(grace, patience)
     try:
@@ -84,12 +84,8 @@ def fetch_outcomes(jobs: Sequence[Job[Any]], patience: float | None = None) -> l
 def _read_together(
     jobs: Sequence[Job[Any]], patience: float | None, progress: Progress | None
 ) -> dict[Job[Any], Outcome]:
-    found: dict[Job[Any], Outcome] = {}
-    pushed = jobs[0].cluster.tracker.results
-    for job in jobs:
-        content = pushed.take(job.token)
-        if content is not None:
-            found[job] = keep(job, _opened(job, io.BytesIO(content)))
+    pushed = ((job, _pushed(job)) for job in jobs)
+    found = {job: keep(job, outcome) for job, outcome in pushed if outcome is not None}
     left = [job for job in jobs if job not in found]
     paths = [job.directory.result for job in left]
     files = jobs[0].cluster.backend.open_files(paths, progress=progress)
@@ -108,6 +104,12 @@ def keep(job: Job[Any], outcome: Outcome) -> Outcome:
     if outcome.lasts:
         job.outcome = outcome
     return outcome
+
+
+def _pushed(job: Job[Any]) -> Outcome | None:
+    """The outcome that came with the news of the job's end, once."""
+    content = job.cluster.tracker.results.take(job.token)
+    return None if content is None else _opened(job, io.BytesIO(content))
 
 
 def _opened(job: Job[Any], file: BinaryIO) -> Outcome:
