@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Mapping
 
 # What Slurm adds to the start of a job without a limit, to have an end to tell.
 UNLIMITED = 365 * 24 * 3600.0
 NEVER = float("inf")
+SERVER_TIME = re.compile(r"^sdiag output at .*\((\d+)\)$", re.MULTILINE)
 
 
 def end_time_of(environ: Mapping[str, str]) -> float | None:
@@ -20,11 +23,30 @@ def end_time_of(environ: Mapping[str, str]) -> float | None:
 
 def ask_end_time(job_id: str) -> float:
     """The end of a job as the scheduler has it now; infinite also where it does not answer."""
+    # "NONE" without a limit, nothing for a job it does not know
+    answer = _ask("squeue", "-h", "-j", job_id, "-o", "%e").strip()
+    return float(answer) if answer.isdigit() else NEVER
+
+
+def ask_time_left(job_id: str) -> float:
+    """Seconds to the end of a job by the controller's own clock; infinite where it does not answer.
+
+    A node whose clock is minutes ahead would see the end too soon. Of all that Slurm's commands print
+    only ``sdiag`` tells the controller's time: those that count a job's time use the clock of where
+    they run. Where it may not be asked, this node's clock has to do.
+    """
+    end = ask_end_time(job_id)
+    if end == NEVER:
+        return NEVER
+    now = SERVER_TIME.search(_ask("sdiag"))
+    return end - (float(now.group(1)) if now else time.time())
+
+
+def _ask(*argv: str) -> str:
+    """What a command of Slurm prints; nothing where it cannot."""
     from slurm.api.agent import AgentError, SlurmCommands
 
     try:
-        _, out, _ = SlurmCommands().run(["squeue", "-h", "-j", job_id, "-o", "%e"])
+        return SlurmCommands().run(list(argv))[1]
     except AgentError:
-        return NEVER
-    answer = out.strip()  # "NONE" without a limit, nothing for a job it does not know
-    return float(answer) if answer.isdigit() else NEVER
+        return ""

@@ -23,7 +23,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
 from slurm.api.agent import AgentError, read_json, update_json
-from slurm.deadline import NEVER, ask_end_time, end_time_of
+from slurm.deadline import NEVER, ask_time_left, end_time_of
 from slurm.errors import SlurmError
 from slurm.job_dir import own_job_id
 from slurm.terms import Terms
@@ -75,8 +75,12 @@ class Stopping:
             watch = threading.Thread(target=self._watch, args=(doorbell,), daemon=True)
             watch.start()
         lead = self._terms.lead
-        if lead is not None and (WARNED in environ or self._seconds_left() <= lead):
+        if lead is not None and (WARNED in environ or self._warning_is_due(lead)):
             self._hear(signal.SIGUSR1)
+
+    def _warning_is_due(self, lead: float) -> bool:
+        """Whether it may have come, and passed, before anybody could hear it."""
+        return self._seconds_left() <= lead and self._seconds_left(ask=True) <= lead
 
     @property
     def may_come_back(self) -> bool:
@@ -182,11 +186,15 @@ class Stopping:
         return False
 
     def _seconds_left(self, ask: bool = False) -> float:
-        """Until the limit as it was at the start, or as the scheduler has it now if asked."""
-        end = end_time_of(self._environ)
+        """Until the limit as it was at the start, or as the scheduler has it now if asked.
+
+        Only the scheduler has the right time: this node's clock may be minutes off.
+        """
         if ask and LOCAL_STATE not in self._environ:
-            now = ask_end_time(own_job_id(self._environ) or "")
-            end = end if now == NEVER else now
+            left = ask_time_left(own_job_id(self._environ) or "")
+            if left != NEVER:
+                return left
+        end = end_time_of(self._environ)
         if end is None:
             # Nobody can tell: then the warning is all there is to go by.
             end = self._told_at + (self._terms.lead or 0) if self.told else NEVER

@@ -52,6 +52,15 @@ def attempt_of(job: JobContext, gate: str) -> tuple[int, str]:
     return job.attempt, os.environ["SLURMD_NODENAME"]
 
 
+@task(time="00:02:00", mem="100M", requeue=True, signal="B:USR1@115")
+def warned(job: JobContext, gate: str) -> int:
+    """Warned as soon as Slurm looks; it comes back if it still runs half a minute before its limit."""
+    while not job.should_stop:
+        time.sleep(0.05)
+    pass_gate(gate, job.job_id)
+    return job.attempt
+
+
 @task(time="00:10:00", mem="200M")
 def bytes_of(job: JobContext, gate: str, size: int) -> bytes:
     pass_gate(gate, job.job_id)

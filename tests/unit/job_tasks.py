@@ -65,6 +65,10 @@ def stops(job: JobContext) -> str:
     return f"stopped in attempt {job.attempt}"
 
 
+def is_told(job: JobContext) -> bool:
+    return job.should_stop
+
+
 def asks(job: JobContext) -> None:
     print("ready")
     while not job.should_stop:

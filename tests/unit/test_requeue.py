@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from tests.unit.fakes import Programs
-from tests.unit.job_tasks import asks, goes_on, stops
+from tests.unit.job_tasks import asks, goes_on, is_told, stops
 from tests.unit.processes import (
     JobRun,
     RunJob,
@@ -199,6 +199,31 @@ def test_it_is_requeued_shortly_before_the_limit_if_it_does_nothing(
     assert "goes back into the queue" in run.stderr
     assert not (run.directory / "result.pkl").exists()
     assert metadata_of(run)["status"] == "requeued"
+
+
+def test_the_limit_is_near_when_the_controllers_clock_says_so(
+    start: Start, scheduler: Programs
+) -> None:
+    """The node's is five minutes ahead: it would bring the job back as soon as it was warned, again and again."""
+    ahead = 300
+    now = int(time.time()) - ahead
+    say(scheduler, "RUNNING", end=now + 60)
+    scheduler.add("sdiag", f"touch go; echo 'sdiag output at Thu Jan  1 00:00:00 1970 ({now})'")
+    env = {"SLURM_JOB_START_TIME": str(now), "SLURM_JOB_END_TIME": str(now + 60)}
+    job = start(goes_on, requeue=True, time="1", env=env)
+    job.send(signal.SIGUSR1)
+    assert result_of(job.done()) == "done"
+    assert requeued(scheduler) == 0
+
+
+def test_a_job_on_a_node_whose_clock_is_ahead_is_not_told_to_stop_at_its_start(
+    run_job: RunJob, scheduler: Programs
+) -> None:
+    now = int(time.time()) - 300
+    say(scheduler, "RUNNING", end=now + 240)
+    scheduler.add("sdiag", f"echo 'sdiag output at Thu Jan  1 00:00:00 1970 ({now})'")
+    env = {"SLURM_JOB_START_TIME": str(now), "SLURM_JOB_END_TIME": str(now + 240)}
+    assert result_of(run_job(task(time="4")(is_told), env=env)) is False
 
 
 def test_a_function_that_ends_in_time_is_not_requeued(start: Start, scheduler: Programs) -> None:

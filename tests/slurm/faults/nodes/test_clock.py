@@ -28,13 +28,15 @@ def test_jobs_of_a_node_that_is_minutes_ahead_or_behind(site: Site, seconds: int
     items = [(site.gate, 2), (site.gate, 3)]
     even, odd = fault_tasks.refuse.with_options(nodelist="c1").map(items)
     then = fault_tasks.double.with_options(nodelist="c2")(first)
-    site.wait_for_runs(3)
+    warned = fault_tasks.warned.with_options(nodelist="c1")(site.gate)
+    site.wait_for_runs(4)
     assert not first.wait(A_WHILE)
     site.open_gate()
     assert (first.get_result(TIMEOUT), then.get_result(TIMEOUT)) == (1, 2)
     assert even.get_result(TIMEOUT) == 2
     assert str(odd.exception(TIMEOUT)) == "3 is odd"
-    site.assert_submitted_once([first, then, even, odd], 3)
+    assert warned.get_result(TIMEOUT) == 1, "by the controller's clock it had time enough"
+    site.assert_submitted_once([first, then, even, odd, warned], 4)
 
     times = times_of(site, first.directory.metadata)
     off = (times["started_at"] - times["timestamp"]).total_seconds()
