@@ -63,7 +63,7 @@ lint: $(DEV) ## Check format, rules, types and the oldest Python each file may n
 	$(PYRIGHT) --verifytypes slurm --ignoreexternal >$(PUBLIC_TYPES) || \
 		{ sed '/^Public modules/,/^$$/d' $(PUBLIC_TYPES); exit 1; }
 	$(VERMIN) $(NEWER) --target=3.9- src/slurm
-	$(VERMIN) --target=3.6- src/slurm/api/agent.py
+	$(VERMIN) --target=3.6- src/slurm/agent
 
 docs: $(DEV) ## Build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet

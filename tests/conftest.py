@@ -15,7 +15,7 @@ import pytest
 from filelock import FileLock
 
 import slurm
-from slurm.api.agent import Agent
+from slurm.agent.agent import Agent
 from slurm.archive import archive_for
 from slurm.job_dir import SDK
 

@@ -44,9 +44,10 @@ def ask_time_left(job_id: str) -> float:
 
 def _ask(*argv: str) -> str:
     """What a command of Slurm prints; nothing where it cannot."""
-    from slurm.api.agent import AgentError, SlurmCommands
+    from slurm.agent.commands import Commands
+    from slurm.agent.errors import AgentError
 
     try:
-        return SlurmCommands().run(list(argv))[1]
+        return Commands().run(list(argv))[1]
     except AgentError:
         return ""

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from slurm.api.agent import ranges
+from slurm.agent.job_ids import ranges
 from slurm.errors import SlurmError
 from slurm.job_dir import utc_now
 from slurm.states import JobState, Observation

@@ -29,6 +29,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from slurm.agent.names import EVENTS, RECEIPTS
+
 METADATA_SCHEMA = 1
 UNWRITTEN = os.EX_IOERR  # how a runner exits that could write neither its result nor why not
 
@@ -48,8 +50,6 @@ TASKS = "tasks"
 RESULTS = "results"
 SDK = ".sdk"
 PACKAGES = ".packages"
-EVENTS = ".events"
-RECEIPTS = ".receipts"
 
 _FILES = (JOB_SCRIPT, PAYLOAD, ARGUMENTS, USER_SCRIPT, USER_MODULE, RESULT, METADATA)
 _FILES_OF_ARRAYS = (ITEMS, ARRAY_METADATA)

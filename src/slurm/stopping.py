@@ -22,7 +22,8 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
-from slurm.api.agent import AgentError, read_json, update_json
+from slurm.agent.errors import AgentError
+from slurm.agent.notes import read_json, update_json
 from slurm.deadline import NEVER, ask_time_left, end_time_of
 from slurm.errors import SlurmError
 from slurm.job_dir import own_job_id
@@ -217,7 +218,7 @@ def _ask(job_id: str, environ: Mapping[str, str]) -> bool:
 
         scheduler = LocalScheduler(state_dir)
     else:
-        from slurm.api.agent import SlurmCommands
+        from slurm.agent.slurm_commands import SlurmCommands
 
         scheduler = SlurmCommands()
     if any(row["state"] not in LIVES for row in scheduler.query([job_id])):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slurm.api.agent import read_json
+from slurm.agent.notes import read_json
 from slurm.array_layout import ArrayLayout
 from slurm.errors import RemoteFileMissing, SlurmError
 from slurm.job_dir import METADATA, RESULT, SHARED, TASKS, ArrayDirectory, sanitise

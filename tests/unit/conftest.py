@@ -23,7 +23,7 @@ from tests.unit.processes import JobRun, RunJob, RunPython, execute
 from tests.unit.scheduler_on_disk import SchedulerOnDisk
 
 from slurm import Cluster, Job
-from slurm.api.agent import Agent
+from slurm.agent.agent import Agent
 from slurm.api.local import LocalBackend
 from slurm.api.slurm_cli import InProcessBackend, SlurmCliBackend
 from slurm.api.transport import Channel

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from slurm.api.agent import Agent
+from slurm.agent.agent import Agent
 from slurm.api.agent_backend import AgentBackend
 from slurm.api.base import Archive, JobRequest, Submitted
 from slurm.api.slurm_cli import InProcessBackend

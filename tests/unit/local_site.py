@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from tests.conformance.waiting import wait_until
 
-from slurm.api.agent import AgentError
+from slurm.agent.errors import AgentError
 from slurm.local.scheduler import LocalScheduler
 
 DEADLINE = 20.0

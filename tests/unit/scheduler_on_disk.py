@@ -16,7 +16,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from slurm.api.agent import Agent, AgentError
+from slurm.agent.agent import Agent
+from slurm.agent.errors import AgentError
 from slurm.api.base import Archive, JobRequest, Submitted
 from slurm.api.slurm_cli import InProcessBackend
 

@@ -8,15 +8,21 @@ kills are in `test_agent_crashes` and on the dockerised cluster.
 from __future__ import annotations
 
 import errno
+import importlib
 import os
+import pkgutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
 
-from slurm.api import agent
+from slurm import agent
 
+MODULES = [
+    importlib.import_module(f"{agent.__name__}.{found.name}")
+    for found in pkgutil.iter_modules(agent.__path__)
+]
 STEPS = ("open", "fsync", "fchmod", "replace", "rename", "link", "unlink", "mkdir", "listdir")
 
 
@@ -74,7 +80,9 @@ def fault_at(number: int, fault: str, scheduler: Any) -> Iterator[Steps]:
     """While it lasts, step `number` of any agent in this process, or of `scheduler`, goes wrong."""
     steps = Steps(fault, number)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(agent, "os", Os(steps))
+        for module in MODULES:
+            if hasattr(module, "os"):
+                patch.setattr(module, "os", Os(steps))
         if fault != "fails":  # it has errors of its own
             patch.setattr(scheduler, "submit", steps.around(scheduler.submit))
             patch.setattr(scheduler, "find_submission", steps.around(scheduler.find_submission))

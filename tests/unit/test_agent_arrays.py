@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from tests.unit import scheduler_on_disk as disk
 from tests.unit.fakes import Programs
 
-from slurm.api.agent import AgentError, collapse_job_ids, expand_job_id
+from slurm.agent.errors import AgentError
+from slurm.agent.job_ids import collapse_job_ids, expand_job_id
 from slurm.api.base import JobRequest
 from slurm.api.slurm_cli import InProcessBackend, SlurmCliBackend
 from slurm.errors import RemoteFileError, SchedulerUnreachable, SubmissionRefused

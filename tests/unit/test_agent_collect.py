@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.unit.noted import Noted, a_run, array, job
 
-from slurm.api.agent import LARGEST_METADATA
+from slurm.agent.metadata_requests import LARGEST_METADATA
 from slurm.api.slurm_cli import InProcessBackend
 
 PLENTY = 1000

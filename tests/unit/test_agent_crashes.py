@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tests.unit import scheduler_on_disk as disk
 
-from slurm.api.agent import AgentError
+from slurm.agent.errors import AgentError
 from slurm.api.base import Submitted
 from slurm.errors import SubmissionRefused, SubmissionUnknown
 

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from slurm.api.agent import make_private_directory, update_json, write_atomic
+from slurm.agent.directories import make_private_directory
+from slurm.agent.files import write_atomic
+from slurm.agent.notes import update_json
 from slurm.api.slurm_cli import InProcessBackend
 from slurm.errors import RemoteFileError, RemoteFileMissing, SlurmError
 

@@ -13,8 +13,10 @@ import pytest
 from tests.unit.channels import Open, shell
 from tests.unit.fakes import DEADLINE, assert_ended
 
-from slurm.api import agent
-from slurm.api.agent import Agent, Server, read_frame, write_frame
+from slurm.agent import server
+from slurm.agent.agent import Agent
+from slurm.agent.frames import read_frame, write_frame
+from slurm.agent.server import Server
 from slurm.errors import TransportError
 
 
@@ -67,7 +69,7 @@ def test_an_agent_that_has_nothing_to_say_is_heard_from_time_to_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """So that a connection to a laptop that was shut is found dead, and the agent ends."""
-    monkeypatch.setattr(agent, "BEAT", 0.01)
+    monkeypatch.setattr(server, "BEAT", 0.01)
     client = Client(Agent(object()))
     assert [client.next() for _ in range(2)] == [{"id": -1, "result": None}] * 2
     client.leave()

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from slurm.api.agent import LARGEST_NEWS, MOST_NEWS, Agent, AgentError, write_news
+from slurm.agent.agent import Agent
+from slurm.agent.errors import AgentError
+from slurm.agent.news import LARGEST_NEWS, MOST_NEWS, write_news
 from slurm.api.slurm_cli import InProcessBackend
 from slurm.errors import SlurmError
 

@@ -18,7 +18,9 @@ from typing import Any
 import pytest
 from tests.unit import scheduler_on_disk as disk
 
-from slurm.api.agent import MOST_SBATCH, Agent, AgentError
+from slurm.agent.agent import Agent
+from slurm.agent.errors import AgentError
+from slurm.agent.order import MOST_SBATCH
 from slurm.api.base import Archive, Submitted
 from slurm.api.slurm_cli import InProcessBackend
 from slurm.errors import RemoteFileError, SubmissionRefused

@@ -50,7 +50,7 @@ def test_it_lies_under_the_base_directory() -> None:
 def test_it_holds_what_a_node_needs_and_not_what_only_a_client_does() -> None:
     names = zipfile.ZipFile(io.BytesIO(archive_for("/b").content)).namelist()
     assert {"__main__.py", "slurm/runner/execute.py", "cloudpickle/__init__.py"} <= set(names)
-    assert {"slurm/cluster.py", "slurm/api/agent.py"} <= set(names), "workflows submit too"
+    assert {"slurm/cluster.py", "slurm/agent/submission.py"} <= set(names), "workflows submit too"
     assert not [name for name in names if "testing" in name or "__pycache__" in name]
     assert len(names) == len(set(names))
 

@@ -16,7 +16,9 @@ from typing import Any
 import pytest
 from tests.unit.channels import AGENT, Open, shell
 
-from slurm.api.agent import Agent, Server, read_frame, write_frame
+from slurm.agent.agent import Agent
+from slurm.agent.frames import read_frame, write_frame
+from slurm.agent.server import Server
 from slurm.api.transport import Channel
 from slurm.errors import (
     RemoteFileMissing,

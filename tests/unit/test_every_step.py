@@ -17,7 +17,7 @@ import pytest
 from tests.unit import scheduler_on_disk as disk
 from tests.unit.steps import every_step
 
-from slurm.api.agent import AgentError
+from slurm.agent.errors import AgentError
 from slurm.api.base import JobRequest, Submitted
 from slurm.errors import SlurmError, SubmissionUnknown
 

@@ -12,7 +12,7 @@ import pytest
 from tests.unit import scheduler_on_disk as disk
 from tests.unit.far import Far, spooled
 
-from slurm.api.agent import AgentError
+from slurm.agent.errors import AgentError
 from slurm.api.base import JobRequest
 from slurm.errors import RemoteFileError, SubmissionRefused, TransportError
 

@@ -11,7 +11,7 @@ from tests.unit.local_queue import request
 from tests.unit.local_site import Site
 
 import slurm.local.journal
-from slurm.api.agent import AgentError
+from slurm.agent.errors import AgentError
 from slurm.local.jobs import LocalJob, Submission
 from slurm.local.journal import Journal, JournalError
 from slurm.local.requests import Room, read_submission

@@ -16,7 +16,7 @@ import pytest
 from tests.conformance.waiting import wait_until
 from tests.unit.local_site import Site, kill_daemon, refusal, supervisor_of
 
-from slurm.api.agent import AgentError
+from slurm.agent.errors import AgentError
 from slurm.local.scheduler import LocalScheduler
 
 # How a job runs and ends

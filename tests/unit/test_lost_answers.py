@@ -11,8 +11,13 @@ import pytest
 from tests.unit import scheduler_on_disk as disk
 from tests.unit.fakes import NO_ACCOUNTING, Programs
 
-from slurm.api import agent
-from slurm.api.agent import Agent, AgentError, SlurmCommands, find_mark, outcome_of_sbatch
+from slurm.agent import commands, receipts
+from slurm.agent.agent import Agent
+from slurm.agent.errors import AgentError
+from slurm.agent.locks import Locked
+from slurm.agent.sbatch import outcome_of_sbatch
+from slurm.agent.slurm_commands import SlurmCommands
+from slurm.agent.tables import find_mark
 from slurm.api.base import Archive, Submitted
 from slurm.api.slurm_cli import InProcessBackend, SlurmCliBackend
 from slurm.errors import RemoteFileError, SchedulerUnreachable, SubmissionUnknown
@@ -96,7 +101,7 @@ def test_accounting_that_keeps_no_command_lines_is_asked_for_comments(
 def test_accounting_is_asked_as_far_back_as_the_submission(
     slurm: SlurmCliBackend, programs: Programs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("slurm.api.agent.time.time", lambda: 10 * 86400.0)
+    monkeypatch.setattr("time.time", lambda: 10 * 86400.0)
     for asked_at, since in ((3 * 86400.0, "now-9days"), (20 * 86400.0, "now-2days")):
         slurm.agent.scheduler.find_submission(TOKEN, SCRIPT, asked_at)
         assert since in programs.calls("sacct")[-1]
@@ -218,10 +223,10 @@ def test_a_receipt_that_cannot_be_read_makes_no_second_job(
 def test_whoever_waits_for_another_submission_in_vain_does_not_know(
     base: Path, scheduler: disk.SchedulerOnDisk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(agent, "SUBMISSION_TURN", 0.02)
+    monkeypatch.setattr(receipts, "SUBMISSION_TURN", 0.02)
     (base / ".receipts").mkdir(parents=True, mode=0o700)
     os.chmod(base, 0o700)
-    with agent.Locked(str(base / ".receipts" / ".lock-a11")):
+    with Locked(str(base / ".receipts" / ".lock-a11")):
         [answer] = disk.submit(scheduler, base, disk.request_for(base))
     assert isinstance(answer.error, SubmissionUnknown)
     assert scheduler.submissions() == []
@@ -231,7 +236,7 @@ def test_without_locks_two_machines_make_one_job(
     base: Path, scheduler: disk.SchedulerOnDisk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file system whose locks hold on one machine only: the receipt itself is the lock."""
-    monkeypatch.setattr("slurm.api.agent.fcntl.flock", lambda *args: None)
+    monkeypatch.setattr("fcntl.flock", lambda *args: None)
     scheduler.latest_job = 900.0
     really, inner = scheduler.submit, list[Submitted]()
 
@@ -252,7 +257,7 @@ def test_where_files_have_one_name_only_a_submission_is_made_once_as_well(
     def refuse(*args: object) -> None:
         raise OSError(errno.EPERM, "Operation not permitted")
 
-    monkeypatch.setattr("slurm.api.agent.os.link", refuse)
+    monkeypatch.setattr("os.link", refuse)
     for name in "12":
         [answer] = disk.submit(scheduler, base, disk.request_for(base, name))
         assert (answer.job_id, answer.job_dir) == ("101", str(base / "train" / "1"))
@@ -329,7 +334,7 @@ def test_an_sbatch_that_hangs_in_a_sites_wrapper_is_given_up_in_time(
     slurm: SlurmCliBackend, programs: Programs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the wrapper started holds the pipe: it is ended with the wrapper."""
-    monkeypatch.setattr(agent, "COMMAND_TIMEOUT", 0.2)
+    monkeypatch.setattr(commands, "COMMAND_TIMEOUT", 0.2)
     programs.add("sbatch", "sleep 600; echo 7")
     [answer] = submitted(slurm, tmp_path)
     assert isinstance(answer.error, SubmissionUnknown)

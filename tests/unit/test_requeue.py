@@ -22,7 +22,8 @@ from tests.unit.processes import (
 )
 
 from slurm import Cluster, JobContext, task
-from slurm.api.agent import AgentError, SlurmCommands
+from slurm.agent.errors import AgentError
+from slurm.agent.slurm_commands import SlurmCommands
 from slurm.errors import SlurmError
 from slurm.job_dir import SDK, JobDirectory
 from slurm.rendering import Environment, ScriptSpec, render_job_script

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from tests.unit.fakes import NO_ACCOUNTING, Programs
 
-from slurm.api import agent
-from slurm.api.agent import sbatch_argv, scrubbed_environment
+from slurm.agent import commands
+from slurm.agent.programs import scrubbed_environment
+from slurm.agent.sbatch import sbatch_argv
 from slurm.api.base import Archive, JobRequest, Submitted
 from slurm.api.slurm_cli import SlurmCliBackend
 from slurm.errors import SlurmError, SubmissionRefused, SubmissionUnknown
@@ -144,7 +145,7 @@ def test_a_job_that_nobody_knows_is_unknown(
 def test_a_hung_sbatch_is_given_up(
     slurm: SlurmCliBackend, programs: Programs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(agent, "COMMAND_TIMEOUT", 0.15)
+    monkeypatch.setattr(commands, "COMMAND_TIMEOUT", 0.15)
     programs.add("sbatch", "exec sleep 600")
     answer = submit(slurm, tmp_path)
     assert isinstance(answer.error, SlurmError)

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from tests.unit.fakes import NO_ACCOUNTING, Programs
 
-from slurm.api import agent
-from slurm.api.agent import parse_sacct, parse_squeue
+from slurm.agent import commands, queries
+from slurm.agent.tables import parse_sacct, parse_squeue
 from slurm.api.slurm_cli import SlurmCliBackend
 from slurm.errors import SchedulerUnreachable, SlurmError
 
@@ -80,7 +80,7 @@ def test_a_site_without_the_program_sacct_is_one_without_accounting(
 def test_accounting_that_hangs_does_not_hide_what_the_queue_says(
     slurm: SlurmCliBackend, programs: Programs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(agent, "SACCT_TIMEOUT", 0.15)
+    monkeypatch.setattr(commands, "SACCT_TIMEOUT", 0.15)
     programs.add("sacct", "exec sleep 600")
     (programs.folder / "queue").write_text("1|FAILED|NonZeroExitCode|c1|x\n")
     assert states(slurm, "1", "2") == {"1": ("squeue", "FAILED"), "2": ("sacct", "UNKNOWN")}
@@ -92,7 +92,7 @@ def test_accounting_that_hangs_does_not_hide_what_the_queue_says(
 def test_more_jobs_than_an_argument_holds_are_asked_for_in_turns(
     slurm: SlurmCliBackend, programs: Programs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(agent, "MOST_IDS_IN_ARGUMENT", 2)
+    monkeypatch.setattr(queries, "MOST_IDS_IN_ARGUMENT", 2)
     (programs.folder / "accounts").write_text("3|COMPLETED|0:0|cpu|c1|1|2\n")
     assert states(slurm, "1", "2", "3")["3"] == ("sacct", "COMPLETED")
     asked = [call[call.index("-j") + 1] for call in programs.calls("sacct")]
@@ -118,7 +118,7 @@ def test_a_queue_that_gives_no_answer_says_nothing_about_any_job(
 def test_a_hung_queue_is_given_up(
     slurm: SlurmCliBackend, programs: Programs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(agent, "COMMAND_TIMEOUT", 0.15)
+    monkeypatch.setattr(commands, "COMMAND_TIMEOUT", 0.15)
     programs.add("squeue", "exec sleep 600")
     with pytest.raises(SchedulerUnreachable, match="squeue gave no answer"):
         slurm.query_jobs(["1"])

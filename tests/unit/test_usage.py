@@ -8,8 +8,8 @@ import pytest
 from tests.unit.fakes import NO_ACCOUNTING, Programs
 from tests.unit.recorded_sacct import HEADER, SLURM_22_05, SLURM_24_11
 
-from slurm.api import agent
-from slurm.api.agent import parse_table
+from slurm.agent import commands
+from slurm.agent.tables import parse_table
 from slurm.api.slurm_cli import SlurmCliBackend
 from slurm.usage import (
     Account,
@@ -228,7 +228,7 @@ def test_the_pending_elements_of_an_array_share_a_row(
 def test_without_accounts_the_controller_knows_the_time_and_the_place(
     sacct: str, slurm: SlurmCliBackend, programs: Programs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(agent, "USAGE_TIMEOUT", 0.15 if "sleep" in sacct else 10.0)
+    monkeypatch.setattr(commands, "USAGE_TIMEOUT", 0.15 if "sleep" in sacct else 10.0)
     programs.add("sacct", sacct)
     if not sacct:
         (programs.folder / "sacct").chmod(0o644)

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
 from slurm import errors
-from slurm.api.agent import STAGED, UNSENT
+from slurm.agent.file_requests import UNSENT
+from slurm.agent.names import STAGED
 from slurm.api.base import (
     Archive,
     BackendBase,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, Union
 
-from slurm.api.agent import sbatch_argv
+from slurm.agent.sbatch import sbatch_argv
 from slurm.errors import SlurmError
 from slurm.states import Observation
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from slurm.api.agent import Agent
+from slurm.agent.agent import Agent
 from slurm.api.slurm_cli import InProcessBackend
 from slurm.checks import check_count, check_positive, expand_home
 from slurm.errors import ConfigError

@@ -6,7 +6,8 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
-from slurm.api.agent import Agent, AgentError, as_agent_error
+from slurm.agent.agent import Agent
+from slurm.agent.errors import AgentError, as_agent_error
 from slurm.api.agent_backend import AgentBackend, error_of
 from slurm.api.base import Progress
 from slurm.api.room import require_memory

@@ -8,7 +8,8 @@ import posixpath
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from slurm.api.agent import COMMAND_TIMEOUT, SUBMISSION_TURN
+from slurm.agent.commands import COMMAND_TIMEOUT
+from slurm.agent.receipts import SUBMISSION_TURN
 from slurm.api.agent_backend import AgentBackend
 from slurm.api.connection import Connection
 from slurm.api.ssh_command import NO_QUESTIONS, SSHCommand, agent_command

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import io
 import itertools
 import os
@@ -11,16 +10,15 @@ import secrets
 import subprocess
 import threading
 import time
-import zlib
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from importlib import resources
 from typing import IO, Any
 
-from slurm.api.agent import NOISE_LIMIT, read_frame, write_frame
+from slurm.agent.frames import NOISE_LIMIT, read_frame, write_frame
 from slurm.api.agent_backend import error_of
+from slurm.api.agent_text import agent_text
 from slurm.api.liveness import Verdict, Vigil
 from slurm.api.pipes import Inlet, Outlet
 from slurm.api.ssh_errors import explain
@@ -179,7 +177,7 @@ class Channel:
         self._break(TransportError(f"the connection to {self.target} was closed"))
 
     def _start_agent(self) -> None:
-        source = _agent_source()
+        source = agent_text()
         self._nonce = secrets.token_hex(8)
         # A refused login closes the pipe under us; the reader says why, from ssh's own words. The
         # text is smaller than a pipe, so that nobody need read it before this goes on.
@@ -286,9 +284,3 @@ def _start(
         raise TransportError(
             f"{target}: cannot run {argv[0]}: {error.strerror}. Is it installed and on the PATH?"
         ) from error
-
-
-@functools.lru_cache(maxsize=1)
-def _agent_source() -> bytes:
-    """The agent's text, packed, as this process met it first: an upgrade must not change it under a reconnect."""
-    return zlib.compress(resources.files("slurm.api").joinpath("agent.py").read_bytes(), 9)

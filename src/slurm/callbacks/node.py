@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from slurm import job_dir
-from slurm.api.agent import read_json
+from slurm.agent.notes import read_json
 from slurm.job_dir import JobDirectory, array_of, own_job_id
 
 if TYPE_CHECKING:

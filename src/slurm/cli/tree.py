@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 from slurm import Cluster
-from slurm.api.agent import write_atomic
+from slurm.agent.files import write_atomic
 from slurm.arguments import arguments_from, text
 from slurm.errors import ConfigError, RemoteFileError
 from slurm.job_tree import JobTree

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from slurm.api.agent import Locked
+from slurm.agent.locks import Locked
 from slurm.local.state import StateDirectory, StateError
 
 ANSWER_TIMEOUT = 60.0  # seconds for one request

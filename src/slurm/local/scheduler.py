@@ -12,7 +12,8 @@ import os
 import threading
 from typing import Any
 
-from slurm.api.agent import AgentError, scrubbed_environment
+from slurm.agent.errors import AgentError
+from slurm.agent.programs import scrubbed_environment
 from slurm.local.arrays import LARGEST_SIZE, MAX_ARRAY_SIZE
 from slurm.local.client import DaemonClient, Unreachable
 from slurm.local.state import PROTOCOL, StateDirectory, StateError

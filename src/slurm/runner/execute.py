@@ -8,14 +8,10 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from slurm.api.agent import (
-    LARGEST_NEWS,
-    make_private_directory,
-    read_json,
-    replacing,
-    update_json,
-    write_news,
-)
+from slurm.agent.directories import make_private_directory
+from slurm.agent.files import replacing
+from slurm.agent.news import LARGEST_NEWS, write_news
+from slurm.agent.notes import read_json, update_json
 from slurm.callbacks.node import NodeCallbacks
 from slurm.errors import RemoteError, ResultCorrupted
 from slurm.job_dir import (

@@ -10,8 +10,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from slurm import context
+from slurm.agent.files import write_atomic
 from slurm.annotations import may_want_context
-from slurm.api.agent import write_atomic
 from slurm.errors import SchedulerUnreachable, SlurmError
 from slurm.job_dir import JobDirectory, own_job_id
 from slurm.stopping import say

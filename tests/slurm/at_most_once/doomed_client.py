@@ -11,7 +11,7 @@ from typing import Any
 
 import cluster_tasks
 from slurm import Cluster
-from slurm.api.agent import write_frame
+from slurm.agent.frames import write_frame
 from slurm.api.transport import Channel
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import zlib
-from importlib import resources
 from typing import Any
 
 import pytest
 
 from at_most_once.bench import TIMEOUT, Bench
 from slurm import Job
+from slurm.api.agent_text import agent_sources, packed
 
 pytestmark = pytest.mark.slurm
 
@@ -40,15 +39,13 @@ END
 """ + SAYS.format("Socket timed out on send/recv operation")
 
 
-def with_agent(monkeypatch: pytest.MonkeyPatch, **constants: str) -> None:
-    """Have the agent's text, as it is sent, say otherwise."""
-    text = resources.files("slurm.api").joinpath("agent.py").read_text("utf-8")
+def with_agent(monkeypatch: pytest.MonkeyPatch, module: str, **constants: str) -> None:
+    """Have a module of the agent, as it is sent, say otherwise."""
+    sources = agent_sources()
     for name, value in constants.items():
-        lines = text.splitlines(keepends=True)
-        [place] = [n for n, line in enumerate(lines) if line.startswith(f"{name} = ")]
-        lines[place] = f"{name} = {value}\n"
-        text = "".join(lines)
-    monkeypatch.setattr("slurm.api.transport._agent_source", lambda: zlib.compress(text.encode()))
+        assert f"\n{name} = " in sources[module]
+        sources[module] += f"{name} = {value}\n"
+    monkeypatch.setattr("slurm.api.transport.agent_text", lambda: packed(sources))
 
 
 @pytest.mark.parametrize("plan", FAULTS.values(), ids=FAULTS)
@@ -62,7 +59,7 @@ def test_the_submission_is_one_job(plan: str, bench: Bench, key: str) -> None:
 def test_an_sbatch_that_answers_after_the_timeout_is_one_job(
     bench: Bench, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with_agent(monkeypatch, COMMAND_TIMEOUT="3.0")
+    with_agent(monkeypatch, "commands", COMMAND_TIMEOUT="3.0")
     bench.put("plan", f"{SUBMITS} > $HERE/id; sleep 600; cat $HERE/id")
     job = bench.asked(bench.client(), key)
     bench.assert_one_job(job, key)
@@ -74,7 +71,7 @@ def test_a_job_that_comes_late_is_waited_for_and_not_submitted_again(
     bench: Bench, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As with a controller that hangs for a while: sbatch gives up, and the request is still there."""
-    with_agent(monkeypatch, LOOK_AGAIN="()")
+    with_agent(monkeypatch, "slurm_commands", LOOK_AGAIN="()")
     bench.put("plan", LATE)
     assert bench.asked(bench.client(), key) is None
     assert bench.asked(bench.client(), key) is None, "it may still come"

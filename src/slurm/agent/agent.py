@@ -1,0 +1,56 @@
+"""The agent itself."""
+
+import os
+import pwd
+import sys
+from typing import Any, Dict, Set, Tuple
+
+from .errors import AgentError, as_agent_error
+from .file_requests import FileRequests
+from .job_requests import JobRequests
+from .metadata_requests import MetadataRequests
+from .program_requests import ProgramRequests
+from .programs import Program
+from .slurm_commands import SlurmCommands
+from .staging_requests import StagingRequests
+from .submit_requests import SubmitRequests
+
+PROTOCOL = 1
+
+
+class Agent(
+    SubmitRequests,
+    JobRequests,
+    ProgramRequests,
+    FileRequests,
+    StagingRequests,
+    MetadataRequests,
+):
+    """Answers requests: `call("read", {"path": ...})` runs `op_read`. Paths may start with ``~``."""
+
+    def __init__(self, scheduler: Any = None) -> None:
+        self.scheduler: Any = SlurmCommands() if scheduler is None else scheduler
+        self.programs: Set[Program] = set()  # that run for a client
+
+    def call(self, op: str, params: Dict[str, Any], blob: bytes = b"") -> Tuple[Any, bytes]:
+        handler = getattr(self, "op_" + op, None)
+        if handler is None:
+            raise AgentError("protocol", "this agent knows no request " + repr(op))
+        try:
+            result, out = handler(blob=blob, **params)
+        except OSError as error:
+            raise as_agent_error(error) from None
+        return result, out
+
+    def op_hello(self, blob: bytes) -> Tuple[Any, bytes]:
+        home = os.path.expanduser("~")
+        return {
+            "protocol": PROTOCOL,
+            "python": list(sys.version_info[:3]),
+            "executable": sys.executable,
+            "home": home,
+            "user": pwd.getpwuid(os.getuid()).pw_name,
+        }, b""
+
+    def op_ping(self, blob: bytes) -> Tuple[Any, bytes]:
+        return None, b""

@@ -1,0 +1,76 @@
+"""How Slurm's commands are run."""
+
+import os
+import pwd
+from typing import List, Optional, Tuple
+
+from .errors import AgentError
+from .programs import Program, scrubbed_environment
+
+COMMAND_TIMEOUT = 60.0
+SACCT_TIMEOUT = 20.0  # what the queue says must not wait longer for what accounting says
+USAGE_TIMEOUT = 15.0  # for a detail of an error that somebody waits for
+
+
+def squeue_argv(fields: str, states: str = "all") -> List[str]:
+    """The ``squeue`` command line for the jobs of this user."""
+    user = pwd.getpwuid(os.getuid()).pw_name
+    return ["squeue", "-h", "-u", user, "-t", states, "-o", fields]
+
+
+class Commands:
+    """Runs them. Nothing passes a shell: every command is an argument list."""
+
+    def __init__(self) -> None:
+        self.accounting: bool = True
+
+    def run(
+        self,
+        argv: List[str],
+        cwd: Optional[str] = None,
+        locks: Tuple[int, ...] = (),
+        timeout: Optional[float] = None,
+    ) -> Tuple[int, str, str]:
+        timeout = COMMAND_TIMEOUT if timeout is None else timeout
+        environment = scrubbed_environment()
+        environment["SLURM_TIME_FORMAT"] = "%s"
+        environment["SLURM_BITSTR_LEN"] = "0"  # name every task of an array
+        program = Program(argv, timeout, detached=bool(locks))
+        try:
+            code, out, err = program.run(cwd=cwd, env=environment, pass_fds=locks)
+        except FileNotFoundError:
+            if cwd is not None and not os.path.isdir(cwd):
+                raise AgentError("scheduler", cwd + " was removed") from None
+            raise AgentError(
+                "scheduler",
+                "{} is not on the PATH here: is this a Slurm login node?".format(argv[0]),
+            ) from None
+        except AgentError:
+            what = "{} gave no answer in {:.0f} s".format(argv[0], timeout)
+            raise AgentError("unreachable", what) from None
+        except OSError as error:
+            raise AgentError(
+                "scheduler", "cannot run {}: {}".format(argv[0], error.strerror)
+            ) from None
+        return code, out.decode("utf-8", "replace"), err.decode("utf-8", "replace")
+
+    def sacct(self, arguments: List[str]) -> Tuple[int, str, str]:
+        """What ``sacct`` answers; a site without the program is one without accounting."""
+        try:
+            return self.run(["sacct", *arguments], timeout=SACCT_TIMEOUT)
+        except AgentError as error:
+            self.accounting = self.accounting and error.kind == "unreachable"
+            return 1, "", str(error)
+
+    def detail(self, argv: List[str]) -> Tuple[int, str, str]:
+        """What a command says that may as well say nothing."""
+        try:
+            return self.run(argv, timeout=USAGE_TIMEOUT)
+        except (AgentError, OSError) as error:
+            return 1, "", str(error)
+
+    def accounting_is_off(self, stderr: str) -> bool:
+        """Whether this site has no accounting; remembered, so that nobody asks again."""
+        if "accounting storage is disabled" in stderr.lower():
+            self.accounting = False
+        return not self.accounting

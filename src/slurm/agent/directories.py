@@ -1,0 +1,82 @@
+"""Directories: private ones, whose they are, and what is removed from them."""
+
+import contextlib
+import os
+import pwd
+import stat
+import time
+
+from .errors import AgentError
+
+
+def make_private_directory(path: str) -> None:
+    """Create `path` and what is missing above it, every new folder with mode 0700."""
+    parent = os.path.dirname(path)
+    if parent and not os.path.isdir(parent):
+        make_private_directory(parent)
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        if not os.path.isdir(path):
+            raise AgentError("file", path + " exists and is not a directory") from None
+
+
+def require_own_directory(path: str) -> None:
+    """Refuse a directory in which another user could have put, or could put, something to be run or believed."""
+    if not _is_own(os.lstat(path)):
+        raise AgentError(
+            "file",
+            "{} is not a directory that only you can write to: remove it, or choose another "
+            "job_base_dir".format(path),
+        )
+
+
+def require_own_base(base: str) -> None:
+    """The same for the directory that holds all others, which may be a link to where there is room."""
+    if not _is_own(os.stat(base)):
+        raise AgentError(
+            "file",
+            "other users can write to {0}, and so change what your jobs run: choose a job_base_dir "
+            "of your own, such as {0}/{1}".format(base, pwd.getpwuid(os.getuid()).pw_name),
+        )
+
+
+def _is_own(found: os.stat_result) -> bool:
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o002:
+        return False
+    return not found.st_mode & 0o020 or _is_private_group(found.st_gid)
+
+
+def _is_private_group(gid: int) -> bool:
+    """Whether this user alone is in the group, as is so with the own group that many systems give users."""
+    import grp
+
+    user = pwd.getpwuid(os.getuid())
+    try:
+        group = grp.getgrgid(gid)
+    except KeyError:
+        return False
+    return (
+        user.pw_gid == gid and group.gr_name == user.pw_name and set(group.gr_mem) <= {user.pw_name}
+    )
+
+
+def remove(path: str) -> None:
+    """Remove a file or a whole directory; what is not there is removed already."""
+    try:
+        if stat.S_ISDIR(os.lstat(path).st_mode):
+            import shutil
+
+            shutil.rmtree(path)
+        else:
+            os.unlink(path)
+    except FileNotFoundError:
+        pass
+
+
+def remove_older(folder: str, age: float) -> None:
+    """Remove what dead clients have left in `folder`: what nobody has touched for `age` seconds."""
+    for entry in os.scandir(folder):
+        with contextlib.suppress(FileNotFoundError):  # somebody else is doing the same
+            if time.time() - entry.stat(follow_symlinks=False).st_mtime > age:
+                remove(entry.path)

@@ -1,0 +1,110 @@
+"""Requests for files, small or in pieces."""
+
+import os
+from typing import Any, List, Optional, Tuple
+
+from .directories import make_private_directory, remove
+from .errors import AgentError
+from .files import NO_LINKS, copy_part, create_exclusive, create_in_place, replacing, write_atomic
+
+UNSENT = -1  # in the place of a length
+
+
+class FileRequests:
+    """The requests of an `Agent` for files."""
+
+    def op_read(self, blob: bytes, path: str, offset: int = 0, size: int = -1) -> Tuple[Any, bytes]:
+        """`size` bytes of a file, or the rest; and how long the whole is, and which file it was."""
+        with open(os.path.expanduser(path), "rb") as file:
+            found = os.fstat(file.fileno())
+            if offset:  # a pipe has none
+                file.seek(offset)
+            about = {"size": found.st_size, "inode": found.st_ino, "mtime": found.st_mtime_ns}
+            return about, file.read(size)
+
+    def op_read_many(
+        self, blob: bytes, paths: List[str], most: int, largest: int
+    ) -> Tuple[Any, bytes]:
+        """The first of these files that fit into `most` bytes, at least one; their lengths, None for one not there.
+
+        One of more than `largest` bytes is `UNSENT`.
+        """
+        lengths: List[Optional[int]] = []
+        parts: List[bytes] = []
+        for path in paths:
+            try:
+                with open(os.path.expanduser(path), "rb") as file:
+                    size = os.fstat(file.fileno()).st_size
+                    if size > largest:
+                        lengths.append(UNSENT)
+                        continue
+                    if parts and sum(map(len, parts)) + size > most:
+                        break
+                    parts.append(file.read())
+                    lengths.append(len(parts[-1]))
+            except FileNotFoundError:
+                lengths.append(None)
+        return lengths, b"".join(parts)
+
+    def op_tail(self, blob: bytes, path: str, size: int) -> Tuple[Any, bytes]:
+        with open(os.path.expanduser(path), "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - size))
+            return None, file.read(size)
+
+    def op_write(
+        self, blob: bytes, path: str, exclusive: bool, claim: str = ""
+    ) -> Tuple[Any, bytes]:
+        """Write a file; with `exclusive` only where there is none. Answers whether it was written.
+
+        A `claim` lets the request be repeated: it is a name beside `path` that stays as proof that the
+        file is this request's, until who asked removes it.
+        """
+        path = os.path.expanduser(path)
+        make_private_directory(os.path.dirname(path))
+        if not exclusive:
+            write_atomic(path, blob)
+            return True, b""
+        if not claim:
+            return create_exclusive(path, blob), b""
+        proof = os.path.join(os.path.dirname(path), claim)
+        create_exclusive(proof, blob)
+        try:
+            os.link(proof, path)
+        except FileExistsError:
+            if not os.path.samefile(proof, path):
+                os.unlink(proof)
+                return False, b""
+        except OSError as error:
+            if error.errno not in NO_LINKS:
+                raise
+            return create_in_place(path, blob), b""
+        return True, b""
+
+    def op_assemble(self, blob: bytes, path: str, parts: List[Any]) -> Tuple[Any, bytes]:
+        """Write a file out of pieces: ``[offset, length]`` of `blob`, ``[path, offset, length]`` of a file."""
+        path = os.path.expanduser(path)
+        make_private_directory(os.path.dirname(path))
+        with replacing(path) as target:
+            for part in parts:
+                if len(part) == 2:
+                    target.write(blob[part[0] : part[0] + part[1]])
+                else:
+                    copy_part(target, *part)
+        return None, b""
+
+    def op_listdir(self, blob: bytes, path: str) -> Tuple[Any, bytes]:
+        return sorted(os.listdir(os.path.expanduser(path))), b""
+
+    def op_exists(self, blob: bytes, path: str) -> Tuple[Any, bytes]:
+        return os.path.exists(os.path.expanduser(path)), b""
+
+    def op_mkdir(self, blob: bytes, path: str) -> Tuple[Any, bytes]:
+        path = os.path.expanduser(path)
+        make_private_directory(path)
+        if not os.access(path, os.W_OK | os.X_OK):
+            raise AgentError("file", "Permission denied: {!r}".format(path))
+        return path, b""
+
+    def op_remove(self, blob: bytes, path: str) -> Tuple[Any, bytes]:
+        remove(os.path.expanduser(path))
+        return None, b""

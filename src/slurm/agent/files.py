@@ -1,0 +1,100 @@
+"""Files that appear whole or not at all."""
+
+import binascii
+import contextlib
+import errno
+import os
+from typing import Any, Iterator
+
+from .errors import AgentError
+
+NO_LINKS = (errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOSYS, errno.EOPNOTSUPP)
+COPY_CHUNK = 1 << 20
+
+
+def unique_name() -> str:
+    """A file name that no other process on any node chooses."""
+    return binascii.hexlify(os.urandom(8)).decode("ascii")
+
+
+@contextlib.contextmanager
+def replacing(path: str, mode: int = 0o600, sync: bool = True) -> Iterator[Any]:
+    """``with replacing(path) as file:`` write a file. Readers see the old one or the whole new one, never a part.
+
+    Without `sync` that holds until the machine crashes: for what can be found out in another way.
+    """
+    folder, name = os.path.split(path)
+    temporary = os.path.join(folder, ".{}.{}".format(name[:60], unique_name()))
+    handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        with os.fdopen(handle, "w+b") as file:
+            os.fchmod(handle, mode)  # whatever the umask
+            yield file
+            file.flush()
+            if sync:
+                os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException as error:
+        if isinstance(error, OSError):
+            error.filename = path  # there is none where the disk is full
+        os.unlink(temporary)
+        raise
+
+
+def write_atomic(path: str, data: bytes, mode: int = 0o600, sync: bool = True) -> None:
+    """Write `data` to `path` as `replacing` does."""
+    with replacing(path, mode, sync) as file:
+        file.write(data)
+
+
+def create_exclusive(path: str, data: bytes) -> bool:
+    """Write `data` to `path`, whole, unless there is such a file; returns whether it was written."""
+    staged = os.path.join(os.path.dirname(path), "." + unique_name())
+    handle = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.link(staged, path)
+            os.fsync(handle)  # after the name was given: that is to survive as well
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            error.filename = path
+            raise
+        return create_in_place(path, data)
+    finally:
+        os.unlink(staged)
+    return True
+
+
+def create_in_place(path: str, data: bytes) -> bool:
+    """The same where the file system has no links: whoever reads it at the wrong moment sees a part."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        return False
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(handle)
+    return True
+
+
+def copy_part(target: Any, path: str, offset: int, length: int) -> None:
+    """Write a part of the file `path` into one that is open."""
+    with open(os.path.expanduser(path), "rb") as source:
+        source.seek(offset)
+        while length:
+            chunk = source.read(min(length, COPY_CHUNK))
+            if not chunk:
+                raise AgentError("file", "{} is shorter than it was".format(path))
+            target.write(chunk)
+            length -= len(chunk)
+
+
+def beginning(path: str, size: int) -> bytes:
+    """The first `size` bytes of a file."""
+    with open(path, "rb") as file:
+        return file.read(size)

@@ -1,0 +1,42 @@
+"""Job ids as Slurm writes them, several in one word."""
+
+from typing import Dict, Iterator, List
+
+
+def expand_job_id(text: str) -> Iterator[str]:
+    """The job ids behind one of Slurm's: of ``12_[3-5,7%2]`` those of the array's pending tasks."""
+    array, bracket, tasks = text.partition("_[")
+    if not bracket:
+        yield text
+        return
+    for part in tasks.split("]")[0].split("%")[0].split(","):
+        numbers, _, step = part.partition(":")
+        first, _, last = numbers.partition("-")
+        for task in range(int(first), int(last or first) + 1, int(step or 1)):
+            yield "{}_{}".format(array, task)
+
+
+def collapse_job_ids(job_ids: List[str]) -> List[str]:
+    """The same jobs in fewer words: the tasks of an array as ``12_[0-2,5]``."""
+    plain: List[str] = []
+    tasks: Dict[str, List[int]] = {}
+    for job_id in job_ids:
+        array, _, task = job_id.partition("_")
+        if task.isdigit():
+            tasks.setdefault(array, []).append(int(task))
+        else:
+            plain.append(job_id)
+    return plain + ["{}_[{}]".format(array, ranges(of)) for array, of in tasks.items()]
+
+
+def ranges(numbers: List[int]) -> str:
+    """Numbers as Slurm writes them: ``0-2,5``."""
+    parts: List[List[int]] = []
+    for number in sorted(set(numbers)):
+        if parts and parts[-1][1] == number - 1:
+            parts[-1][1] = number
+        else:
+            parts.append([number, number])
+    return ",".join(
+        "{}-{}".format(first, last) if last > first else str(first) for first, last in parts
+    )

@@ -1,0 +1,52 @@
+"""Requests about jobs that are there."""
+
+import os
+import time
+from typing import Any, List, Tuple
+
+from .directories import remove
+from .news import read_news
+
+
+class JobRequests:
+    """The requests of an `Agent` about jobs."""
+
+    scheduler: Any
+
+    def op_limits(self, blob: bytes) -> Tuple[Any, bytes]:
+        return self.scheduler.limits(), b""
+
+    def op_query(self, blob: bytes, job_ids: List[str]) -> Tuple[Any, bytes]:
+        return self.scheduler.query(job_ids), b""
+
+    def op_usage(self, blob: bytes, job_ids: List[str]) -> Tuple[Any, bytes]:
+        return self.scheduler.usage(job_ids), b""
+
+    def op_queue(self, blob: bytes) -> Tuple[Any, bytes]:
+        return self.scheduler.queue(), b""
+
+    def op_info(self, blob: bytes) -> Tuple[Any, bytes]:
+        return self.scheduler.info(), b""
+
+    def op_cancel(self, blob: bytes, job_ids: List[str]) -> Tuple[Any, bytes]:
+        self.scheduler.cancel(job_ids)
+        return None, b""
+
+    def op_events(
+        self, blob: bytes, directory: str, seen: List[str], timeout: float, every: float
+    ) -> Tuple[Any, bytes]:
+        """The names in the event directory, as soon as there is one, else none after `timeout` s.
+
+        And what these files hold, as far as it fits into an answer. Looks `every` so many seconds.
+        An event stays until the client says it has `seen` it: an answer that is lost loses nothing.
+        """
+        for name in seen:
+            remove(os.path.join(directory, os.path.basename(name)))
+        deadline = time.monotonic() + timeout
+        while True:
+            names = sorted(name for name in os.listdir(directory) if name[0] != ".")
+            if names or time.monotonic() >= deadline:
+                break
+            time.sleep(every)
+        news = read_news(directory, names)
+        return [names, [len(content) for content in news]], b"".join(news)

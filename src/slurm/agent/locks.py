@@ -1,0 +1,60 @@
+"""Locks on files, which end with the process that holds them."""
+
+import errno
+import fcntl
+import os
+import threading
+import time
+from typing import Any, List, Optional
+
+
+class Locked:
+    """``with Locked(path):`` holds an exclusive lock on `path`, released when the process dies.
+
+    Waits `timeout` seconds at most, if that is given, and raises ``TimeoutError`` then.
+    """
+
+    # What this thread holds, so that a command may hold it as well.
+    held: threading.local = threading.local()
+
+    def __init__(self, path: str, timeout: Optional[float] = None) -> None:
+        self.path = path
+        self.timeout = timeout
+        self.handle: int = -1
+
+    @classmethod
+    def handles(cls) -> List[int]:
+        """The locks of this thread. A process that inherits them holds them until it ends."""
+        return list(getattr(cls.held, "handles", ()))
+
+    def __enter__(self) -> "Locked":
+        self.handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self._acquire()
+        except BaseException:
+            os.close(self.handle)
+            raise
+        self.held.handles = [*self.handles(), self.handle]
+        return self
+
+    def _acquire(self) -> None:
+        if self.timeout is None:
+            fcntl.flock(self.handle, fcntl.LOCK_EX)
+            return
+        deadline = time.monotonic() + self.timeout
+        pause = 0.01
+        while True:
+            try:
+                fcntl.flock(self.handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise TimeoutError(
+                        errno.ETIMEDOUT, "held by another process", self.path
+                    ) from None
+            time.sleep(pause)
+            pause = min(2 * pause, 0.25)
+
+    def __exit__(self, *exc_info: Any) -> None:
+        self.held.handles.remove(self.handle)
+        os.close(self.handle)

@@ -1,0 +1,96 @@
+"""Requests for what jobs have noted of themselves, and notes on those that could not."""
+
+import os
+import time
+from typing import Any, Dict, Iterator, List, Tuple
+
+from .files import beginning
+from .notes import lock_of, read_json, write_json
+
+METADATA_FILES = ("metadata.json", "array_metadata.json")
+LARGEST_METADATA = 1 << 20  # bytes; what is longer is none
+UNDER_WAY = ("submitted", "running", "requeued")  # what a killed runner leaves in `status`
+
+
+class MetadataRequests:
+    """The requests of an `Agent` for many metadata files at once."""
+
+    def op_collect(self, blob: bytes, path: str, most: int) -> Tuple[Any, bytes]:
+        """The metadata files of the jobs in and under `path`, having looked into `most` directories at most.
+
+        Answers where each is below `path`, and its place in the blob; and the time here.
+        """
+        path = os.path.expanduser(path)
+        # What is not there, or is a file, is an error; further down it is passed over.
+        os.listdir(path)
+        files: List[Any] = []
+        parts: List[bytes] = []
+        offset = looked = 0
+        for looked, (name, contents) in enumerate(_job_directories(path), 1):
+            for kind, content in contents.items():
+                files.append([os.path.join(name, kind), offset, len(content)])
+                parts.append(content)
+                offset += len(content)
+            if looked == most:
+                break
+        answer = {"path": os.path.abspath(path), "files": files, "now": time.time()}
+        return dict(answer, complete=looked < most), b"".join(parts)
+
+    def op_note_ends(self, blob: bytes, ends: List[Dict[str, Any]]) -> Tuple[Any, bytes]:
+        """Note in the metadata files at `path` how jobs ended that could not say so themselves.
+
+        What a job has said of itself stays. For an array's file, whose items have files of their own,
+        the note is added to a list. A file that is gone, or is no JSON, is passed over.
+        """
+        for end in ends:
+            path = end.pop("path")
+            try:
+                with lock_of(path):
+                    content = read_json(path) or {}
+                    if _add_end(content, end):
+                        write_json(path, content)
+            except (FileNotFoundError, ValueError):
+                pass
+        return None, b""
+
+
+def _add_end(content: Dict[str, Any], end: Dict[str, Any]) -> bool:
+    """Add to metadata how the job, or some items of the array, ended; returns whether that is news."""
+    if "items" not in end:
+        if content.get("status") not in UNDER_WAY:
+            return False
+        content.update(end)
+        return True
+    known = content.get("ended", [])
+    if not content or any(dict(one, ended_at="") == dict(end, ended_at="") for one in known):
+        return False
+    content["ended"] = [*known, end]
+    return True
+
+
+def _job_directories(root: str) -> Iterator[Tuple[str, Dict[str, bytes]]]:
+    """Every directory that is looked into, by its path below `root`, with the metadata files in it.
+
+    Below a job that is its ``tasks`` alone, since the rest may be anybody's data; elsewhere two
+    levels: the tasks in a `job_base_dir`, and the runs of each.
+    """
+    left = [("", 2)]
+    while left:
+        name, levels = left.pop()
+        try:
+            with os.scandir(os.path.join(root, name)) as entries:
+                found = {entry.name: entry for entry in entries}
+            contents = {
+                kind: beginning(found[kind].path, LARGEST_METADATA)
+                for kind in METADATA_FILES
+                if kind in found and found[kind].is_file()
+            }
+        except OSError:  # removed meanwhile, or not ours to read
+            contents, found = {}, {}
+        yield name, contents
+        below = [one for one in found if one == "tasks" or not (contents or one.startswith("."))]
+        if contents:
+            levels = 3
+        for child in sorted(below, reverse=True) if levels else ():
+            if found[child].is_dir(follow_symlinks=False):
+                left.append((os.path.join(name, child), levels - 1))

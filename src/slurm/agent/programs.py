@@ -1,0 +1,90 @@
+"""Programs that this process runs."""
+
+import contextlib
+import functools
+import os
+import time
+from typing import Any, Dict, List, Optional, Tuple
+
+from .errors import AgentError
+
+SCRUBBED_PREFIXES = ("SLURM_", "SBATCH_", "SRUN_", "SQUEUE_", "SACCT_", "PMI")
+KEPT_VARIABLES = ("SLURM_CONF", "SLURM_ENV")
+FIRST_WAITS = (0.00005,) * 10 + (0.0001,) * 10  # seconds
+
+
+def scrubbed_environment() -> Dict[str, str]:
+    """This process's environment without what a surrounding job would leak into a new one."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name in KEPT_VARIABLES or not name.startswith(SCRUBBED_PREFIXES)
+    }
+
+
+@functools.lru_cache(maxsize=1)
+def child_class() -> Any:
+    """`subprocess.Popen` that is there when its child ends: with a timeout it sleeps a millisecond first."""
+    import subprocess
+
+    class Child(subprocess.Popen):  # type: ignore[type-arg]  # Python 3.6 has none
+        def wait(self, timeout: Optional[float] = None) -> int:
+            for pause in () if timeout is None else FIRST_WAITS:
+                if self.poll() is not None:
+                    break
+                time.sleep(pause)
+            return super().wait(timeout)
+
+    return Child
+
+
+class Program:
+    """A program in a session of its own: it ends with all that it started, in the time it was given.
+
+    With `detached`, one that is left early (by Ctrl-C) goes on by itself.
+    """
+
+    def __init__(self, argv: List[str], timeout: float, detached: bool = False) -> None:
+        self.argv = argv
+        self.timeout = timeout
+        self.detached = detached
+
+    def run(self, data: Optional[bytes] = None, **options: Any) -> Tuple[int, bytes, bytes]:
+        """Its exit status and output. Raises `AgentError` "timeout", and OSError where it cannot start."""
+        import subprocess
+
+        options.setdefault("stderr", subprocess.PIPE)
+        source = subprocess.DEVNULL if data is None else subprocess.PIPE
+        self.process: Any = child_class()(
+            self.argv, stdin=source, stdout=subprocess.PIPE, start_new_session=True, **options
+        )
+        try:
+            out, err = self.process.communicate(data, timeout=self.timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            what = "{} was not done after {:.0f} s".format(self.argv[0], self.timeout)
+            raise AgentError("timeout", what) from None
+        except BaseException:
+            if self.detached:
+                self._wait(5)
+            else:
+                self.kill()
+            raise
+        return self.process.returncode, out, err or b""
+
+    def kill(self) -> None:
+        """End it and what it started; what took itself out of the session is not waited for."""
+        import signal
+
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # it has ended
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self._wait(5)
+
+    def _wait(self, seconds: float) -> None:
+        import subprocess
+
+        with contextlib.suppress(subprocess.TimeoutExpired):  # a file server hangs: when it is back
+            self.process.wait(seconds)
+        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+            if pipe is not None:
+                pipe.close()

@@ -1,0 +1,113 @@
+"""What the queue and the accounts say of jobs."""
+
+import re
+from typing import Any, Dict, List, Set
+
+from .commands import Commands, squeue_argv
+from .errors import AgentError
+from .job_ids import expand_job_id
+from .tables import (
+    SACCT_FIELDS,
+    SQUEUE_FIELDS,
+    SQUEUE_USAGE,
+    USAGE_FIELDS,
+    parse_sacct,
+    parse_squeue,
+    parse_table,
+)
+
+MOST_IDS_IN_ARGUMENT = 8000  # one argument of a program is 128 KB at most
+MOST_EXIT_CODES = 10  # a command each
+ENDED_BADLY = ("FAILED", "TIMEOUT", "OUT_OF_MEMORY", "CANCELLED", "NODE_FAIL", "DEADLINE")
+
+
+class Queries(Commands):
+    """Observations of jobs, by their ids."""
+
+    def query(self, job_ids: List[str]) -> List[Dict[str, Any]]:
+        wanted = set(job_ids)
+        rows = _of(wanted, self._squeue())
+        self._add_exit_codes(rows)
+        left = sorted(wanted - {row["job_id"] for row in rows})
+        if left and self.accounting:
+            rows += self._accounts_of(left)
+        return rows
+
+    def queue(self) -> List[Dict[str, Any]]:
+        return self._squeue("PD,R,CG,CF,S,RQ")
+
+    def usage(self, job_ids: List[str]) -> List[Dict[str, str]]:
+        """What is on record of these jobs, by ``sacct``'s field names, their steps included.
+
+        Where there are no accounts, or they do not answer, what the controller still knows: a row
+        for each job, be it an empty one.
+        """
+        if self.accounting:
+            argv = ["sacct", "-P", "-j", ",".join(job_ids), "-o", USAGE_FIELDS]
+            code, out, err = self.detail(argv)
+            if code == 0:
+                return _rows_of(job_ids, parse_table(out), "sacct")
+            self.accounting_is_off(err)
+        fields = "|".join(field for _, field in SQUEUE_USAGE)
+        code, out, err = self.detail(squeue_argv(fields))
+        names = "|".join(name for name, _ in SQUEUE_USAGE)
+        rows = _rows_of(job_ids, parse_table(names + "\n" + out), "squeue") if code == 0 else []
+        known = {row["JobID"] for row in rows}
+        return rows + [{"JobID": job_id} for job_id in job_ids if job_id not in known]
+
+    def _squeue(self, states: str = "all") -> List[Dict[str, Any]]:
+        code, out, err = self.run(squeue_argv(SQUEUE_FIELDS, states))
+        if code != 0:
+            raise AgentError("unreachable", err.strip() or "squeue exited with {}".format(code))
+        return parse_squeue(out)
+
+    def _accounts_of(self, job_ids: List[str]) -> List[Dict[str, Any]]:
+        """What accounting says of jobs that are not in the queue; UNKNOWN while it says nothing."""
+        jobs = sorted({job_id.split("_")[0] for job_id in job_ids})
+        rows: List[Dict[str, Any]] = []
+        for start in range(0, len(jobs), MOST_IDS_IN_ARGUMENT):
+            some = ",".join(jobs[start : start + MOST_IDS_IN_ARGUMENT])
+            code, out, err = self.sacct(["-n", "-P", "-X", "-j", some, "-o", SACCT_FIELDS])
+            if code != 0:
+                off = self.accounting_is_off(err)
+                # If it is only away now, it will know them when it is back.
+                unknown = {"state": "UNKNOWN", "source": "sacct"}
+                return [] if off else [dict(unknown, job_id=job_id) for job_id in job_ids]
+            rows += _of(set(job_ids), parse_sacct(out))
+        return rows
+
+    def _add_exit_codes(self, rows: List[Dict[str, Any]]) -> None:
+        """squeue does not say with which exit code a job failed, and accounting may say it late."""
+        failed = [row for row in rows if row["state"] in ENDED_BADLY]
+        for row in failed[:MOST_EXIT_CODES]:
+            try:
+                code, out, _ = self.run(["scontrol", "-o", "show", "job", row["job_id"]])
+            except AgentError:  # a detail, which must not hide what squeue said
+                return
+            found = re.search(r"\bExitCode=(\d+:\d+)", out)
+            if code == 0 and found:
+                row["exit_code"] = found.group(1)
+
+
+def _of(wanted: Set[str], rows: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
+    """The rows of the jobs that are wanted, one each."""
+    return [
+        dict(row, job_id=job_id)
+        for row in rows
+        for job_id in expand_job_id(row["job_id"])
+        if job_id in wanted
+    ]
+
+
+def _rows_of(job_ids: List[str], rows: List[Dict[str, str]], source: str) -> List[Dict[str, str]]:
+    """The rows of these jobs and of their steps, with where they are from."""
+    wanted = set(job_ids)
+    found = []
+    for row in rows:
+        job_id, dot, step = row["JobID"].partition(".")
+        found += [
+            dict(row, JobID=one + dot + step, Source=source)
+            for one in expand_job_id(job_id)
+            if one in wanted
+        ]
+    return found

@@ -1,0 +1,80 @@
+"""The tables that ``squeue`` and ``sacct`` print, and what is read out of them."""
+
+import re
+from typing import Any, Dict, List, Optional
+
+SQUEUE_FIELDS = "%i|%T|%r|%N|%k"
+SACCT_FIELDS = "JobID,State,ExitCode,Partition,NodeList,Start,End"  # 22.05 has no Restarts
+USAGE_FIELDS = (
+    "JobID,State,ExitCode,Partition,ReqMem,ReqCPUS,TimelimitRaw,ElapsedRaw,MaxRSS,NodeList"
+)
+# The same as far as the controller knows it, and in what order.
+SQUEUE_USAGE = (
+    ("JobID", "%i"),
+    ("State", "%T"),
+    ("Partition", "%P"),
+    ("Elapsed", "%M"),
+    ("NodeList", "%N"),
+)
+
+
+def parse_squeue(text: str) -> List[Dict[str, Any]]:
+    """Rows of ``squeue -h -o SQUEUE_FIELDS`` as observations; an array's pending tasks share one."""
+    rows = []
+    for line in text.splitlines():
+        fields = line.split("|", 4)
+        if len(fields) == 5:
+            job_id, state, reason, node, comment = fields
+            rows.append(
+                {
+                    "job_id": job_id.strip(),
+                    "state": state,
+                    "reason": reason,
+                    "node": node,
+                    "comment": comment.strip(),
+                    "source": "squeue",
+                }
+            )
+    return rows
+
+
+def parse_sacct(text: str) -> List[Dict[str, Any]]:
+    """Rows of ``sacct -n -P -X -o SACCT_FIELDS`` as observations."""
+    rows = []
+    for line in text.splitlines():
+        fields = line.split("|")
+        if len(fields) == 7:
+            job_id, state, exit_code, partition, node, start, end = fields
+            rows.append(
+                {
+                    "job_id": job_id,
+                    "state": state.split(" ")[0].rstrip("+"),
+                    "exit_code": exit_code,
+                    "partition": partition,
+                    "node": node,
+                    "start": start,
+                    "end": end,
+                    "source": "sacct",
+                }
+            )
+    return rows
+
+
+def parse_table(text: str) -> List[Dict[str, str]]:
+    """Rows of ``sacct -P`` by the names in its header, whatever a site prints before that."""
+    lines = [line.split("|") for line in text.splitlines()]
+    start = next((n for n, line in enumerate(lines) if line[0] == "JobID"), len(lines))
+    rows = lines[start + 1 :]
+    return [dict(zip(lines[start], row)) for row in rows if len(row) == len(lines[start])]
+
+
+def find_mark(table: str, token: str, script: str) -> Optional[str]:
+    """The job in the first row, ``id|...``, that names a submission by its token or by its script."""
+    word = r"(?<![0-9A-Za-z]){}(?![0-9A-Za-z])".format(re.escape(token))
+    path = r"(?:^|[ |]){}(?:\||$)".format(re.escape(script))
+    mark = re.compile("{}|{}".format(word, path))
+    for line in table.splitlines():
+        job_id, _, rest = line.partition("|")
+        if mark.search(rest):
+            return job_id.strip().split("_")[0]
+    return None
