@@ -131,7 +131,7 @@ def normalised(line: str) -> str:
 def test_the_program_in_the_readme_runs(checkout: Path) -> None:
     [program] = [block for block in blocks(ROOT / "README.md") if block.language == "python"]
     (checkout / "first.py").write_text(program.text)
-    output = run([".venv/bin/python", "first.py"], checkout, 50)
+    output = run([".venv/bin/python", "first.py"], checkout, 240)
     assert normalised(output) == normalised(program.shown)
 
 
@@ -140,13 +140,13 @@ def test_the_program_of_the_callbacks_page_runs(checkout: Path) -> None:
     page = ROOT / "docs/how-to/callbacks.md"
     [program] = [block for block in blocks(page) if block.mark == "program"]
     (checkout / "program.py").write_text(program.text)
-    output = run([".venv/bin/python", "program.py"], checkout, 50)
+    output = run([".venv/bin/python", "program.py"], checkout, 240)
     assert [*map(normalised, output.splitlines())] == program.shown.splitlines()
 
 
 @pytest.mark.story
 def test_the_tutorials_local_commands_print_what_it_shows(checkout: Path) -> None:
-    run_blocks(TUTORIAL, "local", checkout, "", 55)
+    run_blocks(TUTORIAL, "local", checkout, "", 240)
 
 
 @pytest.mark.slurm
@@ -158,7 +158,7 @@ def test_the_tutorials_cluster_commands_print_what_it_shows(
     host = re.compile("^Host .*", re.MULTILINE)
     ssh_config = host.sub("Host slurm-sdk", slurm_cluster.ssh_config.read_text())
     (folder / "ssh_config").write_text(ssh_config)
-    run_blocks(TUTORIAL, "cluster", checkout, secrets.token_hex(4) + "-", 300)
+    run_blocks(TUTORIAL, "cluster", checkout, secrets.token_hex(4) + "-", 550)
 
 
 @EVERY_PAGE

@@ -23,7 +23,7 @@ import pytest
 from slurm.api.local import LocalBackend
 from slurm.examples.parallel_train_eval import workflow
 
-DEADLINE = 45.0
+DEADLINE = 200.0
 
 
 class Done(NamedTuple):

@@ -28,7 +28,7 @@ from slurm.testing.plugin import SECTION, SHARED
 
 SDK = Path(slurm.__file__).parent
 DISTRIBUTIONS = ("cloudpickle", "pytest", "pluggy", "iniconfig", "packaging", "pygments")
-TIMEOUT = 500.0
+TIMEOUT = 550.0
 INI = """\
 [pytest]
 minversion = 8.2
@@ -128,7 +128,7 @@ class LoginNode:
         self.ssh = ssh
         content = _archive()
         self.directory = f"/shared/work/conformance-{hashlib.sha256(content).hexdigest()[:16]}"
-        subprocess.run(self.argv(INSTALL), input=content, check=True, timeout=120)
+        subprocess.run(self.argv(INSTALL), input=content, check=True, timeout=300)
 
     def argv(self, script: str, *arguments: str) -> list[str]:
         """The command line that runs a shell script there."""

@@ -17,7 +17,7 @@ from slurm.errors import JobCancelled
 def test_a_job_that_asks_comes_back_to_its_directory(cluster: Cluster) -> None:
     job = requeues.comes_back(2)
     after = tasks.echo(job)
-    assert job.get_result(2 * PATIENCE) == {"attempt": 2, "visits": [job.id, job.id]}
+    assert job.get_result(PATIENCE) == {"attempt": 2, "visits": [job.id, job.id]}
     assert job.get_stdout().splitlines() == ["attempt 1", "attempt 2"]
     assert job.get_status() == "COMPLETED"
     metadata = json.loads(cluster.backend.read_file(f"{job.job_dir}/metadata.json"))

@@ -13,7 +13,7 @@ import conformance_tasks as tasks
 from slurm import Cluster, Job
 from slurm.errors import JobTimeout
 
-PATIENCE = 180.0
+PATIENCE = 400.0
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ class Survey(NamedTuple):
 def survey(client: Cluster, new_gate: Callable[[], Gate]) -> Survey:
     gate = new_gate()
     job = tasks.survey.submit(client)([1, 20], gate.path)
-    return Survey(job, job.get_result(2 * PATIENCE), gate)
+    return Survey(job, job.get_result(PATIENCE), gate)
 
 
 def metadata(client: Cluster, job_dir: str) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-PATIENCE = 60.0  # seconds for anything that a test waits for
+# Seconds for anything that a test waits for: it costs nothing where things work, on a busy machine too.
+PATIENCE = 240.0
 
 
 def wait_until(

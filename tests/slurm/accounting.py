@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from slurm.testing import DockerCluster
 
-DEADLINE = 30.0
+DEADLINE = 240.0
 
 
 def rows(cluster: DockerCluster, job_ids: Iterable[str]) -> dict[str, tuple[str, str]]:

@@ -12,7 +12,7 @@ from typing import Any
 import fault_tasks
 from slurm import Cluster, Job
 
-TIMEOUT = 120.0
+TIMEOUT = 240.0
 
 
 def say(**news: Any) -> None:

@@ -9,7 +9,7 @@ from slurm import Cluster
 
 pytestmark = pytest.mark.slurm
 
-TIMEOUT = 60.0
+TIMEOUT = 240.0
 
 
 def test_more_items_than_max_array_size_are_one_array_all_the_same(ssh: Cluster) -> None:

@@ -12,7 +12,7 @@ from slurm.node_list import expand_node_list
 
 pytestmark = pytest.mark.slurm
 
-TIMEOUT = 120.0
+TIMEOUT = 240.0
 
 
 def test_processes_that_srun_starts_on_two_nodes_find_each_other(ssh: Cluster) -> None:

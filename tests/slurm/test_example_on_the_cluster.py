@@ -19,7 +19,7 @@ from slurm.testing import DockerCluster
 pytestmark = pytest.mark.slurm
 
 EPOCHS, EPOCH_STEPS, CAP = 3, 5, 2
-DEADLINE = 150.0
+DEADLINE = 400.0
 
 
 class Pipeline:

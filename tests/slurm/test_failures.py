@@ -18,7 +18,7 @@ from waiting import wait_for_file
 
 pytestmark = pytest.mark.slurm
 
-TIMEOUT = 120.0
+TIMEOUT = 240.0
 NODES = ("c1", "c2")
 
 

@@ -34,7 +34,7 @@ def run_pytest(project: Path, *options: str) -> str:
         cwd=project,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=550,
         check=False,
     )
     assert done.returncode == 1

@@ -13,6 +13,7 @@ from slurm.testing import DockerCluster
 
 pytestmark = pytest.mark.slurm
 
+TIMEOUT = 240.0
 MARK = "/shared/pwned"
 WORDS = [
     "a b",
@@ -62,7 +63,7 @@ def test_words_are_directories(slurm_cluster: DockerCluster, workdir: str) -> No
     base = workdir + "/" + " ".join(word for word in WORDS if "/" not in word)
     cluster = Cluster.from_env(slurm_cluster.slurmfile, overrides={"job_base_dir": base})
     job = cluster_tasks.same.submit(cluster)("here")
-    assert job.get_result(60) == "here"
+    assert job.get_result(TIMEOUT) == "here"
     assert job.job_dir.startswith(f"{base}/same/")
     cluster.close()
 
@@ -85,7 +86,7 @@ def test_what_would_be_a_line_of_its_own_is_refused_before_anything_is_submitted
         Cluster("ssh", hostname="login", job_base_dir=f"/shared/{word}").dry_run(
             cluster_tasks.same, "x"
         )
-    assert cluster_tasks.same(word).get_result(60) == word, "an argument may be anything"
+    assert cluster_tasks.same(word).get_result(TIMEOUT) == word, "an argument may be anything"
 
 
 def test_a_directory_that_others_can_write_to_is_refused(
@@ -99,5 +100,5 @@ def test_a_directory_that_others_can_write_to_is_refused(
         cluster_tasks.add.submit(cluster)(1, 2)
     cluster.close()
     cluster = Cluster.from_env(slurm_cluster.slurmfile, overrides={"job_base_dir": f"{shared}/dev"})
-    assert cluster_tasks.add.submit(cluster)(1, 2).get_result(60) == 3
+    assert cluster_tasks.add.submit(cluster)(1, 2).get_result(TIMEOUT) == 3
     cluster.close()

@@ -15,7 +15,7 @@ from waiting import wait_for_file
 
 pytestmark = pytest.mark.slurm
 
-TIMEOUT = 60.0
+TIMEOUT = 240.0
 
 
 def test_a_task_runs_on_a_node_with_the_clusters_own_python(ssh: Cluster) -> None:

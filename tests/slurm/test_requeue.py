@@ -12,7 +12,7 @@ from waiting import wait_for_file
 pytestmark = pytest.mark.slurm
 
 # Slurm lets a requeued job begin again after the life of a credential, 15 s on this cluster.
-TIMEOUT = 180.0
+TIMEOUT = 400.0
 
 
 def test_a_requeue_by_somebody_else_is_no_end(

@@ -15,7 +15,7 @@ from slurm.testing import DockerCluster
 
 pytestmark = pytest.mark.slurm
 
-DEADLINE = 120
+DEADLINE = 400
 TEXTS = 7
 
 

@@ -76,7 +76,7 @@ def run_python(tmp_path: Path) -> RunPython:
             env={**os.environ, **env},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=200,
             check=False,
         )
         assert done.returncode == code, done.stdout + done.stderr

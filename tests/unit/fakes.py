@@ -18,7 +18,7 @@ from slurm.job_dir import event_name
 from slurm.serialization import dump_envelope, exception_envelope, value_envelope
 from slurm.states import JobState, Observation
 
-DEADLINE = 20.0  # seconds after which a test that waits for something gives up
+DEADLINE = 60.0  # seconds after which a test that waits for something gives up
 
 
 def assert_ended(threads: set[threading.Thread]) -> None:

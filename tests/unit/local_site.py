@@ -17,7 +17,7 @@ from tests.conformance.waiting import wait_until
 from slurm.agent.errors import AgentError
 from slurm.local.scheduler import LocalScheduler
 
-DEADLINE = 20.0
+DEADLINE = 60.0
 ENDED = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL"}
 
 

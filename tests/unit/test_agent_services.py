@@ -105,10 +105,10 @@ def test_an_event_stays_until_it_is_seen(files: InProcessBackend, tmp_path: Path
 
 def test_an_event_ends_the_wait(files: InProcessBackend, tmp_path: Path) -> None:
     answers: list[list[str]] = []
-    thread = threading.Thread(target=lambda: answers.append(events(files, tmp_path, [], 60)))
+    thread = threading.Thread(target=lambda: answers.append(events(files, tmp_path, [], 600)))
     thread.start()
     (tmp_path / "a.1.ok").touch()
-    thread.join(20)
+    thread.join(60)
     assert answers == [["a.1.ok"]]
 
 

@@ -85,7 +85,7 @@ class Crowd(disk.SchedulerOnDisk):
             self.inside += 1
             self.most = max(self.most, self.inside)
         if self.has_begun:
-            self.meeting.wait(10)
+            self.meeting.wait(60)
         self.has_begun = True
         with self.counting:
             self.inside -= 1

@@ -56,7 +56,7 @@ def test_calls_in_a_block_are_submitted_together_at_its_end(
     assert [job.id for job in jobs] == list("1234567")
     assert [job.job_dir for job in jobs] == [one.job_dir for one in backend.requests]
     backend.finish(jobs[3], 6)
-    assert jobs[3].get_result(10) == 6
+    assert jobs[3].get_result(60) == 6
 
 
 def test_a_pipeline_takes_as_many_requests_as_it_has_stages(
@@ -105,7 +105,7 @@ def test_threads_add_to_the_batch_they_were_started_in(
     late: list[Job[int]] = []
 
     def outlive() -> None:
-        assert gate.wait(10)
+        assert gate.wait(60)
         late.append(double(100))
 
     with fake_cluster.batch(), ThreadPoolExecutor(4) as pool:

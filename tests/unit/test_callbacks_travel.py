@@ -332,7 +332,7 @@ def test_a_workflow_hands_its_callbacks_on_and_is_the_client_of_its_children(
     with monkeypatch.context() as changed:
         changed.setattr(local, "dispatcher", ClientDispatcher([node.Everywhere(log)]))
         job = squares.submit(local)()
-        assert job.get_result(30) == 9
+        assert job.get_result(60) == 9
         local.drain_callbacks()
     wait_for_exits(local)
     here, flow_id = str(os.getpid()), job.id
@@ -366,7 +366,7 @@ def test_every_element_of_an_array_begins_and_ends_in_its_job(
         changed.setattr(local, "dispatcher", ClientDispatcher([callback]))
         array = node.square.map([3, 13, 4], pack=2)
         assert array.get_results(30, return_exceptions=True)[::2] == [9, 16]
-        assert array.wait(30)
+        assert array.wait(60)
         local.drain_callbacks()
     wait_for_exits(local)
     by_process: dict[str, list[tuple[str, Any, Any]]] = {}
@@ -394,7 +394,7 @@ def test_an_attempt_that_goes_back_into_the_queue_ends_and_the_job_does_not(
     log = tmp_path / "log"
     with monkeypatch.context() as changed:
         changed.setattr(local, "dispatcher", ClientDispatcher([node.OnTheNode(log)]))
-        assert node.second_time_lucky().get_result(30) == 2
+        assert node.second_time_lucky().get_result(60) == 2
     told = [(one["hook"], one.get("attempt"), one.get("requeued")) for one in node.lines(log)]
     assert [one for one in told if one[0] != "close"] == [
         ("begin_run", "1", None),

@@ -26,7 +26,7 @@ from slurm.errors import (
     TransportError,
 )
 
-DEADLINE = 20.0
+DEADLINE = 60.0
 
 
 class Slow:
@@ -158,12 +158,12 @@ def test_closing_does_not_wait_for_whoever_else_holds_stderr(
 ) -> None:
     """As a connection master does that older ssh leaves in the background (ControlPersist)."""
     pid_file = tmp_path / "pid"
-    master = f"sleep 60 <&- >&- & echo $! > {shlex.quote(str(pid_file))}"
+    master = f"sleep 600 <&- >&- & echo $! > {shlex.quote(str(pid_file))}"
     channel = channel_to(shell(f"{master}; exec $AGENT"))
     assert said(channel)["protocol"] == 1
     closing = threading.Thread(target=channel.close)
     closing.start()
-    closing.join(4)
+    closing.join(DEADLINE / 2)
     closed = not closing.is_alive()
     os.kill(int(pid_file.read_text()), signal.SIGKILL)
     closing.join(DEADLINE)

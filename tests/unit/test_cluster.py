@@ -47,7 +47,7 @@ def test_futures_resolve_outside_of_the_context(
     with fake_cluster:
         job = train(5)
     backend.finish(job, 5)
-    assert job.get_result(timeout=20) == 5
+    assert job.get_result(timeout=DEADLINE) == 5
 
 
 # --- submission ----------------------------------------------------------------------------------

@@ -271,7 +271,7 @@ def test_a_callback_of_a_job_sees_the_cluster_that_was_active_when_it_was_added(
         job.add_done_callback(lambda job: seen.append(get_active_context()))
         job.add_done_callback(lambda job: called.set())
     backend.finish(job)
-    assert called.wait(20)
+    assert called.wait(60)
     assert seen == [None, cluster]
 
 

@@ -11,7 +11,7 @@ from tests.unit.fakes import FakeBackend, job_on
 
 from slurm import Cluster, Job, as_completed, errors
 
-DEADLINE = 10
+DEADLINE = 60.0
 
 
 def test_a_callback_may_ask_for_the_state_of_another_job(

@@ -21,7 +21,7 @@ from slurm.job import ArrayElement
 from slurm.job_dir import ArrayDirectory
 from slurm.states import JobState
 
-DEADLINE = 10
+DEADLINE = 60.0
 NOW = "2025-03-01T12:00:00+00:00"
 
 

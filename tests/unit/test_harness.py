@@ -35,7 +35,7 @@ def run_pytest(project: Path, *options: str) -> subprocess.CompletedProcess[str]
         env={**os.environ, "DOCKER_HOST": "tcp://127.0.0.1:9"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
         check=False,
     )
 

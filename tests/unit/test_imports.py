@@ -60,7 +60,7 @@ def test_task_and_workflow_are_decorators_in_every_import_order() -> None:
         input=json.dumps([STATEMENTS, CHECK]),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -10,7 +10,7 @@ from tests.unit.fakes import FakeBackend
 
 from slurm import Job, errors
 
-DEADLINE = 20
+DEADLINE = 60.0
 
 
 # --- results -------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from slurm import Cluster, Job, accounts, errors
 from slurm.job_dir import UNWRITTEN
 from slurm.usage import Usage
 
-DEADLINE = 20
+DEADLINE = 60.0
 SCRIPT = b"""\
 #!/bin/bash
 #SBATCH --cpus-per-task=2

@@ -10,7 +10,7 @@ from tests.unit.fakes import FakeBackend, job_on
 
 from slurm import Cluster, Job, errors
 
-DEADLINE = 20
+DEADLINE = 60.0
 
 
 def test_a_wait_is_no_longer_for_a_cluster_that_is_rarely_asked(

@@ -21,7 +21,7 @@ from slurm.api.slurm_cli import InProcessBackend
 from slurm.api.transfers import pipelined
 from slurm.errors import FileTooLarge, RemoteFileError, RemoteFileMissing, TransportError
 
-DEADLINE = 20.0
+DEADLINE = 60.0
 
 
 @pytest.fixture

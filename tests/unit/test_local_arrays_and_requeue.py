@@ -166,7 +166,7 @@ def test_what_does_not_run_cannot_be_requeued(roomy: Site) -> None:
 def test_cancel_wins_over_requeue_and_a_killed_daemon_forgets_neither(
     make_site: Callable[..., Site],
 ) -> None:
-    site = make_site(max_cpus=2, kill_wait=20.0)
+    site = make_site(max_cpus=2, kill_wait=300.0)
     held, gates = site.gate(), (site.gate(), site.gate())
     requeued, cancelled = (
         site.submit(f"trap '' TERM\n{restarts(held.hold)}\n{gate.wait}") for gate in gates

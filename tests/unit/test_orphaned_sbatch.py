@@ -16,7 +16,7 @@ from tests.unit.fakes import Programs
 from slurm.api.base import Archive, JobRequest
 from slurm.api.slurm_cli import SlurmCliBackend
 
-DEADLINE = 20.0
+DEADLINE = 60.0
 SUBMIT = """
 import sys
 sys.path[:0] = sys.argv[2:]

@@ -27,7 +27,7 @@ from slurm.packaging.inherit import VARIABLE
 from slurm.packaging.projects import fingerprint, project_of
 from slurm.packaging.wheel import READY
 
-TIMEOUT = 50
+TIMEOUT = 200
 
 PROJECT = """\
 [project]

@@ -57,7 +57,7 @@ class Started:
         self.process.send_signal(number)
 
     def done(self) -> JobRun:
-        out, err = self.process.communicate(timeout=50)
+        out, err = self.process.communicate(timeout=200)
         finished = subprocess.CompletedProcess([], self.process.returncode, out, err)
         return JobRun(self.request, finished)
 
@@ -113,7 +113,7 @@ def run_again(request: Any, env: dict[str, str]) -> subprocess.CompletedProcess[
         env=environment_of_a_job({"SLURM_RESTART_COUNT": "1", **env}),
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=200,
         check=False,
     )
 

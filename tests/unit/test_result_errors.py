@@ -20,7 +20,7 @@ from slurm.serialization import (
     value_envelope,
 )
 
-DEADLINE = 20
+DEADLINE = 60.0
 
 
 class Huge:

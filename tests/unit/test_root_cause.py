@@ -14,7 +14,7 @@ from slurm.dependencies import Dependency, option_of, records
 from slurm.errors import ConfigError, DependencyFailed, JobCancelled, SchedulerUnreachable
 from slurm.job_dir import ArrayDirectory, JobDirectory, receipt_of_job
 
-DEADLINE = 10
+DEADLINE = 60.0
 
 
 class Files:

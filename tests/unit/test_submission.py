@@ -30,7 +30,7 @@ def finished(cluster: Cluster, backend: FakeBackend, state: str, source: str) ->
     job: Job[Any] = Job(cluster, id="5", task_name="t", job_dir="/jobs/5", token="t5")
     backend.say("5", state, source=source)
     cluster.tracker.watch(job)
-    assert job.wait(20)
+    assert job.wait(60)
     return job
 
 

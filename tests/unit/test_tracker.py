@@ -21,7 +21,7 @@ from slurm.errors import (
 )
 from slurm.states import Observation
 
-DEADLINE = 10
+DEADLINE = 60.0
 
 
 # --- looking -------------------------------------------------------------------------------------

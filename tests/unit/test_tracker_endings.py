@@ -12,7 +12,7 @@ from slurm import Cluster
 from slurm.errors import DependencyFailed, JobLost, RemoteFileMissing, TransportError
 from slurm.serialization import dump_envelope, exception_envelope, value_envelope
 
-DEADLINE = 10
+DEADLINE = 60.0
 
 
 def test_a_job_that_can_never_start_is_cancelled_and_names_the_root_of_it(

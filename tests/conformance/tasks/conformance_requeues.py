@@ -8,7 +8,7 @@ from typing import Any
 
 from slurm import JobContext, task
 
-PATIENCE = 120.0
+PATIENCE = 600.0
 
 
 @task(requeue=True)

@@ -20,7 +20,7 @@ from slurm import (
     workflow,
 )
 
-PATIENCE = 120.0  # seconds until a job that waits for a test gives up
+PATIENCE = 600.0  # seconds until a job that waits for a test gives up
 
 
 # --- values that travel ----------------------------------------------------------------------------
@@ -104,7 +104,7 @@ def apply(functions: list[Any], value: Any) -> list[Any]:
 def take_memory(megabytes: int) -> int:
     """Hold memory until somebody does something about it."""
     taken = bytearray(megabytes << 20)
-    time.sleep(60)
+    time.sleep(PATIENCE)
     return len(taken)
 
 

@@ -13,7 +13,7 @@ from slurm.errors import SubmissionUnknown
 from slurm.task import token_of_key
 from slurm.testing import DockerCluster
 
-TIMEOUT = 60.0
+TIMEOUT = 240.0
 # The agent's Python, and that of the jobs: it finds the sbatch below before the real one.
 PYTHON = """#!/bin/sh
 HERE={here}

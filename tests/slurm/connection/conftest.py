@@ -92,7 +92,7 @@ class World:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=240,
             start_new_session=True,
             check=False,
         )

@@ -97,5 +97,5 @@ def wait_for_line(container: str, wanted: str) -> None:
 
 def docker(*argv: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["docker", *argv], input=stdin, capture_output=True, text=True, check=True, timeout=60
+        ["docker", *argv], input=stdin, capture_output=True, text=True, check=True, timeout=240
     )

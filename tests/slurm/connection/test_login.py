@@ -18,7 +18,7 @@ from slurm.testing import DockerCluster
 
 pytestmark = pytest.mark.slurm
 
-TIMEOUT = 60.0
+TIMEOUT = 240.0
 
 
 @pytest.fixture

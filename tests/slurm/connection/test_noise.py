@@ -14,7 +14,7 @@ from slurm.errors import AuthenticationFailed, TransportError
 
 pytestmark = pytest.mark.slurm
 
-TIMEOUT = 60.0
+TIMEOUT = 240.0
 CHATTY = r"""
 echo "Welcome to the cluster of $USER"; echo "quota: 99% used" >&2
 printf '\033[2J\000\377slf\000\000\000\000\002'

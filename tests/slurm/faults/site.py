@@ -13,7 +13,7 @@ from tests.conformance import waiting
 from slurm import Cluster, Job
 from slurm.testing import DockerCluster
 
-TIMEOUT = 120.0
+TIMEOUT = 240.0
 # Far longer than a result takes that is on its way, and than the scheduler is left alone.
 A_WHILE = 3.0
 JOB_STATE, SAVED_BEFORE = "/var/lib/slurm/slurmctld/job_state", "/run/saved-before"
