@@ -12,10 +12,11 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 
 DEADLINE = 240.0
-# The program's terminal is that on its stdin: what opens /dev/tty reaches it.
+# The program's terminal is that on its stdin: what opens /dev/tty reaches it. Ctrl-C does as well, which
+# whatever a shell runs in the background ignores, this test run perhaps.
 ATTACHED = (
-    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
-    "os.execvp(sys.argv[1], sys.argv[1:])"
+    "import fcntl, os, signal, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+    "signal.signal(signal.SIGINT, signal.SIG_DFL); os.execvp(sys.argv[1], sys.argv[1:])"
 )
 
 
