@@ -7,7 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -92,8 +93,17 @@ def test_a_laptop_that_wakes_up_finds_its_jobs(
     slurm_cluster.exec("c2", ["touch", f"{workdir}/morning"], user="dev")
     assert laptop.hear() == {"new": 10, "late": 4}
     assert laptop.process.wait(240) == 0
+    tokens = set(said["tokens"])
+    known = "accounts know the comments of all, which they do once a job has ended"
+    wait_until(lambda: tokens <= jobs_by_token(slurm_cluster).keys(), known, every=0.3)
+    found = jobs_by_token(slurm_cluster)
+    assert [len(found[token]) for token in tokens] == [1, 1, 1, 1]
+
+
+def jobs_by_token(docker: DockerCluster) -> Mapping[str, set[str]]:
     accounts = ["sacct", "-n", "-P", "-X", "-S", "now-1days", "-o", "JobID,Comment"]
-    rows = slurm_cluster.exec("login", accounts, user="dev").stdout.splitlines()
-    jobs = {(row.split("|")[0].partition("_")[0], row.split("|")[1].split(" ")[0]) for row in rows}
-    tokens = [token for _, token in jobs]
-    assert [tokens.count(token) for token in set(said["tokens"])] == [1, 1, 1, 1]
+    found = defaultdict(set)
+    for row in docker.exec("login", accounts, user="dev").stdout.split("\n"):
+        job_id, _, comment = row.partition("|")
+        found[comment.split(" ")[0]].add(job_id.partition("_")[0])
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -86,12 +87,19 @@ class Bench:
     # What is seen
 
     def jobs_of(self, *keys: str) -> list[list[str]]:
-        """The jobs that Slurm knows by the token of each key, from its own queue, which keeps them for minutes."""
-        argv = ["squeue", "-h", "-t", "all", "-o", "%A|%k"]
-        rows = self.docker.exec("login", argv, user="dev").stdout.splitlines()
-        found = [row.split(" ")[0].split("|") for row in rows]
-        tokens = [token_of_key(key) for key in keys]
-        return [[job_id for job_id, token in found if token == one] for one in tokens]
+        """The jobs that Slurm knows by the token of each key: of its queue, which keeps them for minutes, and its accounts.
+
+        Those have a job's comment once it has ended.
+        """
+        found: dict[str, set[str]] = defaultdict(set)
+        for argv in (
+            ["squeue", "-h", "-t", "all", "-o", "%A|%k"],
+            ["sacct", "-n", "-P", "-X", "-S", "now-1days", "-o", "JobIDRaw,Comment"],
+        ):
+            rows = self.docker.exec("login", argv, user="dev").stdout.split("\n")
+            for job_id, _, comment in (row.partition("|") for row in rows):
+                found[comment.split(" ")[0]].add(job_id)
+        return [sorted(found[token_of_key(key)], key=int) for key in keys]
 
     def asked(self, client: Cluster, key: str) -> Job[int] | None:
         """The job that a submission with this key became; None while nobody can tell."""
