@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from tests.conformance.waiting import wait_until
 
 import cluster_tasks
 from at_most_once.bench import TIMEOUT, Bench
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.slurm
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Silence is noticed sooner than users would like."""
     monkeypatch.setattr("slurm.api.liveness.QUIET", 1.0)
-    monkeypatch.setattr("slurm.api.liveness.GRACE", 2.0)
+    monkeypatch.setattr("slurm.api.liveness.GRACE", 4.0)
     monkeypatch.setattr("slurm.api.transport.LOOK", 0.2)
 
 
@@ -36,6 +37,10 @@ class Stopped:
     def stop(self) -> None:
         os.kill(self.pid, signal.SIGSTOP)
 
+    def wait_until_given_up(self) -> None:
+        """Until the client has noticed, and ended it."""
+        wait_until(lambda: self.pid not in self._ours(), "the silence is noticed")
+
     @staticmethod
     def _ours() -> set[int]:
         """The processes called ssh that are children of this one."""
@@ -45,7 +50,8 @@ class Stopped:
                 name, _, rest = stat.read_text().partition(") ")
             except (FileNotFoundError, ProcessLookupError):
                 continue
-            if name.endswith("(ssh") and rest.split()[1] == str(os.getpid()):
+            state, parent = rest.split()[:2]
+            if name.endswith("(ssh") and parent == str(os.getpid()) and state != "Z":
                 found.add(int(stat.parent.name))
         return found
 
@@ -66,7 +72,7 @@ def test_a_submission_in_flight_is_one_job(bench: Bench, client: Cluster, key: s
     submitting.start()
     wait_for_file(bench.observer, f"{bench.folder}/id")
     ssh.stop()
-    submitting.join(3.5)
+    ssh.wait_until_given_up()
     assert submitting.is_alive(), "the new agent waits for the first one's sbatch"
     bench.put("now", "")
     submitting.join(TIMEOUT)
@@ -79,7 +85,9 @@ def test_a_future_that_waits_goes_on_waiting(bench: Bench, client: Cluster, key:
     ssh = Stopped(client)
     job = client.submit(cluster_tasks.wait_for, key=key)(gate)
     ssh.stop()
-    assert not job.wait(4.0)
+    assert not job.wait(1.0)
+    ssh.wait_until_given_up()
+    assert not job.wait(1.0)
     bench.put("gate", "")
     assert job.get_result(TIMEOUT) == gate
     assert bench.jobs_of(key) == [[job.id]]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.conformance.waiting import wait_until
 
-from at_most_once.bench import TIMEOUT, Bench
+from at_most_once.bench import Bench
 from slurm import Job
 from slurm.api.agent_text import agent_sources, packed
 
@@ -59,12 +60,15 @@ def test_the_submission_is_one_job(plan: str, bench: Bench, key: str) -> None:
 def test_an_sbatch_that_answers_after_the_timeout_is_one_job(
     bench: Bench, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with_agent(monkeypatch, "commands", COMMAND_TIMEOUT="3.0")
+    with_agent(monkeypatch, "commands", COMMAND_TIMEOUT="10.0")
     bench.put("plan", f"{SUBMITS} > $HERE/id; sleep 600; cat $HERE/id")
     job = bench.asked(bench.client(), key)
     bench.assert_one_job(job, key)
-    left = bench.docker.exec("login", ["pgrep", "-u", "dev", "-f", "sleep 600"], check=False)
-    assert left.stdout == "", "it was ended with all that it started"
+    left = ["pgrep", "-u", "dev", "-f", "sleep 600"]
+    wait_until(
+        lambda: bench.docker.exec("login", left, check=False).stdout == "",
+        "it was ended with all that it started",
+    )
 
 
 def test_a_job_that_comes_late_is_waited_for_and_not_submitted_again(
@@ -77,12 +81,8 @@ def test_a_job_that_comes_late_is_waited_for_and_not_submitted_again(
     assert bench.asked(bench.client(), key) is None, "it may still come"
     assert bench.jobs_of(key) == [[]]
     bench.put("now", "")
-    job: Job[int] | None = None
-    for _ in range(int(10 * TIMEOUT)):
-        job = bench.asked(bench.observer, key)
-        if job is not None:
-            break
-    bench.assert_one_job(job, key)
+    wait_until(lambda: bench.asked(bench.observer, key), "the job has come")
+    bench.assert_one_job(bench.asked(bench.observer, key), key)
 
 
 def test_a_session_that_is_killed_before_sbatch_is_unknown_until_no_job_can_come(
