@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from tests.conformance.waiting import wait_until
+
 from slurm.testing import DockerCluster
 
 BASE = """\
@@ -34,8 +36,7 @@ class Sshd:
 
     def log(self) -> list[str]:
         """What the sshd wrote until now."""
-        done = docker("logs", self.container)
-        return (done.stdout + done.stderr).splitlines()
+        return log_of(self.container)
 
     def accepted(self) -> list[str]:
         """A line for each authentication that succeeded until now."""
@@ -75,6 +76,23 @@ def sshd(cluster: DockerCluster, config: str) -> Iterator[Sshd]:
         yield Sshd(container, int(published.split()[0].rpartition(":")[2]))
     finally:
         docker("rm", "--force", container)
+
+
+def log_of(container: str) -> list[str]:
+    """What the sshd in a container wrote until now, which Docker may still have to take down.
+
+    It has when it shows a line that goes the same way.
+    """
+    mark = f"until {secrets.token_hex(8)}"
+    docker("exec", container, "sh", "-c", 'echo "$0" >/proc/1/fd/2', mark)
+    lines: list[str] = []
+
+    def taken_down() -> bool:
+        lines[:] = docker("logs", container).stderr.split("\n")
+        return mark in lines
+
+    wait_until(taken_down, f"{container} has written {mark}", every=0.1)
+    return lines[: lines.index(mark)]
 
 
 def wait_for_line(container: str, wanted: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 import cluster_tasks
 from connection.conftest import World
-from connection.sshd import Sshd, docker
+from connection.sshd import Sshd, log_of
 from slurm.errors import AuthenticationFailed, HostKeyError, TransportError
 from slurm.testing import DockerCluster
 
@@ -141,5 +141,4 @@ def test_a_program_authenticates_once(world: World, gate: Sshd, behind: str) -> 
 def logins(gate: Sshd, behind: str) -> list[int]:
     """How many logins were accepted until now by the gate, and of those through it by the login node."""
     through = re.compile(rf"Accepted publickey for dev from {re.escape(gate.address)} port .*")
-    written = docker("logs", behind).stderr.splitlines()
-    return [len(gate.accepted()), len(list(filter(through.match, written)))]
+    return [len(gate.accepted()), len(list(filter(through.match, log_of(behind))))]
