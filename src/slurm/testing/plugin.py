@@ -34,7 +34,7 @@ SHARED = pytest.StashKey[SharedCluster]()
 DISTURBED = pytest.StashKey[SharedCluster]()
 # What is dead, deaf or old is noticed in seconds, and the shared volume can be filled.
 DISTURBED_OPTIONS: dict[str, Any] = {
-    "settings": {"SlurmdTimeout": 10, "MessageTimeout": 5, "MinJobAge": 5},
+    "settings": {"SlurmdTimeout": 20, "MessageTimeout": 5, "MinJobAge": 5},
     "shared_size": "96m",
 }
 SECTION = "slurm cluster"

@@ -6,7 +6,7 @@ import pytest
 
 import fault_tasks
 from faults.crew import crew_of
-from faults.site import A_WHILE, TIMEOUT, Site, wait_until
+from faults.site import TIMEOUT, Site, wait_until
 from slurm import Job
 from slurm.errors import DependencyFailed, JobNodeFailed
 
@@ -36,7 +36,6 @@ def test_jobs_of_a_node_that_loses_power(
     comes_back, does_not = jobs_on_c1
     dependent = fault_tasks.double(does_not)
     site.docker.switch_off("c1")
-    assert not does_not.wait(A_WHILE), "the controller does not know yet"
     with pytest.raises(JobNodeFailed, match=r"ended as NODE_FAIL.* on c1") as raised:
         does_not.get_result(TIMEOUT)
     assert raised.value.used.nodes == "c1"
@@ -44,6 +43,19 @@ def test_jobs_of_a_node_that_loses_power(
         dependent.get_result(TIMEOUT)
     assert comes_back.get_result(TIMEOUT) == (2, "c2")
     site.assert_submitted_once([comes_back, does_not], 3)
+
+
+def test_a_job_of_a_node_that_is_set_down_says_which(site: Site) -> None:
+    alone = {"nodelist": "c2", "no_requeue": True}
+    job = fault_tasks.keep.with_options(**alone)(site.gate, 1)
+    site.wait_for_runs(1)
+    set_state(site, "c2", "down")
+    with pytest.raises(JobNodeFailed, match=r"ended as NODE_FAIL.* on c2") as raised:
+        job.get_result(TIMEOUT)
+    assert raised.value.used.nodes == "c2"
+    assert raised.value.requested["mem"] == "100M"
+    site.open_gate()  # nobody else ends what runs there
+    site.assert_submitted_once([job], 1)
 
 
 def test_a_job_is_not_undone_by_its_first_attempt_on_a_node_that_was_cut_off(
