@@ -31,7 +31,8 @@ def sleep_in_a_child(seconds: float, mark: str) -> None:
     """Start a process that would outlive this one if nobody killed the group, and wait for it."""
     pid = os.fork()
     if pid == 0:
-        Path(mark).write_text(str(os.getpid()))
+        Path(f"{mark}.part").write_text(str(os.getpid()))
+        os.rename(f"{mark}.part", mark)
         time.sleep(seconds)
         os._exit(0)
     os.waitpid(pid, 0)

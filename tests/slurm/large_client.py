@@ -34,7 +34,8 @@ class Cut(BaseCallback):
         one = self.seen.setdefault(ctx.direction, {"cuts": [], "answered_at": None})
         if ctx.done >= ctx.total // 4 and not ctx.finished and not one["cuts"]:
             one["cuts"] = [kill(pid) for pid in connections()]
-            self.cluster.get_queue()
+            # Which waits for nobody but the agent.
+            self.cluster.backend.file_exists(self.cluster.job_base_dir)
             one["answered_at"] = utc_now().isoformat()
         one.update(done=ctx.done, total=ctx.total, ended_at=ctx.timestamp.isoformat())
 
@@ -47,7 +48,8 @@ def connections() -> list[int]:
             name, _, fields = (folder / "stat").read_text().rpartition(")")
         except (FileNotFoundError, ProcessLookupError):
             continue
-        if int(fields.split()[1]) == os.getpid() and name.endswith("(ssh"):
+        state, parent = fields.split()[:2]
+        if name.endswith("(ssh") and parent == str(os.getpid()) and state != "Z":
             found.append(int(folder.name))
     return found
 
