@@ -24,17 +24,17 @@ me = socket.gethostname()
 if me.split(".")[0] == host:
     names = [me]
     with socket.create_server((host, int(port))) as server:
-        server.settimeout(60)
+        server.settimeout(240)
         for _ in range(options.nnodes - 1):
             with server.accept()[0] as peer:
                 names.append(peer.makefile().readline().strip())
     print("met", options.rdzv_id, options.nproc_per_node, *sorted(names), flush=True)
 else:
     import time
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while True:
         try:
-            with socket.create_connection((host, int(port)), 60) as peer:
+            with socket.create_connection((host, int(port)), 240) as peer:
                 peer.sendall((me + "\\n").encode())
             break
         except ConnectionRefusedError:
@@ -44,10 +44,10 @@ else:
 """
 
 
-@task(nodes=2, ntasks_per_node=1, cpus_per_task=2, time="00:02:00", mem="100M")
+@task(nodes=2, ntasks_per_node=1, cpus_per_task=2, time="00:10:00", mem="100M")
 def meet(job: JobContext) -> dict[str, Any]:
     launch = [*job.srun_args(), sys.executable, "-c", LAUNCHER, *job.torchrun_args(4)]
-    done = subprocess.run(launch, capture_output=True, text=True, timeout=90, check=False)
+    done = subprocess.run(launch, capture_output=True, text=True, timeout=300, check=False)
     return {
         "status": done.returncode,
         "said": done.stdout.split("\n")[0] or done.stderr,
@@ -64,7 +64,7 @@ print(json.dumps(current_job_context().distributed_environment()))
 """
 
 
-@task(nodes=2, ntasks_per_node=2, time="00:02:00", mem="100M")
+@task(nodes=2, ntasks_per_node=2, time="00:10:00", mem="100M")
 def ranks(job: JobContext) -> dict[str, Any]:
     """What each of four processes on two nodes believes itself to be."""
     environment = {**os.environ, "PYTHONPATH": str(Path(sys.path[0]).resolve())}

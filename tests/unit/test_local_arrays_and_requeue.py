@@ -205,7 +205,7 @@ def test_the_batch_script_is_warned_before_its_limit(roomy: Site) -> None:
     held = roomy.gate()
     child = "(trap 'echo > child-warned' USR1; sleep 300 & wait; wait) &"
     job_id = roomy.submit(
-        f"{child}\ntrap 'exit 9' USR1\n{held.hold}\nwait", time="0:03", signal="B:USR1@1"
+        f"{child}\ntrap 'exit 9' USR1\n{held.hold}\nwait", time="0:30", signal="B:USR1@28"
     )
     row = roomy.end_of(job_id)
     assert (row["state"], row["exit_code"]) == ("FAILED", "9:0")

@@ -80,10 +80,11 @@ def test_a_site_without_the_program_sacct_is_one_without_accounting(
 def test_accounting_that_hangs_does_not_hide_what_the_queue_says(
     slurm: SlurmCliBackend, programs: Programs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commands, "SACCT_TIMEOUT", 0.15)
     programs.add("sacct", "exec sleep 600")
     (programs.folder / "queue").write_text("1|FAILED|NonZeroExitCode|c1|x\n")
-    assert states(slurm, "1", "2") == {"1": ("squeue", "FAILED"), "2": ("sacct", "UNKNOWN")}
+    with monkeypatch.context() as hurried:
+        hurried.setattr(commands, "SACCT_TIMEOUT", 0.15)
+        assert states(slurm, "1", "2") == {"1": ("squeue", "FAILED"), "2": ("sacct", "UNKNOWN")}
     (programs.folder / "accounts").write_text("2|COMPLETED|0:0|cpu|c1|1|2\n")
     programs.add("sacct", 'cat "$HERE/accounts"')
     assert states(slurm, "2") == {"2": ("sacct", "COMPLETED")}

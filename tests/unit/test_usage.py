@@ -228,7 +228,7 @@ def test_the_pending_elements_of_an_array_share_a_row(
 def test_without_accounts_the_controller_knows_the_time_and_the_place(
     sacct: str, slurm: SlurmCliBackend, programs: Programs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commands, "USAGE_TIMEOUT", 0.15 if "sleep" in sacct else 10.0)
+    monkeypatch.setattr(commands, "USAGE_TIMEOUT", 0.5 if "sleep" in sacct else 10.0)
     programs.add("sacct", sacct)
     if not sacct:
         (programs.folder / "sacct").chmod(0o644)
