@@ -107,9 +107,9 @@ def fake_cluster(tmp_path: Path, backend: FakeBackend) -> Iterator[Cluster]:
 
 @pytest.fixture
 def patient_cluster(tmp_path: Path, backend: FakeBackend) -> Iterator[Cluster]:
-    """A cluster that asks the scheduler once a minute by itself."""
+    """A cluster that asks the scheduler once in ten minutes by itself."""
     cluster = Cluster(
-        "slurm", job_base_dir=tmp_path, poll_interval_min=60.0, poll_interval_max=60.0
+        "slurm", job_base_dir=tmp_path, poll_interval_min=600.0, poll_interval_max=600.0
     )
     cluster.backend = backend
     yield cluster

@@ -515,7 +515,7 @@ def test_a_callback_that_polls_is_told_of_every_live_job_again_and_again(
 ) -> None:
     recorder.poll_interval_secs = 0.02
     quiet = Recorder()
-    cluster = cluster_with(recorder, quiet, longest=60)
+    cluster = cluster_with(recorder, quiet, longest=600)
     backend.say("5", "RUNNING", node="c1")
     backend.say("6", "PENDING", reason="Priority")
     job_on(cluster, "5")
@@ -539,7 +539,7 @@ def test_polling_asks_the_scheduler_no_more_often_than_the_clusters_shortest_int
     cluster_with: Make, recorder: Recorder, backend: FakeBackend
 ) -> None:
     recorder.poll_interval_secs = 0.001
-    cluster = cluster_with(recorder, shortest=60, longest=60)
+    cluster = cluster_with(recorder, shortest=600, longest=600)
     job = job_on(cluster, "5")
     backend.say("5", "RUNNING")
     assert job.get_status() == "RUNNING"

@@ -158,9 +158,7 @@ def test_a_finished_job_stays_finished_when_an_older_look_comes_late(
 ) -> None:
     """A look found the job absent, and is still reading its directory when the job's event comes."""
     job = job_on(patient_cluster, "1")
-    backend.wait_until(
-        lambda: bool(backend.queries)
-    )  # the tracker's own first look, and for long its last
+    backend.wait_until(lambda: bool(backend.queries))  # the tracker's own first look
     reading, go_on = threading.Event(), threading.Event()
 
     def slow_read(path: str) -> bytes:
