@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from tests.conformance.sites import Site
 from tests.conformance.waiting import PATIENCE
 
 import conformance_endings as endings
@@ -106,14 +107,18 @@ def test_a_forked_child_that_comes_back_does_not_speak_for_the_job(jobs: Jobs) -
     assert jobs["forks"].get_result(PATIENCE) == "parent"
 
 
-def test_a_result_that_was_altered_is_not_believed(jobs: Jobs, client: Cluster) -> None:
+def test_a_result_that_was_altered_is_not_believed(
+    jobs: Jobs, client: Cluster, site: Site
+) -> None:
     job = jobs["forks"]
     assert job.get_result(PATIENCE) == "parent"
     path = f"{job.job_dir}/result.pkl"
     content = client.backend.read_file(path)
     client.backend.write_file(path, content.replace(b"value", b"walue"))
+    later = site.connect()  # to which the job's news, with the result as it was, do not go
     with pytest.raises(ResultCorrupted, match=r"result\.pkl"):
-        client.get_job(job.id).get_result(PATIENCE)
+        later.get_job(job.id).get_result(PATIENCE)
+    later.close()
 
 
 def test_options_that_sbatch_would_misread_are_refused_before(cluster: Cluster) -> None:

@@ -24,7 +24,7 @@ def limited(client: Cluster, new_gate: Callable[[], Gate]) -> Job[Any]:
 @pytest.fixture(scope="module")
 def warned(client: Cluster, limited: Job[Any]) -> Job[Any]:
     """Runs beside the other."""
-    return client.submit(requeues.ignores_its_warning_once, time="0:03")()
+    return client.submit(requeues.ignores_its_warning_once, time="0:10")()
 
 
 @pytest.mark.story

@@ -51,7 +51,7 @@ def test_cancel_ends_the_job_with_all_its_processes(local: Cluster, tmp_path: Pa
 
 @pytest.mark.story
 def test_a_time_limit_ends_the_job_with_all_its_processes(local: Cluster, tmp_path: Path) -> None:
-    job = family.with_options(time="0:02")(str(tmp_path / "child"))
+    job = family.with_options(time="0:08")(str(tmp_path / "child"))
     with pytest.raises(JobTimeout, match="time="):
         job.get_result(PATIENCE)
     assert gone(int((tmp_path / "child").read_text()))
@@ -70,7 +70,9 @@ def test_a_result_that_was_removed_is_missing_not_a_traceback(
     local: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("slurm.outcome.RESULT_GRACE", 0.1)
-    job = add(1, 2)
+    rarely = {"poll_interval_min": 600.0, "poll_interval_max": 600.0}
+    listening = Cluster("local", job_base_dir=local.job_base_dir, **rarely)
+    job = add.submit(listening)(1, 2)
     assert job.wait(PATIENCE)
     (Path(job.job_dir) / "result.pkl").unlink()
     other = Cluster("local", job_base_dir=local.job_base_dir)
@@ -78,6 +80,7 @@ def test_a_result_that_was_removed_is_missing_not_a_traceback(
         other.get_job(job.id).get_result()
     other.close()
     assert job.get_result() == 3, "it came with the news of the job's end"
+    listening.close()
 
 
 @pytest.mark.parametrize("how", ["closed", "gone", "replaced"])
