@@ -107,9 +107,7 @@ def test_a_forked_child_that_comes_back_does_not_speak_for_the_job(jobs: Jobs) -
     assert jobs["forks"].get_result(PATIENCE) == "parent"
 
 
-def test_a_result_that_was_altered_is_not_believed(
-    jobs: Jobs, client: Cluster, site: Site
-) -> None:
+def test_a_result_that_was_altered_is_not_believed(jobs: Jobs, client: Cluster, site: Site) -> None:
     job = jobs["forks"]
     assert job.get_result(PATIENCE) == "parent"
     path = f"{job.job_dir}/result.pkl"

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.conformance.waiting import PATIENCE, wait_until
@@ -70,7 +71,7 @@ def test_a_result_that_was_removed_is_missing_not_a_traceback(
     local: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("slurm.outcome.RESULT_GRACE", 0.1)
-    rarely = {"poll_interval_min": 600.0, "poll_interval_max": 600.0}
+    rarely: dict[str, Any] = {"poll_interval_min": 600.0, "poll_interval_max": 600.0}
     listening = Cluster("local", job_base_dir=local.job_base_dir, **rarely)
     job = add.submit(listening)(1, 2)
     assert job.wait(PATIENCE)

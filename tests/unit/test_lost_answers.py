@@ -363,10 +363,10 @@ def submitted(slurm: SlurmCliBackend, folder: Path) -> list[Submitted]:
 
 
 def test_commands_are_not_left_behind(tmp_path: Path) -> None:
+    argv = ["sh", "-c", "echo $$ > part; mv part pid; sleep 600; true"]
     seconds, note = 0.2, tmp_path / "pid"
     while not note.exists():  # on a busy machine it has not come to that in so short a time
         with pytest.raises(AgentError, match="sh gave no answer in"):
-            argv = ["sh", "-c", "echo $$ > part; mv part pid; sleep 600; true"]
             SlurmCommands().run(argv, str(tmp_path), (), seconds)
         seconds *= 4
     with pytest.raises(ProcessLookupError):
