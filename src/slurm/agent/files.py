@@ -1,6 +1,5 @@
 """Files that appear whole or not at all."""
 
-import binascii
 import contextlib
 import errno
 import os
@@ -14,7 +13,7 @@ COPY_CHUNK = 1 << 20
 
 def unique_name() -> str:
     """A file name that no other process on any node chooses."""
-    return binascii.hexlify(os.urandom(8)).decode("ascii")
+    return os.urandom(8).hex()
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ LOST_ANSWERS = (
     "authentication",
     "submitted batch job",
 )
-SBATCH_SAYS = re.compile(r"^sbatch\S*: ", re.MULTILINE)
+SBATCH_SAYS = r"(?m)^sbatch\S*: "
 # And when it cannot have taken it: there was no connection on which to ask.
 NEVER_SENT = ("unable to contact slurm controller (connect failure)",)
 
@@ -43,4 +43,4 @@ def outcome_of_sbatch(code: int, message: str) -> str:
     if rest != said:
         return "unsent"
     # What sbatch itself does not say may be a site's wrapper's, about a job that exists.
-    return "refused" if SBATCH_SAYS.search(said) else "unanswered"
+    return "refused" if re.search(SBATCH_SAYS, said) else "unanswered"
