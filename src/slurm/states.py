@@ -97,6 +97,9 @@ class Observation:
     `source` is ``squeue``, ``sacct``, ``local`` (the local scheduler), or ``absent`` (the scheduler
     answered and did not name the job). Final whatever the state: ``event`` (the job's own runner said
     that it finished), ``result`` (its result file did) and ``given up`` (it could never start).
+
+    `origin` is what the source says of where the job of that id came from, its comment, its script and
+    its working directory joined by ``|``; empty where it says nothing.
     """
 
     job_id: str
@@ -105,6 +108,7 @@ class Observation:
     reason: str = ""
     exit_code: str = ""
     node: str = ""
+    origin: str = ""
 
 
 @dataclass(frozen=True)

@@ -195,6 +195,20 @@ def test_a_job_that_has_started_is_known_by_what_it_prints_to(
     assert (answer.job_id, answer.error) == ("101", None)
 
 
+def test_an_id_leads_to_the_last_job_that_got_it(
+    base: Path, scheduler: disk.SchedulerOnDisk
+) -> None:
+    """Also when an earlier one, whose answer was lost and which the controller forgot, is found later."""
+    cut_off(base, scheduler)
+    scheduler.path.unlink()
+    [later] = disk.submit(scheduler, base, disk.request_for(base, "2", "bb22"))
+    (base / "train" / "1" / "slurm_101.out").touch()
+    [earlier] = disk.submit(scheduler, base, disk.request_for(base, "3"))
+    assert (earlier.job_id, earlier.job_dir) == (later.job_id, str(base / "train" / "1"))
+    known = json.loads((base / ".receipts" / "job-101.json").read_text())
+    assert known == {"job_dir": later.job_dir, "token": "bb22"}
+
+
 def test_a_job_directory_that_was_removed_is_written_again(
     base: Path, scheduler: disk.SchedulerOnDisk
 ) -> None:

@@ -6,6 +6,7 @@ from typing import List, Optional, Tuple
 
 from .errors import AgentError
 from .programs import Program, scrubbed_environment
+from .tables import SACCT_ORIGIN
 
 COMMAND_TIMEOUT = 60.0
 SACCT_TIMEOUT = 20.0  # what the queue says must not wait longer for what accounting says
@@ -13,9 +14,9 @@ USAGE_TIMEOUT = 15.0  # for a detail of an error that somebody waits for
 
 
 def squeue_argv(fields: str, states: str = "all") -> List[str]:
-    """The ``squeue`` command line for the jobs of this user."""
+    """The ``squeue`` command line for the jobs of this user, those in partitions that a site hides too."""
     user = pwd.getpwuid(os.getuid()).pw_name
-    return ["squeue", "-h", "-u", user, "-t", states, "-o", fields]
+    return ["squeue", "-h", "-a", "-u", user, "-t", states, "-o", fields]
 
 
 class Commands:
@@ -23,6 +24,7 @@ class Commands:
 
     def __init__(self) -> None:
         self.accounting: bool = True
+        self.submit_lines: bool = True
 
     def run(
         self,
@@ -61,6 +63,16 @@ class Commands:
         except AgentError as error:
             self.accounting = self.accounting and error.kind == "unreachable"
             return 1, "", str(error)
+
+    def sacct_origins(self, which: List[str], fields: str, without: str) -> Tuple[int, str, str]:
+        """`fields` of jobs, and where these came from; the fields `without` that where nobody knows."""
+        ask = ["-n", "-P", "-X", *which, "-o"]
+        if self.submit_lines:
+            code, out, err = self.sacct([*ask, fields + SACCT_ORIGIN])
+            if code == 0 or "invalid field" not in err.lower():
+                return code, out, err
+            self.submit_lines = False
+        return self.sacct([*ask, without])
 
     def detail(self, argv: List[str]) -> Tuple[int, str, str]:
         """What a command says that may as well say nothing."""

@@ -9,6 +9,7 @@ from .job_ids import expand_job_id
 from .tables import (
     SACCT_FIELDS,
     SQUEUE_FIELDS,
+    SQUEUE_ORIGIN,
     SQUEUE_USAGE,
     USAGE_FIELDS,
     parse_sacct,
@@ -26,7 +27,9 @@ class Queries(Commands):
 
     def query(self, job_ids: List[str]) -> List[Dict[str, Any]]:
         wanted = set(job_ids)
-        rows = _of(wanted, self._squeue())
+        rows = _of(wanted, self._squeue(more=SQUEUE_ORIGIN))
+        for row in rows:
+            row["origin"] = row.pop("comment")
         self._add_exit_codes(rows)
         left = sorted(wanted - {row["job_id"] for row in rows})
         if left and self.accounting:
@@ -55,8 +58,8 @@ class Queries(Commands):
         known = {row["JobID"] for row in rows}
         return rows + [{"JobID": job_id} for job_id in job_ids if job_id not in known]
 
-    def _squeue(self, states: str = "all") -> List[Dict[str, Any]]:
-        code, out, err = self.run(squeue_argv(SQUEUE_FIELDS, states))
+    def _squeue(self, states: str = "all", more: str = "") -> List[Dict[str, Any]]:
+        code, out, err = self.run(squeue_argv(SQUEUE_FIELDS + more, states))
         if code != 0:
             raise AgentError("unreachable", err.strip() or "squeue exited with {}".format(code))
         return parse_squeue(out)
@@ -67,7 +70,7 @@ class Queries(Commands):
         rows: List[Dict[str, Any]] = []
         for start in range(0, len(jobs), MOST_IDS_IN_ARGUMENT):
             some = ",".join(jobs[start : start + MOST_IDS_IN_ARGUMENT])
-            code, out, err = self.sacct(["-n", "-P", "-X", "-j", some, "-o", SACCT_FIELDS])
+            code, out, err = self.sacct_origins(["-j", some], SACCT_FIELDS, SACCT_FIELDS)
             if code != 0:
                 off = self.accounting_is_off(err)
                 # If it is only away now, it will know them when it is back.

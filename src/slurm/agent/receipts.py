@@ -70,8 +70,16 @@ class Receipt:
         """When the scheduler was asked, or just before."""
         return float(known.get("asked_at") or os.stat(self.path).st_mtime)
 
-    def note(self, known: Dict[str, Any]) -> None:
+    def _is_latest(self, of_job: str, known: Dict[str, Any]) -> bool:
+        """Whether no later submission has the same id, from a controller that had forgotten this one."""
+        other = str((read_json(of_job) or {}).get("token", self.token))
+        receipt = read_json(os.path.join(self.folder, other + ".json")) or {}
+        return float(receipt.get("asked_at") or 0) <= float(known.get("asked_at") or 0)
+
+    def note(self, known: Dict[str, Any], found: bool = False) -> None:
         """Write down which job it became. There is one by now: a full disk must not hide its id.
+
+        Its id leads to this submission; to a later one with the same id if this was only `found` again.
 
         The receipt comes last: as long as it is incomplete, whoever asks again notes the rest. A crash
         of the machine may take all three; then the intent, which was forced to the disk, has the job
@@ -82,7 +90,8 @@ class Receipt:
         of_job = os.path.join(self.folder, "job-{}.json".format(known["job_id"]))
         try:
             update_json(metadata, {self.request["id_key"]: known["job_id"]}, sync=False)
-            write_json(of_job, place, sync=False)
+            if not found or self._is_latest(of_job, known):
+                write_json(of_job, place, sync=False)
             write_json(self.path, known, sync=False)
         except (OSError, ValueError) as error:
             sys.stderr.write("slurm-sdk: job {}: {}\n".format(known["job_id"], error))

@@ -70,11 +70,7 @@ class SlurmCommands(Queries):
         return self._find_in_accounts(token, script, "now-{}days".format(days))
 
     def _find_in_accounts(self, token: str, script: str, since: str) -> Optional[str]:
-        # Comments are kept only with AccountingStoreFlags=job_comment. 20.11 has no SubmitLine.
-        arguments = ["-n", "-P", "-X", "-S", since, "-o"]
-        code, out, err = self.sacct([*arguments, "JobID,SubmitLine,Comment"])
-        if code != 0 and "invalid field" in err.lower():
-            code, out, err = self.sacct([*arguments, "JobID,Comment"])
+        code, out, err = self.sacct_origins(["-S", since], "JobID", "JobID,Comment")
         if code == 0:
             return find_mark(out, token, script)
         if self.accounting_is_off(err):

@@ -67,7 +67,7 @@ class Submission:
             message = "an earlier attempt may have submitted it: {}: {}"
             raise AgentError("unknown", message.format(error.strerror, error.filename)) from None
         if job_id is not None:
-            self.receipt.note(dict(known, job_id=job_id))
+            self.receipt.note(dict(known, job_id=job_id), found=True)
         return job_id
 
     def _trace(self, job_dir: str) -> Optional[str]:

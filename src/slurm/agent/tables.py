@@ -5,6 +5,10 @@ from typing import Any, Dict, List, Optional
 
 SQUEUE_FIELDS = "%i|%T|%r|%N|%k"
 SACCT_FIELDS = "JobID,State,ExitCode,Partition,NodeList,Start,End"  # 22.05 has no Restarts
+# Where a job came from: behind its comment its script and its working directory; in accounts, which keep
+# comments only with AccountingStoreFlags=job_comment, how it was submitted. 20.11 has no SubmitLine.
+SQUEUE_ORIGIN, SACCT_ORIGIN = "|%o|%Z", ",Comment,SubmitLine"
+ORIGIN_KEPT = 8 << 10  # characters of that, from its end: a thousand dependencies are long
 USAGE_FIELDS = (
     "JobID,State,ExitCode,Partition,ReqMem,ReqCPUS,TimelimitRaw,ElapsedRaw,MaxRSS,NodeList"
 )
@@ -39,12 +43,12 @@ def parse_squeue(text: str) -> List[Dict[str, Any]]:
 
 
 def parse_sacct(text: str) -> List[Dict[str, Any]]:
-    """Rows of ``sacct -n -P -X -o SACCT_FIELDS`` as observations."""
+    """Rows of ``sacct -n -P -X -o SACCT_FIELDS`` as observations; with ``SACCT_ORIGIN``, or without it."""
     rows = []
     for line in text.splitlines():
-        fields = line.split("|")
-        if len(fields) == 7:
-            job_id, state, exit_code, partition, node, start, end = fields
+        fields = line.split("|", 7)
+        if len(fields) >= 7:
+            job_id, state, exit_code, partition, node, start, end = fields[:7]
             rows.append(
                 {
                     "job_id": job_id,
@@ -54,6 +58,7 @@ def parse_sacct(text: str) -> List[Dict[str, Any]]:
                     "node": node,
                     "start": start,
                     "end": end,
+                    "origin": (fields[7] + "|")[-ORIGIN_KEPT:] if fields[7:] else "",
                     "source": "sacct",
                 }
             )

@@ -291,4 +291,5 @@ def _observation(row: Mapping[str, Any]) -> Observation:
         reason=row.get("reason", ""),
         exit_code=row.get("exit_code", ""),
         node=row.get("node", ""),
+        origin=row.get("origin", ""),
     )
