@@ -208,7 +208,9 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Promise, Generic[T]):
     def _element(self, state: SubmittedArray, index: int) -> Job[T]:
         layout = state.layout
         piece, task = layout.place_of(index)
-        element = ArrayElement(index, state.directory, packed=layout.pack > 1, group=self)
+        element = ArrayElement(
+            index, state.directory, packed=layout.pack > 1, piece=piece, group=self
+        )
         return Job(
             self.cluster,
             id=f"{state.ids[piece]}_{task}",
@@ -406,9 +408,8 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Promise, Generic[T]):
         slurm.errors.SubmissionError: <ArrayJob ...> was not submitted: it was cancelled
         """
         self.give_up("it was cancelled")
-        if self.is_submitted and not self.is_completed():
-            self.cluster.backend.cancel_jobs(list(self.ids))
-            self.cluster.tracker.hurry()
+        if self.is_submitted:
+            self.cluster.tracker.cancel(self.jobs, whole=True)
 
     def is_running(self) -> bool:
         """Whether any of the jobs was running when last heard of.

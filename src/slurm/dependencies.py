@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Union
 
-from slurm.errors import ConfigError
+from slurm.errors import ConfigError, SubmissionError
 
 if TYPE_CHECKING:
     from slurm.array_job import ArrayJob
@@ -64,6 +64,8 @@ def option_of(dependencies: Sequence[Dependency], given: str = "", piece: int = 
     `piece` is which of an array's submissions it is for: each pairs with the same one of the other.
     """
     waiting = [one for one in dependencies if one.means_something]
+    for one in waiting:
+        _require_own_ids(one.on)
     if waiting and "?" in given:
         jobs = ", ".join(job_id for one in waiting for job_id in one.ids)
         raise ConfigError(
@@ -76,6 +78,17 @@ def option_of(dependencies: Sequence[Dependency], given: str = "", piece: int = 
         ids = [job_id for of in found for job_id in ([of[piece]] if kind == "aftercorr" else of)]
         parts.append(":".join([kind, *ids]) if ids else "")
     return ",".join(filter(None, parts))
+
+
+def _require_own_ids(on: Upstream) -> None:
+    """Raises `SubmissionError` where the id of a job that is waited for is another job's by now."""
+    jobs: Sequence[Job[Any]] = getattr(on, "jobs", None) or (on,)
+    for job in jobs:
+        if job.status.reused:
+            raise SubmissionError(
+                f"nothing can wait for job {job.id} ({job.task_name}), which the controller has forgotten "
+                "and whose id is another job's now: submit it again first"
+            )
 
 
 def records(dependencies: Iterable[Dependency], given: str = "") -> list[dict[str, str]]:

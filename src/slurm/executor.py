@@ -292,9 +292,7 @@ def _cancel_pending(jobs: Sequence[Job[Any]]) -> list[Job[Any]]:
     """Cancel those that the scheduler says have not started; returns them."""
     waiting = [job for job in jobs if job.get_status() is JobState.PENDING]
     if waiting:
-        cluster = waiting[0].cluster
-        cluster.backend.cancel_jobs([job.id for job in waiting])
-        cluster.tracker.hurry()
+        waiting[0].cluster.tracker.cancel(waiting)
     return waiting
 
 

@@ -11,7 +11,7 @@ from slurm.accounts import RECORD_GRACE
 from slurm.job_dir import UNWRITTEN, JobDirectory
 from slurm.rendering import options_in
 from slurm.root_cause import Root, root_of
-from slurm.states import NEVER_STARTS, JobState
+from slurm.states import NEVER_STARTS, REUSED, RUNAWAY, JobState
 from slurm.usage import NO_NODES, Account, exit_in_words
 
 if TYPE_CHECKING:
@@ -40,6 +40,13 @@ ADVICE: dict[JobState, str] = {
     JobState.PREEMPTED: f"{AGAIN}, and another partition= or qos= may spare it",
     JobState.UNKNOWN: "the scheduler has forgotten it; its directory may tell what happened",
 }
+FORGOTTEN = "the controller has forgotten it, as one does that is killed before it has saved a job"
+WHY_LOST = {
+    REUSED: f"{FORGOTTEN}, and has given its id to another job",
+    RUNAWAY: f"{FORGOTTEN}, and accounts never heard of an end: sacctmgr show runawayjobs lets an "
+    "administrator mend them",
+}
+HOW_TO_GO_ON = "submit it again; should it leave a result yet, Job.from_dir() finds that"
 MEMORY = ("mem", "mem-per-cpu", "mem-per-gpu")
 # What is told of a request, in this order; what matters for how the job ended comes first.
 TOLD = (
@@ -79,6 +86,8 @@ def failure_of(job: Job[Any], patience: float | None = None) -> errors.JobError:
         if root is not None or never:
             return _dependency_failure(job, root)
     requested = requested_of(job)
+    if status.reason in WHY_LOST:  # what is on record is another's, or goes on and on
+        return _error(job, Ending(status.state, "", requested, Account(), status.reason))
     grace = RECORD_GRACE if patience is None else min(RECORD_GRACE, patience)
     nothing_to_come = waited_in_vain or status.state is JobState.UNKNOWN
     account = job.cluster.tracker.accounts.of(job.id, 0.0 if nothing_to_come else grace)
@@ -87,12 +96,16 @@ def failure_of(job: Job[Any], patience: float | None = None) -> errors.JobError:
 
 @dataclass(frozen=True)
 class Ending:
-    """How a job ended: its `state`, what it asked for by sbatch's names, what is on record of it."""
+    """How a job ended: its `state`, what it asked for by sbatch's names, what is on record of it.
+
+    `reason` says why it was lost.
+    """
 
     state: JobState
     exit_code: str
     requested: Mapping[str, str]
     account: Account
+    reason: str = ""
 
     @property
     def out_of_memory(self) -> bool:
@@ -117,7 +130,8 @@ class Ending:
 
     def in_words(self) -> str:
         """``ended as ...; asked for ...; ran ...; what to change``."""
-        parts = [f"ended as {self.state}{self._by_whom}"]
+        lost = WHY_LOST.get(self.reason)
+        parts = [f"is lost: {lost}" if lost else f"ended as {self.state}{self._by_whom}"]
         asked = ", ".join(f"{_keyword(name)}={value}" for name, value in self._told())
         if asked:
             parts.append(f"asked for {asked}")
@@ -138,6 +152,8 @@ class Ending:
 
     @property
     def _advice(self) -> str:
+        if self.reason in WHY_LOST:
+            return HOW_TO_GO_ON
         if self.out_of_memory:
             given = [name for name in MEMORY if name in self.requested]
             why = "it was killed for its memory; " if self.state is JobState.FAILED else ""

@@ -39,13 +39,13 @@ class Waiting:
 
 
 def _cancel(jobs: Sequence[Job[Any]]) -> None:
-    by_cluster: dict[Cluster, list[str]] = {}
+    by_cluster: dict[Cluster, list[Job[Any]]] = {}
     for job in jobs:
         if job.cluster.cancel_on_interrupt and not job.is_completed():
-            by_cluster.setdefault(job.cluster, []).append(job.id)
-    for cluster, ids in by_cluster.items():
+            by_cluster.setdefault(job.cluster, []).append(job)
+    for cluster, of in by_cluster.items():
         try:
-            cluster.backend.cancel_jobs(ids)
-            cluster.tracker.hurry()
+            cluster.tracker.cancel(of)
         except SlurmError as error:
-            logger.warning("interrupted, and these jobs go on: %s: %s", ", ".join(ids), error)
+            ids = ", ".join(job.id for job in of)
+            logger.warning("interrupted, and these jobs go on: %s: %s", ids, error)

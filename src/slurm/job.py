@@ -35,12 +35,14 @@ DEPENDENCY_GRACE = 30.0
 class ArrayElement:
     """Which item of an array a job runs: the item's `index`; `packed` when its job runs others as well.
 
-    `group` is the `ArrayJob` that made the future, where one did.
+    `piece` says in which of the array's submissions; `group` is the `ArrayJob` that made the future,
+    where one did.
     """
 
     index: int
     array: ArrayDirectory
     packed: bool = False
+    piece: int = 0
     group: ArrayJob[Any] | None = field(default=None, repr=False, compare=False)
 
 
@@ -241,6 +243,8 @@ class Job(Awaitable[T], Promise, Generic[T]):
     def cancel(self) -> None:
         """Have the scheduler cancel the job. A job that has ended already stays as it is.
 
+        So does another job that has got this one's id: the scheduler is asked first.
+
         >>> from slurm import task
         >>> @task
         ... def wait(seconds: float) -> None:
@@ -251,9 +255,7 @@ class Job(Awaitable[T], Promise, Generic[T]):
         >>> type(waiting.exception()).__name__
         'JobCancelled'
         """
-        if not self._status.finished:
-            self.cluster.backend.cancel_jobs([self.id])
-            self.cluster.tracker.hurry()
+        self.cluster.tracker.cancel([self])
 
     def get_result(self, timeout: float | None = None) -> T:
         """What the task returned; waits for it at most `timeout` seconds.

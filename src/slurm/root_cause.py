@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 from slurm.array_layout import ArrayLayout
 from slurm.dependencies import records
 from slurm.errors import RemoteFileError, SchedulerUnreachable
+from slurm.job import Job
 from slurm.job_dir import ArrayDirectory, JobDirectory, piece_key, receipt_of_job
+from slurm.origin import mark_of
 from slurm.states import ENDED, ENDED_IF_IT_STAYS, NEVER_STARTS, JobState, Observation
 
 if TYPE_CHECKING:
     from slurm.cluster import Cluster
-    from slurm.job import Job
 
 LONGEST_SEARCH = 10.0  # seconds after which the search goes no further up
 STATE_OF_STATUS = {"completed": JobState.COMPLETED, "failed": JobState.FAILED}
@@ -167,12 +168,17 @@ class _Search:
         """How each of these jobs ended, None for one that did not; by its own word if need be."""
         if not files:
             return {}
-        seen = self.cluster.backend.query_jobs(list(files))
+        seen = [self._own(one) for one in self.cluster.backend.query_jobs(list(files))]
         states = {one.job_id: _end_of(one) for one in seen}
         unknown = [job_id for job_id, state in states.items() if state is JobState.UNKNOWN]
         for job_id, content in zip(unknown, self._json([files[job_id] for job_id in unknown])):
             states[job_id] = STATE_OF_STATUS.get(content.get("status", ""))
         return states
+
+    def _own(self, seen: Observation) -> Observation:
+        """What was seen of a job of this process, and not of another that has got its id."""
+        future = self.futures.get(seen.job_id)
+        return mark_of(future).only(seen, future.status) if isinstance(future, Job) else seen
 
     def _submission(self, job_id: str) -> Submission:
         self._read([job_id])

@@ -11,6 +11,12 @@ from dataclasses import dataclass, replace
 # A job may leave PREEMPTED, NODE_FAIL or a failed launch for PENDING when it is requeued; it has
 # ended only when the scheduler keeps saying so.
 SIGHTINGS_TO_BELIEVE = 3
+# Seconds after which a job is lost that the controller does not know while nobody says that it ended.
+# Accounts are late by seconds, or by minutes after an outage; a node that goes on with a job which its
+# controller has forgotten ends it as soon as they talk again, unless the job ends before.
+LOST_AFTER = 600.0
+# Why a job was lost, in Slurm's style; the second is sacctmgr's word.
+REUSED, RUNAWAY = "JobIdReused", "RunawayJob"
 
 
 class JobState(str, enum.Enum):
@@ -94,12 +100,14 @@ NEVER_STARTS = frozenset({"DependencyNeverSatisfied"})
 class Observation:
     """One thing somebody said about a job.
 
-    `source` is ``squeue``, ``sacct``, ``local`` (the local scheduler), or ``absent`` (the scheduler
-    answered and did not name the job). Final whatever the state: ``event`` (the job's own runner said
+    `source` is ``squeue``, ``sacct`` (of jobs that squeue does not name), ``local`` (the local
+    scheduler), ``absent`` (the scheduler answered and did not name the job) or ``reused`` (it did name
+    one of that id, which is another job). Final whatever the state: ``event`` (the job's own runner said
     that it finished), ``result`` (its result file did) and ``given up`` (it could never start).
 
     `origin` is what the source says of where the job of that id came from, its comment, its script and
-    its working directory joined by ``|``; empty where it says nothing.
+    its working directory joined by ``|``; empty where it says nothing. `missing_for` is for how many
+    seconds the job has been `missing` without a break.
     """
 
     job_id: str
@@ -109,13 +117,24 @@ class Observation:
     exit_code: str = ""
     node: str = ""
     origin: str = ""
+    missing_for: float = 0.0
+
+    @property
+    def missing(self) -> bool:
+        """Whether the controller does not know the job while nobody says that it has ended.
+
+        >>> Observation("7", "sacct", JobState.RUNNING).missing, Observation("7", "sacct", JobState.FAILED).missing
+        (True, False)
+        """
+        goes_on = self.state not in ENDED | ENDED_IF_IT_STAYS | {JobState.UNKNOWN}
+        return self.source == "reused" or (self.source == "sacct" and goes_on)
 
 
 @dataclass(frozen=True)
 class JobStatus:
     """What is known of a job: its state, whether it `finished`, and how sure the rest is.
 
-    `forgotten`: the controller no longer knows the job, only accounting does.
+    `forgotten`: the controller no longer knows the job, only accounting does, or nobody.
     """
 
     state: JobState = JobState.PENDING
@@ -130,6 +149,15 @@ class JobStatus:
     def never_starts(self) -> bool:
         """True when the scheduler says that the job's dependency can not be satisfied any more."""
         return not self.finished and self.reason in NEVER_STARTS
+
+    @property
+    def reused(self) -> bool:
+        """True when the scheduler has given the job's id to another job.
+
+        >>> JobStatus(reason="JobIdReused").reused
+        True
+        """
+        return self.reason == REUSED
 
 
 def parse_state(text: str) -> JobState:
@@ -160,6 +188,10 @@ def reduce(status: JobStatus, seen: Observation) -> JobStatus:
             exit_code=seen.exit_code,
             reason=seen.reason,
         )
+    if seen.missing and seen.missing_for >= LOST_AFTER:
+        return _lost(status, seen)
+    if seen.source == "reused":
+        return replace(status, reason=REUSED, forgotten=True, sightings=0)
     if seen.source == "absent":
         return _uncertain(status, replace(seen, state=JobState.UNKNOWN))
     if seen.state in ENDED_IF_IT_STAYS:
@@ -176,6 +208,14 @@ def reduce(status: JobStatus, seen: Observation) -> JobStatus:
     if seen.state in ENDED:
         return replace(known, finished=True, exit_code=seen.exit_code)
     return replace(known, sightings=0)
+
+
+def _lost(status: JobStatus, seen: Observation) -> JobStatus:
+    """A job that nobody will hear of any more."""
+    reason = REUSED if seen.source == "reused" else RUNAWAY
+    return replace(
+        status, state=JobState.UNKNOWN, finished=True, forgotten=True, reason=reason, sightings=0
+    )
 
 
 def _uncertain(status: JobStatus, seen: Observation) -> JobStatus:

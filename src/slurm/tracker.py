@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -21,10 +22,14 @@ from slurm.job_dir import parse_event
 from slurm.pace import Pace
 from slurm.pushed import PushedResults
 from slurm.serialization import kind_in, load_envelope
+from slurm.sight import Seen, Sight
 from slurm.states import FINAL_SOURCES, JobState, Observation, reduce
+
+logger: logging.Logger = logging.getLogger(__name__)
 
 LONGEST_LISTEN = 2.0
 HEAD = 1 << 16  # bytes
+UNKNOWN_TO_CONTROLLER = ("absent", "reused", "sacct")
 ASKED = frozenset({"squeue", "sacct", "local"})  # sources that are the scheduler's own
 FASTEST_SCAN, SLOWEST_SCAN = 0.02, 0.25
 
@@ -56,6 +61,7 @@ class Tracker:
         self.results: PushedResults = PushedResults()
         self._jobs: dict[str, list[Job[Any]]] = {}  # one job may have several futures
         self.notes: EndNotes = EndNotes(backend)
+        self._sight = Sight()
         self._ended: list[Job[Any]] = []  # and their callbacks do not know it yet
         self._announcing = False
         self._seen_events: list[str] = []
@@ -111,6 +117,25 @@ class Tracker:
             with self._looking:
                 self._look()
         self._announce()
+
+    def cancel(self, jobs: Iterable[Job[Any]], *, whole: bool = False) -> None:
+        """Have the scheduler cancel those of `jobs` that have not ended, or the `whole` arrays they are in.
+
+        It is asked first, for by now their ids may be other jobs'; what it does not know at all needs no
+        cancelling, and ``12`` could be an array of somebody who got the id of a job.
+        """
+        live = [job for job in jobs if not job.status.finished]
+        seen = self._sight.of(self.backend, live)
+        others = [(job, one) for job, one in seen if one.source == "reused"]
+        self._note_all(others)
+        for job, _ in others:
+            logger.warning("%s is not cancelled: its id is another job's now, see JobLost", job)
+        known = [job.id for job, one in seen if one.source not in UNKNOWN_TO_CONTROLLER]
+        ids = dict.fromkeys(one.partition("_")[0] if whole else one for one in known)
+        if ids:
+            self.backend.cancel_jobs(list(ids))
+        if live:
+            self.hurry()
 
     def stop(self) -> None:
         """Watch no longer than the look that is under way; whoever waits for a job is told."""
@@ -206,22 +231,21 @@ class Tracker:
 
     def _look(self) -> None:
         started = time.monotonic()
-        before = {job.id: job.status.state for job in self._live()}
+        before = {job: job.status.state for job in self._live()}
         if before:
-            seen = self.backend.query_jobs(list(before))
+            seen = self._sight.of_all(self.backend, before)
             self._cancel_hopeless(seen)
-            for observation in seen:
-                self._apply(observation)
+            self._note_all((job, self._judged(job, one)) for job, one in seen)
             self.dispatcher.looked(self._live)
         self._looked = time.monotonic()
-        self._looked_at = frozenset(before)
+        self._looked_at = frozenset(job.id for job in before)
         self._schedule(before, self._looked - started)
 
-    def _schedule(self, before: dict[str, JobState], took: float) -> None:
+    def _schedule(self, before: dict[Job[Any], JobState], took: float) -> None:
         with self._changed:
             # What ended meanwhile was told by its runner: no reason to ask sooner.
             changed = any(
-                job.status.sightings or job.status.state != before.get(job.id, job.status.state)
+                job.status.sightings or job.status.state != before.get(job, job.status.state)
                 for job in self._every_future()
             )
             patience = self.dispatcher.seconds_to_poll()
@@ -229,19 +253,11 @@ class Tracker:
             self._next_look = time.monotonic() + pause
             self._changed.notify_all()
 
-    def _cancel_hopeless(self, seen: Iterable[Observation]) -> None:
+    def _cancel_hopeless(self, seen: Iterable[Seen]) -> None:
         """Cancel, all at once, the jobs that wait for what can not happen any more."""
-        live = {job.id: job for job in self._live()}
-        hopeless = [
-            one.job_id
-            for one in seen
-            if one.job_id in live and reduce(live[one.job_id].status, one).never_starts
-        ]
+        hopeless = {job.id: None for job, one in seen if reduce(job.status, one).never_starts}
         if hopeless:
-            self.backend.cancel_jobs(hopeless)
-
-    def _apply(self, seen: Observation) -> None:
-        self._note_all((job, self._judged(job, seen)) for job in self._futures(seen.job_id))
+            self.backend.cancel_jobs(list(hopeless))
 
     def _note_all(self, seen: Iterable[tuple[Job[Any], Observation]]) -> None:
         """Callbacks are told once of a job, however many futures it has."""
@@ -259,7 +275,7 @@ class Tracker:
         expected = reduce(job.status, seen)
         if expected.never_starts:
             return replace(seen, source="given up", state=JobState.CANCELLED)
-        if not expected.finished and not job.status.finished and seen.source == "sacct":
+        if not expected.finished and not job.status.finished and seen.source in ("sacct", "reused"):
             # The controller has forgotten it, and accounts are late or away: they may be for long.
             state = self._word_of_result(job)
             return (
@@ -270,9 +286,10 @@ class Tracker:
         packed = job.element is not None and job.element.packed
         if packed or expected.state is JobState.UNKNOWN:
             state = self._word_of_result(job)
-            if state is JobState.UNKNOWN and not packed and self._never_started(job):
+            forgotten = state is JobState.UNKNOWN and seen.source == "absent" and not packed
+            if forgotten and self._never_started(job):
                 state = JobState.CANCELLED
-            if state is not JobState.UNKNOWN or not packed:
+            if state is not JobState.UNKNOWN:
                 return replace(seen, source="result", state=state)
         return seen
 
@@ -290,7 +307,7 @@ class Tracker:
         with self._changed:
             status = reduce(job.status, seen)
             if status.finished and job.id in self._jobs:
-                self.notes.add(job, seen)
+                self.notes.add(job, replace(seen, state=status.state))
                 self._jobs[job.id] = [other for other in self._jobs[job.id] if other is not job]
                 if not self._jobs[job.id]:
                     del self._jobs[job.id]

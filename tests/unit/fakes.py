@@ -88,7 +88,7 @@ class FakeBackend(BackendBase):
 
     # What a test does
 
-    def say(self, job_id: str, state: str, *, source: str = "squeue", **more: str) -> None:
+    def say(self, job_id: str, state: str, *, source: str = "squeue", **more: Any) -> None:
         """From now on the scheduler says this of the job."""
         self.said[job_id] = Observation(job_id, source, JobState(state), **more)
 

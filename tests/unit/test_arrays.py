@@ -286,7 +286,10 @@ def test_one_that_was_cancelled_before_is_never_submitted(
 
 
 def test_cancelling_names_the_array_only(active: Cluster, backend: FakeBackend) -> None:
-    scale.map(range(100)).submit().cancel()
+    array = scale.map(range(100)).submit()
+    for job in array:
+        backend.say(job.id, "PENDING")
+    array.cancel()
     assert backend.cancelled == ["1"]
 
 

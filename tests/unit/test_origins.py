@@ -8,6 +8,7 @@ import pytest
 from tests.unit.fakes import Programs
 
 from slurm.api.slurm_cli import SlurmCliBackend
+from slurm.origin import Mark
 
 TOKEN, OTHER = "f00d" * 8, "beef" * 8
 SCRIPT = "/home/me/slurm_jobs/train/20261122_064428_0a1b2c3d/job.sh"
@@ -64,3 +65,51 @@ def test_accounts_that_do_not_know_where_jobs_came_from_are_asked_once(
         [seen] = slurm.query_jobs(["7"])
         assert (seen.state, seen.origin) == ("COMPLETED", "")
     assert len(programs.calls("sacct")) == 1 + looks
+
+
+# --- a job's mark ----------------------------------------------------------------------------------
+
+FOLDER = SCRIPT.rpartition("/")[0]
+ELSEWHERE = "/home/me/slurm_jobs/train/20261122_064430_ffffffff"
+MARK = Mark(TOKEN, FOLDER)
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        f"{TOKEN}|{SCRIPT}|{FOLDER}",
+        f"{TOKEN} a note|b|{SCRIPT}|{FOLDER}",
+        f"{TOKEN}|/spool/copy.sh|/home/me",  # a wrapper around sbatch, and the option chdir
+        f"|{SCRIPT}|/home/me",  # the site writes comments of its own, or somebody edited this one
+        f"cluster|{SCRIPT}|{FOLDER}",
+        f"{OTHER}|{SCRIPT}|{FOLDER}",
+        f"(null)|(null)|{FOLDER}",
+        f"edited|/mnt/nfs7{SCRIPT}|/home/me",  # another path to the same directory
+        f"|sbatch --parsable --comment={TOKEN} --dependency=afterok:3 /spool/copy.sh|",
+        f"|sbatch --parsable {SCRIPT}|",
+    ],
+)
+def test_any_mark_is_enough_to_know_a_job_by(origin: str) -> None:
+    assert MARK.is_in(origin) is True
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        f"{OTHER}|{ELSEWHERE}/job.sh|{ELSEWHERE}",
+        f"|{ELSEWHERE}/job.sh|{ELSEWHERE}",
+        "(null)|(null)|/home/me",  # sbatch --wrap
+        "(null)|bash|/home/me",
+        "|sbatch --wrap hostname|",
+        f"{OTHER}|{FOLDER}/tasks/train/20261122_064430_ffffffff/job.sh|{FOLDER}/tasks/train/2",  # a child
+        f"{OTHER}|{FOLDER}/job_1.sh|/home/me",
+        f"{OTHER}|/home/me/x{FOLDER[1:].replace('/', '_')}/job.sh|/home/me",
+    ],
+)
+def test_what_comes_from_elsewhere_and_has_no_mark_is_another_job(origin: str) -> None:
+    assert MARK.is_in(origin) is False
+
+
+@pytest.mark.parametrize("origin", ["", "x", f"{OTHER}||", "(null)|(null)|(null)", "a|b"])
+def test_a_comment_alone_makes_no_job_anothers(origin: str) -> None:
+    assert MARK.is_in(origin) is None

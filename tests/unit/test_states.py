@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import functools
 import itertools
+from dataclasses import replace
+from typing import Any
 
 import hypothesis
 import hypothesis.strategies as st
 import pytest
 
+from slurm.origin import Mark
 from slurm.states import JobState, JobStatus, Observation, parse_state, reduce
 
 ENDS = "COMPLETED FAILED CANCELLED TIMEOUT DEADLINE OUT_OF_MEMORY REVOKED"
@@ -17,7 +20,7 @@ GOES_ON = """PENDING CONFIGURING RUNNING COMPLETING SUSPENDED STOPPED SIGNALING 
     REQUEUED REQUEUE_FED REQUEUE_HOLD RESV_DEL_HOLD SPECIAL_EXIT POWER_UP_NODE UPDATE_DB EXPEDITING"""
 
 
-def seen(state: str, source: str = "squeue", **more: str) -> Observation:
+def seen(state: str, source: str = "squeue", **more: Any) -> Observation:
     return Observation("1", source, JobState(state), **more)
 
 
@@ -103,6 +106,34 @@ def test_what_accounting_alone_knows_is_forgotten_by_the_controller() -> None:
     assert not after(seen("COMPLETED", "squeue")).forgotten
 
 
+def test_a_job_whose_id_was_given_away_keeps_its_state_until_it_is_lost() -> None:
+    status = after(seen("RUNNING", node="c1"), Observation("1", "reused", missing_for=599.0))
+    assert (status.state, status.finished, status.node) == ("RUNNING", False, "c1")
+    assert status.reused
+    assert status.forgotten
+    lost = after(Observation("1", "reused", missing_for=600.0), start=status)
+    assert (lost.state, lost.finished, lost.reason) == ("UNKNOWN", True, "JobIdReused")
+
+
+def test_a_job_that_is_seen_again_has_its_id() -> None:
+    assert not after(Observation("1", "reused"), seen("RUNNING")).reused
+
+
+@pytest.mark.parametrize("state", GOES_ON.split())
+def test_a_job_that_only_accounting_knows_as_going_on_is_lost_after_a_while(state: str) -> None:
+    status = after(*[seen(state, "sacct", missing_for=599.0)] * 10)
+    assert (status.finished, status.state) == (False, state)
+    lost = after(seen(state, "sacct", missing_for=600.0), start=status)
+    assert (lost.state, lost.finished, lost.reason) == ("UNKNOWN", True, "RunawayJob")
+
+
+@pytest.mark.parametrize("state", [*ENDS.split(), *ENDS_ONCE_IT_STAYS.split(), "UNKNOWN"])
+def test_a_job_whose_end_is_known_or_whose_accounts_are_away_is_not_missing(state: str) -> None:
+    assert not seen(state, "sacct").missing
+    assert not seen("RUNNING", "squeue").missing
+    assert not seen("RUNNING", "local").missing
+
+
 @pytest.mark.parametrize(
     ("text", "state"),
     [
@@ -128,11 +159,59 @@ def test_a_state_prints_as_slurms_word_and_equals_it() -> None:
 observations = st.builds(
     Observation,
     st.just("1"),
-    st.sampled_from(["squeue", "sacct", "local", "event", "absent", "result", "given up"]),
+    st.sampled_from(
+        ["squeue", "sacct", "local", "event", "absent", "reused", "result", "given up"]
+    ),
     st.sampled_from(JobState),
     reason=st.sampled_from(["", "Priority", "DependencyNeverSatisfied"]),
     exit_code=st.sampled_from(["", "0:0", "1:0"]),
+    missing_for=st.sampled_from([0.0, 1.0, 1000.0]),
 )
+
+MARK = Mark("c0ffee", "/home/me/slurm_jobs/train/12_ab")
+paths = st.sampled_from(
+    ["/home/me/slurm_jobs/train/13_ab", "/home/me/slurm_jobs/train/12_ab/tasks/x/1"]
+)
+of_another_job = st.builds(
+    lambda seen, comment, path, script: replace(
+        seen, origin=f"{comment}|{path}/job.sh|{path}" if script else f"{comment}|(null)|{path}"
+    ),
+    observations,
+    st.sampled_from(["", "(null)", "another", "0ff1ce a|b", "0ff1ce"]),
+    paths,
+    st.booleans(),
+)
+asked_for = ["squeue", "sacct", "local", "absent"]
+
+
+@hypothesis.given(st.lists(observations, max_size=6), st.lists(of_another_job, max_size=3))
+def test_what_is_seen_of_another_job_changes_nothing(
+    before: list[Observation], others: list[Observation]
+) -> None:
+    known = status = after(*before)
+    for one in others:
+        status = after(MARK.only(one, status), start=status)
+    if known.finished or not others:
+        assert status == known
+    else:
+        assert status.reused
+        assert replace(status, reason="", forgotten=False, sightings=0) == replace(
+            known, reason="", forgotten=False, sightings=0
+        )
+
+
+@hypothesis.given(st.lists(of_another_job, min_size=1, max_size=3), st.sampled_from(asked_for))
+def test_nothing_that_is_said_of_an_id_is_about_the_job_that_had_it(
+    others: list[Observation], source: str
+) -> None:
+    """Later rows that do not say where their job came from are the other one's as well."""
+    status = functools.reduce(
+        lambda known, one: after(MARK.only(one, known), start=known), others, JobStatus()
+    )
+    for state in JobState:
+        unsaid = Observation("1", source, state)
+        assert MARK.only(unsaid, status).source == "reused"
+        assert MARK.only(replace(unsaid, origin="c0ffee||"), status).source == source
 
 
 @hypothesis.given(st.lists(observations, max_size=20))
@@ -166,7 +245,8 @@ def test_seeing_the_end_twice_is_seeing_it_once(
 def test_a_job_goes_on_as_long_as_it_is_seen_to_go_on(mixed: list[Observation]) -> None:
     """Three uncertain looks in a row end a job; a sighting between any of them does not add up."""
     uncertain = [o for o in mixed if o.source == "absent" or o.state in ENDS_ONCE_IT_STAYS.split()]
-    uncertain = [o for o in uncertain if o.source not in ("event", "result", "given up")]
+    final = ("event", "result", "given up", "reused")
+    uncertain = [o for o in uncertain if o.source not in final]
     status = JobStatus()
     for one in uncertain:
         status = after(one, one, seen("RUNNING"), start=status)

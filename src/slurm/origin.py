@@ -1,0 +1,68 @@
+"""Which job a row of the scheduler's is about: the id alone does not tell. Pure.
+
+A controller that is killed before it has saved a job forgets it, and gives its id to another one. Rows
+are told apart by where their job came from, the `origin` of an `Observation`:
+
+- the token in its comment, which anybody may edit, and for which a site may write words of its own;
+- its script, a file in a directory that no other job has; it cannot be edited, though a site's wrapper
+  around sbatch may submit a copy;
+- its working directory, the script's unless an option or an edit made it another.
+
+Any of them is enough to know the job by, and a row is another's only if it says from where its job came
+and has none of them: an edited comment loses no job. Nothing else tells: a requeue renews Slurm's
+SubmitTime, and the jobs of a task share their name.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from slurm.job_dir import JOB_SCRIPT, script_of_piece, token_of_piece
+from slurm.states import JobStatus, Observation
+
+if TYPE_CHECKING:
+    from slurm.job import Job
+
+UNSAID = ("", "(null)")
+
+
+class Mark(NamedTuple):
+    """By what a job's rows are known: its submission's `token`, and its `script` in the directory `path`."""
+
+    token: str
+    path: str
+    script: str = JOB_SCRIPT
+
+    def is_in(self, origin: str) -> bool | None:
+        """Whether a job of this `origin` is the one with this mark; None where that says too little.
+
+        >>> mark = Mark("c0ffee", "/home/me/slurm_jobs/train/12")
+        >>> mark.is_in("c0ffee|/tmp/copy.sh|/home/me"), mark.is_in("mine|(null)|/home/me"), mark.is_in("mine||")
+        (True, False, None)
+        """
+        if self.token in origin:
+            return True
+        parts = origin.rsplit("|", 2)
+        if len(parts) < 3 or all(part in UNSAID for part in parts[1:]):
+            return None
+        # By its name, for a path may lead there by more than one way; and not a directory below it.
+        name, script = re.escape(posixpath.basename(self.path)), re.escape(self.script)
+        return re.search(f"/{name}(/{script})?(\\||$)", origin) is not None
+
+    def only(self, seen: Observation, status: JobStatus) -> Observation:
+        """`seen` as far as it is about the job with this mark, of which `status` is known: else ``reused``."""
+        own = self.is_in(seen.origin)
+        if own or (own is None and not status.reused):
+            return seen
+        return Observation(seen.job_id, "reused")
+
+
+def mark_of(job: Job[Any]) -> Mark:
+    """The mark of a job; that of its submission for an element of an array."""
+    element = job.element
+    if element is None:
+        return Mark(job.token, job.job_dir)
+    token = token_of_piece(job.token.rpartition("_")[0], element.piece)
+    return Mark(token, element.array.path, script_of_piece(element.piece))

@@ -1,0 +1,73 @@
+"""What the scheduler says of jobs, told apart from others that have got their ids, and for how long."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from slurm.errors import SlurmError
+from slurm.job import Job
+from slurm.origin import mark_of
+from slurm.states import Observation
+
+if TYPE_CHECKING:
+    from slurm.api.base import BackendBase
+
+Seen = tuple[Job[Any], Observation]
+
+
+class Absences:
+    """Adds up, for each job, the times between two answers in a row that both found it missing.
+
+    What passes while nobody answers does not count, and a job that is seen again begins anew.
+    """
+
+    def __init__(self) -> None:
+        self._seconds: dict[Job[Any], float] = {}
+        self._answered: float | None = None
+
+    def no_answer(self) -> None:
+        """The scheduler was asked and did not answer."""
+        self._answered = None
+
+    def timed(self, seen: Iterable[Seen], now: float) -> list[Seen]:
+        """What was `seen` in an answer about all jobs, with how long each has been missing by then."""
+        passed = 0.0 if self._answered is None else now - self._answered
+        before, self._seconds, self._answered = self._seconds, {}, now
+        timed = []
+        for job, one in seen:
+            if one.missing:
+                self._seconds[job] = before[job] + passed if job in before else 0.0
+            timed.append((job, replace(one, missing_for=self._seconds.get(job, 0.0))))
+        return timed
+
+
+class Sight:
+    """One client's eye on its jobs. Whoever looks at all of them does so one after the other."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._absences = Absences()
+
+    def of_all(self, backend: BackendBase, jobs: Iterable[Job[Any]]) -> list[Seen]:
+        """What the scheduler says of all live jobs, and for how long those that are missing have been."""
+        try:
+            seen = self.of(backend, jobs)
+        except SlurmError:
+            self._absences.no_answer()
+            raise
+        return self._absences.timed(seen, self._clock())
+
+    def of(self, backend: BackendBase, jobs: Iterable[Job[Any]]) -> list[Seen]:
+        """What the scheduler says of some jobs; ``reused`` where it speaks of another of the same id."""
+        futures: dict[str, list[Job[Any]]] = {}  # one job may have several, and one id several jobs
+        for job in jobs:
+            futures.setdefault(job.id, []).append(job)
+        answers = backend.query_jobs(list(futures)) if futures else []
+        return [
+            (job, mark_of(job).only(one, job.status))
+            for one in answers
+            for job in futures.get(one.job_id, ())
+        ]
