@@ -250,7 +250,13 @@ class JobPreempted(JobFailed):
 
 
 class JobLost(JobFailed):
-    """The scheduler does not know the job any more, and the job left no result."""
+    """The scheduler does not know the job any more, and the job left no result.
+
+    Either nobody knows it; or the controller has forgotten it, because it was killed before it had saved
+    the job, and for ten minutes neither accounts nor the job said that it ended. The message tells which,
+    and whether its id is another job's by now. Submit it again. Should it leave a result yet, on a node
+    that the controller did not reach, ``Job.from_dir(error.job_dir, cluster)`` finds that.
+    """
 
 
 class DependencyFailed(JobFailed):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, closing
@@ -75,12 +76,16 @@ class Site:
         )
 
     def jobs_by_token(self) -> dict[str, set[str]]:
-        """The jobs there have been, by what the comment says; since this site began, and by Slurm's accounts."""
-        argv = ["sacct", "-n", "-P", "-X", "-S", "now-1days", "-o", "JobID,Comment"]
+        """The jobs there have been, by how they were submitted; since this site began, and by Slurm's accounts.
+
+        Also those that had an id before another job got it; a job's comment is there only when it has ended.
+        """
+        argv = ["sacct", "-D", "-n", "-P", "-X", "-S", "now-1days", "-o", "JobID,SubmitLine"]
         found = defaultdict(set)
         for line in self.shell(*argv).splitlines():
-            job_id, _, comment = line.partition("|")
-            found[comment.split(" ")[0]].add(job_id.partition("_")[0])
+            job_id, _, submitted = line.partition("|")
+            for token in re.findall("--comment=([0-9a-f]+)", submitted):
+                found[token].add(job_id.partition("_")[0])
         return {token: ids for token, ids in found.items() if token not in self.before}
 
     def assert_submitted_once(self, ran: Iterable[Job[Any]], count: int) -> None:

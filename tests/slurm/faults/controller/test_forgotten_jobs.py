@@ -1,0 +1,90 @@
+"""slurmctld is killed before it has saved its latest jobs: it knows them no more, and gives their ids away."""
+
+from __future__ import annotations
+
+import pytest
+
+import fault_tasks
+from faults.crew import crew_of
+from faults.site import A_WHILE, TIMEOUT, Site, wait_until
+from slurm import Job
+from slurm.errors import JobLost
+
+pytestmark = pytest.mark.slurm
+
+TRIES = 5
+SOON = 3 * A_WHILE  # in the place of the minutes after which a job is lost
+
+
+def test_jobs_that_the_controller_forgot_are_lost_and_no_others_taken_for_them(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One whose id a later job gets, and one that accounts have as RUNNING from now on."""
+    crew = crew_of(site)
+    monkeypatch.setattr("slurm.states.LOST_AFTER", SOON)
+    given_away, runaway = forgotten(site, crew.held.id)
+    later = fault_tasks.keep.with_options(hold=True)(site.gate, 3)
+    assert later.id == given_away.id
+    assert site.client.get_job(later.id).job_dir == later.job_dir != given_away.job_dir
+
+    wait_until(lambda: given_away.status.reused, "the client knows whose the id is")
+    given_away.cancel()
+    assert (given_away.get_status(), later.get_status()) == ("RUNNING", "PENDING")
+    assert not given_away.wait(A_WHILE)
+
+    assert "given its id to another job" in lost(given_away)
+    assert "sacctmgr show runawayjobs" in lost(runaway)
+    crew.still_wait()
+    assert not later.done()
+    wait_until(lambda: not processes_of(site, given_away, runaway), "the nodes have ended them")
+    site.shell("scontrol", "release", later.id)
+    site.open_gate()
+    assert later.get_result(TIMEOUT) == 3
+    with site.another_client() as client:
+        assert client.get_job(later.id).get_result(TIMEOUT) == 3
+        again = Job.from_dir(given_away.job_dir, client)
+        again.cancel()  # it has ended: its id would be another's
+        assert isinstance(again.exception(TIMEOUT), JobLost)
+    crew.end_well(site, given_away, runaway, later)
+
+
+def forgotten(site: Site, held: str) -> tuple[Job[int], Job[int]]:
+    """Two jobs that ran, and that the controller does not know any more; it is there again."""
+    for _ in range(TRIES):
+        site.wait_until_saved(held)  # which it does not do again for 5 s
+        jobs = two_running(site)
+        site.docker.kill("slurmctld")
+        site.docker.start("slurmctld")
+        known = site.shell("squeue", "-h", "-o", "%k")
+        if not any(job.token in known for job in jobs):
+            return jobs
+        for job in jobs:  # the machine was too slow
+            job.cancel()
+    raise AssertionError(f"the controller was never killed in time, {TRIES} times")
+
+
+def two_running(site: Site) -> tuple[Job[int], Job[int]]:
+    with site.client.batch():
+        jobs = fault_tasks.keep(site.gate, 1), fault_tasks.keep(site.gate, 1)
+    wait_until(lambda: recorded(site, *jobs) == 2, "accounts have them as RUNNING")
+    return jobs
+
+
+def recorded(site: Site, *jobs: Job[int]) -> int:
+    ids = ",".join(job.id for job in jobs)
+    return site.shell("sacct", "-n", "-X", "-j", ids, "-o", "State").split().count("RUNNING")
+
+
+def lost(job: Job[int]) -> str:
+    """What the error of a lost job says."""
+    error = job.exception(TIMEOUT)
+    assert isinstance(error, JobLost)
+    assert (error.state, error.job_dir) == ("UNKNOWN", job.job_dir)
+    return str(error)
+
+
+def processes_of(site: Site, *jobs: Job[int]) -> str:
+    """The processes of jobs on the nodes, by their directories."""
+    pattern = "|".join(job.job_dir for job in jobs)
+    argv = ["pgrep", "-f", "--", pattern]
+    return "".join(site.docker.exec(node, argv, check=False).stdout for node in ("c1", "c2"))
