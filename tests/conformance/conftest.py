@@ -17,6 +17,7 @@ import pytest
 from tests.conformance.limits import CANNOT
 from tests.conformance.login_node import TestsThere
 from tests.conformance.sites import Gate, Site, local_site, slurm_site, ssh_site
+from tests.conformance.waiting import PATIENCE
 
 from slurm import Cluster
 
@@ -133,6 +134,12 @@ def new_gate(site: Site, client: Cluster) -> Iterator[Callable[[], Gate]]:
     yield make
     for gate in gates:
         gate.open()
+
+
+@pytest.fixture
+def late_accounts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a job used is waited for until it is on record, which may take a busy cluster longer than users would wait."""
+    monkeypatch.setattr("slurm.failures.RECORD_GRACE", PATIENCE)
 
 
 @pytest.fixture

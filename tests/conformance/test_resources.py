@@ -28,6 +28,7 @@ def test_a_partition_that_does_not_exist_is_refused(client: Cluster) -> None:
         tasks.double.submit(client, partition="nowhere")(1)
 
 
+@pytest.mark.usefixtures("late_accounts")
 def test_a_job_that_takes_more_memory_than_it_asked_for_is_killed(client: Cluster) -> None:
     greedy = tasks.take_memory.with_options(mem="64M", acctg_freq="task=1")
     error = greedy.submit(client)(300).exception(PATIENCE)

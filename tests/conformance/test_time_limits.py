@@ -33,6 +33,7 @@ def test_a_job_that_ignores_its_warning_is_requeued_before_its_limit(warned: Job
     assert "goes back into the queue" in warned.get_stderr()
 
 
+@pytest.mark.usefixtures("late_accounts")
 def test_a_job_over_its_time_limit_says_what_to_change(limited: Job[Any]) -> None:
     with pytest.raises(JobTimeout, match=r"asked for time=0:01, .* the option time=") as raised:
         limited.get_result(PATIENCE)

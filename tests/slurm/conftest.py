@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Iterator
 
 import pytest
+from tests.conformance.waiting import PATIENCE
 
 from slurm import Cluster
 
@@ -23,6 +24,12 @@ def ssh(cluster: Cluster) -> Iterator[Cluster]:
     """The cluster through ssh, active: tasks that a test calls are submitted to it."""
     with cluster:
         yield cluster
+
+
+@pytest.fixture
+def late_accounts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a job used is waited for until it is on record, which may take a busy cluster longer than users would wait."""
+    monkeypatch.setattr("slurm.failures.RECORD_GRACE", PATIENCE)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ TIMEOUT = 240.0
 NODES = ("c1", "c2")
 
 
-@pytest.mark.usefixtures("ssh")
+@pytest.mark.usefixtures("ssh", "late_accounts")
 def test_a_job_killed_for_its_memory_says_how_much_it_used() -> None:
     job = cluster_tasks.fill_memory.with_options(acctg_freq="task=1")(300)
     with pytest.raises(JobOutOfMemory, match="asked for mem=100M") as raised:

@@ -30,6 +30,7 @@ def jobs_on_c1(site: Site) -> tuple[Job[tuple[int, str]], Job[int]]:
     return comes_back, does_not
 
 
+@pytest.mark.usefixtures("late_accounts")
 def test_jobs_of_a_node_that_loses_power(
     site: Site, jobs_on_c1: tuple[Job[tuple[int, str]], Job[int]]
 ) -> None:
@@ -45,6 +46,7 @@ def test_jobs_of_a_node_that_loses_power(
     site.assert_submitted_once([comes_back, does_not], 3)
 
 
+@pytest.mark.usefixtures("late_accounts")
 def test_a_job_of_a_node_that_is_set_down_says_which(site: Site) -> None:
     alone = {"nodelist": "c2", "no_requeue": True}
     job = fault_tasks.keep.with_options(**alone)(site.gate, 1)
