@@ -11,7 +11,7 @@ SLURM_WORKERS ?= 4
 ARGS ?=
 # Many tests of the fast tier wait for processes of their own: three at once for every two cores.
 UNIT_WORKERS ?= $(shell expr 3 \* `getconf _NPROCESSORS_ONLN` / 2)
-SLURM_TIMEOUT ?= 600
+SLURM_TIMEOUT ?= 900
 DEMO_DIR = demo-output
 DEMO_ARGS = --backend local --job-base-dir $(DEMO_DIR)/jobs --workdir $(DEMO_DIR)/run
 

@@ -59,7 +59,7 @@ start_munged() {
   # An orphan at once, so that it is tini's child and not the daemon's. Its Info lines would bury those that matter.
   (setpriv --reuid munge --regid munge --clear-groups munged --foreground \
     2> >(grep --line-buffered -Ev '^munged: (Info|Notice):' >&2) &)
-  wait_for 20 munge -n
+  wait_for 60 munge -n
 }
 
 make_shared_folders() {

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from slurm.testing import DockerCluster
+from slurm.testing import ClusterStartError, DockerCluster, access
 
 pytestmark = pytest.mark.slurm
 
@@ -40,6 +41,21 @@ def run_pytest(project: Path, *options: str) -> str:
     assert done.returncode == 1
     assert "as tests do" in done.stdout
     return (project / "seen").read_text().split()[-1]
+
+
+def test_a_port_that_somebody_took_meanwhile_is_left_to_them(
+    slurm_cluster: DockerCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = slurm_cluster.access.port()
+    assert taken is not None
+    ports = iter([taken, access.free_port()])
+    monkeypatch.setattr(access, "free_port", lambda: next(ports))
+    with DockerCluster(f"slurm-test-{secrets.token_hex(4)}", state_dir=tmp_path) as cluster:
+        assert cluster.is_up()
+        assert cluster.access.port() not in (taken, None)
+    with pytest.raises(ClusterStartError, match=f"{taken}.*(already|in use)"):
+        DockerCluster(cluster.project, state_dir=tmp_path, ssh_port=taken).up()
+    assert remains(["ps", "--all"], cluster.project) == []
 
 
 def remains(kind: list[str], name: str) -> list[str]:

@@ -151,6 +151,22 @@ class ComposeProject:
         """Build the image: one service's, for all share it. Raises `ClusterError`."""
         run_logged([*self.command, "build", "login"], "docker compose build")
 
+    def start(self, seconds: float) -> int:
+        """Start all services; returns the login node's port when they are healthy. Raises `ClusterError`."""
+        compose = self.testcontainers()
+        try:
+            compose.start()
+            wait_until_healthy(compose, seconds)
+            port = compose.get_service_port("login", 22)
+        except subprocess.CalledProcessError as error:
+            done = subprocess.CompletedProcess(
+                error.cmd, error.returncode, "", error.stderr.decode("utf-8", "replace")
+            )
+            raise ClusterError(f"docker compose failed: {explain(done)}") from error
+        if port is None:
+            raise ClusterError("Docker published no port for the login node")
+        return port
+
     def remove(self) -> None:
         """Remove containers, volumes and network; nothing happens where there are none."""
         self.run("down", "--volumes", "--remove-orphans")

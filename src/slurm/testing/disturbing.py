@@ -11,8 +11,8 @@ from slurm.testing.compose import SERVICES, ComposeProject, explain
 from slurm.testing.errors import ClusterError
 
 NODES = ("c1", "c2")
-START_TIMEOUT = 180.0
-QUEUE_TIMEOUT = 60.0
+START_TIMEOUT = 300.0
+QUEUE_TIMEOUT = 180.0
 # Without its mark, the health check looks again and again, so that it returns as soon as it can.
 CHECK = 'rm -f /run/cluster-ready; exec cluster-health "$0"'
 TAKES_NO_JOBS = ("down", "drain", "fail", "error")

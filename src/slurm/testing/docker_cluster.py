@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,7 +18,6 @@ from slurm.testing.compose import (
     ComposeProject,
     explain,
     plain,
-    wait_until_healthy,
 )
 from slurm.testing.disturbing import NODES, START_TIMEOUT, Disturbable
 from slurm.testing.errors import ClusterError, ClusterStartError
@@ -25,6 +25,7 @@ from slurm.testing.errors import ClusterError, ClusterStartError
 USABLE = {"idle", "mixed", "allocated", "completing"}
 KEYS = "/etc/ssh/keys"
 LOG_LINES = 15
+TAKEN = "port is already allocated|address already in use|[Pp]orts are not available"
 
 
 class DockerCluster(Disturbable):
@@ -115,11 +116,9 @@ class DockerCluster(Disturbable):
                     "take it down first, or choose another project name"
                 )
             self.compose.build()
-            if not self.compose.port:  # else another one whenever the login node starts again
-                self.compose = replace(self.compose, port=self.access.port() or access.free_port())
             with self._removed_on_failure(existed=existing is not None):
-                port = self._start()
-                self.wait_until_ready(*NODES, seconds=30.0)
+                port = self._start_at(self.compose.port or self.access.port())
+                self.wait_until_ready(*NODES)
                 self._write_access(port)
 
     def down(self) -> None:
@@ -178,21 +177,18 @@ class DockerCluster(Disturbable):
 
     # ------------------------------------------------------------------------------- private
 
-    def _start(self) -> int:
-        """All services healthy; the port on which the login node answers."""
-        compose = self.compose.testcontainers()
+    def _start_at(self, port: int | None) -> int:
+        """Start all services, the login node at `port` or a free one; returns which.
+
+        That is chosen here: Docker would choose another one whenever the login node starts again.
+        """
+        self.compose = replace(self.compose, port=port or access.free_port())
         try:
-            compose.start()
-            wait_until_healthy(compose, START_TIMEOUT)
-            port = compose.get_service_port("login", 22)
-        except subprocess.CalledProcessError as error:
-            done = subprocess.CompletedProcess(
-                error.cmd, error.returncode, "", error.stderr.decode("utf-8", "replace")
-            )
-            raise ClusterError(f"docker compose failed: {explain(done)}") from error
-        if port is None:
-            raise ClusterError("Docker published no port for the login node")
-        return port
+            return self.compose.start(START_TIMEOUT)
+        except ClusterError as error:
+            if port or not re.search(TAKEN, str(error)):
+                raise
+        return self._start_at(None)  # somebody was faster
 
     def _usable_nodes(self) -> set[str]:
         done = self.exec("login", ["sinfo", "-h", "-N", "-o", "%N %T"], check=False)
