@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.unit.fakes import Programs
 
 from slurm.testing import ClusterError, DockerCluster
 from slurm.testing.access import Access
@@ -81,3 +82,18 @@ def test_the_files_of_a_cluster_know_its_port(tmp_path: Path) -> None:
     assert access.port() is None
     access.write(port=20022, host_key="ssh-ed25519 AAAA", write_private_key=lambda _: None)
     assert access.port() == 20022
+
+
+def test_a_pause_for_which_the_machine_was_too_busy_is_tried_again(
+    programs: Programs, tmp_path: Path
+) -> None:
+    """A fake engine, for a real one says so only now and then."""
+    said = "Error response from daemon: Cannot pause container 1: OCI runtime pause failed: unable to freeze: unknown"
+    programs.add(
+        "docker", f"[ -e $HERE/again ] && exit 0; touch $HERE/again; echo '{said}' >&2; exit 1"
+    )
+    DockerCluster("busy", state_dir=tmp_path).pause("login")
+    assert [call[-2:] for call in programs.calls("docker")] == [["pause", "login"]] * 2
+    programs.add("docker", "echo 'no such service: login' >&2; exit 1")
+    with pytest.raises(ClusterError, match="no such service"):
+        DockerCluster("busy", state_dir=tmp_path).pause("login")

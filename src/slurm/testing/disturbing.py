@@ -13,6 +13,7 @@ from slurm.testing.errors import ClusterError
 NODES = ("c1", "c2")
 START_TIMEOUT = 300.0
 QUEUE_TIMEOUT = 180.0
+FREEZE_TIMEOUT = 60.0
 # Without its mark, the health check looks again and again, so that it returns as soon as it can.
 CHECK = 'rm -f /run/cluster-ready; exec cluster-health "$0"'
 TAKES_NO_JOBS = ("down", "drain", "fail", "error")
@@ -71,7 +72,8 @@ class Disturbable(abc.ABC):
 
     def pause(self, *services: str) -> None:
         """Freeze services: their sockets stay open and nobody answers, until `unpause`."""
-        self.compose.run("pause", *_known(services))
+        for service in _known(services):
+            self._pause(service)
 
     def unpause(self, *services: str) -> None:
         """Let paused services go on where they were."""
@@ -138,6 +140,17 @@ class Disturbable(abc.ABC):
             time.sleep(0.2)
 
     # ------------------------------------------------------------------------------- private
+
+    def _pause(self, service: str) -> None:
+        """A machine that is busy, or gives containers little of its time, may need several attempts."""
+        deadline = time.monotonic() + FREEZE_TIMEOUT
+        while True:
+            try:
+                self.compose.run("pause", service)
+                return
+            except ClusterError as error:
+                if "unable to freeze" not in str(error) or time.monotonic() > deadline:
+                    raise
 
     def _break(self, services: Sequence[str], *fault: str) -> None:
         for service in _known(services):
