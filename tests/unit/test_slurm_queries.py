@@ -8,7 +8,7 @@ import pytest
 from tests.unit.fakes import NO_ACCOUNTING, Programs
 
 from slurm.agent import commands, queries
-from slurm.agent.tables import parse_sacct, parse_squeue
+from slurm.agent.tables import find_mark, parse_sacct, parse_squeue
 from slurm.api.slurm_cli import SlurmCliBackend
 from slurm.errors import SchedulerUnreachable, SlurmError
 
@@ -35,6 +35,18 @@ def test_one_question_for_all_jobs(slurm: SlurmCliBackend, programs: Programs) -
     [sacct] = programs.calls("sacct")
     assert sacct[sacct.index("-j") + 1] == "3,4"
     assert "all" in squeue
+
+
+@pytest.mark.parametrize("mark", ["\u2028", "\x85", "\x0b", "\x1c"])
+def test_a_comment_is_no_row_whatever_else_python_takes_for_the_end_of_a_line(
+    mark: str, slurm: SlurmCliBackend, programs: Programs
+) -> None:
+    comment = f"t1 mine{mark}2|COMPLETED|None|c1|and more"
+    queue = f"1|RUNNING|None|c1|{comment}\n2|RUNNING|None|c1|t2\n"
+    (programs.folder / "queue").write_text(queue)
+    assert states(slurm, "1", "2") == {"1": ("squeue", "RUNNING"), "2": ("squeue", "RUNNING")}
+    assert [row["comment"] for row in parse_squeue(queue)] == [comment, "t2"]
+    assert find_mark(queue, "and", "/job.sh") == "1"
 
 
 def test_accounting_is_not_asked_about_jobs_in_the_queue(

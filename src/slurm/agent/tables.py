@@ -25,7 +25,7 @@ SQUEUE_USAGE = (
 def parse_squeue(text: str) -> List[Dict[str, Any]]:
     """Rows of ``squeue -h -o SQUEUE_FIELDS`` as observations; an array's pending tasks share one."""
     rows = []
-    for line in text.splitlines():
+    for line in text.split("\n"):
         fields = line.split("|", 4)
         if len(fields) == 5:
             job_id, state, reason, node, comment = fields
@@ -45,7 +45,7 @@ def parse_squeue(text: str) -> List[Dict[str, Any]]:
 def parse_sacct(text: str) -> List[Dict[str, Any]]:
     """Rows of ``sacct -n -P -X -o SACCT_FIELDS`` as observations; with ``SACCT_ORIGIN``, or without it."""
     rows = []
-    for line in text.splitlines():
+    for line in text.split("\n"):
         fields = line.split("|", 7)
         if len(fields) >= 7:
             job_id, state, exit_code, partition, node, start, end = fields[:7]
@@ -67,7 +67,7 @@ def parse_sacct(text: str) -> List[Dict[str, Any]]:
 
 def parse_table(text: str) -> List[Dict[str, str]]:
     """Rows of ``sacct -P`` by the names in its header, whatever a site prints before that."""
-    lines = [line.split("|") for line in text.splitlines()]
+    lines = [line.split("|") for line in text.split("\n")]
     start = next((n for n, line in enumerate(lines) if line[0] == "JobID"), len(lines))
     rows = lines[start + 1 :]
     return [dict(zip(lines[start], row)) for row in rows if len(row) == len(lines[start])]
@@ -78,7 +78,7 @@ def find_mark(table: str, token: str, script: str) -> Optional[str]:
     word = r"(?<![0-9A-Za-z]){}(?![0-9A-Za-z])".format(re.escape(token))
     path = r"(?:^|[ |]){}(?:\||$)".format(re.escape(script))
     mark = re.compile("{}|{}".format(word, path))
-    for line in table.splitlines():
+    for line in table.split("\n"):
         job_id, _, rest = line.partition("|")
         if mark.search(rest):
             return job_id.strip().split("_")[0]
