@@ -86,9 +86,9 @@ start_dockerd() {
     for fd in /proc/self/fd/*; do fd=${fd##*/}; [ "$fd" -le 2 ] || eval "exec $fd>&-"; done
     setsid dockerd --group "$2" </dev/null >>"$1" 2>&1 &
   ' start-dockerd "$engine_log" "$group"
-  wait_for_engine 60 && return
+  wait_for_engine 180 && return
   as_root tail -n 15 "$engine_log" >&2
-  die "dockerd did not answer within 60 s: see $engine_log"
+  die "dockerd did not answer within 180 s: see $engine_log"
 }
 
 ensure_engine() {
@@ -101,7 +101,7 @@ ensure_engine() {
   fi
   if [ -d /run/systemd/system ]; then
     quietly as_root systemctl start docker || die "systemctl start docker failed: see 'journalctl -u docker'"
-    wait_for_engine 30 || { explain_silent_engine; die "dockerd does not answer: see 'journalctl -u docker'"; }
+    wait_for_engine 180 || { explain_silent_engine; die "dockerd does not answer: see 'journalctl -u docker'"; }
   else
     start_dockerd
   fi

@@ -277,14 +277,14 @@ def test_a_finished_run_started_again_submits_nothing(finished: Example) -> None
 def test_starts_at_once_are_one_run_which_later_ones_find_when_all_clients_were_killed(
     example: Example,
 ) -> None:
-    clients = [example.start_process(step_seconds=0.5) for _ in range(2)]
+    clients = [example.start_process(step_seconds=2) for _ in range(2)]
     example.wait_until(lambda: bool(example.state["epochs"][1]["train_jobs"]))
     state = example.state
     for client in clients:
         client.kill()
         client.communicate()
     assert (state["current_epoch"], state["steps_completed"]) == (1, 0)
-    later = [example.start(step_seconds=0.5) for _ in range(2)]
+    later = [example.start(step_seconds=2) for _ in range(2)]
     assert [client.result(DEADLINE) for client in later] == [0, 0]
     assert len(example.state["orchestrators"]) == 1
     assert_whole(example)
@@ -293,7 +293,7 @@ def test_starts_at_once_are_one_run_which_later_ones_find_when_all_clients_were_
 @pytest.mark.story
 @pytest.mark.parametrize("moment", [1, 3])
 def test_an_orchestrator_killed_at_any_moment_is_replaced(example: Example, moment: int) -> None:
-    client = example.start(step_seconds=0.03)
+    client = example.start(step_seconds=0.03, eval_seconds=2)  # it is there for as long at least
     example.wait_until(lambda: len(example.state["events"]) >= moment)
     example.kill("train_and_evaluate")
     assert client.result(DEADLINE) == 1
@@ -311,7 +311,7 @@ def test_an_orchestrator_killed_at_any_moment_is_replaced(example: Example, mome
 @pytest.mark.story
 def test_training_goes_on_after_a_train_job_was_killed(example: Example) -> None:
     example.epochs, example.steps, example.cap = 1, 12, 12  # so many that it is killed among them
-    client = example.start(step_seconds=0.1)
+    client = example.start(step_seconds=0.3)
     example.wait_until(lambda: example.checkpoint(0)["steps_completed"] >= 1)
     example.kill("train_epoch")
     assert client.result(DEADLINE) == 0
