@@ -72,15 +72,17 @@ docs: $(DEV) ## Build the documentation into site/
 BY_FILE = --dist loadfile --no-loadscope-reorder
 HERE = -m pytest -n auto $(BY_FILE)
 test-unit test-stories test-oldest: export PYTEST_XDIST_AUTO_NUM_WORKERS = $(UNIT_WORKERS)
-FAST = "not slurm and not story"
+# What needs the cluster is not even collected: three processes would each load all of it.
+WITHOUT_SLURM = --ignore=tests/slurm
+FAST = $(WITHOUT_SLURM) -m "not slurm and not story"
 test-unit: $(DEV) ## Run the fast tests, which need neither Slurm nor Docker
-	$(PY) $(HERE) -m $(FAST)
+	$(PY) $(HERE) $(FAST)
 
 test-stories: $(DEV) ## Run long stories on this machine: resume after kill -9, the tutorial
-	$(PY) $(HERE) -m "story and not slurm"
+	$(PY) $(HERE) $(WITHOUT_SLURM) -m "story and not slurm"
 
 test-oldest: $(OLDEST) ## Run the fast tests once more, with the oldest allowed versions of all dependencies
-	$(OLDEST_VENV)/bin/python $(HERE) -m $(FAST)
+	$(OLDEST_VENV)/bin/python $(HERE) $(FAST)
 
 test-slurm: $(DEV) ## Run the tests that need the dockerised cluster
 	docker/ensure-docker.sh

@@ -14,6 +14,12 @@ from slurm import Cluster
 FIRST = ("tests/slurm/faults/", "tests/slurm/test_sleeping_client.py")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """All that is here belongs to this tier: the fast one does not even look."""
+    item.add_marker("slurm")
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not item.nodeid.startswith(FIRST))

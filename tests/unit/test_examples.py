@@ -125,26 +125,26 @@ def lent(home: Path) -> Iterator[Lent]:
     lent.cluster.close()
 
 
-def examples() -> Iterator[doctest.DocTest]:
+def modules_with_examples() -> Iterator[str]:
     for found in pkgutil.walk_packages(slurm.__path__, "slurm."):
         path = Path(slurm.__file__).parents[1] / found.name.replace(".", "/")
         path = path / "__init__.py" if found.ispkg else path.with_suffix(".py")
         if ">>>" in path.read_text("utf-8"):
-            tests = doctest.DocTestFinder().find(importlib.import_module(found.name))
-            yield from (one for one in tests if one.examples)
+            yield found.name
 
 
-@pytest.mark.parametrize("example", list(examples()), ids=lambda example: example.name)
-def test_an_example_does_what_it_shows(
-    example: doctest.DocTest,
-    lent: Lent,
-    home: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("module", list(modules_with_examples()))
+def test_the_examples_of_a_module_do_what_they_show(
+    module: str, lent: Lent, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(home))
-    monkeypatch.chdir(tmp_path)
-    example.globs.update(lent.for_example(example))
     said: list[str] = []
-    doctest.DocTestRunner(optionflags=FLAGS).run(example, out=said.append)
+    for example in doctest.DocTestFinder().find(importlib.import_module(module)):
+        if not example.examples:
+            continue
+        folder = tmp_path / example.name
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        example.globs.update(lent.for_example(example))
+        doctest.DocTestRunner(optionflags=FLAGS).run(example, out=said.append)
     assert "".join(said) == ""
