@@ -21,7 +21,7 @@ DEFAULT_ARRAY_SIZE = 1001
 
 
 class SlurmCommands(Queries):
-    """Slurm through its own commands. Nothing passes a shell: every command is an argument list.
+    """Slurm through its own commands.
 
     `latest_job` and `look_again` say how long an sbatch without an answer may still make a job, and
     when to look for it: a scheduler that knows its tokens by heart needs neither.
