@@ -61,6 +61,7 @@ class Channel:
         self._waiting: dict[int, Future[tuple[Any, bytes]]] = {}
         self._lock = threading.Lock()
         self._writing = threading.Lock()
+        self._reason: str = ""
         self._broken: TransportError | None = None
         self._stderr: deque[str] = deque(maxlen=STDERR_LINES_KEPT)
         self._connect_timeout = connect_timeout
@@ -235,6 +236,8 @@ class Channel:
                 self._stderr.append(line.decode("utf-8", "replace").rstrip())
 
     def _lost(self, what: str) -> TransportError:
+        with self._lock:  # whoever sees the end of the process that is killed here knows no reason
+            what = self._reason = self._reason or what
         self._process.kill()
         self._process.wait()
         self._drain.join(0.3)
