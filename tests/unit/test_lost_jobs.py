@@ -19,6 +19,7 @@ from slurm import Cluster, Job, task
 from slurm.agent.agent import Agent
 from slurm.api.slurm_cli import InProcessBackend
 from slurm.errors import JobLost, SchedulerUnreachable, SubmissionError
+from slurm.origin import mark_of
 from slurm.serialization import dump_envelope, value_envelope
 from slurm.sight import Absences
 from slurm.states import JobState, Observation
@@ -107,6 +108,21 @@ def test_elements_of_an_array_whose_id_was_given_away(
     for job in array:
         backend.say(job.id, "COMPLETED", origin=ANOTHERS)
     assert [type(job.exception(DEADLINE)) for job in array] == [JobLost, JobLost]
+
+
+def test_every_submission_of_an_array_is_known_by_its_own_token_and_script(
+    fake_cluster: Cluster, backend: FakeBackend
+) -> None:
+    backend.max_array_size = 2
+    with fake_cluster:
+        array = twice.map(range(5)).submit()
+    assert len(backend.requests) > 1
+    for number, request in zip(array.ids, backend.requests):
+        script = f"{request.job_dir}/{request.script}"
+        for job in array:
+            own = job.id.startswith(f"{number}_")
+            assert mark_of(job).is_in(f"{request.token}|(null)|/home/me") is own
+            assert mark_of(job).is_in(f"|{script}|/home/me") is own
 
 
 def test_what_got_the_id_is_not_cancelled(

@@ -84,7 +84,7 @@ class Site:
         found = defaultdict(set)
         for line in self.shell(*argv).splitlines():
             job_id, _, submitted = line.partition("|")
-            for token in re.findall("--comment=([0-9a-f]+)", submitted):
+            for token in re.findall(r"--comment=(\S+)", submitted):
                 found[token].add(job_id.partition("_")[0])
         return {token: ids for token, ids in found.items() if token not in self.before}
 

@@ -22,7 +22,7 @@ def test_jobs_that_the_controller_forgot_are_lost_and_no_others_taken_for_them(
     """One whose id a later job gets, and one that accounts have as RUNNING from now on."""
     crew = crew_of(site)
     monkeypatch.setattr("slurm.states.LOST_AFTER", SOON)
-    given_away, runaway = forgotten(site, crew.held.id)
+    given_away, runaway, *others = forgotten(site, crew.held.id)
     later = fault_tasks.keep.with_options(hold=True)(site.gate, 3)
     assert later.id == given_away.id
     assert site.client.get_job(later.id).job_dir == later.job_dir != given_away.job_dir
@@ -45,11 +45,15 @@ def test_jobs_that_the_controller_forgot_are_lost_and_no_others_taken_for_them(
         again = Job.from_dir(given_away.job_dir, client)
         again.cancel()  # it has ended: its id would be another's
         assert isinstance(again.exception(TIMEOUT), JobLost)
-    crew.end_well(site, given_away, runaway, later)
+    crew.end_well(site, given_away, runaway, later, *others)
 
 
-def forgotten(site: Site, held: str) -> tuple[Job[int], Job[int]]:
-    """Two jobs that ran, and that the controller does not know any more; it is there again."""
+def forgotten(site: Site, held: str) -> list[Job[int]]:
+    """Two jobs that ran, and that the controller, which is there again, does not know any more.
+
+    And those of earlier tries, in which it was not killed in time.
+    """
+    others: list[Job[int]] = []
     for _ in range(TRIES):
         site.wait_until_saved(held)  # which it does not do again for 5 s
         jobs = two_running(site)
@@ -57,8 +61,9 @@ def forgotten(site: Site, held: str) -> tuple[Job[int], Job[int]]:
         site.docker.start("slurmctld")
         known = site.shell("squeue", "-h", "-o", "%k")
         if not any(job.token in known for job in jobs):
-            return jobs
-        for job in jobs:  # the machine was too slow
+            return [*jobs, *others]
+        others += jobs
+        for job in jobs:
             job.cancel()
     raise AssertionError(f"the controller was never killed in time, {TRIES} times")
 
