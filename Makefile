@@ -70,8 +70,15 @@ docs: $(DEV) ## Build the documentation into site/
 
 # The tests of a file stay in one process, and files begin in the order in which they are collected.
 BY_FILE = --dist loadfile --no-loadscope-reorder
-HERE = -m pytest -n auto $(BY_FILE)
+# Thousands of small files, forced to the disk: in memory that is quick, where there is room and programs may run.
+# What one run leaves stays there to be looked at.
+MEMORY = /dev/shm
+IN_MEMORY = $(shell test -w $(MEMORY) && grep -qs '^[^ ]* $(MEMORY) tmpfs ' /proc/mounts && \
+	! grep -qs '^[^ ]* $(MEMORY) tmpfs [^ ]*noexec' /proc/mounts && \
+	df -Pk $(MEMORY) | awk 'NR == 2 && $$4 > 1000000 { print "$(MEMORY)" }')
+HERE = -m pytest -n auto $(BY_FILE) -o tmp_path_retention_count=1
 test-unit test-stories test-oldest: export PYTEST_XDIST_AUTO_NUM_WORKERS = $(UNIT_WORKERS)
+test-unit test-stories test-oldest: export PYTEST_DEBUG_TEMPROOT = $(IN_MEMORY)
 # What needs the cluster is not even collected: three processes would each load all of it.
 WITHOUT_SLURM = --ignore=tests/slurm
 FAST = $(WITHOUT_SLURM) -m "not slurm and not story"

@@ -19,6 +19,7 @@ PRINT = (
     "import hashlib; from slurm.archive import archive_for; a = archive_for('/b')\n"
     "print(a.directory, hashlib.sha256(a.content).hexdigest())"
 )
+PRINT_NAME = "from slurm.archive import archive_for; print(archive_for('/b').directory, end='')"
 
 
 def test_the_same_content_has_the_same_name_and_bytes(run_python: RunPython) -> None:
@@ -32,12 +33,13 @@ def test_the_same_content_has_the_same_name_and_bytes(run_python: RunPython) -> 
 def test_other_content_has_another_name(tmp_path: Path, run_python: RunPython) -> None:
     source = Path(slurm.__file__).parent
     shutil.copytree(source, tmp_path / "slurm", ignore=shutil.ignore_patterns("__pycache__"))
-    same = run_python("-c", PRINT, PYTHONPATH=str(tmp_path)).stdout.split()
-    assert same[0] == archive_for("/b").directory
+    same = run_python("-c", PRINT_NAME, PYTHONPATH=str(tmp_path)).stdout
+    assert same == archive_for("/b").directory
     with (tmp_path / "slurm" / "states.py").open("a") as file:
         file.write("\n")
-    other = run_python("-c", PRINT, PYTHONPATH=str(tmp_path)).stdout.split()
-    assert other[0] != same[0]
+    other = run_python("-c", PRINT_NAME, PYTHONPATH=str(tmp_path)).stdout
+    assert Path(other).parent == Path(same).parent
+    assert other != same
 
 
 def test_it_lies_under_the_base_directory() -> None:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +59,11 @@ def test_a_time_limit_ends_the_job_with_all_its_processes(local: Cluster, tmp_pa
     assert gone(int((tmp_path / "child").read_text()))
 
 
-def test_workflows_do_not_take_the_place_of_the_jobs_they_wait_for(tmp_path: Path) -> None:
+def test_workflows_do_not_take_the_place_of_the_jobs_they_wait_for(
+    tmp_path: Path, lend_sdk: Callable[[Path], None]
+) -> None:
     base = tmp_path / "one"
+    lend_sdk(base)
     cluster = Cluster("local", job_base_dir=base, max_cpus=1)
     with cluster:
         assert without_context(1).get_result(PATIENCE) == 2
