@@ -16,19 +16,18 @@ from slurm.attempts import Attempts
 from slurm.callbacks.dispatcher import Dispatcher
 from slurm.context import activated
 from slurm.endings import EndNotes
-from slurm.errors import RemoteFileError, RemoteFileMissing, ResultCorrupted, SlurmError
+from slurm.errors import RemoteFileError, SlurmError
 from slurm.job import Job
 from slurm.job_dir import parse_event
 from slurm.pace import Pace
 from slurm.pushed import PushedResults
-from slurm.serialization import kind_in, load_envelope
 from slurm.sight import Seen, Sight
-from slurm.states import FINAL_SOURCES, JobState, Observation, reduce
+from slurm.states import JobState, Observation, reduce
+from slurm.verdict import Judge
 
 logger: logging.Logger = logging.getLogger(__name__)
 
 LONGEST_LISTEN = 2.0
-HEAD = 1 << 16  # bytes
 UNKNOWN_TO_CONTROLLER = ("absent", "reused", "sacct")
 ASKED = frozenset({"squeue", "sacct", "local"})  # sources that are the scheduler's own
 FASTEST_SCAN, SLOWEST_SCAN = 0.02, 0.25
@@ -61,6 +60,7 @@ class Tracker:
         self.results: PushedResults = PushedResults()
         self._jobs: dict[str, list[Job[Any]]] = {}  # one job may have several futures
         self.notes: EndNotes = EndNotes(backend)
+        self._judge = Judge(backend)
         self._sight = Sight()
         self._ended: list[Job[Any]] = []  # and their callbacks do not know it yet
         self._announcing = False
@@ -235,7 +235,7 @@ class Tracker:
         if before:
             seen = self._sight.of_all(self.backend, before)
             self._cancel_hopeless(seen)
-            self._note_all((job, self._judged(job, one)) for job, one in seen)
+            self._note_all((job, self._judge.of(job, one)) for job, one in seen)
             self.dispatcher.looked(self._live)
         self._looked = time.monotonic()
         self._looked_at = frozenset(job.id for job in before)
@@ -270,38 +270,6 @@ class Tracker:
         with self._changed:
             return self._jobs.get(job_id, [])
 
-    def _judged(self, job: Job[Any], seen: Observation) -> Observation:
-        """What `seen` means for one job, which may not be the same for all that share its id."""
-        expected = reduce(job.status, seen)
-        if expected.never_starts:
-            return replace(seen, source="given up", state=JobState.CANCELLED)
-        if not expected.finished and not job.status.finished and seen.source in ("sacct", "reused"):
-            # The controller has forgotten it, and accounts are late or away: they may be for long.
-            state = self._word_of_result(job)
-            return (
-                seen if state is JobState.UNKNOWN else replace(seen, source="result", state=state)
-            )
-        if not expected.finished or job.status.finished or seen.source in FINAL_SOURCES:
-            return seen
-        packed = job.element is not None and job.element.packed
-        if packed or expected.state is JobState.UNKNOWN:
-            state = self._word_of_result(job)
-            forgotten = state is JobState.UNKNOWN and seen.source == "absent" and not packed
-            if forgotten and self._never_started(job):
-                state = JobState.CANCELLED
-            if state is not JobState.UNKNOWN:
-                return replace(seen, source="result", state=state)
-        return seen
-
-    def _never_started(self, job: Job[Any]) -> bool:
-        """Whether an element that nobody knows was cancelled while it waited.
-
-        Slurm forgets such an element at once and without a word in its accounting, though not the
-        array; an element that has started has written its metadata.
-        """
-        waiting = job.element is not None and job.status.state is JobState.PENDING
-        return waiting and not self.backend.file_exists(job.directory.metadata)
-
     def _note(self, job: Job[Any], seen: Observation, *, tell: bool) -> None:
         """One observation at a time: a look that took long must not undo what was seen meanwhile."""
         with self._changed:
@@ -335,21 +303,6 @@ class Tracker:
                 job._call_back_all()
             with self._changed:
                 self._announcing = False
-
-    def _word_of_result(self, job: Job[Any]) -> JobState:
-        """How a job ended that the scheduler has forgotten, by the result it left.
-
-        Its beginning tells; whether the rest is as it was written is a matter for whoever reads it.
-        """
-        path = job.directory.result
-        try:
-            kind = kind_in(self.backend.read_head(path, HEAD))
-            if kind is None:
-                with self.backend.open_file(path) as file:
-                    kind = load_envelope(file, path=path).kind
-        except (RemoteFileMissing, ResultCorrupted):
-            return JobState.UNKNOWN
-        return JobState.COMPLETED if kind == "value" else JobState.FAILED
 
     def _live(self) -> Iterable[Job[Any]]:
         with self._changed:
