@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.conformance.waiting import wait_until
 from tests.unit.fakes import NO_ACCOUNTING, Programs
 
 from slurm.agent import commands
+from slurm.agent import programs as programs_of_agent
 from slurm.agent.programs import scrubbed_environment
 from slurm.agent.sbatch import sbatch_argv
 from slurm.api.base import Archive, JobRequest, Submitted
@@ -150,6 +153,27 @@ def test_a_hung_sbatch_is_given_up(
     answer = submit(slurm, tmp_path)
     assert isinstance(answer.error, SlurmError)
     assert "sbatch gave no answer" in str(answer.error)
+
+
+def test_what_a_hung_sbatch_has_said_is_told(
+    slurm: SlurmCliBackend, programs: Programs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a controller that is full: sbatch tries for minutes."""
+    busy = "sbatch: error: Slurm temporarily unable to accept job, sleeping and retrying"
+    programs.add("sbatch", f"echo '{busy}' >&2; touch $HERE/said; exec sleep 600")
+    child: Any = programs_of_agent.child_class()
+
+    class Patient(child):  # type: ignore[misc]
+        def communicate(self, data: Any, timeout: float) -> Any:
+            if "sbatch" in self.args[0]:
+                wait_until((programs.folder / "said").exists, "sbatch has said it")
+                timeout = 0.5
+            return super().communicate(data, timeout=timeout)
+
+    monkeypatch.setattr(programs_of_agent, "child_class", lambda: Patient)
+    error = submit(slurm, tmp_path).error
+    assert isinstance(error, SubmissionUnknown)
+    assert str(error).endswith(f"sbatch gave no answer in 60 s; it said: {busy}")
 
 
 def test_without_slurm_nothing_is_submitted_and_nothing_left_behind(

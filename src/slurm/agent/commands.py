@@ -48,7 +48,8 @@ class Commands:
                 "{} is not on the PATH here: is this a Slurm login node?".format(argv[0]),
             ) from None
         except AgentError:
-            what = "{} gave no answer in {:.0f} s".format(argv[0], timeout)
+            said = "; it said: " + program.said if program.said else ""
+            what = "{} gave no answer in {:.0f} s".format(argv[0], timeout) + said
             raise AgentError("unreachable", what) from None
         except OSError as error:
             raise AgentError(

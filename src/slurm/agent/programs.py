@@ -41,13 +41,15 @@ def child_class() -> Any:
 class Program:
     """A program in a session of its own: it ends with all that it started, in the time it was given.
 
-    With `detached`, one that is left early (by Ctrl-C) goes on by itself.
+    With `detached`, one that is left early (by Ctrl-C) goes on by itself. `said` is the last line
+    that one which took too long had for its user, where Python keeps it.
     """
 
     def __init__(self, argv: List[str], timeout: float, detached: bool = False) -> None:
         self.argv = argv
         self.timeout = timeout
         self.detached = detached
+        self.said: str = ""
 
     def run(self, data: Optional[bytes] = None, **options: Any) -> Tuple[int, bytes, bytes]:
         """Its exit status and output. Raises `AgentError` "timeout", and OSError where it cannot start."""
@@ -60,8 +62,10 @@ class Program:
         )
         try:
             out, err = self.process.communicate(data, timeout=self.timeout)
-        except subprocess.TimeoutExpired:
+        except subprocess.TimeoutExpired as error:
             self.kill()
+            lines = (getattr(error, "stderr", None) or b"").decode("utf-8", "replace").split("\n")
+            self.said = next((line.strip() for line in reversed(lines) if line.strip()), "")
             what = "{} was not done after {:.0f} s".format(self.argv[0], self.timeout)
             raise AgentError("timeout", what) from None
         except BaseException:
