@@ -73,6 +73,9 @@ def two_running(site: Site) -> tuple[Job[int], Job[int]]:
     with site.client.batch():
         jobs = fault_tasks.keep(site.gate, 1), fault_tasks.keep(site.gate, 1)
     wait_until(lambda: recorded(site, *jobs) == 2, "accounts have them as RUNNING")
+    wait_until(
+        lambda: all(job.get_status() == "RUNNING" for job in jobs), "the client has heard that"
+    )
     return jobs
 
 
