@@ -3,14 +3,14 @@
 import os
 import pwd
 import sys
-from typing import Any, Dict, Set, Tuple
+from typing import Any, Dict, Tuple
 
 from .errors import AgentError, as_agent_error
 from .file_requests import FileRequests
 from .job_requests import JobRequests
 from .metadata_requests import MetadataRequests
 from .program_requests import ProgramRequests
-from .programs import Program
+from .programs import Programs
 from .slurm_commands import SlurmCommands
 from .staging_requests import StagingRequests
 from .submit_requests import SubmitRequests
@@ -30,7 +30,7 @@ class Agent(
 
     def __init__(self, scheduler: Any = None) -> None:
         self.scheduler: Any = SlurmCommands() if scheduler is None else scheduler
-        self.programs: Set[Program] = set()  # that run for a client
+        self.programs: Programs = Programs()
 
     def call(self, op: str, params: Dict[str, Any], blob: bytes = b"") -> Tuple[Any, bytes]:
         handler = getattr(self, "op_" + op, None)

@@ -2,11 +2,11 @@
 
 import io
 import os
-from typing import Any, List, Set, Tuple
+from typing import Any, List, Tuple
 
 from .directories import make_private_directory, require_own_directory
 from .files import unique_name
-from .programs import Program, scrubbed_environment
+from .programs import Program, Programs, scrubbed_environment
 
 OUTPUT_KEPT = 64 << 10  # bytes
 
@@ -14,20 +14,15 @@ OUTPUT_KEPT = 64 << 10  # bytes
 class ProgramRequests:
     """The requests of an `Agent` that run something on its machine."""
 
-    programs: Set[Program]
+    programs: Programs
 
     def op_run(self, blob: bytes, argv: List[str], timeout: float) -> Tuple[Any, bytes]:
         """Run a program here with `blob` as its input; its exit status, and the end of what it printed."""
         import subprocess
 
-        program = Program(argv, timeout)
-        self.programs.add(program)
-        try:
-            # In a directory from which nothing of the user's is imported by chance.
-            options = {"cwd": os.sep, "env": scrubbed_environment(), "stderr": subprocess.STDOUT}
-            code, output, _ = program.run(blob, **options)
-        finally:
-            self.programs.discard(program)
+        # In a directory from which nothing of the user's is imported by chance.
+        options = {"cwd": os.sep, "env": scrubbed_environment(), "stderr": subprocess.STDOUT}
+        code, output, _ = self.programs.run(Program(argv, timeout), blob, **options)
         return code, output[-OUTPUT_KEPT:]
 
     def op_install(self, blob: bytes, directory: str) -> Tuple[Any, bytes]:

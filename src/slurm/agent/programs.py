@@ -3,8 +3,9 @@
 import contextlib
 import functools
 import os
+import threading
 import time
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Set, Tuple
 
 from .errors import AgentError
 
@@ -50,16 +51,25 @@ class Program:
         self.timeout = timeout
         self.detached = detached
         self.said: str = ""
+        self.process: Any = None
+        self._given_up = False
+        self._beginning = threading.Lock()
 
     def run(self, data: Optional[bytes] = None, **options: Any) -> Tuple[int, bytes, bytes]:
-        """Its exit status and output. Raises `AgentError` "timeout", and OSError where it cannot start."""
+        """Its exit status and output. Raises `AgentError` "timeout", and OSError where it cannot start.
+
+        "timeout" also when it was killed before it could begin.
+        """
         import subprocess
 
         options.setdefault("stderr", subprocess.PIPE)
         source = subprocess.DEVNULL if data is None else subprocess.PIPE
-        self.process: Any = child_class()(
-            self.argv, stdin=source, stdout=subprocess.PIPE, start_new_session=True, **options
-        )
+        with self._beginning:
+            if self._given_up:
+                raise AgentError("timeout", self.argv[0] + " was given up before it began")
+            self.process = child_class()(
+                self.argv, stdin=source, stdout=subprocess.PIPE, start_new_session=True, **options
+            )
         try:
             out, err = self.process.communicate(data, timeout=self.timeout)
         except subprocess.TimeoutExpired as error:
@@ -80,6 +90,10 @@ class Program:
         """End it and what it started; what took itself out of the session is not waited for."""
         import signal
 
+        with self._beginning:  # it may just be starting, in another thread
+            self._given_up = True
+        if self.process is None:
+            return
         with contextlib.suppress(ProcessLookupError, PermissionError):  # it has ended
             os.killpg(self.process.pid, signal.SIGKILL)
         self._wait(5)
@@ -92,3 +106,32 @@ class Program:
         for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
             if pipe is not None:
                 pipe.close()
+
+
+class Programs:
+    """Those that run for a client. When it is gone they are ended, and no more are begun."""
+
+    def __init__(self) -> None:
+        self._running: Set[Program] = set()
+        self._over = False
+        self._changing = threading.Lock()
+
+    def run(self, program: Program, data: bytes, **options: Any) -> Tuple[int, bytes, bytes]:
+        """As `Program.run`; raises `AgentError` "timeout" after `end`."""
+        with self._changing:
+            self._running.add(program)
+            if self._over:
+                program.kill()
+        try:
+            return program.run(data, **options)
+        finally:
+            with self._changing:
+                self._running.discard(program)
+
+    def end(self) -> None:
+        """Kill all of them."""
+        with self._changing:
+            self._over = True
+            running = list(self._running)
+        for program in running:
+            program.kill()

@@ -39,8 +39,7 @@ class Server:
                 threading.Thread(target=self._answer, args=(header, blob), daemon=daemon).start()
         finally:
             self.over.set()
-            for program in list(self.agent.programs):
-                program.kill()
+            self.agent.programs.end()
 
     def _beat(self) -> None:
         while not self.over.wait(BEAT):
