@@ -73,7 +73,7 @@ class Program:
         try:
             out, err = self.process.communicate(data, timeout=self.timeout)
         except subprocess.TimeoutExpired as error:
-            self.kill()
+            self._kill()
             lines = (getattr(error, "stderr", None) or b"").decode("utf-8", "replace").split("\n")
             self.said = next((line.strip() for line in reversed(lines) if line.strip()), "")
             what = "{} was not done after {:.0f} s".format(self.argv[0], self.timeout)
@@ -82,21 +82,27 @@ class Program:
             if self.detached:
                 self._wait(5)
             else:
-                self.kill()
+                self._kill()
             raise
         return self.process.returncode, out, err or b""
 
-    def kill(self) -> None:
-        """End it and what it started; what took itself out of the session is not waited for."""
+    def end(self) -> None:
+        """Kill it and what it started, in whatever thread it runs, where `run` returns then."""
+        with self._beginning:  # it may just be starting
+            self._given_up = True
+        if self.process is not None:
+            self._send_kill()
+
+    def _kill(self) -> None:
+        """Kill it and what it started; what took itself out of the session is not waited for."""
+        self._send_kill()
+        self._wait(5)
+
+    def _send_kill(self) -> None:
         import signal
 
-        with self._beginning:  # it may just be starting, in another thread
-            self._given_up = True
-        if self.process is None:
-            return
         with contextlib.suppress(ProcessLookupError, PermissionError):  # it has ended
             os.killpg(self.process.pid, signal.SIGKILL)
-        self._wait(5)
 
     def _wait(self, seconds: float) -> None:
         import subprocess
@@ -121,7 +127,7 @@ class Programs:
         with self._changing:
             self._running.add(program)
             if self._over:
-                program.kill()
+                program.end()
         try:
             return program.run(data, **options)
         finally:
@@ -134,4 +140,4 @@ class Programs:
             self._over = True
             running = list(self._running)
         for program in running:
-            program.kill()
+            program.end()
