@@ -67,10 +67,13 @@ class Stopping:
         self._environ = dict(environ)
         self._terms = Terms.of_environment(environ)
         self._notes = notes
-        if self._terms.lead is not None:
-            self._on(signal.SIGUSR1)
+        heard = {signal.SIGUSR1} if self._terms.lead is not None else set()
         if self.may_come_back:
-            self._on(signal.SIGTERM)
+            heard.add(signal.SIGTERM)
+        for number in heard:
+            signal.signal(number, self._hear)
+        self._leave_to_children(heard)
+        if self.may_come_back:
             doorbell, self._doorbell = os.pipe()
             os.set_blocking(self._doorbell, False)
             watch = threading.Thread(target=self._watch, args=(doorbell,), daemon=True)
@@ -88,15 +91,28 @@ class Stopping:
         """Whether the task may be requeued."""
         return self._terms.requeues > 0
 
-    def _on(self, number: signal.Signals) -> None:
-        signal.signal(number, self._hear)
+    def _leave_to_children(self, heard: set[signal.Signals]) -> None:
+        """A child, such as a worker of multiprocessing, ends when it is told to.
+
+        Also when that is before it has let go of our handlers: Python forgets such a signal, and the
+        child would wait for ever. So all of these are held back while a process forks.
+        """
+        held_before = threading.local()
+
+        def hold() -> None:
+            held_before.mask = signal.pthread_sigmask(signal.SIG_BLOCK, heard)
+
+        def let_go() -> None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, held_before.mask)
 
         def forget() -> None:
-            if signal.getsignal(number) == self._hear:
-                signal.signal(number, signal.SIG_DFL)
+            for number in heard:
+                if signal.getsignal(number) == self._hear:
+                    signal.signal(number, signal.SIG_DFL)
+            let_go()
 
-        # A child, such as a worker of multiprocessing, ends when it is told to.
-        os.register_at_fork(after_in_child=forget)
+        if heard:
+            os.register_at_fork(before=hold, after_in_parent=let_go, after_in_child=forget)
 
     def _hear(self, number: int, frame: Any = None) -> None:
         """In a signal handler: nothing here may wait."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from tests.unit.job_tasks import asks, goes_on, is_told, stops
 from tests.unit.processes import (
     JobRun,
     RunJob,
+    RunPython,
     environment_of_a_job,
     metadata_of,
     result_of,
@@ -48,6 +50,7 @@ class Started:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,
         )
         assert self.process.stdout is not None
         self.said = self.process.stdout.readline
@@ -55,6 +58,12 @@ class Started:
     def send(self, number: signal.Signals) -> None:
         """As Slurm does with ``--signal=B:``, to the batch script's own process alone."""
         self.process.send_signal(number)
+
+    def end(self) -> None:
+        """Kill it, with whatever it has left behind."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.communicate()
 
     def done(self) -> JobRun:
         out, err = self.process.communicate(timeout=200)
@@ -81,8 +90,7 @@ def start(fake_cluster: Cluster, sdk_directory: Path) -> Iterator[Start]:
 
     yield run
     for job in jobs:
-        job.process.kill()
-        job.process.communicate()
+        job.end()
 
 
 @pytest.fixture
@@ -311,6 +319,25 @@ def test_processes_that_the_task_forks_end_when_they_are_told_to(
         return squares
 
     assert result_of(start(uses_processes, **COMES_BACK).done()) == [1, 2]
+
+
+def test_a_process_that_is_told_to_end_while_it_is_forked_ends(run_python: RunPython) -> None:
+    """The signal comes before the child has let go of its parent's handlers."""
+    script = """
+import os, signal, sys, warnings
+os.register_at_fork(after_in_child=lambda: os.kill(os.getpid(), signal.SIGTERM))
+from slurm.stopping import own_job
+own_job.begin(os.environ, "")
+warnings.simplefilter("ignore")  # newer Pythons warn of forks beside threads
+child = os.fork()
+if child == 0:
+    os._exit(0)
+print(-os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), own_job.told)
+os.kill(os.getpid(), signal.SIGTERM)
+print(own_job.told)
+"""
+    said = run_python("-c", script, SLURM_SDK_REQUEUE="inf").stdout.split()
+    assert said == [str(int(signal.SIGTERM)), "False", "True"]
 
 
 # --- arrays --------------------------------------------------------------------------------------

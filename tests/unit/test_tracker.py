@@ -264,6 +264,7 @@ def test_two_threads_watch_all_jobs_and_end(fake_cluster: Cluster, backend: Fake
     assert len(threads) == 2
     assert all(thread.daemon for thread in threads), "they keep no process alive"
     fake_cluster.tracker.stop()
+    backend.close()  # what it listens to
     fake_cluster.tracker.join()
     assert not any(thread.is_alive() for thread in threads)
 
