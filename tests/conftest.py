@@ -8,7 +8,7 @@ import io
 import os
 import shutil
 import zipfile
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any
@@ -23,30 +23,6 @@ from slurm.archive import archive_for
 from slurm.job_dir import SDK
 
 FAULTS = "tests/slurm/faults/"
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_make_collect_report(
-    collector: pytest.Collector,
-) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """Let each process of pytest-xdist begin with other files of a folder.
-
-    Pytest compiles the tests, which takes seconds after a change: so each compiles some, and finds the others done.
-    """
-    report = yield
-    worker = getattr(collector.config, "workerinput", None)
-    if worker is not None and report.passed and isinstance(collector, pytest.Directory):
-        number = int(worker["workerid"].removeprefix("gw"))
-        begin = len(report.result) * number // int(worker["workercount"])
-        report.result[:] = report.result[begin:] + report.result[:begin]
-    return report
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Have all processes of pytest-xdist agree on an order again."""
-    if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: item.path)
 
 
 def pytest_collection_finish() -> None:
