@@ -24,7 +24,7 @@ def end_time_of(environ: Mapping[str, str]) -> float | None:
 def ask_end_time(job_id: str) -> float:
     """The end of a job as the scheduler has it now; infinite also where it does not answer."""
     # "NONE" without a limit, nothing for a job it does not know
-    answer = _ask("squeue", "-h", "-j", job_id, "-o", "%e").strip()
+    answer = _output_of("squeue", "-h", "-j", job_id, "-o", "%e").strip()
     return float(answer) if answer.isdigit() else NEVER
 
 
@@ -38,11 +38,11 @@ def ask_time_left(job_id: str) -> float:
     end = ask_end_time(job_id)
     if end == NEVER:
         return NEVER
-    now = SERVER_TIME.search(_ask("sdiag"))
+    now = SERVER_TIME.search(_output_of("sdiag"))
     return end - (float(now.group(1)) if now else time.time())
 
 
-def _ask(*argv: str) -> str:
+def _output_of(*argv: str) -> str:
     """What a command of Slurm prints; nothing where it cannot."""
     from slurm.agent.commands import Commands
     from slurm.agent.errors import AgentError

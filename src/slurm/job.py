@@ -319,8 +319,9 @@ class Job(Awaitable[T], Promise, Generic[T]):
     def add_done_callback(self, function: Callable[[Job[T]], object]) -> None:
         """Have `function` called with this job when it has ended; at once if it has already.
 
-        It is called in the thread that watches the cluster and should be quick; the context that is
-        active now is active there. What it raises is logged.
+        It is called in a thread that watches the cluster, or in one that asks for a status, one at a
+        time, and should be quick; the context that is active now is active there. What it raises is
+        logged.
 
         >>> job.add_done_callback(lambda job: print(job.task_name, "has ended"))
         double has ended
@@ -420,15 +421,22 @@ class Job(Awaitable[T], Promise, Generic[T]):
 
     def _call_back_all(self) -> None:
         """Tell everybody who asked to be told; not under any lock, for they may do anything."""
-        with self._callbacks_changing:
-            functions, self._callbacks = self._callbacks, []
-        for function in functions:
+        while True:
+            with self._callbacks_changing:
+                if not self._callbacks:
+                    return
+                function = self._callbacks.pop(0)
             self._call_back(function)
 
     def _call_back(self, function: Callable[[Job[T]], object]) -> None:
         try:
             function(self)
-        except Exception:  # the user's own, which must not end the thread that watches all jobs
+        except (
+            BaseException
+        ) as error:  # the user's own; it must not end a thread that watches all jobs
+            pressed = isinstance(error, KeyboardInterrupt)
+            if pressed and threading.current_thread() is threading.main_thread():
+                raise
             logger.exception("a callback of job %s failed", self.id)
 
     def _abandoned(self) -> None:

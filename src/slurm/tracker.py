@@ -6,6 +6,7 @@ import itertools
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -62,7 +63,7 @@ class Tracker:
         self.notes: EndNotes = EndNotes(backend)
         self._judge = Judge(backend)
         self._sight = Sight()
-        self._ended: list[Job[Any]] = []  # and their callbacks do not know it yet
+        self._ended: deque[Job[Any]] = deque()  # and their callbacks do not know it yet
         self._announcing = False
         self._seen_events: list[str] = []
         self._changed = threading.Condition()
@@ -177,7 +178,7 @@ class Tracker:
 
     def _wait_for_jobs(self) -> bool:
         with self._changed:
-            while not (self._jobs or self._closed):
+            while not (self._jobs or self._ended or self._closed):
                 self._changed.wait()
             return not self._closed
 
@@ -298,11 +299,17 @@ class Tracker:
                 if self._announcing or not self._ended:
                     return
                 self._announcing = True
-                ended, self._ended = self._ended, []
-            for job in ended:
+                job = self._ended[0]
+            all_called = False
+            try:
                 job._call_back_all()
-            with self._changed:
-                self._announcing = False
+                all_called = True
+            finally:  # Ctrl-C in a callback: the listening thread goes on with the others
+                with self._changed:
+                    self._announcing = False
+                    if all_called:
+                        self._ended.popleft()
+                    self._changed.notify_all()
 
     def _live(self) -> Iterable[Job[Any]]:
         with self._changed:

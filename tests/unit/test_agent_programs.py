@@ -21,10 +21,12 @@ def test_a_program_that_is_just_starting_is_ended_with_the_others(
 ) -> None:
     child: Any = programs.child_class()
     started, go_on = threading.Event(), threading.Event()
+    children = []
 
     class Slow(child):  # type: ignore[misc]
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
+            children.append(self)
             started.set()
             assert go_on.wait(DEADLINE)
 
@@ -32,11 +34,15 @@ def test_a_program_that_is_just_starting_is_ended_with_the_others(
     running = Programs()
     with ThreadPoolExecutor() as pool:
         answer = pool.submit(running.run, Program(["sleep", "600"], 600.0), b"")
-        assert started.wait(DEADLINE)
-        ending = pool.submit(running.end)
-        go_on.set()
-        ending.result(DEADLINE)
-        assert answer.result(DEADLINE)[0] == -signal.SIGKILL
+        try:
+            assert started.wait(DEADLINE)
+            running.end()
+            go_on.set()
+            assert answer.result(DEADLINE)[0] == -signal.SIGKILL
+        finally:
+            go_on.set()
+            for left in children:
+                left.kill()
 
 
 def test_when_the_client_is_gone_no_program_is_begun(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 from pathlib import Path
@@ -285,6 +286,49 @@ def test_callbacks_are_called_one_at_a_time(fake_cluster: Cluster, backend: Fake
     backend.finish(first)
     wait_until(lambda: len(called) == 2, "both have been called back")
     assert called == ["1 of 1 and 2", "2"]
+
+
+@pytest.mark.parametrize("error", [SystemExit(1), asyncio.CancelledError(), KeyboardInterrupt()])
+def test_what_a_callback_raises_ends_no_thread_that_watches(
+    error: BaseException,
+    fake_cluster: Cluster,
+    backend: FakeBackend,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail(job: Job[Any]) -> None:
+        raise error
+
+    for number in range(3):
+        job = job_on(fake_cluster, str(number))
+        called: list[Job[Any]] = []
+        job.add_done_callback(fail)
+        job.add_done_callback(called.append)
+        backend.finish(job)
+        wait_until(lambda called=called: called, "the other callback is called")  # type: ignore[misc]
+    assert len(caplog.records) == 3
+
+
+def test_ctrl_c_in_a_callback_keeps_none_from_being_called(
+    patient_cluster: Cluster, backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asking for a status calls back in the thread that asks."""
+    first, second = job_on(patient_cluster, "1"), job_on(patient_cluster, "2")
+    backend.wait_until(lambda: bool(backend.queries))
+    called: list[Job[Any]] = []
+
+    def interrupt(job: Job[Any]) -> None:
+        raise KeyboardInterrupt
+
+    first.add_done_callback(interrupt)
+    first.add_done_callback(called.append)
+    second.add_done_callback(called.append)
+    for job in (first, second):
+        backend.say(job.id, "CANCELLED")
+    monkeypatch.setattr(patient_cluster.tracker, "interval_min", 0.0)
+    with pytest.raises(KeyboardInterrupt):
+        first.get_status()
+    wait_until(lambda: len(called) == 2, "the others are called")
+    assert called == [first, second]
 
 
 def test_a_stopped_tracker_watches_nothing_more(

@@ -52,8 +52,7 @@ class Program:
         self.detached = detached
         self.said: str = ""
         self.process: Any = None
-        self._given_up = False
-        self._beginning = threading.Lock()
+        self._given_up = threading.Event()
 
     def run(self, data: Optional[bytes] = None, **options: Any) -> Tuple[int, bytes, bytes]:
         """Its exit status and output. Raises `AgentError` "timeout", and OSError where it cannot start.
@@ -64,12 +63,13 @@ class Program:
 
         options.setdefault("stderr", subprocess.PIPE)
         source = subprocess.DEVNULL if data is None else subprocess.PIPE
-        with self._beginning:
-            if self._given_up:
-                raise AgentError("timeout", self.argv[0] + " was given up before it began")
-            self.process = child_class()(
-                self.argv, stdin=source, stdout=subprocess.PIPE, start_new_session=True, **options
-            )
+        if self._given_up.is_set():
+            raise AgentError("timeout", self.argv[0] + " was given up before it began")
+        self.process = child_class()(
+            self.argv, stdin=source, stdout=subprocess.PIPE, start_new_session=True, **options
+        )
+        if self._given_up.is_set():
+            self._send_kill()
         try:
             out, err = self.process.communicate(data, timeout=self.timeout)
         except subprocess.TimeoutExpired as error:
@@ -87,9 +87,8 @@ class Program:
         return self.process.returncode, out, err or b""
 
     def end(self) -> None:
-        """Kill it and what it started, in whatever thread it runs, where `run` returns then."""
-        with self._beginning:  # it may just be starting
-            self._given_up = True
+        """Kill it and what it started, in whatever thread it runs; one that is just starting kills itself."""
+        self._given_up.set()
         if self.process is not None:
             self._send_kill()
 
