@@ -9,6 +9,7 @@ from collections.abc import Mapping
 # What Slurm adds to the start of a job without a limit, to have an end to tell.
 UNLIMITED = 365 * 24 * 3600.0
 NEVER = float("inf")
+AGREES = 2.0  # seconds
 SERVER_TIME = re.compile(r"^sdiag output at .*\((\d+)\)$", re.MULTILINE)
 
 
@@ -33,13 +34,17 @@ def ask_time_left(job_id: str) -> float:
 
     A node whose clock is minutes ahead would see the end too soon. Of all that Slurm's commands print
     only ``sdiag`` tells the controller's time: those that count a job's time use the clock of where
-    they run. Where it may not be asked, this node's clock has to do.
+    they run. It tells whole seconds: a node whose clock agrees has the fractions. Where nobody may ask,
+    this node's clock has to do.
     """
     end = ask_end_time(job_id)
     if end == NEVER:
         return NEVER
-    now = SERVER_TIME.search(_output_of("sdiag"))
-    return end - (float(now.group(1)) if now else time.time())
+    told = SERVER_TIME.search(_output_of("sdiag"))
+    now = time.time()
+    if told and abs(float(told.group(1)) + 0.5 - now) > AGREES:
+        now = float(told.group(1)) + 1.0
+    return end - now
 
 
 def _output_of(*argv: str) -> str:

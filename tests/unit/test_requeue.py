@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from tests.unit.processes import (
 from slurm import Cluster, JobContext, task
 from slurm.agent.errors import AgentError
 from slurm.agent.slurm_commands import SlurmCommands
+from slurm.deadline import ask_time_left
 from slurm.errors import SlurmError
 from slurm.job_dir import SDK, JobDirectory
 from slurm.rendering import Environment, ScriptSpec, render_job_script
@@ -223,6 +225,18 @@ def test_the_limit_is_near_when_the_controllers_clock_says_so(
     job.send(signal.SIGUSR1)
     assert result_of(job.done()) == "done"
     assert requeued(scheduler) == 0
+
+
+def test_time_left_is_told_in_fractions_by_a_clock_that_is_right(
+    scheduler: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The scheduler's are whole seconds; the last one before the limit is when a job is requeued."""
+    say(scheduler, "RUNNING", end=1060)
+    scheduler.add("sdiag", "echo 'sdiag output at Thu Jan  1 00:16:40 1970 (1000)'")
+    for here, left in ((1000.75, 59.25), (999.5, 60.5), (1300.0, 59.0), (700.0, 59.0)):
+        clock = SimpleNamespace(time=lambda here=here: here)
+        monkeypatch.setattr("slurm.deadline.time", clock)
+        assert ask_time_left("7") == left
 
 
 def test_a_job_on_a_node_whose_clock_is_ahead_is_not_told_to_stop_at_its_start(
