@@ -57,6 +57,14 @@ class Commands:
             ) from None
         return code, out.decode("utf-8", "replace"), err.decode("utf-8", "replace")
 
+    def answer(self, argv: List[str]) -> str:
+        """What a command prints that asks the controller. Raises `AgentError` "unreachable" where it fails."""
+        code, out, err = self.run(argv)
+        if code != 0:
+            message = err.strip() or "{} exited with {}".format(argv[0], code)
+            raise AgentError("unreachable", message)
+        return out
+
     def sacct(self, arguments: List[str]) -> Tuple[int, str, str]:
         """What ``sacct`` answers; a site without the program is one without accounting."""
         try:

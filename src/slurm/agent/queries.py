@@ -59,10 +59,7 @@ class Queries(Commands):
         return rows + [{"JobID": job_id} for job_id in job_ids if job_id not in known]
 
     def _squeue(self, states: str = "all", more: str = "") -> List[Dict[str, Any]]:
-        code, out, err = self.run(squeue_argv(SQUEUE_FIELDS + more, states))
-        if code != 0:
-            raise AgentError("unreachable", err.strip() or "squeue exited with {}".format(code))
-        return parse_squeue(out)
+        return parse_squeue(self.answer(squeue_argv(SQUEUE_FIELDS + more, states)))
 
     def _accounts_of(self, job_ids: List[str]) -> List[Dict[str, Any]]:
         """What accounting says of jobs that are not in the queue; UNKNOWN while it says nothing."""

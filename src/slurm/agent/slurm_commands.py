@@ -60,10 +60,7 @@ class SlurmCommands(Queries):
         It is known by the token in its comment, and by its script, which no other job has: sites may
         write comments of their own, and accounting may keep none.
         """
-        code, out, err = self.run(squeue_argv(SQUEUE_FIELDS + "|%o"))
-        if code != 0:
-            raise AgentError("unreachable", err.strip() or "squeue exited with {}".format(code))
-        found = find_mark(out, token, script)
+        found = find_mark(self.answer(squeue_argv(SQUEUE_FIELDS + "|%o")), token, script)
         if found is not None or not self.accounting:
             return found
         days = int(max(0.0, time.time() - asked_at) // 86400) + 2  # clocks differ
@@ -92,18 +89,13 @@ class SlurmCommands(Queries):
 
     def limits(self) -> Dict[str, int]:
         """What bounds a submission: ``max_array_size``, above any index of an array's task."""
-        code, out, err = self.run(["scontrol", "show", "config"])
-        if code != 0:
-            raise AgentError("unreachable", err.strip() or "scontrol exited with {}".format(code))
+        out = self.answer(["scontrol", "show", "config"])
         found = re.search(r"^MaxArraySize\s*=\s*(\d+)", out, re.MULTILINE)
         return {"max_array_size": int(found.group(1)) if found else DEFAULT_ARRAY_SIZE}
 
     def info(self) -> Dict[str, Any]:
-        code, out, err = self.run(["sinfo", "-h", "-o", "%P|%a|%l|%D|%T|%G"])
-        if code != 0:
-            raise AgentError("unreachable", err.strip())
         partitions = []
-        for line in out.splitlines():
+        for line in self.answer(["sinfo", "-h", "-o", "%P|%a|%l|%D|%T|%G"]).splitlines():
             fields = line.split("|", 5)
             if len(fields) != 6 or not fields[3].isdigit():
                 continue  # what a site prints before
