@@ -431,9 +431,8 @@ class Job(Awaitable[T], Promise, Generic[T]):
     def _call_back(self, function: Callable[[Job[T]], object]) -> None:
         try:
             function(self)
-        except (
-            BaseException
-        ) as error:  # the user's own; it must not end a thread that watches all jobs
+        except BaseException as error:
+            # The user's own; it must not end a thread that watches all jobs.
             pressed = isinstance(error, KeyboardInterrupt)
             if pressed and threading.current_thread() is threading.main_thread():
                 raise

@@ -92,11 +92,8 @@ class Tracker:
                 self._jobs[job.id] = [*futures, job]
                 self._looked_at -= {job.id}  # this future has seen nothing of it
                 self._hurry()
-            if not self._jobs:
-                return
-            if not self._threads:
+            if self._jobs and not self._threads:
                 self._start()
-            self._changed.notify_all()
 
     def hurry(self) -> None:
         """Look again as soon as allowed: something was done that changes a job."""
@@ -174,6 +171,7 @@ class Tracker:
     def _repeat(self, what: str, wait: Callable[[], bool], step: Callable[[], None]) -> None:
         while wait():
             pause = self._attempts.make(what, step)
+            self._announce()
             self._pause(pause)
 
     def _wait_for_jobs(self) -> bool:
@@ -203,7 +201,6 @@ class Tracker:
         with self._looking:
             if time.monotonic() >= self._next_look:
                 self._look()
-        self._announce()
 
     def _listen(self) -> None:
         """Wait for events for a while."""
@@ -228,7 +225,6 @@ class Tracker:
                 seen = Observation(by_token[token].id, "event", state)
                 futures = self._futures(seen.job_id)  # an id that several items share
                 self._note_all((job, seen) for job in futures if job.token == token)
-        self._announce()
 
     def _look(self) -> None:
         started = time.monotonic()
