@@ -55,9 +55,10 @@ NEWER = --exclude tomllib --exclude typing.ParamSpec --exclude typing.Concatenat
 # Verifying types, pyright looks for the package with the first Python of the PATH.
 PYRIGHT = PATH="$(abspath $(VENV))/bin:$$PATH" PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(PY) -m pyright
 PUBLIC_TYPES = $(VENV)/public-types.log
-lint: $(DEV) ## Check format, rules, types and the oldest Python each file may need
+lint: $(DEV) ## Check format, rules, imports, types and the oldest Python each file may need
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
+	$(VENV)/bin/lint-imports --no-cache --no-logo
 	$(PY) -m mypy
 	$(PYRIGHT)
 	$(PYRIGHT) --verifytypes slurm --ignoreexternal >$(PUBLIC_TYPES) || \
