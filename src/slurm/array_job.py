@@ -11,8 +11,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 
 from slurm.aggregation import write_aggregated
-from slurm.array_layout import ArrayLayout
-from slurm.dependencies import Dependency, check_jobs
 from slurm.errors import SlurmError, SubmissionError, SubmissionUnknown
 from slurm.futures import as_completed
 from slurm.interrupts import Waiting
@@ -20,6 +18,8 @@ from slurm.job import ArrayElement, Job
 from slurm.job_dir import ArrayDirectory
 from slurm.outcome import Outcome, fetch_outcomes
 from slurm.promise import Promise
+from slurm.sbatch.array_layout import ArrayLayout
+from slurm.sbatch.dependency import Dependency, check_jobs
 
 if TYPE_CHECKING:
     from slurm.calls import ArrayCall

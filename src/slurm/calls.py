@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Union
 
-from slurm.dependencies import Dependency
 from slurm.errors import ConfigError
+from slurm.sbatch.dependency import Dependency
 
 if TYPE_CHECKING:
     from slurm.task import SlurmTask

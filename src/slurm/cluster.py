@@ -22,8 +22,8 @@ from slurm.checks import check_flag, check_text, expand_home
 from slurm.errors import ConfigError
 from slurm.job import Job
 from slurm.job_dir import event_directory
-from slurm.options import normalise
 from slurm.packaging import PackagingConfig, strategy_of
+from slurm.sbatch.options import normalise
 from slurm.submitter import Submitter
 from slurm.tracker import Tracker
 

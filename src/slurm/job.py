@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from slurm import errors
 from slurm.api.base import Submitted
 from slurm.context import carrying
-from slurm.dependencies import Dependency
 from slurm.interrupts import Waiting
 from slurm.job_dir import ArrayDirectory, JobDirectory
 from slurm.outcome import Outcome, fetch_outcome, keep
 from slurm.promise import Promise
+from slurm.sbatch.dependency import Dependency
 from slurm.states import ACTIVE, JobState, JobStatus
 
 if TYPE_CHECKING:

@@ -31,7 +31,7 @@ from slurm.spool import Spool
 
 if TYPE_CHECKING:
     from slurm.cluster import Cluster
-    from slurm.dependencies import Upstream
+    from slurm.sbatch.dependency import Upstream
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ import posixpath
 from typing import TYPE_CHECKING, Any
 
 from slurm.array_job import ArrayJob, SubmittedArray
-from slurm.array_layout import ArrayLayout
 from slurm.context import get_active_context
 from slurm.errors import (
     ConfigError,
@@ -29,6 +28,7 @@ from slurm.job_dir import (
     script_of_piece,
     token_of_piece,
 )
+from slurm.sbatch.array_layout import ArrayLayout
 
 if TYPE_CHECKING:
     from slurm.cluster import Cluster

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from slurm.job_dir import JobDirectory
-from slurm.options import DIRECTIVE, directive
-from slurm.terms import WARNING
+from slurm.sbatch.options import DIRECTIVE, directive
+from slurm.sbatch.signal_and_requeue import WARNING
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from slurm.array_layout import ArrayLayout
-from slurm.dependencies import records
 from slurm.errors import RemoteFileError, SchedulerUnreachable
 from slurm.job import Job
 from slurm.job_dir import ArrayDirectory, JobDirectory, piece_key, receipt_of_job
 from slurm.origin import mark_of
+from slurm.sbatch.array_layout import ArrayLayout
+from slurm.sbatch.dependency import records
 from slurm.states import ENDED, ENDED_IF_IT_STAYS, NEVER_STARTS, JobState, Observation
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from slurm.agent.notes import read_json, update_json
 from slurm.deadline import NEVER, ask_time_left, end_time_of
 from slurm.errors import SlurmError
 from slurm.job_dir import own_job_id
-from slurm.terms import Terms
+from slurm.sbatch.signal_and_requeue import SignalAndRequeue
 
 WARNED = "SLURM_SDK_WARNED"  # the job script's note of a signal that came before Python was there
 BACK_IN_THE_QUEUE = os.EX_TEMPFAIL
@@ -54,7 +54,7 @@ class Stopping:
         self._running = False
         self._deciding = threading.Lock()
         self._environ: Mapping[str, str] = {}
-        self._terms = Terms()
+        self._signal_and_requeue = SignalAndRequeue()
         self._notes = ""
         self._doorbell = -1
 
@@ -65,9 +65,9 @@ class Stopping:
         """
         self._process = os.getpid()
         self._environ = dict(environ)
-        self._terms = Terms.of_environment(environ)
+        self._signal_and_requeue = SignalAndRequeue.of_environment(environ)
         self._notes = notes
-        heard = {signal.SIGUSR1} if self._terms.lead is not None else set()
+        heard = {signal.SIGUSR1} if self._signal_and_requeue.lead is not None else set()
         if self.may_come_back:
             heard.add(signal.SIGTERM)
         for number in heard:
@@ -78,7 +78,7 @@ class Stopping:
             os.set_blocking(self._doorbell, False)
             watch = threading.Thread(target=self._watch, args=(doorbell,), daemon=True)
             watch.start()
-        lead = self._terms.lead
+        lead = self._signal_and_requeue.lead
         if lead is not None and (WARNED in environ or self._warning_is_due(lead)):
             self._hear(signal.SIGUSR1)
 
@@ -89,7 +89,7 @@ class Stopping:
     @property
     def may_come_back(self) -> bool:
         """Whether the task may be requeued."""
-        return self._terms.requeues > 0
+        return self._signal_and_requeue.requeues > 0
 
     def _leave_to_children(self, heard: set[signal.Signals]) -> None:
         """A child, such as a worker of multiprocessing, ends when it is told to.
@@ -154,10 +154,10 @@ class Stopping:
         if not self.may_come_back:
             raise SlurmError(f"job {job_id} is not requeued: its task has no requeue=True")
         before = int((read_json(self._notes) or {}).get("requeues", 0))
-        if before >= self._terms.requeues:
+        if before >= self._signal_and_requeue.requeues:
             raise SlurmError(
                 f"job {job_id} is not requeued: it has been {before} times, and requeue="
-                f"{self._terms.requeues:.0f} allows no more"
+                f"{self._signal_and_requeue.requeues:.0f} allows no more"
             )
         update_json(self._notes, {"requeues": before + 1})
         try:
@@ -173,7 +173,7 @@ class Stopping:
 
     def _watch(self, doorbell: int) -> None:
         os.read(doorbell, 1)
-        reserve = SHORTLY * (self._terms.lead or 0)
+        reserve = SHORTLY * (self._signal_and_requeue.lead or 0)
         while True:
             spare = self._seconds_left(ask=True) - reserve
             if spare <= 0:
@@ -214,7 +214,7 @@ class Stopping:
         end = end_time_of(self._environ)
         if end is None:
             # Nobody can tell: then the warning is all there is to go by.
-            end = self._told_at + (self._terms.lead or 0) if self.told else NEVER
+            end = self._told_at + (self._signal_and_requeue.lead or 0) if self.told else NEVER
         return end - time.time()
 
 

@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from slurm._version import __version__
 from slurm.api.base import Archive, JobRequest
-from slurm.array_layout import ArrayLayout
 from slurm.calls import ArrayCall, Call, TaskCall
-from slurm.dependencies import Dependency, merged, option_of, records
 from slurm.errors import ConfigError, SubmissionError
 from slurm.job_dir import (
     ARRAY_METADATA,
@@ -25,13 +23,15 @@ from slurm.job_dir import (
     script_of_piece,
     token_of_piece,
 )
-from slurm.layers import overlay
-from slurm.options import escape_filename_pattern
 from slurm.packaging import environment_for, strategy_of
 from slurm.payloads import Parcel, pack
 from slurm.rendering import Environment, ScriptSpec, render_job_script
+from slurm.sbatch.array_layout import ArrayLayout
+from slurm.sbatch.dependency import Dependency, merged, option_of, records
+from slurm.sbatch.options import escape_filename_pattern
+from slurm.sbatch.overlay import overlay
+from slurm.sbatch.signal_and_requeue import SignalAndRequeue
 from slurm.task import DEFAULT_OPTIONS
-from slurm.terms import Terms
 
 if TYPE_CHECKING:
     from slurm.array_job import ArrayJob
@@ -115,7 +115,7 @@ class _Draft:
         _require_same_place(call.task.name, self.dependencies, cluster)
         defaults = {name: str(value) for name, value in DEFAULT_OPTIONS.items()}
         self.wanted = overlay(defaults, cluster.submit_defaults, call.options)
-        self.terms = Terms.of_options(self.wanted)
+        self.signal_and_requeue = SignalAndRequeue.of_options(self.wanted)
 
     def options(
         self, stdout: str, stderr: str, piece: int = 0
@@ -123,7 +123,7 @@ class _Draft:
         """sbatch's options: those in the script (the SDK's defaults, the site's, the task's), and
         those on the command line."""
         own = {"job-name": self.call.task.name, "output": stdout, "error": stderr}
-        options = self.terms.options(overlay(own, self.wanted))
+        options = self.signal_and_requeue.options(overlay(own, self.wanted))
         comment = options.pop("comment", "")
         dependency = option_of(self.dependencies, options.pop("dependency", ""), piece)
         token = token_of_piece(self.call.token, piece)
@@ -136,7 +136,7 @@ class _Draft:
         exports = {
             "SLURM_SDK_EVENT_DIR": self.cluster.event_dir,
             "SLURM_SDK_TOKEN": self.call.token,
-            **self.terms.environment(),
+            **self.signal_and_requeue.environment(),
         }
         spec = ScriptSpec(
             self.directory,

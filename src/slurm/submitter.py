@@ -12,10 +12,10 @@ from slurm import context
 from slurm.api.base import Archive
 from slurm.archive import archive_for
 from slurm.array_job import SubmittedArray
-from slurm.array_layout import ArrayLayout
 from slurm.errors import DependencyFailed, SlurmError, SubmissionRefused, SubmissionUnknown
 from slurm.job import Job
 from slurm.job_dir import ArrayDirectory
+from slurm.sbatch.array_layout import ArrayLayout
 
 if TYPE_CHECKING:
     from slurm.api.base import JobRequest, Progress, Submitted

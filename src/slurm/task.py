@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from slurm.checks import check_count
 from slurm.context import innermost
 from slurm.errors import ConfigError, NoActiveContext
-from slurm.layers import overlay
-from slurm.options import normalise
+from slurm.sbatch.options import normalise
+from slurm.sbatch.overlay import overlay
 from slurm.serialization import MAIN_ALIAS, JobResultPlaceholder
 
 if TYPE_CHECKING:
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from slurm.calls import ArrayCall, TaskCall
     from slurm.cluster import Cluster
     from slurm.context import SubmissionContext
-    from slurm.dependencies import Dependency
     from slurm.job import Job
     from slurm.packaging import PackagingConfig
+    from slurm.sbatch.dependency import Dependency
     from slurm.workflow import WorkflowContext
 
     P = ParamSpec("P")
@@ -173,7 +173,7 @@ class SlurmTask(Generic[P, R]):
     def _after(
         self, method: str, kind: str, jobs: Sequence[Job[Any] | ArrayJob[Any]]
     ) -> SlurmTask[P, R]:
-        from slurm.dependencies import Dependency, check_jobs
+        from slurm.sbatch.dependency import Dependency, check_jobs
 
         check_jobs(f"{self.name}.{method}", jobs)
         derived = self._copy()

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slurm.agent.notes import read_json
-from slurm.array_layout import ArrayLayout
 from slurm.errors import RemoteFileMissing, SlurmError
 from slurm.job_dir import METADATA, RESULT, SHARED, TASKS, ArrayDirectory, sanitise
+from slurm.sbatch.array_layout import ArrayLayout
 from slurm.serialization import load_envelope, open_envelope
 
 if TYPE_CHECKING:

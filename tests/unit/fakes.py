@@ -11,10 +11,10 @@ from typing import Any
 
 from slurm import Cluster
 from slurm.api.base import BackendBase, FilePart, Host, JobRequest, MetadataFiles, Submitted
-from slurm.dependencies import Dependency
 from slurm.errors import RemoteFileMissing, SlurmError
 from slurm.job import Job
 from slurm.job_dir import event_name
+from slurm.sbatch.dependency import Dependency
 from slurm.serialization import dump_envelope, exception_envelope, value_envelope
 from slurm.states import JobState, Observation
 

@@ -8,7 +8,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from slurm.array_layout import ArrayLayout, Piece
+from slurm.sbatch.array_layout import ArrayLayout, Piece
 
 layouts = st.builds(
     ArrayLayout, st.integers(1, 3000), st.integers(1, 40), st.sampled_from([1, 2, 9, 10, 37, 1001])

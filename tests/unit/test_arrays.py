@@ -14,7 +14,6 @@ import pytest
 from tests.unit.fakes import DEADLINE, FakeBackend, job_on
 
 from slurm import ArrayJob, Cluster, Job, gather, task
-from slurm.dependencies import option_of
 from slurm.errors import (
     ConfigError,
     JobCancelled,
@@ -23,6 +22,7 @@ from slurm.errors import (
     SubmissionError,
     SubmissionRefused,
 )
+from slurm.sbatch.dependency import option_of
 from slurm.serialization import load_arguments, load_payload
 
 

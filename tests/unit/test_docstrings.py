@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import slurm
-from slurm import callbacks, config, errors, executor, options, packaging, states
+from slurm import callbacks, config, errors, executor, packaging, states
 from slurm.api import base
+from slurm.sbatch import options
 
 OWN = (config, options, states, errors, base)
 EXPORTING = (packaging, callbacks)

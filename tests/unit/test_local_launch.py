@@ -16,7 +16,7 @@ from slurm.local.launch import Launch, launch_of
 from slurm.local.ps import catches
 from slurm.local.requests import Room, read_submission
 from slurm.local.warning import Warner
-from slurm.option_values import WarningSignal
+from slurm.sbatch.values import WarningSignal
 
 
 def launch(job: LocalJob, **environment: str) -> Launch:

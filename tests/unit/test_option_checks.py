@@ -10,8 +10,8 @@ import re
 
 import pytest
 
-from slurm.option_checks import PROBLEM_OF
-from slurm.options import InvalidOption, normalise
+from slurm.sbatch.grammar import PROBLEM_OF
+from slurm.sbatch.options import InvalidOption, normalise
 
 FINE = {
     "gres": """gpu gpu:2 gpu:0 gpu:02 gpu:1k gpu:1K gpu:a100 gpu:a100:2 gpu:a100=2 gpu:2,gpu:1

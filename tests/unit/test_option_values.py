@@ -6,8 +6,8 @@ import signal
 
 import pytest
 
-from slurm.option_values import WarningSignal, parse_memory, parse_signal
-from slurm.options import InvalidOption, normalise
+from slurm.sbatch.options import InvalidOption, normalise
+from slurm.sbatch.values import WarningSignal, parse_memory, parse_signal
 
 
 @pytest.mark.parametrize(

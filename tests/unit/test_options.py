@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from slurm.errors import ConfigError
-from slurm.options import (
+from slurm.sbatch.options import (
     InvalidOption,
     directive,
     escape_filename_pattern,

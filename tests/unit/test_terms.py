@@ -7,7 +7,7 @@ import hypothesis.strategies as st
 import pytest
 
 from slurm import Cluster, task
-from slurm.terms import Terms
+from slurm.sbatch.signal_and_requeue import SignalAndRequeue
 
 
 @task
@@ -50,7 +50,7 @@ def test_the_users_own_signal_stays_and_counts_where_it_is_the_sdks(
 ) -> None:
     request = fake_cluster.dry_run(train.with_options(signal=signal, time="UNLIMITED"))
     assert request.options["signal"] == signal
-    assert Terms.of_options(request.options).lead == lead
+    assert SignalAndRequeue.of_options(request.options).lead == lead
     assert (b"trap" in request.files["job.sh"]) == (lead is not None)
 
 
@@ -75,6 +75,6 @@ def test_any_other_job_says_nothing_of_requeues(fake_cluster: Cluster) -> None:
 
 @hypothesis.given(st.integers(1, 10**6), st.integers(1, 10**6) | st.just(float("inf")) | st.just(0))
 def test_the_runner_reads_what_the_client_wrote(lead: int, requeues: float) -> None:
-    terms = Terms(lead, requeues)
-    assert Terms.of_environment(terms.environment()) == terms
-    assert Terms.of_environment({}) == Terms()
+    terms = SignalAndRequeue(lead, requeues)
+    assert SignalAndRequeue.of_environment(terms.environment()) == terms
+    assert SignalAndRequeue.of_environment({}) == SignalAndRequeue()

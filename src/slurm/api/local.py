@@ -9,7 +9,7 @@ from slurm.agent.agent import Agent
 from slurm.api.slurm_cli import InProcessBackend
 from slurm.checks import check_count, check_positive, expand_home
 from slurm.errors import ConfigError
-from slurm.options import InvalidOption
+from slurm.sbatch.options import InvalidOption
 
 
 class LocalBackend(InProcessBackend):
@@ -68,7 +68,7 @@ class LocalBackend(InProcessBackend):
 def _megabytes(name: str, size: str | int | None) -> int | None:
     if size is None:
         return None
-    from slurm.option_values import parse_memory
+    from slurm.sbatch.values import parse_memory
 
     text = "" if isinstance(size, bool) else str(size)
     try:

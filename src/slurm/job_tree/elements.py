@@ -7,10 +7,10 @@ import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from slurm.array_layout import ArrayLayout
 from slurm.job_dir import ENDED, TASKS, piece_key
 from slurm.job_tree.facts import Content, moment, number, state_in, text
 from slurm.job_tree.nodes import ARRAY, OVER, JobNode, overall
+from slurm.sbatch.array_layout import ArrayLayout
 from slurm.states import JobState
 
 

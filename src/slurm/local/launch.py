@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from slurm.local.jobs import LocalJob
-from slurm.option_values import WarningSignal, parse_memory, parse_signal
+from slurm.sbatch.values import WarningSignal, parse_memory, parse_signal
 
 NO_LIMIT = 365 * 24 * 3600  # seconds; what slurmctld adds for the end time of a job without limit
 PATTERN = re.compile(r"%(%|([0-9]*)([AaJjNnstux]))")

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from slurm.local.arrays import MAX_ARRAY_SIZE, Array, MalformedArray, parse_array
 from slurm.local.jobs import Refused, Submission
-from slurm.option_values import parse_memory, parse_signal
-from slurm.options import InvalidOption, normalise, parse_time_limit
+from slurm.sbatch.options import InvalidOption, normalise, parse_time_limit
+from slurm.sbatch.values import parse_memory, parse_signal
 
 UNSUPPORTED = ("begin", "hold", "deadline", "export-file")
 # A task's default asks for this much: where there is less, it stands for all there is.

@@ -14,7 +14,7 @@ import contextlib
 import os
 
 from slurm.local.ps import catches, descendants
-from slurm.option_values import WarningSignal
+from slurm.sbatch.values import WarningSignal
 
 FIRST_LOOK = 0.02  # seconds; every next one comes half as much later
 LONGEST_LOOK = 1.0

@@ -58,7 +58,7 @@ def run_array_task(path: str, first: int, count: int, pack: int) -> int:
 
     An item that has a result already, from before a requeue, is not run again.
     """
-    from slurm.array_layout import ArrayLayout
+    from slurm.sbatch.array_layout import ArrayLayout
 
     array, layout = ArrayDirectory(path), ArrayLayout(count, pack)
     work = Work(JobDirectory(path), array)

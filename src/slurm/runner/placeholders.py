@@ -13,7 +13,7 @@ def result_of(placeholder: JobResultPlaceholder) -> Any:
     """What a placeholder stands for: the result of a job, or those of a whole array."""
     if placeholder.count is None:
         return result_of_job(placeholder)
-    from slurm.array_layout import ArrayLayout
+    from slurm.sbatch.array_layout import ArrayLayout
 
     array, layout = ArrayDirectory(placeholder.job_dir), ArrayLayout(placeholder.count)
     names = [layout.name(item) for item in range(placeholder.count)]

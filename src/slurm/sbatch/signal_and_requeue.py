@@ -14,7 +14,7 @@ WARNING = "SLURM_SDK_WARNING"
 REQUEUES = "SLURM_SDK_REQUEUE"
 
 
-class Terms(NamedTuple):
+class SignalAndRequeue(NamedTuple):
     """How a job is warned, and how often it may ask to be requeued.
 
     `lead`: seconds before the time limit at which it gets SIGUSR1, None when it does not;
@@ -25,14 +25,14 @@ class Terms(NamedTuple):
     requeues: float = 0
 
     @classmethod
-    def of_options(cls, options: Mapping[str, str]) -> Terms:
+    def of_options(cls, options: Mapping[str, str]) -> SignalAndRequeue:
         """What sbatch's `options` say; ``requeue`` may have a number, which sbatch's has not.
 
-        >>> Terms.of_options({"time": "10", "requeue": "3"})
-        Terms(lead=60, requeues=3.0)
+        >>> SignalAndRequeue.of_options({"time": "10", "requeue": "3"})
+        SignalAndRequeue(lead=60, requeues=3.0)
         """
-        from slurm.option_values import parse_signal  # which the runner does without
-        from slurm.options import parse_time_limit
+        from slurm.sbatch.options import parse_time_limit
+        from slurm.sbatch.values import parse_signal  # which the runner does without
 
         requeues = float(options["requeue"] or "inf") if "requeue" in options else 0
         if "signal" in options:
@@ -43,13 +43,13 @@ class Terms(NamedTuple):
         return cls(max(1, min(LONGEST_LEAD, limit // 4)) if limit else None, requeues)
 
     @classmethod
-    def of_environment(cls, environ: Mapping[str, str]) -> Terms:
+    def of_environment(cls, environ: Mapping[str, str]) -> SignalAndRequeue:
         """What the client wrote into the job's environment."""
         lead = environ.get(WARNING)
         return cls(None if lead is None else float(lead), float(environ.get(REQUEUES, 0)))
 
     def options(self, given: Mapping[str, str]) -> dict[str, str]:
-        """The options `given`, with what it takes to have the scheduler keep to these terms."""
+        """The options `given`, with what it takes to have the scheduler do that."""
         options = dict(given)
         if self.lead is not None:
             options.setdefault("signal", f"B:USR1@{self.lead:.0f}")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 from typing import NamedTuple
 
-from slurm.option_checks import problem_of_signal
-from slurm.options import SIZE, InvalidOption
+from slurm.sbatch.grammar import problem_of_signal
+from slurm.sbatch.options import SIZE, InvalidOption
 
 KILOBYTES = {"K": 1, "M": 1 << 10, "G": 1 << 20, "T": 1 << 30}
 

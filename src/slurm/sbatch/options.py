@@ -240,7 +240,7 @@ def _matches(pattern: re.Pattern[str], advice: str) -> Callable[[str], None]:
 
 def _has_grammar(name: str) -> Callable[[str], None]:
     def check(text: str) -> None:
-        from slurm.option_checks import PROBLEM_OF  # its expressions are compiled when first used
+        from slurm.sbatch.grammar import PROBLEM_OF  # its expressions are compiled when first used
 
         advice = PROBLEM_OF[name](text)
         if advice:
