@@ -20,7 +20,7 @@ from filelock import FileLock
 import slurm
 from slurm.agent.directories import make_private_directory
 from slurm.archive import archive_for
-from slurm.job_dir import SDK
+from slurm.job_dir.paths import SDK
 
 FAULTS = "tests/slurm/faults/"
 

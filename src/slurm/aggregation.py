@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from slurm.errors import RemoteFileError
-from slurm.job_dir import ArrayDirectory
+from slurm.job_dir.paths import ArrayDirectory
 
 if TYPE_CHECKING:
     from slurm.api.base import BackendBase, FilePart

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from slurm.api.base import Archive
-from slurm.job_dir import SDK
+from slurm.job_dir.paths import SDK
 
 # Nothing that is imported before the user's code is garbage: looking for some is a tenth of a job's start.
 ENTRY_POINT = "import gc\n\ngc.disable()\nfrom slurm.runner import main\n\nmain()\n"

@@ -15,7 +15,7 @@ from slurm.errors import SlurmError, SubmissionError, SubmissionUnknown
 from slurm.futures import as_completed
 from slurm.interrupts import Waiting
 from slurm.job import ArrayElement, Job
-from slurm.job_dir import ArrayDirectory
+from slurm.job_dir.paths import ArrayDirectory
 from slurm.outcome import Outcome, fetch_outcomes
 from slurm.promise import Promise
 from slurm.sbatch.array_layout import ArrayLayout

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from slurm.agent.job_ids import ranges
 from slurm.errors import SlurmError
-from slurm.job_dir import utc_now
+from slurm.job_dir.metadata import utc_now
 from slurm.states import JobState, Observation
 
 if TYPE_CHECKING:

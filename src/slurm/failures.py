@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from slurm import errors
 from slurm.accounts import RECORD_GRACE
-from slurm.job_dir import UNWRITTEN, JobDirectory
+from slurm.job_dir.paths import UNWRITTEN, JobDirectory
 from slurm.rendering import options_in
 from slurm.root_cause import Root, root_of
 from slurm.states import NEVER_STARTS, REUSED, RUNAWAY, JobState

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from slurm.errors import SerializationError
-from slurm.result_file import PROTOCOL
-from slurm.serialization import MAIN_ALIAS, MAIN_NAMES, FunctionReference, MainModule
+from slurm.job_dir.arguments import MAIN_ALIAS, MAIN_NAMES
+from slurm.job_dir.payload import FunctionReference, MainModule
+from slurm.job_dir.result_file import PROTOCOL
 
 
 def refer_to(function: Callable[..., Any]) -> FunctionReference:

@@ -14,7 +14,7 @@ from slurm import errors
 from slurm.api.base import Submitted
 from slurm.context import carrying
 from slurm.interrupts import Waiting
-from slurm.job_dir import ArrayDirectory, JobDirectory
+from slurm.job_dir.paths import ArrayDirectory, JobDirectory
 from slurm.outcome import Outcome, fetch_outcome, keep
 from slurm.promise import Promise
 from slurm.sbatch.dependency import Dependency

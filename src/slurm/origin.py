@@ -19,7 +19,7 @@ import posixpath
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from slurm.job_dir import JOB_SCRIPT, script_of_piece, token_of_piece
+from slurm.job_dir.paths import JOB_SCRIPT, script_of_piece, token_of_piece
 from slurm.states import JobStatus, Observation
 
 if TYPE_CHECKING:

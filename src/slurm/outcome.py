@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from slurm import errors
-from slurm.result_file import Part
-from slurm.serialization import load_envelope, open_envelope, too_large
+from slurm.job_dir.result import load_envelope, open_envelope, too_large
+from slurm.job_dir.result_file import Part
 
 if TYPE_CHECKING:
     from slurm.api.base import Progress

@@ -14,20 +14,18 @@ from slurm.calls import ArrayCall, Call
 from slurm.errors import SerializationError
 from slurm.identity import is_importable, main_module, refer_to
 from slurm.job import Job
-from slurm.job_dir import ARGUMENTS, ITEMS, PAYLOAD, USER_MODULE, USER_SCRIPT
-from slurm.rendering import Environment
-from slurm.serialization import (
+from slurm.job_dir.arguments import (
     MAIN_ALIAS,
     MAIN_NAMES,
     MAIN_WORDS,
     JobResultPlaceholder,
-    MainModule,
-    Payload,
-    dump_payload,
     names_main,
     write_arguments,
 )
-from slurm.spool import Spool
+from slurm.job_dir.large_files import SpooledFile
+from slurm.job_dir.paths import ARGUMENTS, ITEMS, PAYLOAD, USER_MODULE, USER_SCRIPT
+from slurm.job_dir.payload import MainModule, Payload, dump_payload
+from slurm.rendering import Environment
 
 if TYPE_CHECKING:
     from slurm.cluster import Cluster
@@ -43,14 +41,14 @@ class Parcel:
 
     files: dict[str, bytes]
     found: tuple[tuple[Upstream, ...], ...]
-    large: dict[str, Spool] = field(default_factory=dict)
+    large: dict[str, SpooledFile] = field(default_factory=dict)
 
 
 def pack(call: Call, cluster: Cluster, environment: Environment) -> Parcel:
     """Everything that `call` needs on the node. Raises `SerializationError`."""
     function = refer_to(call.task.unwrapped)
     main = main_module()
-    pickled = Spool(cluster.backend.large_from)
+    pickled = SpooledFile(cluster.backend.large_from)
     ends = [0]
     found: list[tuple[Upstream, ...]] = []
     by_value = function.kind == "value"

@@ -16,14 +16,14 @@ from slurm.errors import (
     SubmissionUnknown,
 )
 from slurm.job import Job
-from slurm.job_dir import (
+from slurm.job_dir.metadata import piece_key
+from slurm.job_dir.paths import (
     ARRAY_METADATA,
     JOB_SCRIPT,
     METADATA,
     ArrayDirectory,
     JobDirectory,
     array_of,
-    piece_key,
     receipt_of_job,
     script_of_piece,
     token_of_piece,

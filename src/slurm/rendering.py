@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from slurm.job_dir import JobDirectory
+from slurm.job_dir.paths import JobDirectory
 from slurm.sbatch.options import DIRECTIVE, directive
 from slurm.sbatch.signal_and_requeue import WARNING
 

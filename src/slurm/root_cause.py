@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from slurm.errors import RemoteFileError, SchedulerUnreachable
 from slurm.job import Job
-from slurm.job_dir import ArrayDirectory, JobDirectory, piece_key, receipt_of_job
+from slurm.job_dir.metadata import piece_key
+from slurm.job_dir.paths import ArrayDirectory, JobDirectory, receipt_of_job
 from slurm.origin import mark_of
 from slurm.sbatch.array_layout import ArrayLayout
 from slurm.sbatch.dependency import records

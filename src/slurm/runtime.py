@@ -14,7 +14,8 @@ from typing import Any, NoReturn
 
 from slurm.binding import CallBinder
 from slurm.deadline import ask_end_time, end_time_of
-from slurm.job_dir import SHARED, own_job_id
+from slurm.job_dir.metadata import own_job_id
+from slurm.job_dir.paths import SHARED
 from slurm.node_list import expand_node_list, expand_task_counts
 from slurm.stopping import own_job
 

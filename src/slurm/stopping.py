@@ -26,7 +26,7 @@ from slurm.agent.errors import AgentError
 from slurm.agent.notes import read_json, update_json
 from slurm.deadline import NEVER, ask_time_left, end_time_of
 from slurm.errors import SlurmError
-from slurm.job_dir import own_job_id
+from slurm.job_dir.metadata import own_job_id
 from slurm.sbatch.signal_and_requeue import SignalAndRequeue
 
 WARNED = "SLURM_SDK_WARNED"  # the job script's note of a signal that came before Python was there

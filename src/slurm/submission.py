@@ -11,15 +11,14 @@ from slurm._version import __version__
 from slurm.api.base import Archive, JobRequest
 from slurm.calls import ArrayCall, Call, TaskCall
 from slurm.errors import ConfigError, SubmissionError
-from slurm.job_dir import (
+from slurm.job_dir.metadata import initial_metadata, piece_key
+from slurm.job_dir.paths import (
     ARRAY_METADATA,
     JOB_SCRIPT,
     METADATA,
     RESULTS,
     TASKS,
     JobDirectory,
-    initial_metadata,
-    piece_key,
     script_of_piece,
     token_of_piece,
 )

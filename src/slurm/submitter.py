@@ -14,7 +14,7 @@ from slurm.archive import archive_for
 from slurm.array_job import SubmittedArray
 from slurm.errors import DependencyFailed, SlurmError, SubmissionRefused, SubmissionUnknown
 from slurm.job import Job
-from slurm.job_dir import ArrayDirectory
+from slurm.job_dir.paths import ArrayDirectory
 from slurm.sbatch.array_layout import ArrayLayout
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from slurm.checks import check_count
 from slurm.context import innermost
 from slurm.errors import ConfigError, NoActiveContext
+from slurm.job_dir.arguments import MAIN_ALIAS, JobResultPlaceholder
 from slurm.sbatch.options import normalise
 from slurm.sbatch.overlay import overlay
-from slurm.serialization import MAIN_ALIAS, JobResultPlaceholder
 
 if TYPE_CHECKING:
     from typing import ParamSpec

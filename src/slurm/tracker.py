@@ -19,7 +19,7 @@ from slurm.context import activated
 from slurm.endings import EndNotes
 from slurm.errors import RemoteFileError, SlurmError
 from slurm.job import Job
-from slurm.job_dir import parse_event
+from slurm.job_dir.paths import parse_event
 from slurm.pace import Pace
 from slurm.pushed import PushedResults
 from slurm.sight import Seen, Sight

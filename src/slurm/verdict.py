@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from slurm.errors import RemoteFileMissing, ResultCorrupted
-from slurm.serialization import kind_in, load_envelope
+from slurm.job_dir.result import kind_in, load_envelope
 from slurm.states import FINAL_SOURCES, JobState, Observation, reduce
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from slurm.agent.notes import read_json
 from slurm.errors import RemoteFileMissing, SlurmError
-from slurm.job_dir import METADATA, RESULT, SHARED, TASKS, ArrayDirectory, sanitise
+from slurm.job_dir.paths import METADATA, RESULT, SHARED, TASKS, ArrayDirectory, sanitise
+from slurm.job_dir.result import load_envelope, open_envelope
 from slurm.sbatch.array_layout import ArrayLayout
-from slurm.serialization import load_envelope, open_envelope
 
 if TYPE_CHECKING:
     from slurm.array_job import ArrayJob

@@ -27,7 +27,7 @@ from slurm.agent.agent import Agent
 from slurm.api.local import LocalBackend
 from slurm.api.slurm_cli import InProcessBackend, SlurmCliBackend
 from slurm.api.transport import Channel
-from slurm.job_dir import SDK
+from slurm.job_dir.paths import SDK
 
 # The same examples in every run, and no clock: a busy machine is no failure.
 hypothesis.settings.register_profile(

@@ -13,9 +13,9 @@ from slurm import Cluster
 from slurm.api.base import BackendBase, FilePart, Host, JobRequest, MetadataFiles, Submitted
 from slurm.errors import RemoteFileMissing, SlurmError
 from slurm.job import Job
-from slurm.job_dir import event_name
+from slurm.job_dir.paths import event_name
+from slurm.job_dir.result import dump_envelope, exception_envelope, value_envelope
 from slurm.sbatch.dependency import Dependency
-from slurm.serialization import dump_envelope, exception_envelope, value_envelope
 from slurm.states import JobState, Observation
 
 DEADLINE = 60.0  # seconds after which a test that waits for something gives up

@@ -10,7 +10,7 @@ from slurm.agent.agent import Agent
 from slurm.api.agent_backend import AgentBackend
 from slurm.api.base import Archive, JobRequest, Submitted
 from slurm.api.slurm_cli import InProcessBackend
-from slurm.spool import Spool
+from slurm.job_dir.large_files import SpooledFile
 
 Between = Callable[[str, dict[str, Any], bytes], bytes]
 
@@ -38,8 +38,8 @@ class Far(InProcessBackend):
         return self.submit_jobs(requests, base=str(base), events=events, archive=archive, **more)
 
 
-def spooled(content: bytes, in_memory: int = 0) -> Spool:
+def spooled(content: bytes, in_memory: int = 0) -> SpooledFile:
     """What arguments are pickled into, with this in it."""
-    spool = Spool(in_memory)
+    spool = SpooledFile(in_memory)
     spool.write(content)
     return spool

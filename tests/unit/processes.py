@@ -12,7 +12,7 @@ from typing import Any
 from tests.unit.prepared import PreparedPython
 
 from slurm.api.base import JobRequest
-from slurm.serialization import load_envelope, open_envelope
+from slurm.job_dir.result import load_envelope, open_envelope
 
 
 class JobRun:

@@ -22,8 +22,9 @@ from slurm.errors import (
     SubmissionError,
     SubmissionRefused,
 )
+from slurm.job_dir.arguments import load_arguments
+from slurm.job_dir.payload import load_payload
 from slurm.sbatch.dependency import option_of
-from slurm.serialization import load_arguments, load_payload
 
 
 class Point(NamedTuple):

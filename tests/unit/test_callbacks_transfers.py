@@ -19,7 +19,7 @@ from slurm.callbacks import BaseCallback, LoggerCallback, RichLoggerCallback, Tr
 from slurm.callbacks.journey import EVERY, Journey
 from slurm.callbacks.lines import line_of
 from slurm.errors import RemoteFileError, TransportError
-from slurm.serialization import dump_envelope, value_envelope
+from slurm.job_dir.result import dump_envelope, value_envelope
 
 
 @task

@@ -20,7 +20,7 @@ from tests.unit.processes import (
 from slurm import Cluster, errors, task, workflow
 from slurm.callbacks import BaseCallback, ExecutionLocus, LoggerCallback
 from slurm.callbacks.client import ClientDispatcher
-from slurm.serialization import load_payload
+from slurm.job_dir.payload import load_payload
 
 
 def wait_for_exits(cluster: Cluster) -> None:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from slurm.checksum import BUILT_IN, LITTLE, Checksum
+from slurm.job_dir.result_file import BUILT_IN, LITTLE, Checksum
 
 LENGTHS = [(), (0,), (5, 3), (LITTLE,), (LITTLE, 1), (LITTLE - 1, 2, LITTLE), (3 * LITTLE,)]
 

@@ -193,7 +193,7 @@ def test_a_workflows_cluster_is_plain_json_also_when_paths_were_given(
 
 
 def test_only_workflows_take_a_cluster_along(fake_cluster: Cluster) -> None:
-    from slurm.serialization import load_payload
+    from slurm.job_dir.payload import load_payload
 
     def children_of(some: Any) -> Mapping[str, Any]:
         return load_payload(fake_cluster.dry_run(some).files["payload.pkl"]).children

@@ -18,7 +18,7 @@ from slurm.api.slurm_cli import InProcessBackend
 from slurm.endings import entries
 from slurm.errors import TransportError
 from slurm.job import ArrayElement
-from slurm.job_dir import ArrayDirectory
+from slurm.job_dir.paths import ArrayDirectory
 from slurm.states import JobState
 
 DEADLINE = 60.0

@@ -12,15 +12,8 @@ import hypothesis
 import hypothesis.strategies as st
 import pytest
 
-from slurm.job_dir import (
-    JobDirectory,
-    event_directory,
-    event_name,
-    initial_metadata,
-    parse_event,
-    sanitise,
-    utc_now,
-)
+from slurm.job_dir.metadata import initial_metadata, utc_now
+from slurm.job_dir.paths import JobDirectory, event_directory, event_name, parse_event, sanitise
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from tests.unit.fakes import FakeBackend, job_on
 
 from slurm import Cluster, Job, accounts, errors
-from slurm.job_dir import UNWRITTEN
+from slurm.job_dir.paths import UNWRITTEN
 from slurm.usage import Usage
 
 DEADLINE = 60.0

@@ -20,17 +20,10 @@ from tests.unit.processes import RunJob, result_of
 
 from slurm import Cluster, Job, errors, task
 from slurm.api.slurm_cli import InProcessBackend
-from slurm.result_file import Writer
-from slurm.serialization import (
-    MAIN_WORDS,
-    load_arguments,
-    load_envelope,
-    open_envelope,
-    value_envelope,
-    write_arguments,
-    write_envelope,
-)
-from slurm.spool import Spool
+from slurm.job_dir.arguments import MAIN_WORDS, load_arguments, write_arguments
+from slurm.job_dir.large_files import SpooledFile
+from slurm.job_dir.result import load_envelope, open_envelope, value_envelope, write_envelope
+from slurm.job_dir.result_file import Writer
 
 SIZE = 16 << 20
 BOUND = 3 << 20
@@ -70,7 +63,7 @@ def peak(work: Callable[[], object]) -> int:
 def test_a_spool_has_what_was_written(
     parts: list[bytes], in_memory: int, offset: int, size: int
 ) -> None:
-    spool = Spool(in_memory)
+    spool = SpooledFile(in_memory)
     for part in parts:
         spool.write(part)
     whole = b"".join(parts)
@@ -88,7 +81,7 @@ def test_a_spool_has_what_was_written(
 def test_words_are_found_wherever_they_stand(in_memory: int | None, offset: int) -> None:
     content = bytearray(2 << 20)
     content[offset : offset + 8] = b"__main__"
-    spool = Spool(in_memory)
+    spool = SpooledFile(in_memory)
     spool.write(content)
     assert spool.contains(MAIN_WORDS)
     assert not spool.contains(MAIN_WORDS, offset + 1)
@@ -98,10 +91,12 @@ def test_words_are_found_wherever_they_stand(in_memory: int | None, offset: int)
 def test_where_there_is_no_room_the_arguments_do_not_travel(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("slurm.spool.scratch_directory", lambda: str(tmp_path / "none"))
+    monkeypatch.setattr(
+        "slurm.job_dir.large_files.scratch_directory", lambda: str(tmp_path / "none")
+    )
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "none"))
     with pytest.raises(errors.SerializationError, match=r"no room for them in .*none.*TMPDIR"):
-        write_arguments(Spool(10), (bytes(100),), {}, lambda value: None)
+        write_arguments(SpooledFile(10), (bytes(100),), {}, lambda value: None)
 
 
 # --- results -------------------------------------------------------------------------------------
@@ -124,7 +119,7 @@ def test_a_large_result_is_written_and_read_without_a_copy(tmp_path: Path) -> No
 
 def test_large_arguments_are_written_and_read_without_a_copy() -> None:
     value = bytes(SIZE)
-    spool = Spool(1 << 20)
+    spool = SpooledFile(1 << 20)
     assert peak(lambda: write_arguments(spool, ([value],), {}, lambda one: None)) < BOUND
     assert peak(lambda: spool.contains(MAIN_WORDS)) < BOUND
 

@@ -19,8 +19,8 @@ from slurm import Cluster, Job, task
 from slurm.agent.agent import Agent
 from slurm.api.slurm_cli import InProcessBackend
 from slurm.errors import JobLost, SchedulerUnreachable, SubmissionError
+from slurm.job_dir.result import dump_envelope, value_envelope
 from slurm.origin import mark_of
-from slurm.serialization import dump_envelope, value_envelope
 from slurm.sight import Absences
 from slurm.states import JobState, Observation
 

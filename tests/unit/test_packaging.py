@@ -13,6 +13,7 @@ from tests.unit.processes import RunJob, result_of
 from slurm import Cluster, task, workflow
 from slurm.config import cluster_arguments
 from slurm.errors import ConfigError, SlurmError
+from slurm.job_dir.payload import MainModule, load_payload
 from slurm.packaging import (
     Environment,
     NonePackagingStrategy,
@@ -21,7 +22,6 @@ from slurm.packaging import (
     strategy_of,
 )
 from slurm.packaging.inherit import VARIABLE
-from slurm.serialization import MainModule, load_payload
 
 
 class Greeting(PackagingStrategy):

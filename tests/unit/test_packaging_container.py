@@ -21,10 +21,10 @@ from tests.unit.processes import RunJob, environment_of_a_job, result_of
 from slurm import Cluster, task, workflow
 from slurm.config import cluster_arguments
 from slurm.errors import ConfigError, PackagingError
+from slurm.job_dir.payload import load_payload
 from slurm.packaging import strategy_of
 from slurm.packaging.images import enroot_reference
 from slurm.packaging.inherit import VARIABLE
-from slurm.serialization import load_payload
 
 SRUN = """\
 # A fake srun: it starts no container, and runs the command that is given here.

@@ -13,12 +13,7 @@ from typing import Any
 import pytest
 
 from slurm import errors
-from slurm.serialization import (
-    dump_envelope,
-    exception_envelope,
-    load_envelope,
-    open_envelope,
-)
+from slurm.job_dir.result import dump_envelope, exception_envelope, load_envelope, open_envelope
 
 
 def arrived(error: BaseException) -> Any:

@@ -10,7 +10,7 @@ import pytest
 
 from slurm import Cluster, task
 from slurm.errors import ConfigError
-from slurm.job_dir import JobDirectory
+from slurm.job_dir.paths import JobDirectory
 from slurm.rendering import Environment, ScriptSpec, options_in, render_job_script
 
 SNAPSHOT = """\

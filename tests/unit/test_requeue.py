@@ -29,7 +29,7 @@ from slurm.agent.errors import AgentError
 from slurm.agent.slurm_commands import SlurmCommands
 from slurm.deadline import ask_time_left
 from slurm.errors import SlurmError
-from slurm.job_dir import SDK, JobDirectory
+from slurm.job_dir.paths import SDK, JobDirectory
 from slurm.rendering import Environment, ScriptSpec, render_job_script
 
 COMES_BACK: dict[str, Any] = {"requeue": True, "time": "0:04"}

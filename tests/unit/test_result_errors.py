@@ -11,7 +11,7 @@ from tests.unit.fakes import FakeBackend, job_on
 
 from slurm import Cluster, Job, errors
 from slurm.api.slurm_cli import InProcessBackend
-from slurm.serialization import (
+from slurm.job_dir.result import (
     Envelope,
     dump_envelope,
     exception_envelope,

@@ -11,7 +11,7 @@ from tests.unit.fakes import FakeBackend, job_on
 
 from slurm import ArrayJob, Cluster, Job
 from slurm.errors import ConfigError, DependencyFailed, JobCancelled, SchedulerUnreachable
-from slurm.job_dir import ArrayDirectory, JobDirectory, receipt_of_job
+from slurm.job_dir.paths import ArrayDirectory, JobDirectory, receipt_of_job
 from slurm.sbatch.dependency import Dependency, option_of, records
 
 DEADLINE = 60.0

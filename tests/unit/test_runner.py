@@ -14,7 +14,7 @@ import pytest
 from tests.unit.processes import JobRun, RunJob, result_of
 
 from slurm import Cluster, Job, errors, task
-from slurm.job_dir import UNWRITTEN
+from slurm.job_dir.paths import UNWRITTEN
 
 
 def job_of(run: JobRun, cluster: Cluster) -> Job[Any]:

@@ -14,8 +14,8 @@ from tests.unit.prepared import PreparedPython
 from tests.unit.processes import environment_of_a_job
 
 from slurm import Cluster
-from slurm.job_dir import SDK
-from slurm.serialization import load_envelope, open_envelope
+from slurm.job_dir.paths import SDK
+from slurm.job_dir.result import load_envelope, open_envelope
 
 
 class Array:

@@ -16,8 +16,8 @@ from tests.unit.processes import RunPython, execute
 
 from slurm import errors
 from slurm.api.base import JobRequest
-from slurm.job_dir import SDK
-from slurm.serialization import load_envelope, open_envelope
+from slurm.job_dir.paths import SDK
+from slurm.job_dir.result import load_envelope, open_envelope
 
 HEAD = """
 import pickle, sys
@@ -78,7 +78,7 @@ def test_what_a_script_defines_goes_there_and_comes_back(
     (tmp_path / "mine.py").write_text(
         HEAD
         + """
-from slurm.serialization import load_envelope, open_envelope
+from slurm.job_dir.result import load_envelope, open_envelope
 if __name__ == "__main__":
     if sys.argv[1:]:
         read = lambda path: open_envelope(load_envelope(Path(path, "result.pkl").read_bytes()))

@@ -14,16 +14,8 @@ import hypothesis.strategies as st
 import pytest
 
 from slurm.errors import SerializationError
-from slurm.serialization import (
-    FunctionReference,
-    JobResultPlaceholder,
-    MainModule,
-    Payload,
-    dump_arguments,
-    dump_payload,
-    load_arguments,
-    load_payload,
-)
+from slurm.job_dir.arguments import JobResultPlaceholder, dump_arguments, load_arguments
+from slurm.job_dir.payload import FunctionReference, MainModule, Payload, dump_payload, load_payload
 
 
 class FakeJob:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from slurm import errors
-from slurm.serialization import (
+from slurm.job_dir.result import (
     dump_envelope,
     exception_envelope,
     load_envelope,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 from pathlib import Path
 
-from slurm.serialization import Envelope, dump_envelope, load_envelope, open_envelope
+from slurm.job_dir.result import Envelope, dump_envelope, load_envelope, open_envelope
 
 
 def test_a_path_from_python_313_arrives() -> None:

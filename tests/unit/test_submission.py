@@ -12,8 +12,8 @@ from tests.unit.fakes import FakeBackend
 
 from slurm import Cluster, Job, task
 from slurm.errors import ConfigError, SerializationError, SlurmError
+from slurm.job_dir.payload import load_payload
 from slurm.packaging import NonePackagingStrategy, strategy_of
-from slurm.serialization import load_payload
 
 
 @task

@@ -12,7 +12,8 @@ from tests.unit.fakes import FakeBackend
 
 from slurm import Cluster, JobContext, SlurmTask, WorkflowContext, task, workflow
 from slurm.errors import ConfigError, NoActiveContext
-from slurm.serialization import load_arguments, load_payload
+from slurm.job_dir.arguments import load_arguments
+from slurm.job_dir.payload import load_payload
 
 Point = collections.namedtuple("Point", "x y")
 

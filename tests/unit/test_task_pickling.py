@@ -14,7 +14,7 @@ from tests.unit.processes import RunPython
 
 from slurm import Cluster, Job, SlurmTask, WorkflowContext, task, workflow
 from slurm.errors import SerializationError
-from slurm.serialization import load_payload
+from slurm.job_dir.payload import load_payload
 
 
 @task

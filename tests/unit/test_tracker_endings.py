@@ -10,7 +10,7 @@ from tests.unit.fakes import FakeBackend, job_on
 
 from slurm import Cluster
 from slurm.errors import DependencyFailed, JobLost, RemoteFileMissing, TransportError
-from slurm.serialization import dump_envelope, exception_envelope, value_envelope
+from slurm.job_dir.result import dump_envelope, exception_envelope, value_envelope
 
 DEADLINE = 60.0
 

@@ -13,7 +13,7 @@ from tests.unit.fakes import FakeBackend
 from slurm import Cluster, WorkflowContext, set_active_context, task
 from slurm.context import get_active_context, reset_active_context
 from slurm.errors import RemoteFileMissing, ResultCorrupted, SlurmError
-from slurm.serialization import dump_envelope, exception_envelope, value_envelope
+from slurm.job_dir.result import dump_envelope, exception_envelope, value_envelope
 
 
 @task

@@ -15,7 +15,7 @@ from slurm.errors import SlurmError
 from slurm.states import Observation
 
 if TYPE_CHECKING:
-    from slurm.spool import Spool
+    from slurm.job_dir.large_files import SpooledFile
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class JobRequest:
     id_key: str = "job_id"
     continues: bool = False
     after_previous: bool = False
-    large_files: Mapping[str, Spool] = field(default_factory=dict)
+    large_files: Mapping[str, SpooledFile] = field(default_factory=dict)
 
     @property
     def argv(self) -> list[str]:

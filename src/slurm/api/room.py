@@ -6,7 +6,7 @@ import io
 import os
 
 from slurm.errors import FileTooLarge
-from slurm.spool import scratch_directory, scratch_file
+from slurm.job_dir.large_files import scratch_directory, scratch_file
 
 
 def require_memory(path: str, size: int) -> None:

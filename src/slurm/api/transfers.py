@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeVar, Union
 
 from slurm.api.room import file_for, no_room, require_memory, too_large
 from slurm.errors import RemoteFileError, RemoteFileMissing
-from slurm.spool import write_all
+from slurm.job_dir.large_files import write_all
 
 if TYPE_CHECKING:
     from slurm.api.base import Progress
-    from slurm.spool import Spool
+    from slurm.job_dir.large_files import SpooledFile
 
 Request = Callable[[str, dict[str, Any], bytes], tuple[Any, bytes]]
-Content = Union[bytes, "Spool"]
+Content = Union[bytes, "SpooledFile"]
 Told = Callable[[int, int], object]  # how many bytes have arrived, and all of them
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")

@@ -7,14 +7,14 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from slurm import job_dir
 from slurm.agent.notes import read_json
-from slurm.job_dir import JobDirectory, array_of, own_job_id
+from slurm.job_dir.metadata import own_job_id, utc_now
+from slurm.job_dir.paths import JobDirectory, array_of
 
 if TYPE_CHECKING:
     from slurm.callbacks.base import BaseCallback
     from slurm.callbacks.contexts import CallbackContext
-    from slurm.serialization import Envelope
+    from slurm.job_dir.result import Envelope
 
 
 class NodeCallbacks:
@@ -45,7 +45,7 @@ class NodeCallbacks:
             from slurm.callbacks.contexts import RunBeginContext
 
             self._tell("on_begin_run_job_ctx", RunBeginContext(**_about(directory)))
-        self.called_at = job_dir.utc_now()
+        self.called_at = utc_now()
 
     def end(self, directory: JobDirectory, envelope: Envelope) -> None:
         """The function has ended, and `envelope` is written. Begins first if that was not reached."""
@@ -123,7 +123,7 @@ def _error_in(envelope: Envelope) -> BaseException | None:
     """The exception a client will get."""
     if envelope.kind == "value":
         return None
-    from slurm.serialization import open_envelope
+    from slurm.job_dir.result import open_envelope
 
     try:
         open_envelope(envelope)

@@ -12,7 +12,7 @@ from slurm.callbacks.base import BaseCallback, overrides
 from slurm.callbacks.lines import error_line
 from slurm.callbacks.locus import RUNNER_HOOKS, ExecutionLocus
 from slurm.identity import main_module
-from slurm.serialization import JobResultPlaceholder, dump_arguments, load_arguments
+from slurm.job_dir.arguments import JobResultPlaceholder, dump_arguments, load_arguments
 
 if TYPE_CHECKING:
     from slurm.callbacks.dispatcher import Packed

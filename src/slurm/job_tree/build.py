@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from slurm.job_dir import ARRAY_METADATA, METADATA
+from slurm.job_dir.paths import ARRAY_METADATA, METADATA
 from slurm.job_tree.elements import array_of
 from slurm.job_tree.facts import Content, moment, number, state_in, text
 from slurm.job_tree.nodes import BAD, JOB, OVER, WORKFLOW, JobNode, Wait

@@ -7,7 +7,8 @@ import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from slurm.job_dir import ENDED, TASKS, piece_key
+from slurm.job_dir.metadata import ENDED, piece_key
+from slurm.job_dir.paths import TASKS
 from slurm.job_tree.facts import Content, moment, number, state_in, text
 from slurm.job_tree.nodes import ARRAY, OVER, JobNode, overall
 from slurm.sbatch.array_layout import ArrayLayout

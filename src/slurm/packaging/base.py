@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from slurm.errors import ConfigError
-from slurm.job_dir import OWN_NAMES
+from slurm.job_dir.paths import OWN_NAMES
 from slurm.rendering import Environment
 
 if TYPE_CHECKING:

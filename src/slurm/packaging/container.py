@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from slurm.archive import archive_for
 from slurm.checks import check_text, expand_home
 from slurm.errors import ConfigError
-from slurm.job_dir import PACKAGES
+from slurm.job_dir.paths import PACKAGES
 from slurm.packaging.base import PackagingStrategy
 from slurm.packaging.images import build, enroot_reference, is_path, repository_of
 from slurm.packaging.inherit import handed_on, settings_of_parent

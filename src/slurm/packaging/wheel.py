@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from slurm.checks import check_flag, check_text
 from slurm.errors import ConfigError, PackagingError, RemoteFileMissing
-from slurm.job_dir import PACKAGES
+from slurm.job_dir.paths import PACKAGES
 from slurm.packaging.base import PackagingStrategy, interpreter_on
 from slurm.packaging.building import Wheel, wheel_of
 from slurm.packaging.inherit import handed_on, settings_of_parent

@@ -14,31 +14,21 @@ from slurm.agent.news import LARGEST_NEWS, write_news
 from slurm.agent.notes import read_json, update_json
 from slurm.callbacks.node import NodeCallbacks
 from slurm.errors import RemoteError, ResultCorrupted
-from slurm.job_dir import (
-    UNWRITTEN,
-    ArrayDirectory,
-    JobDirectory,
-    element_metadata,
-    event_name,
-    own_job_id,
-    rfc3339,
-    utc_now,
-)
-from slurm.result_file import Writer
-from slurm.runner.functions import load_function, restore_imports
-from slurm.runner.injection import Injection
-from slurm.serialization import (
+from slurm.job_dir.arguments import JobResultPlaceholder, load_arguments
+from slurm.job_dir.metadata import element_metadata, own_job_id, rfc3339, utc_now
+from slurm.job_dir.paths import UNWRITTEN, ArrayDirectory, JobDirectory, event_name
+from slurm.job_dir.payload import Payload, load_payload
+from slurm.job_dir.result import (
     Envelope,
-    JobResultPlaceholder,
-    Payload,
     exception_envelope,
-    load_arguments,
     load_envelope,
-    load_payload,
     unwritten_envelope,
     value_envelope,
     write_envelope,
 )
+from slurm.job_dir.result_file import Writer
+from slurm.runner.functions import load_function, restore_imports
+from slurm.runner.injection import Injection
 from slurm.stopping import BACK_IN_THE_QUEUE, own_job, say
 
 LONGEST_ERROR = 500

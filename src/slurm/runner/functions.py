@@ -14,8 +14,9 @@ from importlib.machinery import SourceFileLoader
 from typing import Any
 
 from slurm import context
-from slurm.job_dir import JobDirectory
-from slurm.serialization import MAIN_ALIAS, FunctionReference, Payload
+from slurm.job_dir.arguments import MAIN_ALIAS
+from slurm.job_dir.paths import JobDirectory
+from slurm.job_dir.payload import FunctionReference, Payload
 
 
 def restore_imports(payload: Payload, directory: JobDirectory) -> None:

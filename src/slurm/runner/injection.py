@@ -13,7 +13,8 @@ from slurm import context
 from slurm.agent.files import write_atomic
 from slurm.annotations import may_want_context
 from slurm.errors import SchedulerUnreachable, SlurmError
-from slurm.job_dir import JobDirectory, own_job_id
+from slurm.job_dir.metadata import own_job_id
+from slurm.job_dir.paths import JobDirectory
 from slurm.stopping import say
 
 if TYPE_CHECKING:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from slurm.errors import DependencyFailed, ResultMissing
-from slurm.job_dir import ArrayDirectory, JobDirectory
-from slurm.serialization import Envelope, JobResultPlaceholder, load_envelope, open_envelope
+from slurm.job_dir.arguments import JobResultPlaceholder
+from slurm.job_dir.paths import ArrayDirectory, JobDirectory
+from slurm.job_dir.result import Envelope, load_envelope, open_envelope
 
 
 def result_of(placeholder: JobResultPlaceholder) -> Any:

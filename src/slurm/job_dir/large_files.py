@@ -40,12 +40,12 @@ def write_all(file: io.FileIO | io.BytesIO, data: memoryview | bytes) -> int:
     return view.nbytes
 
 
-class Spool:
+class SpooledFile:
     """What a job's arguments are pickled into: memory, and from `in_memory` bytes on a nameless file.
 
     With None everything stays in memory. Written by one thread; when that is done, any may read.
 
-    >>> spool = Spool(in_memory=4)
+    >>> spool = SpooledFile(in_memory=4)
     >>> spool.write(b"abc"), spool.is_large
     (3, False)
     >>> spool.write(b"defg"), spool.is_large

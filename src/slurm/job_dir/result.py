@@ -1,10 +1,4 @@
-"""What travels: the payload to the node, the result envelope back.
-
-The payload is pickled in two layers, so that the runner can set up ``sys.path`` and ``__main__``
-from the outer one before it unpickles the arguments in the inner one. A `Job` among the arguments,
-at any depth and inside any object, is written as a `JobResultPlaceholder` through pickle's own
-"persistence of external objects" and read back as that job's result.
-"""
+"""The result envelope: what a finished runner leaves behind, and what a client makes of it."""
 
 from __future__ import annotations
 
@@ -12,221 +6,18 @@ import errno
 import io
 import pickle
 import sys
-import types
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import Any, BinaryIO, NamedTuple, Union
 
-from slurm import errors, remote_exceptions
-from slurm.result_file import PROTOCOL, Part, Writer, require_whole
-from slurm.spool import Spool
+from slurm import errors
+from slurm.job_dir import remote_exceptions
+from slurm.job_dir.arguments import Unpickler
+from slurm.job_dir.result_file import PROTOCOL, Part, Writer, require_whole
 
 ENVELOPE_SCHEMA = 2
-MAIN_ALIAS = "__slurm_main__"
-MAIN_NAMES = ("__main__", MAIN_ALIAS)
-MAIN_WORDS = tuple(name.encode() for name in MAIN_NAMES)
 MEMORY = "this process has memory for"
 SMALLER = "ask for more with mem=, or have the task write a file and return its path"
 
-
 # Named tuples, and no data classes: with those, a job would take half as long again to start.
-
-
-class JobResultPlaceholder(NamedTuple):
-    """Stands for the result of another job inside pickled arguments.
-
-    Attributes: `job_id`, the scheduler's id; `job_dir`, where its result file is or will be;
-    `count`, for a whole array the number of its items, whose results make a list.
-    """
-
-    job_id: str
-    job_dir: str = ""
-    count: int | None = None  # type: ignore[assignment]  # a tuple has a method of that name
-
-
-# --- payload -------------------------------------------------------------------------------------
-
-
-class FunctionReference(NamedTuple):
-    """How the node finds the function.
-
-    `kind` is ``module`` (import `module`, take `qualname`), ``script`` (run the travelled script as
-    `module`, take `qualname`) or ``value`` (unpickle `pickled`). `source` is the module's own file,
-    for a node that cannot import it: in a payload relative to the job directory.
-    """
-
-    kind: str
-    module: str = ""
-    qualname: str = ""
-    pickled: bytes = b""
-    source: str = ""
-
-
-class MainModule(NamedTuple):
-    """What ``__main__`` was on the client: an importable `module`, or the script at `path`.
-
-    In a payload, `path` is relative to the job directory, where the script has travelled.
-    """
-
-    module: str = ""
-    path: str = ""
-
-
-class Payload(NamedTuple):
-    """All the runner needs to call the function.
-
-    `children` is the configuration of a workflow's own cluster, plain JSON. `callbacks` are pickled
-    as arguments are, each beside the name of its class. Where the arguments have a file of their own,
-    `items` says where in it those of each item of an array begin and end; of a job by itself, all.
-    """
-
-    function: FunctionReference
-    arguments: bytes
-    main: MainModule | None = None
-    sys_path: tuple[str, ...] = ()
-    children: Mapping[str, Any] = MappingProxyType({})
-    items: tuple[tuple[int, int], ...] = ()
-    callbacks: tuple[tuple[str, bytes], ...] = ()
-
-
-def dump_payload(payload: Payload) -> bytes:
-    """The payload as plain containers, so that reading it needs nothing but the standard library."""
-    content = payload._asdict()
-    content["function"] = payload.function._asdict()
-    content["main"] = payload.main._asdict() if payload.main else None
-    content["children"] = dict(payload.children)
-    return pickle.dumps(content, PROTOCOL)
-
-
-def load_payload(source: bytes | BinaryIO) -> Payload:
-    """Read back what `dump_payload` wrote."""
-    file = io.BytesIO(source) if isinstance(source, bytes) else source
-    content = pickle.load(file)  # noqa: S301 - the user's own file
-    main = content.pop("main")
-    function = FunctionReference(**content.pop("function"))
-    return Payload(function=function, main=MainModule(**main) if main else None, **content)
-
-
-def dump_arguments(
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-    placeholder_of: Callable[[Any], JobResultPlaceholder | None],
-    *,
-    main_travels: bool = True,
-) -> tuple[bytes, bool]:
-    """As `write_arguments`, into memory: the pickle, and whether it took ``cloudpickle``."""
-    spool = Spool()
-    copied = write_arguments(spool, args, kwargs, placeholder_of, main_travels=main_travels)
-    return spool.getvalue(), copied
-
-
-def write_arguments(
-    spool: Spool,
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-    placeholder_of: Callable[[Any], JobResultPlaceholder | None],
-    *,
-    main_travels: bool = True,
-) -> bool:
-    """Pickle a call's arguments behind what is in `spool`; returns whether it took ``cloudpickle``.
-
-    `placeholder_of` is asked for every object and answers None for what is to be pickled as it is.
-    Unless `main_travels`, what ``__main__`` defined is pickled by value. Raises `SerializationError`
-    for what cannot be pickled at all.
-    """
-    start = spool.size
-    try:
-        _dump(pickle.Pickler, (args, kwargs), placeholder_of, spool)
-        if main_travels or not spool.contains(MAIN_WORDS, start):
-            return False
-    except errors.SlurmError:  # an array among the arguments is submitted now
-        raise
-    except Exception:  # noqa: BLE001 - __reduce__ is the user's and may raise anything; see below
-        pass
-    import cloudpickle
-
-    spool.truncate(start)
-
-    class ByValue(cloudpickle.CloudPickler):  # type: ignore[misc]
-        """By value what has to be; what the travelling script defines keeps its identity there."""
-
-        def reducer_override(self, value: Any) -> Any:
-            if main_travels and _is_of_main(value):
-                return value.__qualname__
-            return super().reducer_override(value)
-
-    try:
-        _dump(ByValue, (args, kwargs), placeholder_of, spool)
-        return True
-    except errors.SlurmError:
-        raise
-    except Exception as error:
-        raise errors.SerializationError(f"an argument cannot be pickled: {error}") from error
-
-
-def _is_of_main(value: Any) -> bool:
-    """Whether a class or function is found in ``__main__`` under its own name."""
-    if not isinstance(value, (type, types.FunctionType)) or value.__module__ not in MAIN_NAMES:
-        return False
-    found: Any = sys.modules[value.__module__]
-    for name in value.__qualname__.split("."):
-        found = getattr(found, name, None)
-    return found is value
-
-
-def names_main(data: bytes) -> bool:
-    """Whether a pickle may refer to something that ``__main__`` defined."""
-    return any(word in data for word in MAIN_WORDS)
-
-
-def _dump(
-    pickler_type: Any,
-    value: Any,
-    placeholder_of: Callable[[Any], JobResultPlaceholder | None],
-    spool: Spool,
-) -> None:
-    class Pickler(pickler_type):  # type: ignore[misc]
-        def persistent_id(self, value: Any) -> tuple[Any, ...] | None:
-            placeholder = placeholder_of(value)
-            return None if placeholder is None else tuple(placeholder)
-
-    Pickler(spool, PROTOCOL).dump(value)
-
-
-def load_arguments(
-    source: bytes | BinaryIO, result_of: Callable[[JobResultPlaceholder], Any]
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Unpickle a call's arguments, each placeholder replaced by `result_of` it, asked once per job."""
-    results: dict[JobResultPlaceholder, Any] = {}
-
-    class Unpickler(_Unpickler):
-        def persistent_load(self, pid: Any) -> Any:
-            placeholder = JobResultPlaceholder(*pid)
-            if placeholder not in results:
-                results[placeholder] = result_of(placeholder)
-            return results[placeholder]
-
-    file = io.BytesIO(source) if isinstance(source, bytes) else source
-    args, kwargs = Unpickler(file).load()
-    return args, kwargs
-
-
-class _Unpickler(pickle.Unpickler):
-    """Finds what a script defined, whichever of the two names the script ran under when it was pickled."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        main = sys.modules["__main__"]
-        spec = getattr(main, "__spec__", None)
-        if (module == MAIN_ALIAS and MAIN_ALIAS not in sys.modules) or (
-            spec is not None and module == spec.name
-        ):
-            module = "__main__"
-        if module == "pathlib._local":  # Python 3.13 alone has its paths there
-            module = "pathlib"
-        return super().find_class(module, name)
-
-
-# --- result --------------------------------------------------------------------------------------
 
 
 class Returned(NamedTuple):
@@ -413,7 +204,7 @@ def _size_of(body: Pickled) -> int:
 def _unpickle(body: Pickled, job_id: str, job_dir: str) -> Any:
     place = {"job_id": job_id, "job_dir": job_dir}
     try:
-        return _Unpickler(_opened(body)).load()
+        return Unpickler(_opened(body)).load()
     except MemoryError:
         raise too_large(f"the result of job {job_id}", _size_of(body), **place) from None
     except Exception as error:

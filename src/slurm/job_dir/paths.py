@@ -1,4 +1,4 @@
-"""The job directory: the one place that knows which file is called what.
+"""The one place that knows which file of a job is called what, and where it is.
 
 ::
 
@@ -21,17 +21,14 @@ Pure: paths are text, since they are the cluster's and may not exist on this mac
 
 from __future__ import annotations
 
-import json
 import os
 import posixpath
 import re
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from slurm.agent.names import EVENTS, RECEIPTS
 
-METADATA_SCHEMA = 1
 UNWRITTEN = os.EX_IOERR  # how a runner exits that could write neither its result nor why not
 
 JOB_SCRIPT = "job.sh"
@@ -152,11 +149,6 @@ def array_of(path: str) -> ArrayDirectory | None:
     return ArrayDirectory(posixpath.dirname(tasks)) if name.isdigit() else None
 
 
-def piece_key(piece: int) -> str:
-    """The key in ``array_metadata.json`` for the job id of one of an array's submissions."""
-    return f"job_id_{piece}" if piece else "job_id"
-
-
 def script_of_piece(piece: int) -> str:
     """The name of the job script of one of an array's submissions."""
     return f"job_{piece}.sh" if piece else JOB_SCRIPT
@@ -192,74 +184,3 @@ def parse_event(name: str) -> tuple[str, bool] | None:
     if len(parts) != 3 or parts[2] not in ("ok", "error"):
         return None
     return parts[0], parts[2] == "ok"
-
-
-def initial_metadata(
-    *,
-    directory: JobDirectory,
-    task_name: str,
-    token: str,
-    is_workflow: bool,
-    parent_workflow: str | None,
-    dependencies: Sequence[Mapping[str, str]],
-    versions: tuple[str, str],
-    **more: Any,
-) -> bytes:
-    """``metadata.json`` as it stands before the job has an id; the agent and the runner add theirs.
-
-    `versions` are those of the SDK and of the client's Python; `more` is what arrays have beside.
-    """
-    content: Mapping[str, Any] = {
-        "schema_version": METADATA_SCHEMA,
-        "job_id": None,
-        "pre_submission_id": posixpath.basename(directory.path),
-        "task_name": task_name,
-        "timestamp": utc_now(),
-        "status": "submitted",
-        "is_workflow": is_workflow,
-        "parent_workflow": parent_workflow,
-        "token": token,
-        "dependencies": list(dependencies),
-        "sdk_version": versions[0],
-        "client_python": versions[1],
-        "attempt": 0,
-        **more,
-    }
-    return (json.dumps(content, indent=2) + "\n").encode()
-
-
-ENDED = (
-    "ended"  # in array_metadata.json: how items ended that could not say so in files of their own
-)
-ONLY_OF_ARRAYS = ("job_id", "count", "pack", "max_array_size", "max_concurrent", ENDED)
-
-
-def element_metadata(array: Mapping[str, Any]) -> dict[str, Any]:
-    """What an item's ``metadata.json`` takes over from ``array_metadata.json``."""
-    return {
-        key: value
-        for key, value in array.items()
-        if key not in ONLY_OF_ARRAYS and not key.startswith("job_id_")
-    }
-
-
-def own_job_id(environ: Mapping[str, str]) -> str | None:
-    """The id of the job that runs in `environ`, as ``squeue`` shows it; None outside of all."""
-    if "SLURM_ARRAY_JOB_ID" in environ:
-        return f"{environ['SLURM_ARRAY_JOB_ID']}_{environ['SLURM_ARRAY_TASK_ID']}"
-    return environ.get("SLURM_JOB_ID")
-
-
-def utc_now() -> str:
-    """This moment in UTC, as RFC 3339."""
-    return rfc3339(time.time())
-
-
-def rfc3339(epoch: float) -> str:
-    """A time in seconds since 1970, in UTC.
-
-    >>> rfc3339(0)
-    '1970-01-01T00:00:00.000+00:00'
-    """
-    seconds, milliseconds = divmod(int(epoch * 1000), 1000)
-    return time.strftime(f"%Y-%m-%dT%H:%M:%S.{milliseconds:03}+00:00", time.gmtime(seconds))

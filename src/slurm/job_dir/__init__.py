@@ -1,0 +1,13 @@
+"""The files of a job directory: their names, and what is in them.
+
+What travels to a node and back, and the notes that a job keeps of itself. It may import the root's `errors` and
+`usage`, and of the agent the names they share; it knows no backend, no scheduler and no `Job`. The runner
+imports most of it, so it is standard library, Python 3.9, and quick to load.
+
+- `paths`: which file is called what;
+- `metadata`: ``metadata.json`` and ``array_metadata.json``;
+- `payload`: the function and what is around it; `arguments`: what it is called with;
+- `result`: the envelope with a value or an exception; `result_file`: its layout, with a checksum;
+- `remote_exceptions`: an exception as itself where that can be, in words where it cannot;
+- `large_files`: bytes that may be too many for memory.
+"""
