@@ -24,12 +24,13 @@ from typing import Any, NamedTuple
 import pytest
 
 import slurm
-from slurm import Cluster, cli, config, errors
+from slurm import Cluster, cli, errors
 from slurm.api.local import LocalBackend
 from slurm.api.ssh import SSHCommandBackend
+from slurm.config import slurmfile
+from slurm.config.named_classes import class_named
 from slurm.examples import hello_world, map_reduce
 from slurm.examples.parallel_train_eval import workflow
-from slurm.names import class_named
 from slurm.packaging import STRATEGIES, PackagingStrategy
 from slurm.testing import DockerCluster
 from slurm.testing import __main__ as testing
@@ -213,7 +214,7 @@ def test_slurmfiles_are_accepted(page: Path, tmp_path: Path) -> None:
 def test_every_key_of_a_slurmfile_is_documented() -> None:
     page = (ROOT / "docs/how-to/configure-a-cluster.md").read_text("utf-8")
     ssh, local = (inspect.signature(one).parameters for one in (SSHCommandBackend, LocalBackend))
-    assert [key for key in (*config.CLUSTER_KEYS, *ssh, *local) if f"`{key}`" not in page] == []
+    assert [key for key in (*slurmfile.CLUSTER_KEYS, *ssh, *local) if f"`{key}`" not in page] == []
 
 
 def test_every_key_of_a_packaging_is_documented() -> None:

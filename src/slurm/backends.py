@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from slurm.api.base import BackendBase
-from slurm.checks import check_positive, check_text
+from slurm.config.checks import check_positive, check_text, suggestion
 from slurm.errors import ConfigError
-from slurm.suggest import suggestion
 
 # Seconds between two questions to the scheduler: at least, and at most while nothing changes.
 POLL_INTERVALS = {"local": (0.1, 1.0), "slurm": (1.0, 15.0), "ssh": (1.0, 15.0)}

@@ -18,7 +18,7 @@ from slurm.array_job import ArrayJob, SubmittedArray
 from slurm.array_submission import WaitingArray, WaitingArrays
 from slurm.batch import Batch, BatchedJob
 from slurm.callbacks.dispatcher import Dispatcher
-from slurm.checks import check_flag, check_text, expand_home
+from slurm.config.checks import check_flag, check_text, expand_home
 from slurm.errors import ConfigError
 from slurm.job import Job
 from slurm.job_dir.paths import event_directory
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from slurm.api.base import JobRequest
     from slurm.callbacks.base import BaseCallback
     from slurm.calls import ArrayCall, TaskCall
+    from slurm.config.slurmfile import ClusterSettings
     from slurm.executor import JobExecutor
     from slurm.submission import Placement
     from slurm.task import SlurmTask
@@ -152,12 +153,12 @@ class Cluster:
         >>> Cluster.from_env("test")
         <Cluster local ~/tests>
         """
-        from slurm.config import cluster_arguments
+        from slurm.config.slurmfile import cluster_settings
 
         if callbacks is not None:
             overrides = {**(overrides or {}), "callbacks": callbacks}
         try:
-            arguments = cluster_arguments(name_or_path, env=env, overrides=overrides)
+            arguments = _with_objects(cluster_settings(name_or_path, env=env, overrides=overrides))
         except ConfigError as error:
             if context.is_loading_script():
                 raise ConfigError(
@@ -177,7 +178,7 @@ class Cluster:
         >>> parser.parse_args(["--backend", "ssh", "--hostname", "login"]).hostname
         'login'
         """
-        from slurm.arguments import add_argparse_args
+        from slurm.config.command_line import add_argparse_args
 
         add_argparse_args(parser)
 
@@ -191,7 +192,7 @@ class Cluster:
         >>> Cluster.from_args(parser.parse_args(["--backend", "local"]))
         <Cluster local ~/slurm_jobs>
         """
-        from slurm.arguments import arguments_from
+        from slurm.config.command_line import arguments_from
 
         path, env, overrides = arguments_from(args)
         if path is None and env is None and "backend_type" in overrides:
@@ -528,6 +529,20 @@ def _bound(
 ) -> SlurmTask[..., R]:
     jobs = after if isinstance(after, (list, tuple)) else [after]
     return task.after(*jobs) if jobs else task
+
+
+def _with_objects(settings: ClusterSettings) -> dict[str, Any]:
+    """The arguments of `Cluster`, with objects in place of the names that a Slurmfile has."""
+    try:
+        strategy_of(settings.packaging)
+    except ConfigError as error:
+        raise ConfigError(f"{settings.path}: {error}") from error
+    if not settings.callbacks:
+        return settings.arguments
+    from slurm.callbacks.named import instances
+
+    made = instances(settings.callbacks, f"{settings.path}: callbacks")
+    return {**settings.arguments, "callbacks": made}
 
 
 def _dispatcher(callbacks: Iterable[BaseCallback]) -> Dispatcher:

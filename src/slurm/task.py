@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from slurm.checks import check_count
+from slurm.config.checks import check_count
 from slurm.context import innermost
 from slurm.errors import ConfigError, NoActiveContext
 from slurm.job_dir.arguments import MAIN_ALIAS, JobResultPlaceholder

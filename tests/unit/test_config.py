@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from slurm.config import cluster_arguments, find_slurmfile, load
+from slurm.config.slurmfile import cluster_settings, find_slurmfile, load
 from slurm.errors import ConfigError
 
 TWO = """
@@ -39,7 +39,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def refusal(*args: Any, **kwargs: Any) -> str:
     with pytest.raises(ConfigError) as caught:
-        cluster_arguments(*args, **kwargs)
+        cluster_settings(*args, **kwargs)
     message = str(caught.value)
     assert "\n" not in message
     return message
@@ -68,7 +68,7 @@ def test_the_variable_wins_over_the_search(project: Path, monkeypatch: pytest.Mo
     other = project / "other.toml"
     other.write_text('[default.cluster]\nbackend = "local"')
     monkeypatch.setenv("SLURMFILE", str(other))
-    assert cluster_arguments() == {"backend_type": "local"}
+    assert cluster_settings().arguments == {"backend_type": "local"}
 
 
 def test_the_variable_may_start_at_home_or_name_a_folder(
@@ -77,7 +77,7 @@ def test_the_variable_may_start_at_home_or_name_a_folder(
     monkeypatch.setenv("HOME", str(project))
     for named in ("~/Slurmfile.toml", str(project)):
         monkeypatch.setenv("SLURMFILE", named)
-        assert cluster_arguments()["hostname"] == "login"
+        assert cluster_settings().arguments["hostname"] == "login"
 
 
 def test_a_variable_that_names_no_file_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,14 +93,17 @@ def test_no_file_anywhere_says_what_to_do(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_a_file_or_its_folder_may_be_named(project: Path) -> None:
-    assert cluster_arguments(project / "Slurmfile.toml") == cluster_arguments(project)
+    assert (
+        cluster_settings(project / "Slurmfile.toml").arguments
+        == cluster_settings(project).arguments
+    )
     assert "no Slurmfile at" in refusal(project / "none.toml")
     assert "no Slurmfile at" in refusal("./nothing/here")
 
 
 def test_default_lies_under_every_environment(project: Path) -> None:
-    assert cluster_arguments()["submit"] == {"account": "mine", "time": 10}
-    assert cluster_arguments("gpu") == {
+    assert cluster_settings().arguments["submit"] == {"account": "mine", "time": 10}
+    assert cluster_settings("gpu").arguments == {
         "backend_type": "ssh",
         "job_base_dir": "/jobs",
         "hostname": "login",
@@ -112,17 +115,17 @@ def test_default_lies_under_every_environment(project: Path) -> None:
 def test_the_environment_is_an_argument_a_name_or_a_variable(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gpu = cluster_arguments(env="gpu")
+    gpu = cluster_settings(env="gpu").arguments
     assert gpu["port"] == 2222
-    assert cluster_arguments("gpu") == gpu
+    assert cluster_settings("gpu").arguments == gpu
     monkeypatch.setenv("SLURM_ENV", "gpu")
-    assert cluster_arguments() == gpu
-    assert cluster_arguments(env="default")["port"] == 22
+    assert cluster_settings().arguments == gpu
+    assert cluster_settings(env="default").arguments["port"] == 22
 
 
 def test_a_folder_with_the_name_of_an_environment_does_not_hide_it(project: Path) -> None:
     Path("gpu").mkdir()
-    assert cluster_arguments("gpu")["port"] == 2222
+    assert cluster_settings("gpu").arguments["port"] == 2222
 
 
 def test_an_environment_that_is_not_there_has_a_near_match(
@@ -139,13 +142,13 @@ def test_a_file_without_a_default_has_one(tmp_path: Path) -> None:
     path = tmp_path / "x.toml"
     path.write_text('[gpu.cluster]\nbackend = "slurm"')
     assert load(path, "default") == {"cluster": {}, "packaging": {}, "submit": {}}
-    assert cluster_arguments(path) == {"backend_type": "local"}
+    assert cluster_settings(path).arguments == {"backend_type": "local"}
 
 
 def test_an_environment_may_choose_another_backend_than_the_default(project: Path) -> None:
     with (project / "Slurmfile.toml").open("a") as file:
         file.write('[laptop.cluster]\nbackend = "local"\njob_base_dir = "~/jobs"\n')
-    laptop = cluster_arguments("laptop")
+    laptop = cluster_settings("laptop").arguments
     assert laptop["backend_type"] == "local"
     assert "hostname" not in laptop
 
@@ -154,14 +157,16 @@ def test_an_environment_may_choose_another_backend_than_the_default(project: Pat
 
 
 def test_overrides_win_over_the_file(project: Path) -> None:
-    arguments = cluster_arguments(overrides={"hostname": "other", "python": "/opt/python"})
+    arguments = cluster_settings(overrides={"hostname": "other", "python": "/opt/python"}).arguments
     assert (arguments["hostname"], arguments["python"]) == ("other", "/opt/python")
     assert arguments["port"] == 22
 
 
 def test_another_backend_leaves_the_files_settings_behind(project: Path) -> None:
-    assert cluster_arguments(overrides={"backend_type": "local"}) == {"backend_type": "local"}
-    assert cluster_arguments(overrides={"backend_type": "ssh"})["hostname"] == "login"
+    assert cluster_settings(overrides={"backend_type": "local"}).arguments == {
+        "backend_type": "local"
+    }
+    assert cluster_settings(overrides={"backend_type": "ssh"}).arguments["hostname"] == "login"
 
 
 # --- what is wrong -------------------------------------------------------------------------------
@@ -218,17 +223,17 @@ def test_key_files_are_relative_to_the_slurmfile(
         '[default.cluster.backend_config]\nidentity_file = "keys/id"\n'
         'known_hosts_file = "/etc/hosts.pinned"\nconfig_file = "~/.ssh/other"\n'
     )
-    arguments = cluster_arguments(tmp_path / "x.toml")
+    arguments = cluster_settings(tmp_path / "x.toml").arguments
     assert arguments["identity_file"] == str(tmp_path / "keys" / "id")
     assert arguments["known_hosts_file"] == "/etc/hosts.pinned"
     assert arguments["config_file"] == "/home/me/.ssh/other"
 
 
 def test_the_example_of_the_documentation_is_a_valid_file(tmp_path: Path) -> None:
-    import slurm.config
+    import slurm.config.slurmfile
 
-    _, _, example = (slurm.config.__doc__ or "").partition("::\n")
+    _, _, example = (slurm.config.slurmfile.__doc__ or "").partition("::\n")
     assert example
     (tmp_path / "Slurmfile.toml").write_text(example)
-    assert cluster_arguments(tmp_path)["hostname"] == "login.example.org"
-    assert cluster_arguments(tmp_path, env="gpu")["submit"]["partition"] == "gpu"
+    assert cluster_settings(tmp_path).arguments["hostname"] == "login.example.org"
+    assert cluster_settings(tmp_path, env="gpu").arguments["submit"]["partition"] == "gpu"

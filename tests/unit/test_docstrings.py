@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import slurm
-from slurm import callbacks, config, errors, executor, packaging, states
+from slurm import callbacks, errors, executor, packaging, states
 from slurm.api import base
+from slurm.config import slurmfile
 from slurm.sbatch import options
 
-OWN = (config, options, states, errors, base)
+OWN = (slurmfile, options, states, errors, base)
 EXPORTING = (packaging, callbacks)
 SPECIAL = ("__await__", "__call__", "__getitem__", "__len__")
 ONLY_A_NAME = (
@@ -43,7 +44,8 @@ WITHOUT_EXAMPLE = {
     "base.BackendBase.submit_job": "for the submitter, with a script and the SDK's code",
     "base.BackendBase.submit_jobs": "for the submitter, with a script and the SDK's code",
     "callbacks.CompletedContext.with_metadata": "for who tells callbacks of an end",
-    "config.load": "for cluster_arguments, which has one",
+    "slurmfile.ClusterSettings": "see slurmfile.cluster_settings",
+    "slurmfile.load": "for cluster_settings, which has one",
     "options.InvalidOption": "see errors.SlurmError",
     "states.JobStatus": "see states.reduce",
     "states.JobStatus.never_starts": "for the tracker",

@@ -10,7 +10,7 @@ import pytest
 from tests.unit.processes import RunPython
 
 from slurm import Cluster
-from slurm.config import cluster_arguments
+from slurm.config.slurmfile import cluster_settings
 from slurm.errors import ConfigError
 
 # Each wait is interrupted once the main thread has come to rest in it.
@@ -115,7 +115,7 @@ def test_an_interrupted_wait_cancels_only_where_it_is_asked_to(run_python: RunPy
 def test_a_slurmfile_may_ask_for_it(tmp_path: Path) -> None:
     path = tmp_path / "Slurmfile.toml"
     path.write_text("[default.cluster]\ncancel_on_interrupt = true\n")
-    assert cluster_arguments(path)["cancel_on_interrupt"] is True
+    assert cluster_settings(path).arguments["cancel_on_interrupt"] is True
     cluster = Cluster.from_env(path)
     assert cluster.cancel_on_interrupt
     cluster.close()

@@ -11,7 +11,7 @@ from tests.unit.fakes import FakeBackend
 from tests.unit.processes import RunJob, result_of
 
 from slurm import Cluster, task, workflow
-from slurm.config import cluster_arguments
+from slurm.config.slurmfile import cluster_settings
 from slurm.errors import ConfigError, SlurmError
 from slurm.job_dir.payload import MainModule, load_payload
 from slurm.packaging import (
@@ -295,7 +295,7 @@ def slurmfile(folder: Path, text: str) -> Path:
 def test_a_key_that_does_not_exist_names_the_file_and_the_nearest(tmp_path: Path) -> None:
     path = slurmfile(tmp_path, "[default.packaging]\npythonpth = []")
     with pytest.raises(ConfigError) as caught:
-        cluster_arguments(path)
+        Cluster.from_env(path)
     assert str(path) in str(caught.value)
     assert "did you mean 'pythonpath'?" in str(caught.value)
 
@@ -306,8 +306,11 @@ def test_an_environment_with_another_type_takes_nothing_from_the_default(tmp_pat
         '[default.packaging]\npython = "/p"\n[more.packaging]\npythonpath = ["/a"]\n'
         f'[own.packaging]\ntype = "{HERE}:Greeting"\n[same.packaging]\ntype = "none"\n',
     )
-    assert cluster_arguments(path)["packaging"] == {"python": "/p"}
-    more = cluster_arguments(path, env="more")["packaging"]
+    assert cluster_settings(path).arguments["packaging"] == {"python": "/p"}
+    more = cluster_settings(path, env="more").arguments["packaging"]
     assert more == {"python": "/p", "pythonpath": ["/a"]}
-    assert cluster_arguments(path, env="own")["packaging"] == {"type": f"{HERE}:Greeting"}
-    assert cluster_arguments(path, env="same")["packaging"] == {"type": "none", "python": "/p"}
+    assert cluster_settings(path, env="own").arguments["packaging"] == {"type": f"{HERE}:Greeting"}
+    assert cluster_settings(path, env="same").arguments["packaging"] == {
+        "type": "none",
+        "python": "/p",
+    }

@@ -19,7 +19,7 @@ from tests.unit.fakes import DEADLINE, FakeBackend, Programs
 from tests.unit.processes import RunJob, environment_of_a_job, result_of
 
 from slurm import Cluster, task, workflow
-from slurm.config import cluster_arguments
+from slurm.config.slurmfile import cluster_settings
 from slurm.errors import ConfigError, PackagingError
 from slurm.job_dir.payload import load_payload
 from slurm.packaging import strategy_of
@@ -412,7 +412,7 @@ def test_paths_in_a_slurmfile_are_relative_to_it(tmp_path: Path) -> None:
     path.write_text(
         '[default.packaging]\ntype = "container"\nimage = "me/tools"\ncontext = "docker"\n'
     )
-    assert cluster_arguments(path)["packaging"]["context"] == str(tmp_path / "docker")
+    assert cluster_settings(path).arguments["packaging"]["context"] == str(tmp_path / "docker")
 
 
 # --- inside a workflow's job ---------------------------------------------------------------------

@@ -19,7 +19,7 @@ import pytest
 from tests.unit.fakes import FakeBackend, Programs
 
 from slurm import Cluster, task
-from slurm.config import cluster_arguments
+from slurm.config.slurmfile import cluster_settings
 from slurm.errors import ConfigError, PackagingError
 from slurm.packaging import WheelPackagingStrategy, installer, strategy_of
 from slurm.packaging.building import address_of
@@ -405,7 +405,7 @@ def test_settings_that_make_no_sense_are_one_line(settings: Any, parts: list[str
 def test_a_project_in_a_slurmfile_is_relative_to_it(tmp_path: Path) -> None:
     path = tmp_path / "Slurmfile.toml"
     path.write_text('[default.packaging]\ntype = "wheel"\nproject = "code"\n')
-    assert cluster_arguments(path)["packaging"]["project"] == str(tmp_path / "code")
+    assert cluster_settings(path).arguments["packaging"]["project"] == str(tmp_path / "code")
 
 
 def test_what_is_inherited_is_plain_json_and_builds_nothing(

@@ -7,7 +7,7 @@ from typing import Any
 
 from slurm.agent.agent import Agent
 from slurm.api.slurm_cli import InProcessBackend
-from slurm.checks import check_count, check_positive, expand_home
+from slurm.config.checks import check_count, check_positive, expand_home
 from slurm.errors import ConfigError
 from slurm.sbatch.options import InvalidOption
 

@@ -15,7 +15,7 @@ from slurm.api.connection import Connection
 from slurm.api.ssh_command import NO_QUESTIONS, SSHCommand, agent_command
 from slurm.api.ssh_master import live_socket
 from slurm.api.transport import Channel
-from slurm.checks import check_positive
+from slurm.config.checks import check_positive
 from slurm.errors import SlurmError, SubmissionUnknown, TransportError
 
 REQUEST_TIMEOUT = 120.0

@@ -7,7 +7,7 @@ import shlex
 from dataclasses import dataclass
 
 from slurm.api.transport import BOOTSTRAP
-from slurm.checks import check_port, check_positive
+from slurm.config.checks import check_port, check_positive
 from slurm.errors import ConfigError
 
 # Without the ports and the command of the user's own sessions; a dead peer is noticed in a minute.

@@ -7,9 +7,8 @@ from typing import Any
 
 from slurm.callbacks.base import BaseCallback, overrides
 from slurm.callbacks.locus import RUNNER_HOOKS, ExecutionLocus
-from slurm.checks import check_positive
+from slurm.config.checks import check_positive, suggestion
 from slurm.errors import ConfigError
-from slurm.suggest import suggestion
 
 
 def checked(callbacks: Iterable[BaseCallback]) -> tuple[BaseCallback, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from slurm.callbacks import contexts
 from slurm.callbacks.contexts import CallbackContext
-from slurm.names import in_a_line
+from slurm.config.named_classes import in_a_line
 
 LONGEST_ERROR = 200
 

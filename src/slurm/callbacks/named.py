@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
+from slurm.config.named_classes import class_named, in_a_line
 from slurm.errors import ConfigError
-from slurm.names import class_named, in_a_line
 
 if TYPE_CHECKING:
     from slurm.callbacks.base import BaseCallback
 
 
-def check_names(names: Any, where: str) -> None:
-    """Raises `ConfigError`, which begins with `where`, unless these are names: ``["module:Class"]``."""
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ConfigError(f'{where} must be a list of names: ["module:Class"]')
-    for name in names:
-        if not all(name.partition(":")[::2]):
-            raise ConfigError(f"{where} {name!r} is not of the form 'module:Class'")
-
-
-def instances(names: list[str], where: str) -> list[BaseCallback]:
+def instances(names: Iterable[str], where: str) -> list[BaseCallback]:
     """An instance of each class, made without arguments. Raises `ConfigError`, beginning with `where`."""
     return [_made(name, where) for name in names]
 

@@ -8,7 +8,7 @@ import sys
 from typing import Protocol
 
 from slurm import __version__
-from slurm.programs import OneLineParser, exit_status
+from slurm.config.command_line import OneLineParser, exit_status
 
 # Name: the module with its `arguments` and its `run`, and what it does.
 COMMANDS = {

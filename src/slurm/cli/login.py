@@ -11,8 +11,8 @@ from slurm import Cluster
 from slurm.api.ssh import SSHCommandBackend
 from slurm.api.ssh_command import SSHCommand
 from slurm.api.ssh_master import Master, master_for
-from slurm.arguments import text
-from slurm.config import find_slurmfile
+from slurm.config.command_line import text
+from slurm.config.slurmfile import find_slurmfile
 from slurm.errors import AuthenticationFailed, ConfigError, TransportError
 
 HOURS = 8

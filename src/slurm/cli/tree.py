@@ -9,7 +9,7 @@ from typing import Any
 
 from slurm import Cluster
 from slurm.agent.files import write_atomic
-from slurm.arguments import arguments_from, text
+from slurm.config.command_line import arguments_from, text
 from slurm.errors import ConfigError, RemoteFileError
 from slurm.job_tree import JobTree
 

@@ -8,10 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from slurm import Cluster
-from slurm.arguments import positive, text
-from slurm.checks import expand_home
+from slurm.config.checks import expand_home
+from slurm.config.command_line import OneLineParser, exit_status, positive, text
 from slurm.errors import ConfigError, RemoteFileError
-from slurm.programs import OneLineParser, exit_status
 
 __all__ = [
     "OneLineParser",

@@ -11,11 +11,11 @@ import importlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Union
 
+from slurm.config.checks import suggestion
+from slurm.config.named_classes import class_named
 from slurm.errors import ConfigError
-from slurm.names import class_named
 from slurm.packaging.base import PackagingStrategy, environment_for
 from slurm.rendering import Environment
-from slurm.suggest import suggestion
 
 if TYPE_CHECKING:
     from slurm.packaging.container import ContainerPackagingStrategy
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 PackagingConfig = Union[str, Mapping[str, Any], PackagingStrategy, None]
 
-# Settings that name a file or directory of this machine.
-CLIENT_PATHS = ("project", "dockerfile", "context")
 # By name, as configuration names others. Loaded when they are asked for: most clients need one.
 STRATEGIES: Mapping[str, str] = {
     "none": "slurm.packaging.none:NonePackagingStrategy",

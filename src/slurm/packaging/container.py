@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slurm.archive import archive_for
-from slurm.checks import check_text, expand_home
+from slurm.config.checks import check_text, expand_home, suggestion
 from slurm.errors import ConfigError
 from slurm.job_dir.paths import PACKAGES
 from slurm.packaging.base import PackagingStrategy
@@ -20,7 +20,6 @@ from slurm.packaging.images import build, enroot_reference, is_path, repository_
 from slurm.packaging.inherit import handed_on, settings_of_parent
 from slurm.packaging.mounts import Mount, mount_of, mountable
 from slurm.rendering import Environment
-from slurm.suggest import suggestion
 
 if TYPE_CHECKING:
     from slurm.cluster import Cluster

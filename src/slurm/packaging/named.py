@@ -6,10 +6,10 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+from slurm.config.checks import suggestion
+from slurm.config.named_classes import in_a_line
 from slurm.errors import ConfigError
-from slurm.names import in_a_line
 from slurm.packaging.base import PackagingStrategy, parameters_of
-from slurm.suggest import suggestion
 
 BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from slurm.checks import check_text
+from slurm.config.checks import check_text
 from slurm.errors import ConfigError
 from slurm.packaging.base import PackagingStrategy, interpreter_on
 from slurm.rendering import Environment

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from slurm.checks import expand_home
+from slurm.config.checks import expand_home
 from slurm.errors import ConfigError
 from slurm.identity import own_source
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slurm.checks import check_flag, check_text
+from slurm.config.checks import check_flag, check_text
 from slurm.errors import ConfigError, PackagingError, RemoteFileMissing
 from slurm.job_dir.paths import PACKAGES
 from slurm.packaging.base import PackagingStrategy, interpreter_on

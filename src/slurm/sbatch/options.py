@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from slurm.checks import CONTROL
+from slurm.config.checks import CONTROL
 from slurm.errors import ConfigError
 
 if TYPE_CHECKING:

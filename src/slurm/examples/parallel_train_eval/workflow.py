@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from slurm import Cluster, Job, WorkflowContext, workflow
+from slurm.config.checks import suggestion
 from slurm.errors import ConfigError, RemoteFileError
 from slurm.examples import command_line
 from slurm.examples.parallel_train_eval.files import exclusive
 from slurm.examples.parallel_train_eval.orchestrator import Orchestrator, tasks_for
 from slurm.examples.parallel_train_eval.plan import Plan
 from slurm.examples.parallel_train_eval.state import initial_state, parse_state
-from slurm.suggest import suggestion
 
 PROGRAM = "parallel_train_eval"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 
 from slurm.errors import ConfigError
 
@@ -54,3 +55,15 @@ def expand_home(name: str, path: str | os.PathLike[str]) -> str:
     if expanded.startswith("~"):
         raise ConfigError(f"{name} {os.fspath(path)!r}: there is no such user on this machine")
     return expanded
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """`` (did you mean 'x'?)`` when `name` is close to one of `known`, else nothing.
+
+    >>> suggestion("partiton", ["partition", "time"])
+    " (did you mean 'partition'?)"
+    """
+    import difflib  # half of what importing the SDK would cost, for mistakes only
+
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""

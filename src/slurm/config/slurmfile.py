@@ -24,11 +24,10 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from slurm.callbacks.named import check_names, instances
+from slurm.config.checks import suggestion
 from slurm.errors import ConfigError
-from slurm.suggest import suggestion
 
 FILE_NAME = "Slurmfile.toml"
 DEFAULT = "default"
@@ -44,18 +43,34 @@ CLUSTER_KEYS = (
 SECTIONS = ("cluster", "packaging", "submit")
 CALLBACKS = "callbacks"
 SECRETS = ("password", "passphrase", "secret")
+# Settings that name a file or a directory of this machine: of the backend, and of packaging.
+BACKEND_PATHS = ("identity_file", "known_hosts_file", "config_file")
+PACKAGING_PATHS = ("project", "dockerfile", "context")
 
 
-def cluster_arguments(
+class ClusterSettings(NamedTuple):
+    """What the file at `path` says of a cluster, as plain data; whoever asked makes objects of it.
+
+    `arguments` are those of `Cluster`, overrides included; `packaging` is what the file itself has of it;
+    `callbacks` are names of classes, empty where overrides have others.
+    """
+
+    path: Path
+    arguments: dict[str, Any]
+    packaging: dict[str, Any]
+    callbacks: tuple[str, ...] = ()
+
+
+def cluster_settings(
     name_or_path: str | os.PathLike[str] | None = None,
     *,
     env: str | None = None,
     overrides: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    r"""The arguments of `Cluster` for an environment of a Slurmfile; see `Cluster.from_env`.
+) -> ClusterSettings:
+    r"""What a Slurmfile says of the cluster of an environment; see `Cluster.from_env`.
 
     >>> _ = Path("Slurmfile.toml").write_text('[default.submit]\nmem = "2G"')
-    >>> cluster_arguments(overrides={"submit": {"time": "5"}})
+    >>> cluster_settings(overrides={"submit": {"time": "5"}}).arguments
     {'backend_type': 'local', 'submit': {'mem': '2G', 'time': '5'}}
     """
     path, named = _locate(name_or_path)
@@ -64,13 +79,14 @@ def cluster_arguments(
     sections = load(path, environment)
     names = sections.pop(CALLBACKS, [])
     arguments = _arguments(sections, path)
+    packaging = arguments.get("packaging", {})
     if "submit" in changes:
         changes["submit"] = {**arguments.get("submit", {}), **changes["submit"]}
     if changes.get("backend_type", arguments["backend_type"]) != arguments["backend_type"]:
-        return changes  # another backend: the file's settings are not meant for it
-    if names and CALLBACKS not in changes:
-        arguments[CALLBACKS] = instances(names, f"{path}: {CALLBACKS}")
-    return {**arguments, **changes}
+        # Another backend: the file's settings are not meant for it.
+        return ClusterSettings(path, changes, packaging)
+    callbacks = () if CALLBACKS in changes else tuple(names)
+    return ClusterSettings(path, {**arguments, **changes}, packaging, callbacks)
 
 
 def find_slurmfile(start: Path | None = None) -> Path | None:
@@ -149,7 +165,7 @@ def _check_environment(name: str, sections: Any, path: Path) -> None:
             f"{path}: {name!r} must be an environment: a table such as [{name}.cluster]"
         )
     _check_keys(sections, (*SECTIONS, CALLBACKS), f"{path}: [{name}]")
-    check_names(sections.get(CALLBACKS, []), f"{path}: [{name}] {CALLBACKS}")
+    _check_names(sections.get(CALLBACKS, []), f"{path}: [{name}] {CALLBACKS}")
     for section, values in sections.items():
         if section != CALLBACKS and not isinstance(values, dict):
             raise ConfigError(f"{path}: {name}.{section} must be a table: [{name}.{section}]")
@@ -203,30 +219,26 @@ def _arguments(sections: Mapping[str, dict[str, Any]], path: Path) -> dict[str, 
     }
     arguments.update(cluster)
     if sections["packaging"]:
-        arguments["packaging"] = _packaging(sections["packaging"], path)
+        arguments["packaging"] = _located(sections["packaging"], PACKAGING_PATHS, path)
     if sections["submit"]:
         arguments["submit"] = sections["submit"]
-    for key in ("identity_file", "known_hosts_file", "config_file"):
-        if isinstance(
-            arguments.get(key), str
-        ):  # relative to the file that names it, wherever one stands
-            named = Path(arguments[key]).expanduser()
-            arguments[key] = str(path.parent.resolve() / named)
-    return arguments
+    return _located(arguments, BACKEND_PATHS, path)
 
 
-def _packaging(settings: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    """The packaging's settings, checked; paths of this machine are relative to the file."""
-    from slurm.packaging import CLIENT_PATHS, strategy_of
-
-    located = {
+def _located(settings: Mapping[str, Any], keys: tuple[str, ...], path: Path) -> dict[str, Any]:
+    """Settings of which `keys` are paths of this machine, relative to the file that names them."""
+    return {
         key: str(path.parent.resolve() / Path(value).expanduser())
-        if key in CLIENT_PATHS and isinstance(value, str)
+        if key in keys and isinstance(value, str)
         else value
         for key, value in settings.items()
     }
-    try:
-        strategy_of(located)
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from error
-    return located
+
+
+def _check_names(names: Any, where: str) -> None:
+    """Raises `ConfigError`, which begins with `where`, unless these are names: ``["module:Class"]``."""
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ConfigError(f'{where} must be a list of names: ["module:Class"]')
+    for name in names:
+        if not all(name.partition(":")[::2]):
+            raise ConfigError(f"{where} {name!r} is not of the form 'module:Class'")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import Any, TypeVar
 
+from slurm.config.checks import suggestion
 from slurm.errors import ConfigError
-from slurm.suggest import suggestion
 
 T = TypeVar("T")
 
