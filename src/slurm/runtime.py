@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from slurm.binding import CallBinder
-from slurm.deadline import ask_end_time, end_time_of
-from slurm.job_dir.metadata import own_job_id
 from slurm.job_dir.paths import SHARED
-from slurm.node_list import expand_node_list, expand_task_counts
-from slurm.stopping import own_job
+from slurm.node.binding import CallBinder
+from slurm.node.job_id import own_job_id
+from slurm.node.node_list import expand_node_list, expand_task_counts
+from slurm.node.stopping import own_job
+from slurm.node.time_left import ask_end_time, end_time_of
 
 # Above what services use and below what Linux gives to outgoing connections.
 FIRST_PORT, PORTS = 20000, 10000

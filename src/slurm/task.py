@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from typing import ParamSpec
 
     from slurm.array_job import ArrayJob
-    from slurm.binding import CallBinder
     from slurm.calls import ArrayCall, TaskCall
     from slurm.cluster import Cluster
     from slurm.context import SubmissionContext
     from slurm.job import Job
+    from slurm.node.binding import CallBinder
     from slurm.packaging import PackagingConfig
     from slurm.sbatch.dependency import Dependency
     from slurm.workflow import WorkflowContext
@@ -282,7 +282,7 @@ class SlurmTask(Generic[P, R]):
         return ArrayCall(self, tuple(arguments), after, self.options, max_concurrent, pack)
 
     def _binder(self) -> CallBinder:
-        from slurm.binding import CallBinder
+        from slurm.node.binding import CallBinder
 
         binder = CallBinder(self._function)
         if not self._is_workflow and binder.needs_workflow():

@@ -8,7 +8,7 @@ import pytest
 
 import distributed_tasks
 from slurm import Cluster
-from slurm.node_list import expand_node_list
+from slurm.node.node_list import expand_node_list
 
 pytestmark = pytest.mark.slurm
 

@@ -6,7 +6,7 @@ import hypothesis
 import hypothesis.strategies as st
 import pytest
 
-from slurm.node_list import expand_node_list, expand_task_counts
+from slurm.node.node_list import expand_node_list, expand_task_counts
 
 
 @pytest.mark.parametrize(

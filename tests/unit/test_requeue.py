@@ -27,9 +27,9 @@ from tests.unit.processes import (
 from slurm import Cluster, JobContext, task
 from slurm.agent.errors import AgentError
 from slurm.agent.slurm_commands import SlurmCommands
-from slurm.deadline import ask_time_left
 from slurm.errors import SlurmError
 from slurm.job_dir.paths import SDK, JobDirectory
+from slurm.node.time_left import ask_time_left
 from slurm.rendering import Environment, ScriptSpec, render_job_script
 
 COMES_BACK: dict[str, Any] = {"requeue": True, "time": "0:04"}
@@ -235,7 +235,7 @@ def test_time_left_is_told_in_fractions_by_a_clock_that_is_right(
     scheduler.add("sdiag", "echo 'sdiag output at Thu Jan  1 00:16:40 1970 (1000)'")
     for here, left in ((1000.75, 59.25), (999.5, 60.5), (1300.0, 59.0), (700.0, 59.0)):
         clock = SimpleNamespace(time=lambda here=here: here)
-        monkeypatch.setattr("slurm.deadline.time", clock)
+        monkeypatch.setattr("slurm.node.time_left.time", clock)
         assert ask_time_left("7") == left
 
 
@@ -340,7 +340,7 @@ def test_a_process_that_is_told_to_end_while_it_is_forked_ends(run_python: RunPy
     script = """
 import os, signal, sys, warnings
 os.register_at_fork(after_in_child=lambda: os.kill(os.getpid(), signal.SIGTERM))
-from slurm.stopping import own_job
+from slurm.node.stopping import own_job
 own_job.begin(os.environ, "")
 warnings.simplefilter("ignore")  # newer Pythons warn of forks beside threads
 child = os.fork()

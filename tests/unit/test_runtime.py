@@ -13,7 +13,7 @@ import pytest
 from tests.unit.fakes import Programs
 
 from slurm import JobContext, WorkflowContext, current_job_context
-from slurm.binding import CallBinder
+from slurm.node.binding import CallBinder
 from slurm.runtime import bind_job_context
 
 if typing.TYPE_CHECKING:

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from slurm.agent.notes import read_json
-from slurm.job_dir.metadata import own_job_id, utc_now
+from slurm.job_dir.metadata import utc_now
 from slurm.job_dir.paths import JobDirectory, array_of
+from slurm.node.job_id import own_job_id
 
 if TYPE_CHECKING:
     from slurm.callbacks.base import BaseCallback

@@ -64,13 +64,6 @@ def element_metadata(array: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def own_job_id(environ: Mapping[str, str]) -> str | None:
-    """The id of the job that runs in `environ`, as ``squeue`` shows it; None outside of all."""
-    if "SLURM_ARRAY_JOB_ID" in environ:
-        return f"{environ['SLURM_ARRAY_JOB_ID']}_{environ['SLURM_ARRAY_TASK_ID']}"
-    return environ.get("SLURM_JOB_ID")
-
-
 def utc_now() -> str:
     """This moment in UTC, as RFC 3339."""
     return rfc3339(time.time())

@@ -15,7 +15,7 @@ from slurm.agent.notes import read_json, update_json
 from slurm.callbacks.node import NodeCallbacks
 from slurm.errors import RemoteError, ResultCorrupted
 from slurm.job_dir.arguments import JobResultPlaceholder, load_arguments
-from slurm.job_dir.metadata import element_metadata, own_job_id, rfc3339, utc_now
+from slurm.job_dir.metadata import element_metadata, rfc3339, utc_now
 from slurm.job_dir.paths import UNWRITTEN, ArrayDirectory, JobDirectory, event_name
 from slurm.job_dir.payload import Payload, load_payload
 from slurm.job_dir.result import (
@@ -27,9 +27,10 @@ from slurm.job_dir.result import (
     write_envelope,
 )
 from slurm.job_dir.result_file import Writer
+from slurm.node.job_id import own_job_id
+from slurm.node.stopping import BACK_IN_THE_QUEUE, own_job, say
 from slurm.runner.functions import load_function, restore_imports
 from slurm.runner.injection import Injection
-from slurm.stopping import BACK_IN_THE_QUEUE, own_job, say
 
 LONGEST_ERROR = 500
 

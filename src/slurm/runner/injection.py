@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from slurm import context
 from slurm.agent.files import write_atomic
-from slurm.annotations import may_want_context
 from slurm.errors import SchedulerUnreachable, SlurmError
-from slurm.job_dir.metadata import own_job_id
 from slurm.job_dir.paths import JobDirectory
-from slurm.stopping import say
+from slurm.node.annotations import may_want_context
+from slurm.node.job_id import own_job_id
+from slurm.node.stopping import say
 
 if TYPE_CHECKING:
     from slurm.callbacks.base import BaseCallback
@@ -68,7 +68,7 @@ class Injection:
         """Call the function with a context for every parameter that is annotated as one."""
         if not may_want_context(self.function):
             return self.function(*args, **kwargs)
-        from slurm.binding import CallBinder  # late: it takes long to import
+        from slurm.node.binding import CallBinder  # late: it takes long to import
 
         binder = CallBinder(self.function)
         contexts = {kind: self._context(kind) for kind in binder.injected.values()}

@@ -24,9 +24,9 @@ from typing import Any, NoReturn
 
 from slurm.agent.errors import AgentError
 from slurm.agent.notes import read_json, update_json
-from slurm.deadline import NEVER, ask_time_left, end_time_of
 from slurm.errors import SlurmError
-from slurm.job_dir.metadata import own_job_id
+from slurm.node.job_id import own_job_id
+from slurm.node.time_left import NEVER, ask_time_left, end_time_of
 from slurm.sbatch.signal_and_requeue import SignalAndRequeue
 
 WARNED = "SLURM_SDK_WARNED"  # the job script's note of a signal that came before Python was there

@@ -10,7 +10,7 @@ import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from slurm.annotations import CONTEXTS
+from slurm.node.annotations import CONTEXTS
 
 
 class CallBinder:
@@ -29,10 +29,8 @@ class CallBinder:
 
     def needs_workflow(self) -> bool:
         """Whether a `WorkflowContext` must be filled in: a parameter for one has no default."""
-        from slurm.runtime import JobContext
-
         return any(
-            kind is not JobContext
+            kind.__module__ == CONTEXTS["WorkflowContext"]
             and self.signature.parameters[name].default is inspect.Parameter.empty
             for name, kind in self.injected.items()
         )

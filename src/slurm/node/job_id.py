@@ -1,0 +1,12 @@
+"""Which job this process runs in, as Slurm's environment variables say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+def own_job_id(environ: Mapping[str, str]) -> str | None:
+    """The id of the job that runs in `environ`, as ``squeue`` shows it; None outside of all."""
+    if "SLURM_ARRAY_JOB_ID" in environ:
+        return f"{environ['SLURM_ARRAY_JOB_ID']}_{environ['SLURM_ARRAY_TASK_ID']}"
+    return environ.get("SLURM_JOB_ID")
