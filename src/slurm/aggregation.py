@@ -11,7 +11,8 @@ from slurm.errors import RemoteFileError
 from slurm.job_dir.paths import ArrayDirectory
 
 if TYPE_CHECKING:
-    from slurm.api.base import BackendBase, FilePart
+    from slurm.api.base import BackendBase
+    from slurm.api.requests import FilePart
     from slurm.job import Job
     from slurm.outcome import Outcome
 

@@ -10,7 +10,7 @@ import posixpath
 from collections.abc import Iterator
 from pathlib import Path
 
-from slurm.api.base import Archive
+from slurm.api.requests import Archive
 from slurm.job_dir.paths import SDK
 
 # Nothing that is imported before the user's code is garbage: looking for some is a tenth of a job's start.

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from slurm import context
-from slurm.api.base import Submitted
+from slurm.api.requests import Submitted
 from slurm.errors import SlurmError, SubmissionError
 from slurm.job import Job
 

@@ -12,7 +12,8 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from slurm import backends, context
+from slurm import context
+from slurm.api import named
 from slurm.api.base import BackendBase
 from slurm.array_job import ArrayJob, SubmittedArray
 from slurm.array_submission import WaitingArray, WaitingArrays
@@ -30,7 +31,7 @@ from slurm.tracker import Tracker
 if TYPE_CHECKING:
     import argparse
 
-    from slurm.api.base import JobRequest
+    from slurm.api.requests import JobRequest
     from slurm.callbacks.base import BaseCallback
     from slurm.calls import ArrayCall, TaskCall
     from slurm.config.slurmfile import ClusterSettings
@@ -98,7 +99,7 @@ class Cluster:
         cancel_on_interrupt: bool = False,
         **backend_options: Any,
     ) -> None:
-        self.backend_type: str = backends.name_of(backend_type)
+        self.backend_type: str = named.name_of(backend_type)
         self.packaging = packaging
         strategy_of(packaging)
         self.submit_defaults: dict[str, str] = normalise(submit or {})
@@ -113,10 +114,10 @@ class Cluster:
         self._client = os.urandom(8).hex()
         self.python: str = python or ("python3" if self.backend_type == "ssh" else sys.executable)
         self._backend_options = dict(backend_options)
-        self.poll_intervals: tuple[float, float] = backends.poll_intervals(
+        self.poll_intervals: tuple[float, float] = named.poll_intervals(
             self.backend_type, poll_interval_min, poll_interval_max
         )
-        self.backend: BackendBase = backends.make(backend_type, self._options_of_backend())
+        self.backend: BackendBase = named.make(backend_type, self._options_of_backend())
         self.dispatcher: Dispatcher = _dispatcher(callbacks)
         self._process = os.getpid()
         self._tracker: Tracker | None = None
@@ -367,7 +368,7 @@ class Cluster:
         """Equal for clusters on which a job id means the same job."""
         if self.backend_type == "local":
             return ("local", self._local_options()["state_dir"])
-        if self.backend_type not in backends.POLL_INTERVALS:
+        if self.backend_type not in named.POLL_INTERVALS:
             return (self.backend_type, id(self.backend))
         names = ("hostname", "port", "username", "config_file")
         return (self.backend_type, *(self._backend_options.get(name) for name in names))

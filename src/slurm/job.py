@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from slurm import errors
-from slurm.api.base import Submitted
+from slurm.api.requests import Submitted
 from slurm.context import carrying
 from slurm.interrupts import Waiting
 from slurm.job_dir.paths import ArrayDirectory, JobDirectory

@@ -14,7 +14,7 @@ from slurm.job_dir.result import load_envelope, open_envelope, too_large
 from slurm.job_dir.result_file import Part
 
 if TYPE_CHECKING:
-    from slurm.api.base import Progress
+    from slurm.api.requests import Progress
     from slurm.job import Job
 
 # A result file may become visible on this machine after the scheduler says that the job is done

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from slurm._version import __version__
-from slurm.api.base import Archive, JobRequest
+from slurm.api.requests import Archive, JobRequest
 from slurm.calls import ArrayCall, Call, TaskCall
 from slurm.errors import ConfigError, SubmissionError
 from slurm.job_dir.metadata import initial_metadata, piece_key

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from slurm import context
-from slurm.api.base import Archive
+from slurm.api.requests import Archive
 from slurm.archive import archive_for
 from slurm.array_job import SubmittedArray
 from slurm.errors import DependencyFailed, SlurmError, SubmissionRefused, SubmissionUnknown
@@ -18,7 +18,7 @@ from slurm.job_dir.paths import ArrayDirectory
 from slurm.sbatch.array_layout import ArrayLayout
 
 if TYPE_CHECKING:
-    from slurm.api.base import JobRequest, Progress, Submitted
+    from slurm.api.requests import JobRequest, Progress, Submitted
     from slurm.batch import BatchedJob
     from slurm.callbacks.dispatcher import Submission
     from slurm.calls import ArrayCall, Call, TaskCall

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from slurm import Cluster
-from slurm.api.base import BackendBase, FilePart, Host, JobRequest, MetadataFiles, Submitted
+from slurm.api.base import BackendBase
+from slurm.api.requests import FilePart, Host, JobRequest, MetadataFiles, Submitted
 from slurm.errors import RemoteFileMissing, SlurmError
 from slurm.job import Job
 from slurm.job_dir.paths import event_name

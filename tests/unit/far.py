@@ -8,7 +8,7 @@ from typing import Any
 
 from slurm.agent.agent import Agent
 from slurm.api.agent_backend import AgentBackend
-from slurm.api.base import Archive, JobRequest, Submitted
+from slurm.api.requests import Archive, JobRequest, Submitted
 from slurm.api.slurm_cli import InProcessBackend
 from slurm.job_dir.large_files import SpooledFile
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.unit.prepared import PreparedPython
 
-from slurm.api.base import JobRequest
+from slurm.api.requests import JobRequest
 from slurm.job_dir.result import load_envelope, open_envelope
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from slurm.agent.agent import Agent
 from slurm.agent.errors import AgentError
-from slurm.api.base import Archive, JobRequest, Submitted
+from slurm.api.requests import Archive, JobRequest, Submitted
 from slurm.api.slurm_cli import InProcessBackend
 
 

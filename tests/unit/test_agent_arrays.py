@@ -14,7 +14,7 @@ from tests.unit.fakes import Programs
 
 from slurm.agent.errors import AgentError
 from slurm.agent.job_ids import collapse_job_ids, expand_job_id
-from slurm.api.base import JobRequest
+from slurm.api.requests import JobRequest
 from slurm.api.slurm_cli import InProcessBackend, SlurmCliBackend
 from slurm.errors import RemoteFileError, SchedulerUnreachable, SubmissionRefused
 

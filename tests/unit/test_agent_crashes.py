@@ -12,7 +12,7 @@ import pytest
 from tests.unit import scheduler_on_disk as disk
 
 from slurm.agent.errors import AgentError
-from slurm.api.base import Submitted
+from slurm.api.requests import Submitted
 from slurm.errors import SubmissionRefused, SubmissionUnknown
 
 # --- perhaps ---------------------------------------------------------------------------------------

@@ -11,11 +11,11 @@ from typing import Any
 
 import slurm
 from slurm import callbacks, errors, executor, packaging, states
-from slurm.api import base
+from slurm.api import base, requests
 from slurm.config import slurmfile
 from slurm.sbatch import options
 
-OWN = (slurmfile, options, states, errors, base)
+OWN = (slurmfile, options, states, errors, base, requests)
 EXPORTING = (packaging, callbacks)
 SPECIAL = ("__await__", "__call__", "__getitem__", "__len__")
 ONLY_A_NAME = (

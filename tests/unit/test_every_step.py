@@ -18,7 +18,7 @@ from tests.unit import scheduler_on_disk as disk
 from tests.unit.steps import every_step
 
 from slurm.agent.errors import AgentError
-from slurm.api.base import JobRequest, Submitted
+from slurm.api.requests import JobRequest, Submitted
 from slurm.errors import SlurmError, SubmissionUnknown
 
 FAULTS = ["killed", "fails"]

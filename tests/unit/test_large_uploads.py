@@ -13,7 +13,7 @@ from tests.unit import scheduler_on_disk as disk
 from tests.unit.far import Far, spooled
 
 from slurm.agent.errors import AgentError
-from slurm.api.base import JobRequest
+from slurm.api.requests import JobRequest
 from slurm.errors import RemoteFileError, SubmissionRefused, TransportError
 
 CONTENT = bytes(range(200))

@@ -18,7 +18,7 @@ from slurm.agent.locks import Locked
 from slurm.agent.sbatch import outcome_of_sbatch
 from slurm.agent.slurm_commands import SlurmCommands
 from slurm.agent.tables import find_mark
-from slurm.api.base import Archive, Submitted
+from slurm.api.requests import Archive, Submitted
 from slurm.api.slurm_cli import InProcessBackend, SlurmCliBackend
 from slurm.errors import RemoteFileError, SchedulerUnreachable, SubmissionUnknown
 

@@ -13,7 +13,7 @@ import pytest
 from tests.conformance.waiting import wait_until
 from tests.unit.fakes import Programs
 
-from slurm.api.base import Archive, JobRequest
+from slurm.api.requests import Archive, JobRequest
 from slurm.api.slurm_cli import SlurmCliBackend
 
 DEADLINE = 60.0

@@ -14,7 +14,7 @@ from slurm.agent import commands
 from slurm.agent import programs as programs_of_agent
 from slurm.agent.programs import scrubbed_environment
 from slurm.agent.sbatch import sbatch_argv
-from slurm.api.base import Archive, JobRequest, Submitted
+from slurm.api.requests import Archive, JobRequest, Submitted
 from slurm.api.slurm_cli import SlurmCliBackend
 from slurm.errors import SlurmError, SubmissionRefused, SubmissionUnknown
 

@@ -15,7 +15,7 @@ from tests.unit.prepared import PreparedPython
 from tests.unit.processes import RunPython, execute
 
 from slurm import errors
-from slurm.api.base import JobRequest
+from slurm.api.requests import JobRequest
 from slurm.job_dir.paths import SDK
 from slurm.job_dir.result import load_envelope, open_envelope
 

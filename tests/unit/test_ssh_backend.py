@@ -18,7 +18,7 @@ import pytest
 from tests.unit.fakes import DEADLINE, Programs, assert_ended
 from tests.unit.far import spooled
 
-from slurm.api.base import Archive, JobRequest
+from slurm.api.requests import Archive, JobRequest
 from slurm.api.ssh import SSHCommandBackend
 from slurm.api.ssh_command import SSHCommand
 from slurm.api.transport import BOOTSTRAP, Channel

@@ -12,9 +12,10 @@ from typing import Any, BinaryIO
 from slurm import errors
 from slurm.agent.file_requests import UNSENT
 from slurm.agent.names import STAGED
-from slurm.api.base import (
+from slurm.api.base import BackendBase
+from slurm.api.disk_and_memory import too_large
+from slurm.api.requests import (
     Archive,
-    BackendBase,
     FilePart,
     Host,
     JobRequest,
@@ -22,7 +23,6 @@ from slurm.api.base import (
     Progress,
     Submitted,
 )
-from slurm.api.room import too_large
 from slurm.api.transfers import Content, Transfers, listening, sha256_of
 from slurm.states import Observation, parse_state
 

@@ -1,156 +1,36 @@
-"""What every backend must be able to do, and the plain data it does it with."""
+"""What every backend must be able to do."""
 
 from __future__ import annotations
 
 import abc
 import contextlib
 import io
-import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, BinaryIO, Union
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, BinaryIO
 
-from slurm.agent.sbatch import sbatch_argv
+from slurm.api.requests import (
+    Archive,
+    FilePart,
+    Host,
+    JobRequest,
+    MetadataFiles,
+    Progress,
+    Submitted,
+)
 from slurm.errors import SlurmError
 from slurm.states import Observation
 
-if TYPE_CHECKING:
-    from slurm.job_dir.large_files import SpooledFile
-
-
-@dataclass(frozen=True)
-class JobRequest:
-    """One submission: all that a backend ever sees of a task.
-
-    - `job_dir`: absolute path on the cluster; `script`: the name in it that is handed to the scheduler.
-    - `files`: name in `job_dir` -> content, written before the job is submitted.
-    - `large_files`: the same for what may not fit into memory; see `BackendBase.large_from`.
-    - `options`: sbatch options that stand in the script; `submit_options`: those on the command line.
-    - `token`: identifies the submission; the same token never makes a second job.
-    - `orchestrator`: the job mostly waits for others (a workflow).
-    - `directories`: names in `job_dir` of directories to make before the job is submitted.
-    - `metadata`, `id_key`: the JSON file, and the key in it, that are told the job's id.
-    - `continues`: this request shares the directory of the one before it, and is submitted only if
-      that one was; `after_previous`: its job starts when that one's has ended.
-
-    >>> script = b"#!/bin/bash\\nhostname"
-    >>> print(JobRequest("/home/me/7", {"job.sh": script}, {}, {"dependency": "afterok:6"}, token="7"))
-    sbatch --parsable --dependency=afterok:6 /home/me/7/job.sh
-    # files: job.sh (20 bytes)
-    #!/bin/bash
-    hostname
-    """
-
-    job_dir: str
-    files: Mapping[str, bytes]
-    options: Mapping[str, str]
-    submit_options: Mapping[str, str]
-    token: str
-    script: str = "job.sh"
-    orchestrator: bool = False
-    directories: Sequence[str] = ()
-    metadata: str = "metadata.json"
-    id_key: str = "job_id"
-    continues: bool = False
-    after_previous: bool = False
-    large_files: Mapping[str, SpooledFile] = field(default_factory=dict)
-
-    @property
-    def argv(self) -> list[str]:
-        """The sbatch command line this request becomes.
-
-        >>> JobRequest("/home/me/7", {"job.sh": b""}, {}, {"dependency": "afterok:6"}, token="7").argv
-        ['sbatch', '--parsable', '--dependency=afterok:6', '/home/me/7/job.sh']
-        """
-        return sbatch_argv(f"{self.job_dir}/{self.script}", dict(self.submit_options))
-
-    def __str__(self) -> str:
-        script = self.files[self.script].decode("utf-8")
-        sizes = {name: len(data) for name, data in self.files.items()}
-        sizes.update({name: spool.size for name, spool in self.large_files.items()})
-        names = ", ".join(f"{name} ({size} bytes)" for name, size in sizes.items())
-        return f"{shlex.join(self.argv)}\n# files: {names}\n{script}"
-
-
-@dataclass(frozen=True)
-class Submitted:
-    """The scheduler's answer to one request: a job, or why there is none.
-
-    `job_dir` is the directory of the job that exists; when an earlier request with this token made
-    it, in a directory of its own, `reattached` is True.
-
-    >>> Submitted("12", "/home/me/slurm_jobs/train/7").error is None
-    True
-    >>> Submitted(error=SlurmError("Invalid partition name specified")).job_id
-    ''
-    """
-
-    job_id: str = ""
-    job_dir: str = ""
-    reattached: bool = False
-    error: SlurmError | None = None
-
-
-@dataclass(frozen=True)
-class Host:
-    """The machine a backend talks to.
-
-    >>> Host("/home/me", "me", python=(3, 9, 18), executable="/usr/bin/python3").python >= (3, 9)
-    True
-    """
-
-    home: str
-    user: str
-    python: tuple[int, int, int]
-    executable: str
-
-
-@dataclass(frozen=True)
-class Archive:
-    """The SDK's own code, addressed by its content: unpacked once to `directory` on the cluster.
-
-    `build` makes the zip file; it is asked only where the directory is not there yet.
-
-    >>> Archive("/home/me/slurm_jobs/.sdk/0a1b2c3d", build=lambda: b"PK").directory
-    '/home/me/slurm_jobs/.sdk/0a1b2c3d'
-    """
-
-    directory: str
-    build: Callable[[], bytes] = field(repr=False, compare=False, default=bytes)
-
-    @property
-    def content(self) -> bytes:
-        """The zip file.
-
-        >>> Archive("/home/me/slurm_jobs/.sdk/0a1b2c3d", build=lambda: b"PK").content
-        b'PK'
-        """
-        return self.build()
-
-
-# Told of a large file on its way: its path on the cluster, the bytes that have arrived, and all of them.
-Progress = Callable[[str, int, int], object]
-# Bytes, or a part of a file on the cluster: its path, where the part begins, its length.
-FilePart = Union[bytes, tuple[str, int, int]]
-
-
-@dataclass(frozen=True)
-class MetadataFiles:
-    """What the jobs in and under a directory have noted of themselves.
-
-    - `path`: the directory, absolute; `now`: the time there, in seconds since the epoch.
-    - `files`: path below the directory -> content of a ``metadata.json`` or ``array_metadata.json``.
-    - `complete`: False when there were more directories than were to be looked into.
-
-    >>> found = backend.collect_metadata(job.job_dir, most=10)
-    >>> list(found.files), found.complete
-    (['metadata.json'], True)
-    """
-
-    path: str
-    now: float
-    files: Mapping[str, bytes]
-    complete: bool = True
+# Whoever derives a backend finds here all that its methods take and return.
+__all__ = [
+    "Archive",
+    "BackendBase",
+    "FilePart",
+    "Host",
+    "JobRequest",
+    "MetadataFiles",
+    "Progress",
+    "Submitted",
+]
 
 
 class BackendBase(abc.ABC):

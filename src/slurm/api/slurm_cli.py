@@ -9,8 +9,8 @@ from typing import Any, BinaryIO
 from slurm.agent.agent import Agent
 from slurm.agent.errors import AgentError, as_agent_error
 from slurm.api.agent_backend import AgentBackend, error_of
-from slurm.api.base import Progress
-from slurm.api.room import require_memory
+from slurm.api.disk_and_memory import require_memory
+from slurm.api.requests import Progress
 from slurm.errors import RemoteFileMissing
 
 

@@ -18,12 +18,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeVar, Union
 
-from slurm.api.room import file_for, no_room, require_memory, too_large
+from slurm.api.disk_and_memory import file_for, no_room, require_memory, too_large
 from slurm.errors import RemoteFileError, RemoteFileMissing
 from slurm.job_dir.large_files import write_all
 
 if TYPE_CHECKING:
-    from slurm.api.base import Progress
+    from slurm.api.requests import Progress
     from slurm.job_dir.large_files import SpooledFile
 
 Request = Callable[[str, dict[str, Any], bytes], tuple[Any, bytes]]

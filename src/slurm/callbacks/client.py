@@ -32,7 +32,7 @@ from slurm.calls import ArrayCall
 from slurm.packaging import name_of_strategy
 
 if TYPE_CHECKING:
-    from slurm.api.base import Progress
+    from slurm.api.requests import Progress
     from slurm.calls import Call
     from slurm.job import Job
     from slurm.packaging import PackagingStrategy

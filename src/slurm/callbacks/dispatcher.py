@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from slurm.api.base import Progress, Submitted
+    from slurm.api.requests import Progress, Submitted
     from slurm.callbacks.base import BaseCallback
     from slurm.calls import Call
     from slurm.job import Job
