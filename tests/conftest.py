@@ -19,8 +19,8 @@ from filelock import FileLock
 
 import slurm
 from slurm.agent.directories import make_private_directory
-from slurm.archive import archive_for
 from slurm.job_dir.paths import SDK
+from slurm.packaging.sdk_archive import archive_for
 
 FAULTS = "tests/slurm/faults/"
 

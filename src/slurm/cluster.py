@@ -23,7 +23,7 @@ from slurm.config.checks import check_flag, check_text, expand_home
 from slurm.errors import ConfigError
 from slurm.job import Job
 from slurm.job_dir.paths import event_directory
-from slurm.packaging import PackagingConfig, strategy_of
+from slurm.packaging.named import PackagingConfig, strategy_of
 from slurm.sbatch.options import normalise
 from slurm.submitter import Submitter
 from slurm.tracker import Tracker

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from slurm.array_job import ArrayJob
 from slurm.calls import ArrayCall, Call
 from slurm.errors import SerializationError
-from slurm.identity import is_importable, main_module, refer_to
 from slurm.job import Job
 from slurm.job_dir.arguments import (
     MAIN_ALIAS,
@@ -25,6 +24,7 @@ from slurm.job_dir.arguments import (
 from slurm.job_dir.large_files import SpooledFile
 from slurm.job_dir.paths import ARGUMENTS, ITEMS, PAYLOAD, USER_MODULE, USER_SCRIPT
 from slurm.job_dir.payload import MainModule, Payload, dump_payload
+from slurm.packaging.function_reference import is_importable, main_module, refer_to
 from slurm.rendering import Environment
 
 if TYPE_CHECKING:

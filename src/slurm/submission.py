@@ -22,7 +22,8 @@ from slurm.job_dir.paths import (
     script_of_piece,
     token_of_piece,
 )
-from slurm.packaging import environment_for, strategy_of
+from slurm.packaging.base import environment_for
+from slurm.packaging.named import strategy_of
 from slurm.payloads import Parcel, pack
 from slurm.rendering import Environment, ScriptSpec, render_job_script
 from slurm.sbatch.array_layout import ArrayLayout

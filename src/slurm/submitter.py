@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from slurm import context
 from slurm.api.requests import Archive
-from slurm.archive import archive_for
 from slurm.array_job import SubmittedArray
 from slurm.errors import DependencyFailed, SlurmError, SubmissionRefused, SubmissionUnknown
 from slurm.job import Job
 from slurm.job_dir.paths import ArrayDirectory
+from slurm.packaging.sdk_archive import archive_for
 from slurm.sbatch.array_layout import ArrayLayout
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from slurm.context import SubmissionContext
     from slurm.job import Job
     from slurm.node.binding import CallBinder
-    from slurm.packaging import PackagingConfig
+    from slurm.packaging.named import PackagingConfig
     from slurm.sbatch.dependency import Dependency
     from slurm.workflow import WorkflowContext
 
@@ -308,7 +308,7 @@ class SlurmTask(Generic[P, R]):
     def __reduce__(self) -> Any:
         if self._pending_dependencies:
             raise TypeError(f"{self.name}.after(...) cannot be an argument; call after() there")
-        from slurm.identity import refer_to
+        from slurm.packaging.function_reference import refer_to
 
         reference = refer_to(self._function)
         settings = (dict(self.options), self.packaging, self._is_workflow)

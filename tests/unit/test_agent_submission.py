@@ -285,7 +285,7 @@ def test_a_new_client_tidies_up_after_those_that_died_long_ago(
 def test_the_archive_is_sent_only_where_it_is_missing(
     base: Path, scheduler: disk.SchedulerOnDisk
 ) -> None:
-    from slurm.archive import archive_for
+    from slurm.packaging.sdk_archive import archive_for
 
     installed: list[str] = []
 

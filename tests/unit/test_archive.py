@@ -13,13 +13,13 @@ from pathlib import Path
 from tests.unit.processes import RunPython
 
 import slurm
-from slurm.archive import archive_for
+from slurm.packaging.sdk_archive import archive_for
 
 PRINT = (
-    "import hashlib; from slurm.archive import archive_for; a = archive_for('/b')\n"
+    "import hashlib; from slurm.packaging.sdk_archive import archive_for; a = archive_for('/b')\n"
     "print(a.directory, hashlib.sha256(a.content).hexdigest())"
 )
-PRINT_NAME = "from slurm.archive import archive_for; print(archive_for('/b').directory, end='')"
+PRINT_NAME = "from slurm.packaging.sdk_archive import archive_for; print(archive_for('/b').directory, end='')"
 
 
 def test_the_same_content_has_the_same_name_and_bytes(run_python: RunPython) -> None:
@@ -65,7 +65,7 @@ def test_inside_a_job_it_is_the_one_that_runs(sdk_directory: Path) -> None:
             sys.executable,
             "-S",
             "-c",
-            "import sys; sys.path.insert(0, sys.argv[1])\nfrom slurm.archive import archive_for\n"
+            "import sys; sys.path.insert(0, sys.argv[1])\nfrom slurm.packaging.sdk_archive import archive_for\n"
             "a = archive_for('/other'); print(a.directory, len(a.content))",
             str(installed),
         ],

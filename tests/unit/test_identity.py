@@ -14,11 +14,11 @@ from tests.unit.processes import RunPython
 
 from slurm import task
 from slurm.errors import SerializationError
-from slurm.identity import main_module, refer_to
+from slurm.packaging.function_reference import main_module, refer_to
 
 REPORT = """
 import json
-from slurm.identity import main_module, refer_to
+from slurm.packaging.function_reference import main_module, refer_to
 
 def report(**functions):
     main = main_module()

@@ -29,13 +29,13 @@ from slurm.callbacks.locus import ExecutionLocus
 from slurm.callbacks.travel import pack, travellers
 from slurm.callbacks.worker import FETCHED, Worker
 from slurm.calls import ArrayCall
-from slurm.packaging import name_of_strategy
+from slurm.packaging.names import name_of_strategy
 
 if TYPE_CHECKING:
     from slurm.api.requests import Progress
     from slurm.calls import Call
     from slurm.job import Job
-    from slurm.packaging import PackagingStrategy
+    from slurm.packaging.base import PackagingStrategy
     from slurm.states import JobStatus
     from slurm.submission import Placement, Prepared
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from slurm.callbacks.base import BaseCallback
     from slurm.calls import Call
     from slurm.job import Job
-    from slurm.packaging import PackagingStrategy
+    from slurm.packaging.base import PackagingStrategy
     from slurm.states import JobStatus
     from slurm.submission import Placement, Prepared
 

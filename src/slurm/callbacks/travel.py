@@ -11,8 +11,8 @@ from slurm import errors
 from slurm.callbacks.base import BaseCallback, overrides
 from slurm.callbacks.lines import error_line
 from slurm.callbacks.locus import RUNNER_HOOKS, ExecutionLocus
-from slurm.identity import main_module
 from slurm.job_dir.arguments import JobResultPlaceholder, dump_arguments, load_arguments
+from slurm.packaging.function_reference import main_module
 
 if TYPE_CHECKING:
     from slurm.callbacks.dispatcher import Packed

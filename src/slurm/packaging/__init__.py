@@ -2,87 +2,50 @@
 
 `strategy_of` turns configuration (``"none"``, ``{"type": "none", "pythonpath": [...]}`` or a
 `PackagingStrategy`) into a strategy; ``{"type": "my_project.packaging:Modules"}`` names one of the
-user's own.
+user's own. Names are loaded on first use, for a job needs few of them.
+
+What brings code to a node belongs here, the SDK's own as well; what lies in a job directory does not. It may
+import `slurm.api`, `slurm.node`, `slurm.rendering` and what is below them. A strategy is handed the `Cluster`
+and the `SlurmTask` it packages for, as types only.
+
+- `base`: what a strategy can do; `none`, `wheel`, `container`, `inherit`: those there are; `names`, `named`: by name;
+- `function_reference`: how a function is found again on the node;
+- `sdk_archive`: the SDK's own code, as it travels;
+- `projects`, `building`, `installer`: a wheel of the user's project, from its sources to an environment;
+- `images`, `mounts`: container images, and what they see of the host; `programs`: running what builds things.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Union
-
-from slurm.config.checks import suggestion
-from slurm.config.named_classes import class_named
-from slurm.errors import ConfigError
-from slurm.packaging.base import PackagingStrategy, environment_for
-from slurm.rendering import Environment
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from slurm.packaging.base import PackagingStrategy, environment_for
     from slurm.packaging.container import ContainerPackagingStrategy
     from slurm.packaging.inherit import InheritPackagingStrategy
+    from slurm.packaging.named import PackagingConfig, strategy_of
+    from slurm.packaging.names import STRATEGIES, name_of_strategy
     from slurm.packaging.none import NonePackagingStrategy
     from slurm.packaging.wheel import WheelPackagingStrategy
+    from slurm.rendering import Environment
 
-PackagingConfig = Union[str, Mapping[str, Any], PackagingStrategy, None]
-
-# By name, as configuration names others. Loaded when they are asked for: most clients need one.
-STRATEGIES: Mapping[str, str] = {
-    "none": "slurm.packaging.none:NonePackagingStrategy",
-    "wheel": "slurm.packaging.wheel:WheelPackagingStrategy",
-    "container": "slurm.packaging.container:ContainerPackagingStrategy",
-    "inherit": "slurm.packaging.inherit:InheritPackagingStrategy",
+_HOME_OF = {
+    "STRATEGIES": "slurm.packaging.names",
+    "ContainerPackagingStrategy": "slurm.packaging.container",
+    "Environment": "slurm.rendering",
+    "InheritPackagingStrategy": "slurm.packaging.inherit",
+    "NonePackagingStrategy": "slurm.packaging.none",
+    "PackagingConfig": "slurm.packaging.named",
+    "PackagingStrategy": "slurm.packaging.base",
+    "WheelPackagingStrategy": "slurm.packaging.wheel",
+    "environment_for": "slurm.packaging.base",
+    "name_of_strategy": "slurm.packaging.names",
+    "strategy_of": "slurm.packaging.named",
 }
 
-
-def strategy_of(config: PackagingConfig) -> PackagingStrategy:
-    """The strategy that `config` describes. Raises `ConfigError` for one that does not exist.
-
-    >>> strategy_of({"type": "none", "pythonpath": ["/home/me/src"]}).pythonpath
-    ['/home/me/src']
-    >>> strategy_of({"type": "none", "pythonpth": []})
-    Traceback (most recent call last):
-    slurm.errors.ConfigError: packaging 'none' has no key 'pythonpth' (did you mean 'pythonpath'?); \
-it takes ['python', 'pythonpath']
-    """
-    if isinstance(config, PackagingStrategy):
-        return config
-    if config is not None and not isinstance(config, (str, Mapping)):
-        raise ConfigError(
-            f"packaging {config!r} is no packaging: give a name, a mapping with 'type', or a strategy"
-        )
-    settings = dict(config) if isinstance(config, Mapping) else {"type": config or "none"}
-    name = settings.pop("type", "none")
-    known = STRATEGIES.get(name, name) if isinstance(name, str) else ""
-    if not all(known.partition(":")):
-        raise ConfigError(
-            f"packaging type {name!r} does not exist{suggestion(str(name), STRATEGIES)}; choose from "
-            f"{sorted(STRATEGIES)}, or name a class of your own as 'module:Class'"
-        )
-    from slurm.packaging.named import made
-
-    return made(class_named(known, PackagingStrategy, "packaging"), name, settings)
-
-
-def name_of_strategy(strategy: PackagingStrategy) -> str:
-    """The type under which configuration names a strategy: ``none``, or ``module:Class``.
-
-    >>> name_of_strategy(strategy_of({"type": "wheel"}))
-    'wheel'
-    """
-    kind = type(strategy)
-    path = f"{kind.__module__}:{kind.__qualname__}"
-    return next((name for name, known in STRATEGIES.items() if known == path), path)
-
-
-def __getattr__(name: str) -> Any:
-    for path in STRATEGIES.values():
-        module, _, kind = path.partition(":")
-        if kind == name:
-            return getattr(importlib.import_module(module), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
 __all__ = [
+    "STRATEGIES",
     "ContainerPackagingStrategy",
     "Environment",
     "InheritPackagingStrategy",
@@ -94,3 +57,15 @@ __all__ = [
     "name_of_strategy",
     "strategy_of",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'slurm.packaging' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from slurm.errors import ConfigError
 from slurm.job_dir.paths import OWN_NAMES
+from slurm.packaging.names import name_of_strategy
 from slurm.rendering import Environment
 
 if TYPE_CHECKING:
@@ -92,8 +93,6 @@ class PackagingStrategy:
         >>> WheelPackagingStrategy(project=".", dependencies=False).inherited()["dependencies"]
         False
         """
-        from slurm.packaging import name_of_strategy
-
         name = name_of_strategy(self)
         try:
             if "<locals>" in name:

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slurm.archive import archive_for
 from slurm.config.checks import check_text, expand_home, suggestion
 from slurm.errors import ConfigError
 from slurm.job_dir.paths import PACKAGES
@@ -19,6 +18,7 @@ from slurm.packaging.base import PackagingStrategy
 from slurm.packaging.images import build, enroot_reference, is_path, repository_of
 from slurm.packaging.inherit import handed_on, settings_of_parent
 from slurm.packaging.mounts import Mount, mount_of, mountable
+from slurm.packaging.sdk_archive import archive_for
 from slurm.rendering import Environment
 
 if TYPE_CHECKING:

@@ -37,7 +37,7 @@ class InheritPackagingStrategy(PackagingStrategy):
         ...     print(str(error).partition(",")[0])
         double has the packaging 'inherit'
         """
-        from slurm.packaging import strategy_of
+        from slurm.packaging.named import strategy_of  # late: this strategy is one of those
 
         settings = settings_of_parent()
         if settings is None or settings.get("type") == "inherit":

@@ -4,17 +4,47 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Union
 
 from slurm.config.checks import suggestion
-from slurm.config.named_classes import in_a_line
+from slurm.config.named_classes import class_named, in_a_line
 from slurm.errors import ConfigError
 from slurm.packaging.base import PackagingStrategy, parameters_of
+from slurm.packaging.names import STRATEGIES
+
+PackagingConfig = Union[str, Mapping[str, Any], PackagingStrategy, None]
 
 BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
-def made(
+def strategy_of(config: PackagingConfig) -> PackagingStrategy:
+    """The strategy that `config` describes. Raises `ConfigError` for one that does not exist.
+
+    >>> strategy_of({"type": "none", "pythonpath": ["/home/me/src"]}).pythonpath
+    ['/home/me/src']
+    >>> strategy_of({"type": "none", "pythonpth": []})
+    Traceback (most recent call last):
+    slurm.errors.ConfigError: packaging 'none' has no key 'pythonpth' (did you mean 'pythonpath'?); \
+it takes ['python', 'pythonpath']
+    """
+    if isinstance(config, PackagingStrategy):
+        return config
+    if config is not None and not isinstance(config, (str, Mapping)):
+        raise ConfigError(
+            f"packaging {config!r} is no packaging: give a name, a mapping with 'type', or a strategy"
+        )
+    settings = dict(config) if isinstance(config, Mapping) else {"type": config or "none"}
+    name = settings.pop("type", "none")
+    known = STRATEGIES.get(name, name) if isinstance(name, str) else ""
+    if not all(known.partition(":")):
+        raise ConfigError(
+            f"packaging type {name!r} does not exist{suggestion(str(name), STRATEGIES)}; choose from "
+            f"{sorted(STRATEGIES)}, or name a class of your own as 'module:Class'"
+        )
+    return _made(class_named(known, PackagingStrategy, "packaging"), name, settings)
+
+
+def _made(
     kind: type[PackagingStrategy], name: str, settings: Mapping[str, Any]
 ) -> PackagingStrategy:
     """The strategy with these settings. Raises `ConfigError` for a key that it does not take."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from slurm.config.checks import expand_home
 from slurm.errors import ConfigError
-from slurm.identity import own_source
+from slurm.packaging.function_reference import own_source
 
 PROJECT_FILE = "pyproject.toml"
 ROOT_FILES = (".toml", ".py", ".cfg", ".in", ".txt", ".lock", ".yml", ".yaml")

@@ -39,7 +39,7 @@ def archive_for(base: str) -> Archive:
 @functools.lru_cache(maxsize=1)
 def _unpacked_here() -> str:
     """The archive that this code runs from, or nothing."""
-    here = Path(__file__).resolve().parents[1]
+    here = Path(__file__).resolve().parents[2]
     return str(here) if (here / MARKER).is_file() else ""
 
 
