@@ -18,7 +18,6 @@ from slurm.api.base import BackendBase
 from slurm.array_job import ArrayJob, SubmittedArray
 from slurm.array_submission import WaitingArray, WaitingArrays
 from slurm.batch import Batch, BatchedJob
-from slurm.callbacks.dispatcher import Dispatcher
 from slurm.config.checks import check_flag, check_text, expand_home
 from slurm.errors import ConfigError
 from slurm.job import Job
@@ -26,7 +25,8 @@ from slurm.job_dir.paths import event_directory
 from slurm.packaging.named import PackagingConfig, strategy_of
 from slurm.sbatch.options import normalise
 from slurm.submitter import Submitter
-from slurm.tracker import Tracker
+from slurm.tracking.listener import Listener
+from slurm.tracking.tracker import Tracker
 
 if TYPE_CHECKING:
     import argparse
@@ -118,7 +118,7 @@ class Cluster:
             self.backend_type, poll_interval_min, poll_interval_max
         )
         self.backend: BackendBase = named.make(backend_type, self._options_of_backend())
-        self.dispatcher: Dispatcher = _dispatcher(callbacks)
+        self.listener: Listener = _listener(callbacks)
         self._process = os.getpid()
         self._tracker: Tracker | None = None
         self._tracker_made = threading.Lock()
@@ -389,7 +389,7 @@ class Cluster:
                     self.event_dir,
                     interval_min=shortest,
                     interval_max=longest,
-                    dispatcher=self.dispatcher,
+                    listener=self.listener,
                 )
             return self._tracker
 
@@ -400,7 +400,7 @@ class Cluster:
         >>> Cluster("local").callbacks
         ()
         """
-        return self.dispatcher.callbacks
+        return self.listener.callbacks
 
     def drain_callbacks(self, timeout: float | None = None) -> bool:
         """Wait until the callbacks were told all that has happened so far, at most `timeout` seconds.
@@ -410,7 +410,7 @@ class Cluster:
         >>> Cluster("local").drain_callbacks()
         True
         """
-        return self.dispatcher.drain(timeout)
+        return self.listener.drain(timeout)
 
     def get_job(self, job_id: str | int) -> Job[Any]:
         """The job with this id, submitted by this client or an earlier one under this `job_base_dir`.
@@ -498,7 +498,7 @@ class Cluster:
         self._submitter.closed = True
         if self._tracker is not None:
             self._tracker.stop()
-        self.dispatcher.close()  # while hooks can still ask for what a job has left
+        self.listener.close()  # while hooks can still ask for what a job has left
         if self._tracker is not None:
             self._tracker.notes.write()
             # The directory is this client's alone; a cluster that cannot be reached keeps an empty
@@ -546,13 +546,13 @@ def _with_objects(settings: ClusterSettings) -> dict[str, Any]:
     return {**settings.arguments, "callbacks": made}
 
 
-def _dispatcher(callbacks: Iterable[BaseCallback]) -> Dispatcher:
+def _listener(callbacks: Iterable[BaseCallback]) -> Listener:
     if isinstance(callbacks, (tuple, list)) and not callbacks:
-        return Dispatcher()
+        return Listener()
     from slurm.callbacks.checks import checked
-    from slurm.callbacks.client import ClientDispatcher
+    from slurm.callbacks.client import CallbackListener
 
-    return ClientDispatcher(checked(callbacks))
+    return CallbackListener(checked(callbacks))
 
 
 def _close_at_exit(reference: weakref.ref[Cluster]) -> None:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from slurm.context import activated, get_active_context
 from slurm.errors import SchedulerUnreachable, SlurmError, TransportError
-from slurm.interrupts import Waiting
 from slurm.outcome import Outcome, fetch_outcomes
 from slurm.states import JobState
 from slurm.task import SlurmTask
+from slurm.tracking.interrupts import Waiting
 
 if TYPE_CHECKING:
     from typing import ParamSpec

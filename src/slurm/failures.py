@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from slurm import errors
-from slurm.accounts import RECORD_GRACE
 from slurm.job_dir.paths import UNWRITTEN, JobDirectory
 from slurm.rendering import options_in
 from slurm.root_cause import Root, root_of
 from slurm.states import NEVER_STARTS, REUSED, RUNAWAY, JobState
+from slurm.tracking.accounting import RECORD_GRACE
 from slurm.usage import NO_NODES, Account, exit_in_words
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def failure_of(job: Job[Any], patience: float | None = None) -> errors.JobError:
         return _error(job, Ending(status.state, "", requested, Account(), status.reason))
     grace = RECORD_GRACE if patience is None else min(RECORD_GRACE, patience)
     nothing_to_come = waited_in_vain or status.state is JobState.UNKNOWN
-    account = job.cluster.tracker.accounts.of(job.id, 0.0 if nothing_to_come else grace)
+    account = job.cluster.tracker.accounting.of(job.id, 0.0 if nothing_to_come else grace)
     return _error(job, Ending(status.state, status.exit_code, requested, account))
 
 

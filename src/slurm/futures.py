@@ -7,9 +7,9 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from slurm.interrupts import Waiting
 from slurm.job import Job
 from slurm.outcome import fetch_outcomes
+from slurm.tracking.interrupts import Waiting
 
 if TYPE_CHECKING:
     from slurm.array_job import ArrayJob

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from slurm import errors
 from slurm.api.requests import Submitted
 from slurm.context import carrying
-from slurm.interrupts import Waiting
 from slurm.job_dir.paths import ArrayDirectory, JobDirectory
 from slurm.outcome import Outcome, fetch_outcome, keep
 from slurm.promise import Promise
 from slurm.sbatch.dependency import Dependency
 from slurm.states import ACTIVE, JobState, JobStatus
+from slurm.tracking.interrupts import Waiting
 
 if TYPE_CHECKING:
     from slurm.array_job import ArrayJob
@@ -281,7 +281,7 @@ class Job(Awaitable[T], Promise, Generic[T]):
             raise TimeoutError(late.format("being fetched"))
         try:
             if self.outcome is None:
-                with self.cluster.dispatcher.fetching([self]) as progress:
+                with self.cluster.listener.fetching([self]) as progress:
                     return keep(self, fetch_outcome(self, left, progress))
             return self.outcome
         finally:

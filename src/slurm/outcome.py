@@ -76,7 +76,7 @@ def fetch_outcomes(jobs: Sequence[Job[Any]], patience: float | None = None) -> l
     found = {job: job.outcome for job in jobs if job.outcome is not None}
     unknown = [job for job in jobs if job not in found]
     if unknown:
-        with unknown[0].cluster.dispatcher.fetching(unknown) as progress:
+        with unknown[0].cluster.listener.fetching(unknown) as progress:
             found.update(_read_together(unknown, patience, progress))
     return [found[job] for job in jobs]
 
@@ -108,7 +108,7 @@ def keep(job: Job[Any], outcome: Outcome) -> Outcome:
 
 def _pushed(job: Job[Any]) -> Outcome | None:
     """The outcome that came with the news of the job's end, once."""
-    content = job.cluster.tracker.results.take(job.token)
+    content = job.cluster.tracker.pushed.take(job.token)
     return None if content is None else _opened(job, io.BytesIO(content))
 
 

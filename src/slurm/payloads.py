@@ -60,7 +60,7 @@ def pack(call: Call, cluster: Cluster, environment: Environment) -> Parcel:
         by_value = by_value or took_cloudpickle
         ends.append(pickled.size)
         found.append(tuple(jobs))
-    callbacks, copied = cluster.dispatcher.pack(call.task._is_workflow)
+    callbacks, copied = cluster.listener.pack(call.task._is_workflow)
     if by_value and not environment.own_python:
         _require_same_python(f"{call.task.name} or one of its arguments", cluster)
     if copied and not environment.own_python:

@@ -12,10 +12,10 @@ from slurm.errors import RemoteFileError, SchedulerUnreachable
 from slurm.job import Job
 from slurm.job_dir.metadata import piece_key
 from slurm.job_dir.paths import ArrayDirectory, JobDirectory, receipt_of_job
-from slurm.origin import mark_of
 from slurm.sbatch.array_layout import ArrayLayout
 from slurm.sbatch.dependency import records
 from slurm.states import ENDED, ENDED_IF_IT_STAYS, NEVER_STARTS, JobState, Observation
+from slurm.tracking.reused_ids import mark_of
 
 if TYPE_CHECKING:
     from slurm.cluster import Cluster

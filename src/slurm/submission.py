@@ -107,7 +107,7 @@ class _Draft:
         self.archive = archive
         self.directory = JobDirectory.fresh(placement.base, call.task.name)
         strategy = strategy_of(call.task.packaging or cluster.packaging)
-        with cluster.dispatcher.packaging(call, strategy, placement):
+        with cluster.listener.packaging(call, strategy, placement):
             self.environment: Environment = environment_for(strategy, call.task, cluster)
         self.parcel: Parcel = pack(call, cluster, self.environment)
         self.dependencies = merged([*_found(self.parcel, call), *call.after])

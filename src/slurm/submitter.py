@@ -20,10 +20,10 @@ from slurm.sbatch.array_layout import ArrayLayout
 if TYPE_CHECKING:
     from slurm.api.requests import JobRequest, Progress, Submitted
     from slurm.batch import BatchedJob
-    from slurm.callbacks.dispatcher import Submission
     from slurm.calls import ArrayCall, Call, TaskCall
     from slurm.cluster import Cluster
     from slurm.submission import Placement, Prepared
+    from slurm.tracking.listener import Submission
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Submitter:
     def submit_ready(self, ready: Ready) -> Job[Any]:
         """See `Cluster.submit_call`."""
         cluster, call, prepared = self.cluster, ready.call, ready.prepared
-        with cluster.dispatcher.submitting(call, prepared, ready.where) as submission:
+        with cluster.listener.submitting(call, prepared, ready.where) as submission:
             [answer] = submission.answers = self._submit(ready, submission)
             job: Job[Any] = Job(
                 cluster,
@@ -77,7 +77,7 @@ class Submitter:
             tellings = [all_told.enter_context(contextlib.ExitStack()) for _ in jobs]
             submissions = [
                 telling.enter_context(
-                    self.cluster.dispatcher.submitting(
+                    self.cluster.listener.submitting(
                         job.ready.call, job.ready.prepared, job.ready.where
                     )
                 )
@@ -105,7 +105,7 @@ class Submitter:
         largest = cluster.backend.limits()["max_array_size"]
         layout = ArrayLayout(len(call.arguments), call.pack, largest)
         ready = Ready(call, prepare_array(call, cluster, where, archive, layout), where)
-        with cluster.dispatcher.submitting(call, ready.prepared, where) as submission:
+        with cluster.listener.submitting(call, ready.prepared, where) as submission:
             answers = submission.answers = self._submit(ready, submission)
         return SubmittedArray(
             ids=tuple(answer.job_id for answer in answers),

@@ -16,7 +16,7 @@ from slurm.callbacks import (
     JobStatusUpdatedContext,
     SubmitEndContext,
 )
-from slurm.callbacks.client import ClientDispatcher
+from slurm.callbacks.client import CallbackListener
 from slurm.callbacks.contexts import ResultFetchedContext
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
@@ -164,7 +164,7 @@ def test_fetching_is_measured_where_results_are_read(
     fake_cluster: Cluster, backend: FakeBackend
 ) -> None:
     benchmark = BenchmarkCallback()
-    fake_cluster.dispatcher = ClientDispatcher([benchmark])
+    fake_cluster.listener = CallbackListener([benchmark])
     square = task(lambda number: number * number)
     job, array = square.submit(fake_cluster)(3), fake_cluster.map(square, [4, 5])
     for one in (job, *array):

@@ -27,7 +27,7 @@ from slurm.callbacks import (
     SubmitBeginContext,
     SubmitEndContext,
 )
-from slurm.callbacks.client import ClientDispatcher
+from slurm.callbacks.client import CallbackListener
 from slurm.errors import ConfigError
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
@@ -243,7 +243,7 @@ def test_events_may_come_from_several_threads_at_once(screen: Screen) -> None:
 
 def test_a_cluster_ends_the_display(fake_cluster: Cluster, backend: FakeBackend) -> None:
     screen = Screen()
-    fake_cluster.dispatcher = ClientDispatcher([screen.callback])
+    fake_cluster.listener = CallbackListener([screen.callback])
     array = fake_cluster.map(same, range(3))
     for job in array:
         backend.finish(job, 1)

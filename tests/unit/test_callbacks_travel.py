@@ -19,7 +19,7 @@ from tests.unit.processes import (
 
 from slurm import Cluster, errors, task, workflow
 from slurm.callbacks import BaseCallback, ExecutionLocus, LoggerCallback
-from slurm.callbacks.client import ClientDispatcher
+from slurm.callbacks.client import CallbackListener
 from slurm.job_dir.payload import load_payload
 
 
@@ -40,7 +40,7 @@ def node(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def use(cluster: Cluster, *given: BaseCallback) -> None:
     """Give the cluster of a fixture these callbacks."""
-    cluster.dispatcher = ClientDispatcher(given)
+    cluster.listener = CallbackListener(given)
 
 
 def travelling(cluster: Cluster, what: Any) -> list[str]:
@@ -330,7 +330,7 @@ def test_a_workflow_hands_its_callbacks_on_and_is_the_client_of_its_children(
         return int(square(3).get_result())
 
     with monkeypatch.context() as changed:
-        changed.setattr(local, "dispatcher", ClientDispatcher([node.Everywhere(log)]))
+        changed.setattr(local, "listener", CallbackListener([node.Everywhere(log)]))
         job = squares.submit(local)()
         assert job.get_result(60) == 9
         local.drain_callbacks()
@@ -363,7 +363,7 @@ def test_every_element_of_an_array_begins_and_ends_in_its_job(
     log = tmp_path / "log"
     callback = node.OnTheNode(log)
     with monkeypatch.context() as changed:
-        changed.setattr(local, "dispatcher", ClientDispatcher([callback]))
+        changed.setattr(local, "listener", CallbackListener([callback]))
         array = node.square.map([3, 13, 4], pack=2)
         assert array.get_results(30, return_exceptions=True)[::2] == [9, 16]
         assert array.wait(60)
@@ -393,7 +393,7 @@ def test_an_attempt_that_goes_back_into_the_queue_ends_and_the_job_does_not(
 ) -> None:
     log = tmp_path / "log"
     with monkeypatch.context() as changed:
-        changed.setattr(local, "dispatcher", ClientDispatcher([node.OnTheNode(log)]))
+        changed.setattr(local, "listener", CallbackListener([node.OnTheNode(log)]))
         assert node.second_time_lucky().get_result(60) == 2
     told = [(one["hook"], one.get("attempt"), one.get("requeued")) for one in node.lines(log)]
     assert [one for one in told if one[0] != "close"] == [

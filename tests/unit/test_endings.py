@@ -15,11 +15,11 @@ from tests.unit.noted import array, job
 
 from slurm import Cluster, Job
 from slurm.api.slurm_cli import InProcessBackend
-from slurm.endings import entries
 from slurm.errors import TransportError
 from slurm.job import ArrayElement
 from slurm.job_dir.paths import ArrayDirectory
 from slurm.states import JobState
+from slurm.tracking.end_notes import entries
 
 DEADLINE = 60.0
 NOW = "2025-03-01T12:00:00+00:00"

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from tests.unit.fakes import FakeBackend, job_on
 
-from slurm import Cluster, Job, accounts, errors
+from slurm import Cluster, Job, errors
 from slurm.job_dir.paths import UNWRITTEN
+from slurm.tracking import accounting
 from slurm.usage import Usage
 
 DEADLINE = 60.0
@@ -180,7 +181,7 @@ def test_the_record_of_a_job_with_a_result_is_never_asked_for(
 def test_a_record_that_is_late_is_waited_for(
     failed: Job[Any], backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(accounts, "RECORD_RETRY", 0.001)
+    monkeypatch.setattr(accounting, "RECORD_RETRY", 0.001)
     row = {"JobID": "7", "Source": "sacct", **USED}
     answers: Iterator[list[Mapping[str, str]]] = iter(
         [[], [{**row, "State": "RUNNING"}], [{**row, "State": "TIMEOUT"}]]

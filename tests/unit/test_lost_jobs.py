@@ -20,9 +20,9 @@ from slurm.agent.agent import Agent
 from slurm.api.slurm_cli import InProcessBackend
 from slurm.errors import JobLost, SchedulerUnreachable, SubmissionError
 from slurm.job_dir.result import dump_envelope, value_envelope
-from slurm.origin import mark_of
-from slurm.sight import Absences
 from slurm.states import JobState, Observation
+from slurm.tracking.reused_ids import mark_of
+from slurm.tracking.scheduler_answers import Absences
 
 SOON = 0.05  # seconds, in the place of the minutes after which a job is lost
 ANOTHERS = "0ff1ce|/jobs/other/job.sh|/jobs/other"
@@ -252,7 +252,7 @@ def test_a_controller_that_is_away_makes_no_job_a_lost_one(
     fake_cluster: Cluster, backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [0.0]
-    monkeypatch.setattr(fake_cluster.tracker._sight, "_clock", lambda: now[0])
+    monkeypatch.setattr(fake_cluster.tracker._answers, "_clock", lambda: now[0])
     backend.say("7", "RUNNING", source="sacct")
     job = job_on(fake_cluster, "7")
     look(job, backend)

@@ -8,7 +8,7 @@ import pytest
 from tests.unit.fakes import Programs
 
 from slurm.api.slurm_cli import SlurmCliBackend
-from slurm.origin import Mark
+from slurm.tracking.reused_ids import JobMark
 
 TOKEN, OTHER = "f00d" * 8, "beef" * 8
 SCRIPT = "/home/me/slurm_jobs/train/20261122_064428_0a1b2c3d/job.sh"
@@ -71,7 +71,7 @@ def test_accounts_that_do_not_know_where_jobs_came_from_are_asked_once(
 
 FOLDER = SCRIPT.rpartition("/")[0]
 ELSEWHERE = "/home/me/slurm_jobs/train/20261122_064430_ffffffff"
-MARK = Mark(TOKEN, FOLDER)
+MARK = JobMark(TOKEN, FOLDER)
 
 
 @pytest.mark.parametrize(

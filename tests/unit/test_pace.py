@@ -7,12 +7,12 @@ import math
 import hypothesis
 import hypothesis.strategies as st
 
-from slurm.pace import Pace
+from slurm.tracking.poll_interval import PollInterval
 
 
-def even(shortest: float = 1.0, longest: float = 15.0) -> Pace:
+def even(shortest: float = 1.0, longest: float = 15.0) -> PollInterval:
     """A pace without chance."""
-    return Pace(shortest, longest, chance=lambda: 0.0)
+    return PollInterval(shortest, longest, chance=lambda: 0.0)
 
 
 def test_while_nothing_changes_the_pauses_grow_to_the_longest() -> None:
@@ -46,7 +46,10 @@ def test_callbacks_that_want_to_know_sooner_do_not_undercut_the_sites_floor() ->
 
 
 def test_clients_that_began_together_do_not_ask_together() -> None:
-    first, second = Pace(1.0, 15.0, chance=lambda: 0.1), Pace(1.0, 15.0, chance=lambda: 0.9)
+    first, second = (
+        PollInterval(1.0, 15.0, chance=lambda: 0.1),
+        PollInterval(1.0, 15.0, chance=lambda: 0.9),
+    )
     assert first.after(changed=True, took=0.0) != second.after(changed=True, took=0.0)
 
 
@@ -58,7 +61,7 @@ def test_clients_that_began_together_do_not_ask_together() -> None:
 def test_no_pause_is_shorter_than_the_floor_or_longer_than_it_may_be(
     shortest: float, times: float, looks: list[tuple[bool, float, float]]
 ) -> None:
-    pace = Pace(shortest, shortest * times)
+    pace = PollInterval(shortest, shortest * times)
     for changed, took, patience in looks:
         pause = pace.after(changed=changed, took=took, patience=patience)
         assert shortest <= pause <= 1.2 * max(shortest * times, 2 * took) * 1.0001

@@ -11,8 +11,8 @@ import hypothesis
 import hypothesis.strategies as st
 import pytest
 
-from slurm.origin import Mark
 from slurm.states import JobState, JobStatus, Observation, parse_state, reduce
+from slurm.tracking.reused_ids import JobMark
 
 ENDS = "COMPLETED FAILED CANCELLED TIMEOUT DEADLINE OUT_OF_MEMORY REVOKED"
 ENDS_ONCE_IT_STAYS = "NODE_FAIL BOOT_FAIL PREEMPTED LAUNCH_FAILED RECONFIG_FAIL"
@@ -168,7 +168,7 @@ observations = st.builds(
     missing_for=st.sampled_from([0.0, 1.0, 1000.0]),
 )
 
-MARK = Mark("c0ffee", "/home/me/slurm_jobs/train/12_ab")
+MARK = JobMark("c0ffee", "/home/me/slurm_jobs/train/12_ab")
 paths = st.sampled_from(
     ["/home/me/slurm_jobs/train/13_ab", "/home/me/slurm_jobs/train/12_ab/tasks/x/1"]
 )

@@ -23,13 +23,13 @@ from slurm.callbacks.contexts import (
     SubmitEndContext,
     TransferContext,
 )
-from slurm.callbacks.dispatcher import Dispatcher, Packed, Submission
 from slurm.callbacks.journey import Journey
 from slurm.callbacks.locus import ExecutionLocus
 from slurm.callbacks.travel import pack, travellers
 from slurm.callbacks.worker import FETCHED, Worker
 from slurm.calls import ArrayCall
 from slurm.packaging.names import name_of_strategy
+from slurm.tracking.listener import Listener, Packed, Submission
 
 if TYPE_CHECKING:
     from slurm.api.requests import Progress
@@ -44,7 +44,7 @@ logger: logging.Logger = logging.getLogger(__name__)
 DRAIN_SECONDS = 10.0  # for all callbacks together, when the cluster is closed
 
 
-class ClientDispatcher(Dispatcher):
+class CallbackListener(Listener):
     """Tells the callbacks that are called on the client, each in a thread of its own."""
 
     def __init__(self, callbacks: Sequence[BaseCallback]) -> None:

@@ -15,7 +15,7 @@ from slurm.job_dir.arguments import JobResultPlaceholder, dump_arguments, load_a
 from slurm.packaging.function_reference import main_module
 
 if TYPE_CHECKING:
-    from slurm.callbacks.dispatcher import Packed
+    from slurm.tracking.listener import Packed
 
 logger: logging.Logger = logging.getLogger(__name__)
 

@@ -112,7 +112,7 @@ def _cluster(children: Mapping[str, Any], callbacks: Sequence[BaseCallback]) -> 
     from slurm.cluster import Cluster
 
     cluster = Cluster(**children, callbacks=callbacks)
-    cluster.dispatcher.lent = True
+    cluster.listener.lent = True
     if cluster.backend_type == "slurm" and shutil.which("sbatch") is None:
         cluster.close()
         node = os.environ.get("SLURMD_NODENAME", "this node")

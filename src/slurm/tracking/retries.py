@@ -15,19 +15,19 @@ REFUSED_PAUSE = 60.0
 REFUSED = (AuthenticationFailed, HostKeyError)
 
 
-class Attempts:
-    """Attempts at several things by several threads, all of which need the same way to the cluster.
+class Retries:
+    """What several threads try again for ever, all of which need the same way to the cluster.
 
     What fails is left alone for `shortest` to `longest` seconds, longer every time. An outage is told
     once, whatever it keeps from happening; with `quiet` it is not told at all. Who was refused asks
     for nothing for a minute: sites lock out who asks too often, and only a human can mend it.
 
-    >>> attempts = Attempts(1.0, 15.0)
+    >>> retries = Retries(1.0, 15.0)
     >>> def fail() -> None:
     ...     raise SlurmError("no answer")
-    >>> [attempts.make("looking", fail) for _ in range(5)], attempts.make("listening", fail)
+    >>> [retries.attempt("looking", fail) for _ in range(5)], retries.attempt("listening", fail)
     ([2.0, 4.0, 8.0, 15.0, 15.0], 2.0)
-    >>> attempts.make("looking", lambda: None)
+    >>> retries.attempt("looking", lambda: None)
     0.0
     """
 
@@ -42,7 +42,7 @@ class Attempts:
         self._refused_until = float("-inf")
         self._changing = threading.Lock()
 
-    def make(self, what: str, step: Callable[[], object]) -> float:
+    def attempt(self, what: str, step: Callable[[], object]) -> float:
         """Try it; the seconds to wait before it is tried again, 0.0 when it has worked."""
         left = self._refused_until - self._clock()
         if left > 0:

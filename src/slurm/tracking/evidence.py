@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 HEAD = 1 << 16  # bytes
 
 
-class Judge:
+class Evidence:
     """Reads the observations of jobs whose files are on `backend`."""
 
     def __init__(self, backend: BackendBase) -> None:

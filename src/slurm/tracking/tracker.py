@@ -9,22 +9,25 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from slurm.accounts import Accounts
 from slurm.api.base import BackendBase
-from slurm.attempts import Attempts
-from slurm.callbacks.dispatcher import Dispatcher
 from slurm.context import activated
-from slurm.endings import EndNotes
 from slurm.errors import RemoteFileError, SlurmError
-from slurm.job import Job
 from slurm.job_dir.paths import parse_event
-from slurm.pace import Pace
-from slurm.pushed import PushedResults
-from slurm.sight import Seen, Sight
 from slurm.states import JobState, Observation, reduce
-from slurm.verdict import Judge
+from slurm.tracking.accounting import Accounting
+from slurm.tracking.end_notes import EndNotes
+from slurm.tracking.evidence import Evidence
+from slurm.tracking.listener import Listener
+from slurm.tracking.poll_interval import PollInterval
+from slurm.tracking.pushed_results import PushedResults
+from slurm.tracking.retries import Retries
+from slurm.tracking.scheduler_answers import SchedulerAnswers
+
+if TYPE_CHECKING:
+    from slurm.job import Job
+    from slurm.tracking.scheduler_answers import Seen
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -50,19 +53,19 @@ class Tracker:
         *,
         interval_min: float,
         interval_max: float,
-        dispatcher: Dispatcher | None = None,
+        listener: Listener | None = None,
     ) -> None:
         self.backend = backend
-        self.accounts: Accounts = Accounts(backend)
+        self.accounting: Accounting = Accounting(backend)
         self.event_dir = event_dir
         self.interval_min = interval_min
         self.interval_max = interval_max
-        self.dispatcher: Dispatcher = dispatcher or Dispatcher()
-        self.results: PushedResults = PushedResults()
+        self.listener: Listener = listener or Listener()
+        self.pushed: PushedResults = PushedResults()
         self._jobs: dict[str, list[Job[Any]]] = {}  # one job may have several futures
         self.notes: EndNotes = EndNotes(backend)
-        self._judge = Judge(backend)
-        self._sight = Sight()
+        self._evidence = Evidence(backend)
+        self._answers = SchedulerAnswers()
         self._ended: deque[Job[Any]] = deque()  # and their callbacks do not know it yet
         self._announcing = False
         self._seen_events: list[str] = []
@@ -70,9 +73,9 @@ class Tracker:
         self._looking = threading.Lock()
         self._looked = float("-inf")
         self._looked_at: frozenset[str] = frozenset()
-        self._pace = Pace(interval_min, interval_max)
+        self._poll_interval = PollInterval(interval_min, interval_max)
         self._next_look = 0.0
-        self._attempts = Attempts(interval_min, interval_max)
+        self._retries = Retries(interval_min, interval_max)
         self._threads: list[threading.Thread] = []
         self._closed = False
 
@@ -123,7 +126,7 @@ class Tracker:
         cancelling, and ``12`` could be an array of somebody who got the id of a job.
         """
         live = [job for job in jobs if not job.status.finished]
-        seen = self._sight.of(self.backend, live)
+        seen = self._answers.of(self.backend, live)
         others = [(job, one) for job, one in seen if one.source == "reused"]
         self._note_all(others)
         for job, _ in others:
@@ -138,7 +141,7 @@ class Tracker:
     def stop(self) -> None:
         """Watch no longer than the look that is under way; whoever waits for a job is told."""
         with self._changed:
-            self._closed = self._attempts.quiet = True
+            self._closed = self._retries.quiet = True
             self._changed.notify_all()
             left = list(self._every_future())
         for job in left:
@@ -152,7 +155,7 @@ class Tracker:
                 thread.join(max(0.0, until - time.monotonic()))
 
     def _hurry(self) -> None:
-        self._pace.hurry()
+        self._poll_interval.hurry()
         self._next_look = min(self._next_look, time.monotonic() + self.interval_min)
         self._changed.notify_all()
 
@@ -170,7 +173,7 @@ class Tracker:
 
     def _repeat(self, what: str, wait: Callable[[], bool], step: Callable[[], None]) -> None:
         while wait():
-            pause = self._attempts.make(what, step)
+            pause = self._retries.attempt(what, step)
             self._announce()
             self._pause(pause)
 
@@ -205,7 +208,7 @@ class Tracker:
     def _listen(self) -> None:
         """Wait for events for a while."""
         # While nothing happens the directory, which may be on a file server, is left more in peace.
-        every = min(SLOWEST_SCAN, max(FASTEST_SCAN, self._pace.interval / 20))
+        every = min(SLOWEST_SCAN, max(FASTEST_SCAN, self._poll_interval.interval / 20))
         try:
             news = self.backend.wait_events(
                 self.event_dir, self._seen_events, LONGEST_LISTEN, every
@@ -220,7 +223,7 @@ class Tracker:
             token, success = parse_event(name) or ("", False)
             if token in by_token:
                 if result:
-                    self.results.put(token, result)
+                    self.pushed.put(token, result)
                 state = JobState.COMPLETED if success else JobState.FAILED
                 seen = Observation(by_token[token].id, "event", state)
                 futures = self._futures(seen.job_id)  # an id that several items share
@@ -230,10 +233,10 @@ class Tracker:
         started = time.monotonic()
         before = {job: job.status.state for job in self._live()}
         if before:
-            seen = self._sight.of_all(self.backend, before)
+            seen = self._answers.of_all(self.backend, before)
             self._cancel_hopeless(seen)
-            self._note_all((job, self._judge.of(job, one)) for job, one in seen)
-            self.dispatcher.looked(self._live)
+            self._note_all((job, self._evidence.of(job, one)) for job, one in seen)
+            self.listener.looked(self._live)
         self._looked = time.monotonic()
         self._looked_at = frozenset(job.id for job in before)
         self._schedule(before, self._looked - started)
@@ -245,8 +248,8 @@ class Tracker:
                 job.status.sightings or job.status.state != before.get(job, job.status.state)
                 for job in self._every_future()
             )
-            patience = self.dispatcher.seconds_to_poll()
-            pause = self._pace.after(changed=changed, took=took, patience=patience)
+            patience = self.listener.seconds_to_poll()
+            pause = self._poll_interval.after(changed=changed, took=took, patience=patience)
             self._next_look = time.monotonic() + pause
             self._changed.notify_all()
 
@@ -278,9 +281,9 @@ class Tracker:
                     del self._jobs[job.id]
             badly = status.finished and status.state is not JobState.COMPLETED
             if badly and seen.source in ASKED:
-                self.accounts.expect(job.id)
+                self.accounting.expect(job.id)
             if tell:  # before those who wait for the job: they may close the cluster
-                self.dispatcher.observed(job, job.status, status)
+                self.listener.observed(job, job.status, status)
             job._observed(status)
             if status.finished:
                 self._ended.append(job)

@@ -10,16 +10,16 @@ GROWTH = 1.5
 SPREAD = 0.2
 
 
-class Pace:
+class PollInterval:
     """The seconds between two questions, at least `shortest` and about `longest` at most.
 
     Every pause is drawn out by up to a fifth, so that many clients that began together do not go on
     asking together; `chance` draws a number from 0 to 1.
 
-    >>> pace = Pace(1.0, 15.0, chance=lambda: 0.0)
-    >>> [round(pace.after(changed=False, took=0.1), 1) for _ in range(8)]
+    >>> interval = PollInterval(1.0, 15.0, chance=lambda: 0.0)
+    >>> [round(interval.after(changed=False, took=0.1), 1) for _ in range(8)]
     [1.5, 2.2, 3.4, 5.1, 7.6, 11.4, 15.0, 15.0]
-    >>> pace.after(changed=True, took=0.1)
+    >>> interval.after(changed=True, took=0.1)
     1.0
     """
 

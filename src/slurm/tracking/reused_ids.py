@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 UNSAID = ("", "(null)")
 
 
-class Mark(NamedTuple):
+class JobMark(NamedTuple):
     """By what a job's rows are known: its submission's `token`, and its `script` in the directory `path`."""
 
     token: str
@@ -38,7 +38,7 @@ class Mark(NamedTuple):
     def is_in(self, origin: str) -> bool | None:
         """Whether a job of this `origin` is the one with this mark; None where that says too little.
 
-        >>> mark = Mark("c0ffee", "/home/me/slurm_jobs/train/12")
+        >>> mark = JobMark("c0ffee", "/home/me/slurm_jobs/train/12")
         >>> mark.is_in("c0ffee|/tmp/copy.sh|/home/me"), mark.is_in("mine|(null)|/home/me"), mark.is_in("mine||")
         (True, False, None)
         """
@@ -59,10 +59,10 @@ class Mark(NamedTuple):
         return Observation(seen.job_id, "reused")
 
 
-def mark_of(job: Job[Any]) -> Mark:
+def mark_of(job: Job[Any]) -> JobMark:
     """The mark of a job; that of its submission for an element of an array."""
     element = job.element
     if element is None:
-        return Mark(job.token, job.job_dir)
+        return JobMark(job.token, job.job_dir)
     token = token_of_piece(job.token.rpartition("_")[0], element.piece)
-    return Mark(token, element.array.path, script_of_piece(element.piece))
+    return JobMark(token, element.array.path, script_of_piece(element.piece))

@@ -18,7 +18,7 @@ MOST_AT_ONCE = 500
 MOST_KEPT = 10_000
 
 
-class Accounts:
+class Accounting:
     """What the scheduler has on record of one cluster's failed jobs.
 
     Where a thousand elements of an array fail, the first that is asked for brings the others along.

@@ -30,8 +30,8 @@ class Submission:
     progress: Progress | None = None
 
 
-class Dispatcher:
-    """Tells nobody. A cluster with callbacks has a `slurm.callbacks.client.ClientDispatcher`.
+class Listener:
+    """Tells nobody. A cluster with callbacks has a `slurm.callbacks.client.CallbackListener`.
 
     `callbacks` is what the user gave. Every method but `drain` and `close` returns at once. In a
     workflow the callbacks have been lent: they are the job's, which will call them once more.

@@ -8,14 +8,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from slurm.errors import SlurmError
-from slurm.job import Job
-from slurm.origin import mark_of
 from slurm.states import Observation
+from slurm.tracking.reused_ids import mark_of
 
 if TYPE_CHECKING:
     from slurm.api.base import BackendBase
+    from slurm.job import Job
 
-Seen = tuple[Job[Any], Observation]
+    Seen = tuple[Job[Any], Observation]
 
 
 class Absences:
@@ -44,7 +44,7 @@ class Absences:
         return timed
 
 
-class Sight:
+class SchedulerAnswers:
     """One client's eye on its jobs. Whoever looks at all of them does so one after the other."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
