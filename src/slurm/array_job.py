@@ -10,13 +10,13 @@ from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 
-from slurm.aggregation import write_aggregated
 from slurm.errors import SlurmError, SubmissionError, SubmissionUnknown
 from slurm.futures import as_completed
 from slurm.job import ArrayElement, Job
 from slurm.job_dir.paths import ArrayDirectory
-from slurm.outcome import Outcome, fetch_outcomes
 from slurm.promise import Promise
+from slurm.results.aggregation import write_aggregated
+from slurm.results.outcome import Outcome, fetch_outcomes
 from slurm.sbatch.array_layout import ArrayLayout
 from slurm.sbatch.dependency import Dependency, check_jobs
 from slurm.tracking.interrupts import Waiting

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from slurm.context import activated, get_active_context
 from slurm.errors import SchedulerUnreachable, SlurmError, TransportError
-from slurm.outcome import Outcome, fetch_outcomes
+from slurm.results.outcome import Outcome, fetch_outcomes
 from slurm.states import JobState
 from slurm.task import SlurmTask
 from slurm.tracking.interrupts import Waiting

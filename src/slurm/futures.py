@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from slurm.job import Job
-from slurm.outcome import fetch_outcomes
+from slurm.results.outcome import fetch_outcomes
 from slurm.tracking.interrupts import Waiting
 
 if TYPE_CHECKING:

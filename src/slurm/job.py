@@ -14,8 +14,8 @@ from slurm import errors
 from slurm.api.requests import Submitted
 from slurm.context import carrying
 from slurm.job_dir.paths import ArrayDirectory, JobDirectory
-from slurm.outcome import Outcome, fetch_outcome, keep
 from slurm.promise import Promise
+from slurm.results.outcome import Outcome, fetch_outcome, keep
 from slurm.sbatch.dependency import Dependency
 from slurm.states import ACTIVE, JobState, JobStatus
 from slurm.tracking.interrupts import Waiting

@@ -235,7 +235,7 @@ def _hopeless(ready: Ready) -> DependencyFailed | None:
     As long as Slurm remembers a job that failed it takes others that wait for it, and the tracker
     gives them up; afterwards it refuses them, with a word about a dependency and none about the job.
     """
-    from slurm.root_cause import root_of
+    from slurm.results.root_cause import root_of
 
     for dependency in ready.prepared.dependencies:
         for job in getattr(dependency.on, "jobs", (dependency.on,)):

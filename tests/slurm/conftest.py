@@ -35,7 +35,7 @@ def ssh(cluster: Cluster) -> Iterator[Cluster]:
 @pytest.fixture
 def late_accounts(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a job used is waited for until it is on record, which may take a busy cluster longer than users would wait."""
-    monkeypatch.setattr("slurm.failures.RECORD_GRACE", PATIENCE)
+    monkeypatch.setattr("slurm.results.failures.RECORD_GRACE", PATIENCE)
 
 
 @pytest.fixture

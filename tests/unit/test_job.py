@@ -61,7 +61,7 @@ def test_an_exception_is_raised_every_time_with_the_remote_traceback(
 def test_a_result_that_is_late_on_this_machine_is_waited_for(
     job: Job[Any], backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("slurm.outcome.RESULT_RETRY", 0.001)
+    monkeypatch.setattr("slurm.results.outcome.RESULT_RETRY", 0.001)
     read, late = backend.read_file, iter(range(3))
 
     def read_late(path: str) -> bytes:
@@ -77,7 +77,7 @@ def test_a_result_that_is_late_on_this_machine_is_waited_for(
 def test_a_job_that_ended_well_without_a_result_says_so(
     job: Job[Any], backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("slurm.outcome.RESULT_GRACE", 0.0)
+    monkeypatch.setattr("slurm.results.outcome.RESULT_GRACE", 0.0)
     backend.say("7", "COMPLETED")
     with pytest.raises(errors.ResultMissing, match=r"/jobs/7/result\.pkl") as caught:
         job.get_result(timeout=DEADLINE)

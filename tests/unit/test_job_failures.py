@@ -195,7 +195,7 @@ def test_a_record_that_is_late_is_waited_for(
 def test_a_record_that_never_comes_is_given_up(
     failed: Job[Any], backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("slurm.failures.RECORD_GRACE", 0.01)
+    monkeypatch.setattr("slurm.results.failures.RECORD_GRACE", 0.01)
     backend.usage = lambda job_ids: []
     backend.say("7", "TIMEOUT", node="c1")
     assert failure(failed).used == Usage()

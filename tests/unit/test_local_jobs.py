@@ -74,7 +74,7 @@ def test_workflows_do_not_take_the_place_of_the_jobs_they_wait_for(
 def test_a_result_that_was_removed_is_missing_not_a_traceback(
     local: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("slurm.outcome.RESULT_GRACE", 0.1)
+    monkeypatch.setattr("slurm.results.outcome.RESULT_GRACE", 0.1)
     rarely: dict[str, Any] = {"poll_interval_min": 600.0, "poll_interval_max": 600.0}
     listening = Cluster("local", job_base_dir=local.job_base_dir, **rarely)
     job = add.submit(listening)(1, 2)

@@ -110,7 +110,7 @@ def test_a_result_that_was_too_large_there_stays_so(job: Job[Any], backend: Fake
 def test_one_element_without_memory_does_not_keep_the_others(
     fake_cluster: Cluster, backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from slurm.outcome import fetch_outcomes
+    from slurm.results.outcome import fetch_outcomes
 
     jobs = [job_on(fake_cluster, str(number)) for number in range(3)]
     for job in jobs:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from slurm.api.base import BackendBase
     from slurm.api.requests import FilePart
     from slurm.job import Job
-    from slurm.outcome import Outcome
+    from slurm.results.outcome import Outcome
 
 logger: logging.Logger = logging.getLogger(__name__)
 

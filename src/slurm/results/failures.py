@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from slurm import errors
 from slurm.job_dir.paths import UNWRITTEN, JobDirectory
 from slurm.rendering import options_in
-from slurm.root_cause import Root, root_of
+from slurm.results.root_cause import Root, root_of
 from slurm.states import NEVER_STARTS, REUSED, RUNAWAY, JobState
 from slurm.tracking.accounting import RECORD_GRACE
 from slurm.usage import NO_NODES, Account, exit_in_words

@@ -63,7 +63,7 @@ def fetch_outcome(
     except errors.RemoteFileMissing:
         if waited < grace:
             raise TimeoutError(f"the result of job {job.id} is not visible here yet") from None
-        from slurm.failures import failure_of
+        from slurm.results.failures import failure_of
 
         return Outcome(error=failure_of(job, patience))
     except errors.FileTooLarge as error:

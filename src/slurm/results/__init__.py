@@ -1,0 +1,9 @@
+"""What became of a job: its value, its task's exception, or why there is neither.
+
+It may import `slurm.tracking` and what is below it, and says nothing to callbacks but through the tracker's listener.
+
+- `outcome`: a value or an exception, read from the result file;
+- `failures`: why there is no result, in words: what was asked for, what was used, what to change;
+- `root_cause`: at which job a chain of jobs that never started began;
+- `aggregation`: the results of an array as one file.
+"""
