@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 
 from slurm.errors import SlurmError, SubmissionError, SubmissionUnknown
 from slurm.futures import as_completed
-from slurm.job import ArrayElement, Job
+from slurm.job import ArrayElement, Job, Promise
 from slurm.job_dir.paths import ArrayDirectory
-from slurm.promise import Promise
 from slurm.results.aggregation import write_aggregated
 from slurm.results.outcome import Outcome, fetch_outcomes
 from slurm.sbatch.array_layout import ArrayLayout
@@ -22,8 +21,8 @@ from slurm.sbatch.dependency import Dependency, check_jobs
 from slurm.tracking.interrupts import Waiting
 
 if TYPE_CHECKING:
-    from slurm.calls import ArrayCall
     from slurm.cluster import Cluster
+    from slurm.submit.calls import ArrayCall
 
 T = TypeVar("T")
 
@@ -93,7 +92,7 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Promise, Generic[T]):
         >>> ArrayJob.from_dir(array.job_dir, cluster).get_results()
         [2, 4, 6]
         """
-        from slurm.reattach import array_from_dir
+        from slurm.submit.reattach import array_from_dir
 
         return array_from_dir(os.fspath(path), cluster)
 

@@ -16,15 +16,15 @@ from slurm import context
 from slurm.api import named
 from slurm.api.base import BackendBase
 from slurm.array_job import ArrayJob, SubmittedArray
-from slurm.array_submission import WaitingArray, WaitingArrays
-from slurm.batch import Batch, BatchedJob
 from slurm.config.checks import check_flag, check_text, expand_home
 from slurm.errors import ConfigError
 from slurm.job import Job
 from slurm.job_dir.paths import event_directory
 from slurm.packaging.named import PackagingConfig, strategy_of
 from slurm.sbatch.options import normalise
-from slurm.submitter import Submitter
+from slurm.submit.arrays import WaitingArray, WaitingArrays
+from slurm.submit.batch import Batch, BatchedJob
+from slurm.submit.submitter import Submitter
 from slurm.tracking.listener import Listener
 from slurm.tracking.tracker import Tracker
 
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 
     from slurm.api.requests import JobRequest
     from slurm.callbacks.base import BaseCallback
-    from slurm.calls import ArrayCall, TaskCall
     from slurm.config.slurmfile import ClusterSettings
     from slurm.executor import JobExecutor
-    from slurm.submission import Placement
+    from slurm.submit.calls import ArrayCall, TaskCall
+    from slurm.submit.prepare import Placement
     from slurm.task import SlurmTask
 
 R = TypeVar("R")
@@ -420,7 +420,7 @@ class Cluster:
         >>> cluster.get_job(job.id).get_result()
         42
         """
-        from slurm.reattach import job_from_id
+        from slurm.submit.reattach import job_from_id
 
         return job_from_id(str(job_id), self)
 
@@ -432,7 +432,7 @@ class Cluster:
         >>> cluster.get_array(array.id).get_results()
         [2, 4, 6]
         """
-        from slurm.reattach import array_from_id
+        from slurm.submit.reattach import array_from_id
 
         return array_from_id(str(job_id), self)
 
@@ -540,7 +540,7 @@ def _with_objects(settings: ClusterSettings) -> dict[str, Any]:
         raise ConfigError(f"{settings.path}: {error}") from error
     if not settings.callbacks:
         return settings.arguments
-    from slurm.callbacks.named import instances
+    from slurm.callbacks.hooks import instances
 
     made = instances(settings.callbacks, f"{settings.path}: callbacks")
     return {**settings.arguments, "callbacks": made}
@@ -549,8 +549,8 @@ def _with_objects(settings: ClusterSettings) -> dict[str, Any]:
 def _listener(callbacks: Iterable[BaseCallback]) -> Listener:
     if isinstance(callbacks, (tuple, list)) and not callbacks:
         return Listener()
-    from slurm.callbacks.checks import checked
     from slurm.callbacks.client import CallbackListener
+    from slurm.callbacks.hooks import checked
 
     return CallbackListener(checked(callbacks))
 

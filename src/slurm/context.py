@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from slurm.array_job import ArrayJob
-    from slurm.calls import ArrayCall, TaskCall
     from slurm.job import Job
+    from slurm.submit.calls import ArrayCall, TaskCall
 
 R = TypeVar("R")
 

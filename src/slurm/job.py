@@ -8,13 +8,12 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from slurm import errors
 from slurm.api.requests import Submitted
 from slurm.context import carrying
 from slurm.job_dir.paths import ArrayDirectory, JobDirectory
-from slurm.promise import Promise
 from slurm.results.outcome import Outcome, fetch_outcome, keep
 from slurm.sbatch.dependency import Dependency
 from slurm.states import ACTIVE, JobState, JobStatus
@@ -29,6 +28,25 @@ logger: logging.Logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 DEPENDENCY_GRACE = 30.0
+
+if TYPE_CHECKING:
+
+    class _Dynamic(type):
+        """Makes classes whose bases only the call knows that makes them."""
+
+    # A class statement with Any as a base would do as well, if `pyright --verifytypes` did not count such a class, and
+    # all that takes or returns one, as untyped.
+    _Untyped = _Dynamic("_Untyped", (cast(Any, object),), {})
+
+    class Promise(_Untyped):  # type: ignore[valid-type, misc]
+        """Derives from Any, so that it is accepted everywhere.
+
+        That also hides protocols: a class that is to be awaited or iterated over names those bases before this one.
+        """
+else:
+
+    class Promise:
+        """At run time a job is a job; calling a task with one makes it a dependency."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +114,7 @@ class Job(Awaitable[T], Promise, Generic[T]):
         >>> Job.from_dir(job.job_dir, cluster).get_result()
         42
         """
-        from slurm.reattach import job_from_dir
+        from slurm.submit.reattach import job_from_dir
 
         return job_from_dir(os.fspath(path), cluster)
 

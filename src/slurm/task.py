@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from typing import ParamSpec
 
     from slurm.array_job import ArrayJob
-    from slurm.calls import ArrayCall, TaskCall
     from slurm.cluster import Cluster
     from slurm.context import SubmissionContext
     from slurm.job import Job
     from slurm.node.binding import CallBinder
     from slurm.packaging.named import PackagingConfig
     from slurm.sbatch.dependency import Dependency
+    from slurm.submit.calls import ArrayCall, TaskCall
     from slurm.workflow import WorkflowContext
 
     P = ParamSpec("P")
@@ -249,7 +249,7 @@ class SlurmTask(Generic[P, R]):
     def _call(
         self, args: Sequence[Any], kwargs: Mapping[str, Any], key: str | None = None
     ) -> TaskCall:
-        from slurm.calls import TaskCall  # late: on the node most tasks call no other
+        from slurm.submit.calls import TaskCall  # late: on the node most tasks call no other
 
         binder = self._binder()
         try:
@@ -267,7 +267,7 @@ class SlurmTask(Generic[P, R]):
         )
 
     def _array_call(self, items: Iterable[Any], max_concurrent: int | None, pack: int) -> ArrayCall:
-        from slurm.calls import ArrayCall, items_of
+        from slurm.submit.calls import ArrayCall, items_of
 
         check_count("max_concurrent", max_concurrent)
         check_count("pack", pack)

@@ -14,10 +14,10 @@ from slurm.sbatch.array_layout import ArrayLayout
 
 if TYPE_CHECKING:
     from slurm.array_job import ArrayJob
-    from slurm.calls import ArrayCall, Call, TaskCall
     from slurm.cluster import Cluster
     from slurm.job import Job
-    from slurm.submission import Placement
+    from slurm.submit.calls import ArrayCall, Call, TaskCall
+    from slurm.submit.prepare import Placement
 
 
 @dataclass
@@ -96,7 +96,7 @@ class WorkflowContext:
         return cluster.map_call(call, placement)
 
     def _place_for(self, call: Call) -> tuple[Cluster, Placement]:
-        from slurm.submission import Placement
+        from slurm.submit.prepare import Placement
 
         if self.cluster is None:
             raise SlurmError(

@@ -20,7 +20,7 @@ from slurm.callbacks import (
     RunEndContext,
     SubmitEndContext,
 )
-from slurm.callbacks.locus import CLIENT_HOOKS, RUNNER_HOOKS
+from slurm.callbacks.base import CLIENT_HOOKS, RUNNER_HOOKS
 
 ALL_HOOKS = tuple(dict.fromkeys([*CLIENT_HOOKS[:4], *RUNNER_HOOKS, *CLIENT_HOOKS[4:]]))
 

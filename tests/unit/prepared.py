@@ -19,7 +19,7 @@ from typing import Any
 SERVER = """
 import gc, json, os, signal, socket, sys
 sys.path[0] = sys.argv[1]
-import cloudpickle, slurm.array_job, slurm.cluster, slurm.runner.execute, slurm.runtime, slurm.submission, slurm.workflow
+import cloudpickle, slurm.array_job, slurm.cluster, slurm.runner.execute, slurm.runtime, slurm.submit.prepare, slurm.workflow
 gc.freeze()
 
 def become(job, out, err):

@@ -11,7 +11,6 @@ import pytest
 from tests.unit.fakes import FakeBackend
 
 from slurm import Cluster, Job, WorkflowContext, get_active_context, task
-from slurm.batch import MOST_BYTES, MOST_JOBS
 from slurm.callbacks import BaseCallback, SubmitBeginContext, SubmitEndContext
 from slurm.errors import (
     ConfigError,
@@ -21,6 +20,7 @@ from slurm.errors import (
     SubmissionUnknown,
     TransportError,
 )
+from slurm.submit.batch import MOST_BYTES, MOST_JOBS
 
 
 @task

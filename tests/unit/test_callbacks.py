@@ -19,7 +19,7 @@ from slurm.callbacks import BaseCallback, ExecutionLocus
 from slurm.callbacks import client as dispatching
 from slurm.errors import JobCancelled, SubmissionRefused
 from slurm.packaging import NonePackagingStrategy
-from slurm.submission import Placement
+from slurm.submit.prepare import Placement
 
 Make = Callable[..., Cluster]
 

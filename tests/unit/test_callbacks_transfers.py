@@ -16,8 +16,8 @@ from tests.unit.far import Far
 
 from slurm import Cluster, Job, task
 from slurm.callbacks import BaseCallback, LoggerCallback, RichLoggerCallback, TransferContext
-from slurm.callbacks.journey import EVERY, Journey
 from slurm.callbacks.lines import line_of
+from slurm.callbacks.transfer_progress import EVERY, TransferProgress
 from slurm.errors import RemoteFileError, TransportError
 from slurm.job_dir.result import dump_envelope, value_envelope
 
@@ -148,13 +148,13 @@ def test_a_transfer_that_fails_is_told_of_at_its_end(
 
 
 class Watch:
-    """A journey with a clock that a test sets."""
+    """A progress with a clock that a test sets."""
 
     def __init__(self) -> None:
         self.now = 100.0
         self.told: list[tuple[str, int, float]] = []
         self.errors: list[BaseException | None] = []
-        self.journey = Journey(self._tell, clock=lambda: self.now)
+        self.progress = TransferProgress(self._tell, clock=lambda: self.now)
 
     def _tell(
         self, path: str, *, done: int, total: int, duration: float, error: Any = None
@@ -166,9 +166,9 @@ class Watch:
 def test_the_beginning_the_end_and_now_and_then() -> None:
     watch = Watch()
     for done in range(1, 101):
-        watch.journey.step("file", done, 100)
+        watch.progress.step("file", done, 100)
         watch.now += EVERY / 10
-    watch.journey.end(None)
+    watch.progress.end(None)
     assert [done for _, done, _ in watch.told] == [1, 11, 21, 31, 41, 51, 61, 71, 81, 91, 100]
     assert watch.told[0][2] == 0.0
     assert watch.told[-1][2] == pytest.approx(99 * EVERY / 10)
@@ -178,19 +178,19 @@ def test_the_beginning_the_end_and_now_and_then() -> None:
 def test_several_files_have_times_of_their_own() -> None:
     watch = Watch()
     for path in ("a", "b", "a", "b"):
-        watch.journey.step(path, 1, 9)
+        watch.progress.step(path, 1, 9)
     assert [path for path, _, _ in watch.told] == ["a", "b"]
     failure = RemoteFileError("full")
-    watch.journey.end(failure)
+    watch.progress.end(failure)
     assert watch.errors[2:] == [failure, failure]
-    watch.journey.end(None)
+    watch.progress.end(None)
     assert len(watch.told) == 4
 
 
 def test_what_never_arrived_has_an_error_in_any_case() -> None:
     watch = Watch()
-    watch.journey.step("/jobs/7/result.pkl", 1, 9)
-    watch.journey.end(None)
+    watch.progress.step("/jobs/7/result.pkl", 1, 9)
+    watch.progress.end(None)
     assert "result.pkl was given up" in str(watch.errors[-1])
 
 

@@ -409,7 +409,7 @@ def test_nothing_of_a_third_party_is_needed_on_the_node(run_python: RunPython) -
     run_python(
         "-c",
         "import sys\n"
-        "import slurm.callbacks.node, slurm.callbacks.travel, slurm.callbacks.calling\n"
+        "import slurm.callbacks.node, slurm.callbacks.travel, slurm.callbacks.hooks\n"
         "from slurm.callbacks import LoggerCallback, CompletedContext, RunEndContext\n"
         "LoggerCallback()\n"
         "assert not {'rich', 'cloudpickle', 'tomli'} & set(sys.modules)",

@@ -75,7 +75,7 @@ def test_nothing_loads_more_than_it_needs(run_python: RunPython) -> None:
     assert not third_party(package | task | runner)
     # A job starts in the time that its imports take.
     late = {
-        "slurm.calls",
+        "slurm.submit.calls",
         "slurm.cluster",
         "slurm.packaging.function_reference",
         "slurm.runtime",

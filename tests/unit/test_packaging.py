@@ -200,7 +200,7 @@ def test_a_class_of_the_script_takes_the_script_along(
     fake_cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     script = MainModule(module="program")
-    monkeypatch.setattr("slurm.payloads.main_module", lambda: script)
+    monkeypatch.setattr("slurm.submit.payload.main_module", lambda: script)
 
     def main_of(packaging: Any) -> Any:
         request = fake_cluster.dry_run(workflow(packaging=packaging)(flow.unwrapped))

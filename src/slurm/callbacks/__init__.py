@@ -11,7 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from slurm.callbacks.base import BaseCallback
+    from slurm.callbacks.base import BaseCallback, ExecutionLocus
     from slurm.callbacks.benchmark import BenchmarkCallback
     from slurm.callbacks.contexts import (
         CallbackContext,
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
         SubmitEndContext,
         TransferContext,
     )
-    from slurm.callbacks.locus import ExecutionLocus
     from slurm.callbacks.logger import LoggerCallback
     from slurm.callbacks.rich_logger import RichLoggerCallback
 
@@ -34,7 +33,7 @@ _HOME_OF = {
     "BenchmarkCallback": "slurm.callbacks.benchmark",
     "CallbackContext": "slurm.callbacks.contexts",
     "CompletedContext": "slurm.callbacks.contexts",
-    "ExecutionLocus": "slurm.callbacks.locus",
+    "ExecutionLocus": "slurm.callbacks.base",
     "JobStatusUpdatedContext": "slurm.callbacks.contexts",
     "LoggerCallback": "slurm.callbacks.logger",
     "PackagingBeginContext": "slurm.callbacks.contexts",

@@ -9,8 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from slurm.callbacks.base import BaseCallback
-from slurm.callbacks.calling import name_of
+from slurm.callbacks.base import BaseCallback, ExecutionLocus
 from slurm.callbacks.completion import Completion
 from slurm.callbacks.contexts import (
     CallbackContext,
@@ -23,21 +22,21 @@ from slurm.callbacks.contexts import (
     SubmitEndContext,
     TransferContext,
 )
-from slurm.callbacks.journey import Journey
-from slurm.callbacks.locus import ExecutionLocus
-from slurm.callbacks.travel import pack, travellers
+from slurm.callbacks.hooks import name_of
+from slurm.callbacks.transfer_progress import TransferProgress
+from slurm.callbacks.travel import pack, pickled_callbacks
 from slurm.callbacks.worker import FETCHED, Worker
-from slurm.calls import ArrayCall
 from slurm.packaging.names import name_of_strategy
+from slurm.submit.calls import ArrayCall
 from slurm.tracking.listener import Listener, Packed, Submission
 
 if TYPE_CHECKING:
     from slurm.api.requests import Progress
-    from slurm.calls import Call
     from slurm.job import Job
     from slurm.packaging.base import PackagingStrategy
     from slurm.states import JobStatus
-    from slurm.submission import Placement, Prepared
+    from slurm.submit.calls import Call
+    from slurm.submit.prepare import Placement, Prepared
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -51,7 +50,7 @@ class CallbackListener(Listener):
         super().__init__(callbacks)
         here = [one for one in callbacks if one.locus != ExecutionLocus.RUNNER]
         self._workers = [Worker(callback) for callback in here]
-        self._travellers = travellers(callbacks)
+        self._pickled = pickled_callbacks(callbacks)
         self._origins: dict[str, dict[str, Any]] = {}
 
     @contextlib.contextmanager
@@ -112,7 +111,7 @@ class CallbackListener(Listener):
         return min((worker.seconds_to_poll() for worker in self._workers), default=float("inf"))
 
     def pack(self, is_workflow: bool) -> tuple[Packed, bool]:
-        return pack(self._travellers, is_workflow)
+        return pack(self._pickled, is_workflow)
 
     def drain(self, timeout: float | None) -> bool:
         deadline = None if timeout is None else time.monotonic() + timeout
@@ -140,15 +139,15 @@ class CallbackListener(Listener):
             one = functools.partial(TransferContext, direction=direction, path=path, **how)
             self._tell("on_transfer_ctx", lambda: one(**about(path)))
 
-        journey = Journey(tell)
+        progress = TransferProgress(tell)
         error: BaseException | None = None
         try:
-            yield journey.step
+            yield progress.step
         except BaseException as failure:
             error = failure
             raise
         finally:
-            journey.end(error)
+            progress.end(error)
 
     # How it is told
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from slurm.callbacks.locus import ExecutionLocus
+from slurm.callbacks.base import ExecutionLocus
 from slurm.states import JobState
 
 if TYPE_CHECKING:

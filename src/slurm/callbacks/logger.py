@@ -6,7 +6,7 @@ import contextlib
 import logging
 import sys
 
-from slurm.callbacks.base import BaseCallback
+from slurm.callbacks.base import BaseCallback, ExecutionLocus
 from slurm.callbacks.contexts import (
     CallbackContext,
     CompletedContext,
@@ -20,7 +20,6 @@ from slurm.callbacks.contexts import (
     TransferContext,
 )
 from slurm.callbacks.lines import is_failure, line_of
-from slurm.callbacks.locus import ExecutionLocus
 
 
 class LoggerCallback(BaseCallback):

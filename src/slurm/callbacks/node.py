@@ -82,14 +82,14 @@ class NodeCallbacks:
             self._tell("on_end_run_job_ctx", left)
 
     def _close(self, process: int) -> None:
-        from slurm.callbacks.calling import close
+        from slurm.callbacks.hooks import close
 
         for callback in self.loaded if os.getpid() == process else ():
             close(callback)
 
     def _tell(self, hook: str, context: CallbackContext) -> None:
         from slurm.callbacks.base import overrides
-        from slurm.callbacks.calling import call_hook
+        from slurm.callbacks.hooks import call_hook
 
         for callback in self.loaded:
             if overrides(callback, hook):
@@ -97,7 +97,7 @@ class NodeCallbacks:
 
 
 def _about(directory: JobDirectory) -> dict[str, Any]:
-    from slurm.callbacks.locus import ExecutionLocus
+    from slurm.callbacks.base import ExecutionLocus
 
     metadata = _metadata(directory)
     index = metadata.get("array_index")

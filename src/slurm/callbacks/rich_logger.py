@@ -9,7 +9,6 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from slurm.callbacks.base import BaseCallback
-from slurm.callbacks.board import Board, Row
 from slurm.callbacks.contexts import (
     CallbackContext,
     CompletedContext,
@@ -21,6 +20,7 @@ from slurm.callbacks.contexts import (
     TransferContext,
     utc_now,
 )
+from slurm.callbacks.job_table import JobTable, Row
 from slurm.callbacks.lines import is_failure, line_of, seconds
 from slurm.errors import ConfigError
 from slurm.usage import format_size
@@ -69,10 +69,10 @@ class RichLoggerCallback(BaseCallback):
         self.max_rows = max_rows
         self.linger_secs = linger_secs
         self._plain = not (self.console.is_interactive or self.console.is_jupyter)
-        self._board = Board()
+        self._job_table = JobTable()
         self._noting = (
             threading.Lock()
-        )  # the board; never held while Rich is called, which draws it
+        )  # the table of jobs; never held while Rich is called, which draws it
         self._live: Live | None = None
         self._displaying = threading.RLock()
         self._ending: threading.Timer | None = None
@@ -116,11 +116,11 @@ class RichLoggerCallback(BaseCallback):
         from rich.table import Table
 
         with self._noting:
-            rows = self._board.shown(self.max_rows)
+            rows = self._job_table.shown(self.max_rows)
             cells = [_cells(row) for row in rows]
-            cells += [_cells_of_transfer(one) for one in self._board.transfers.values()]
-            hidden = len(self._board.rows) - len(rows)
-            doing = [*dict.fromkeys(self._board.doing)]
+            cells += [_cells_of_transfer(one) for one in self._job_table.transfers.values()]
+            hidden = len(self._job_table.rows) - len(rows)
+            doing = [*dict.fromkeys(self._job_table.doing)]
         notes = [*doing, f"{hidden} more rows"] if hidden else doing
         table = Table(box=None, caption=", ".join(notes) or None, caption_justify="left")
         table.add_column("task", overflow="fold")
@@ -133,8 +133,8 @@ class RichLoggerCallback(BaseCallback):
 
     def _show(self, context: CallbackContext) -> None:
         with self._noting:
-            self._board.note(context)
-            at_rest = self._board.at_rest
+            self._job_table.note(context)
+            at_rest = self._job_table.at_rest
         with self._displaying:
             self._forget_ending()
             if self._plain or not self._start():
@@ -181,8 +181,8 @@ class RichLoggerCallback(BaseCallback):
                 return
             self.close()
             with self._noting:
-                if self._board.at_rest:
-                    self._board = Board()
+                if self._job_table.at_rest:
+                    self._job_table = JobTable()
 
     def _stop(self) -> None:
         live, self._live = self._live, None

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from slurm import errors
-from slurm.callbacks.base import BaseCallback, overrides
+from slurm.callbacks.base import RUNNER_HOOKS, BaseCallback, ExecutionLocus, overrides
 from slurm.callbacks.lines import error_line
-from slurm.callbacks.locus import RUNNER_HOOKS, ExecutionLocus
 from slurm.job_dir.arguments import JobResultPlaceholder, dump_arguments, load_arguments
 from slurm.packaging.function_reference import main_module
 
@@ -21,7 +20,7 @@ logger: logging.Logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Traveller:
+class PickledCallback:
     """A callback that goes along with jobs, pickled as it was when its cluster was made.
 
     - `runs`: it has a hook that is called in every job; else only in a workflow, as a client's.
@@ -35,7 +34,7 @@ class Traveller:
     problem: str = ""
 
 
-def travellers(callbacks: Iterable[BaseCallback]) -> list[Traveller]:
+def pickled_callbacks(callbacks: Iterable[BaseCallback]) -> list[PickledCallback]:
     """Those of the callbacks that go along with any job."""
     main_travels = main_module() is not None
     return [
@@ -45,7 +44,7 @@ def travellers(callbacks: Iterable[BaseCallback]) -> list[Traveller]:
     ]
 
 
-def _traveller(callback: BaseCallback, main_travels: bool) -> Traveller:
+def _traveller(callback: BaseCallback, main_travels: bool) -> PickledCallback:
     name = type(callback).__qualname__
     runs = any(overrides(callback, hook) for hook in RUNNER_HOOKS)
     try:
@@ -53,11 +52,11 @@ def _traveller(callback: BaseCallback, main_travels: bool) -> Traveller:
             (callback,), {}, lambda value: None, main_travels=main_travels
         )
     except errors.SerializationError as error:
-        return Traveller(name, runs, problem=error_line(error.__cause__))
-    return Traveller(name, runs, data, copied)
+        return PickledCallback(name, runs, problem=error_line(error.__cause__))
+    return PickledCallback(name, runs, data, copied)
 
 
-def pack(given: Iterable[Traveller], is_workflow: bool) -> tuple[Packed, bool]:
+def pack(given: Iterable[PickledCallback], is_workflow: bool) -> tuple[Packed, bool]:
     """What goes into a payload, and whether any of it went by value.
 
     A workflow takes all along, being a client to the jobs it submits. Raises `SerializationError`

@@ -10,10 +10,9 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from slurm.callbacks.base import BaseCallback, overrides
-from slurm.callbacks.calling import call_hook, close, name_of
+from slurm.callbacks.base import CLIENT_HOOKS, BaseCallback, overrides
 from slurm.callbacks.contexts import CallbackContext
-from slurm.callbacks.locus import CLIENT_HOOKS
+from slurm.callbacks.hooks import call_hook, close, name_of
 from slurm.context import activated
 
 logger: logging.Logger = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from slurm.local.backfill import Admission
 from slurm.local.jobs import LIVE, LocalJob, Submission, array_observation, spokesman
-from slurm.local.ready import Ready
+from slurm.local.ready import PreparedCall
 from slurm.local.records import Records
 from slurm.local.requests import Room, cost_of
 from slurm.local.waiting import Waiting
@@ -37,8 +37,8 @@ class Queue:
     def __init__(self, records: Records) -> None:
         self.records = records
         self._waiting = Waiting(records)
-        self._ready = Ready()
-        self._orchestrators = Ready()  # they take no room, so each starts at once
+        self._ready = PreparedCall()
+        self._orchestrators = PreparedCall()  # they take no room, so each starts at once
         self._head: int | None = None  # the first job there is no room for
         for job_id in sorted(records.live_ids):
             self._enter(records.submissions[job_id])
@@ -105,7 +105,7 @@ class Queue:
                     break
                 yield job
 
-    def _admissible(self, ready: Ready, job_id: int) -> Iterator[LocalJob]:
+    def _admissible(self, ready: PreparedCall, job_id: int) -> Iterator[LocalJob]:
         """The ready jobs of a submission, as many as its array lets run at once."""
         array = self.records.submissions[job_id].array
         most = None
@@ -136,7 +136,7 @@ class Queue:
             return "JobArrayTaskLimit"
         return "Resources" if job.job_id == self._head else "Priority"
 
-    def _queue_of(self, submission: Submission) -> Ready:
+    def _queue_of(self, submission: Submission) -> PreparedCall:
         return self._orchestrators if submission.orchestrator else self._ready
 
 

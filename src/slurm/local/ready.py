@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from slurm.local.jobs import LocalJob, Submission
 
 
-class Ready:
+class PreparedCall:
     """Ids of jobs by submission, in the order they came."""
 
     def __init__(self) -> None:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from slurm.api.requests import Progress, Submitted
     from slurm.callbacks.base import BaseCallback
-    from slurm.calls import Call
     from slurm.job import Job
     from slurm.packaging.base import PackagingStrategy
     from slurm.states import JobStatus
-    from slurm.submission import Placement, Prepared
+    from slurm.submit.calls import Call
+    from slurm.submit.prepare import Placement, Prepared
 
 Packed = tuple[tuple[str, bytes], ...]
 

@@ -55,7 +55,7 @@ class Row:
         return max(0.0, ((self.ended_at or now) - self.began).total_seconds())
 
 
-class Board:
+class JobTable:
     """All rows, in the order in which they began. Not for several threads at once."""
 
     def __init__(self) -> None:

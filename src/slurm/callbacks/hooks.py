@@ -1,14 +1,20 @@
-"""Callbacks as a caller gives them, checked."""
+"""Callbacks as a user gives them, by name or as objects: made, checked, and called, whatever comes of it."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from slurm.callbacks.base import BaseCallback, overrides
-from slurm.callbacks.locus import RUNNER_HOOKS, ExecutionLocus
+from slurm.callbacks.base import RUNNER_HOOKS, BaseCallback, ExecutionLocus, overrides
 from slurm.config.checks import check_positive, suggestion
+from slurm.config.named_classes import class_named, in_a_line
 from slurm.errors import ConfigError
+
+if TYPE_CHECKING:
+    from slurm.callbacks.contexts import CallbackContext
+
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 def checked(callbacks: Iterable[BaseCallback]) -> tuple[BaseCallback, ...]:
@@ -49,3 +55,40 @@ def _states_locus(callback: BaseCallback) -> bool:
     classes = type(callback).__mro__
     own = classes[: classes.index(BaseCallback)]
     return "locus" in callback.__dict__ or any("locus" in vars(one) for one in own)
+
+
+def instances(names: Iterable[str], where: str) -> list[BaseCallback]:
+    """An instance of each class, made without arguments. Raises `ConfigError`, beginning with `where`."""
+    return [_made(name, where) for name in names]
+
+
+def _made(name: str, where: str) -> BaseCallback:
+    kind = class_named(name, BaseCallback, where)
+    try:
+        return kind()
+    except Exception as error:
+        raise ConfigError(f"{where} {name!r} cannot be made: {in_a_line(error)}") from error
+
+
+def name_of(callback: BaseCallback) -> str:
+    """How messages name a callback."""
+    return type(callback).__qualname__
+
+
+def call_hook(callback: BaseCallback, hook: str, context: CallbackContext) -> None:
+    """Call one hook. What it raises is logged and goes no further."""
+    try:
+        getattr(callback, hook)(context)
+    except (Exception, SystemExit):  # the user's own; jobs go on whatever it does
+        job = f"job {context.job_id}" if context.job_id else "a job"
+        logger.exception(
+            "%s.%s failed for %s of %s", name_of(callback), hook, job, context.task_name
+        )
+
+
+def close(callback: BaseCallback) -> None:
+    """Tell a callback that nothing more comes."""
+    try:
+        callback.close()
+    except (Exception, SystemExit):  # as above
+        logger.exception("%s.close failed", name_of(callback))

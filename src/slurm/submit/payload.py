@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slurm.array_job import ArrayJob
-from slurm.calls import ArrayCall, Call
 from slurm.errors import SerializationError
 from slurm.job import Job
 from slurm.job_dir.arguments import (
@@ -26,6 +25,7 @@ from slurm.job_dir.paths import ARGUMENTS, ITEMS, PAYLOAD, USER_MODULE, USER_SCR
 from slurm.job_dir.payload import MainModule, Payload, dump_payload
 from slurm.packaging.function_reference import is_importable, main_module, refer_to
 from slurm.rendering import Environment
+from slurm.submit.calls import ArrayCall, Call
 
 if TYPE_CHECKING:
     from slurm.cluster import Cluster
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Parcel:
+class PackedCall:
     """Files for the job directory, and the jobs found among the arguments, for each item of its own.
 
     `large` are the files that may not fit into memory.
@@ -44,7 +44,7 @@ class Parcel:
     large: dict[str, SpooledFile] = field(default_factory=dict)
 
 
-def pack(call: Call, cluster: Cluster, environment: Environment) -> Parcel:
+def pack(call: Call, cluster: Cluster, environment: Environment) -> PackedCall:
     """Everything that `call` needs on the node. Raises `SerializationError`."""
     function = refer_to(call.task.unwrapped)
     main = main_module()
@@ -79,7 +79,7 @@ def pack(call: Call, cluster: Cluster, environment: Environment) -> Parcel:
         items=tuple(zip(ends, ends[1:])) if apart else (),
         callbacks=callbacks,
     )
-    parcel = Parcel(_travelling(payload, environment, cluster), tuple(found))
+    parcel = PackedCall(_travelling(payload, environment, cluster), tuple(found))
     name = ITEMS if isinstance(call, ArrayCall) else ARGUMENTS
     if pickled.is_large:
         parcel.large[name] = pickled

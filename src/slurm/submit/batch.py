@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from slurm.array_job import ArrayJob
-    from slurm.calls import ArrayCall, TaskCall
     from slurm.cluster import Cluster
     from slurm.context import SubmissionContext
-    from slurm.submitter import Ready
+    from slurm.submit.calls import ArrayCall, TaskCall
+    from slurm.submit.submitter import PreparedCall
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ MOST_BYTES = 8 << 20
 class BatchedJob(Job[Any]):
     """A job that is submitted with others of its batch, or when something needs to know its id."""
 
-    def __init__(self, batch: Batch, ready: Ready) -> None:
+    def __init__(self, batch: Batch, ready: PreparedCall) -> None:
         super().__init__(
             batch.cluster,
             id="",
@@ -119,7 +119,7 @@ class Batch:
         """The array of a mapped task, which is a submission of its own."""
         return self.batched_context.map_call(call)
 
-    def add(self, ready: Ready) -> Job[Any] | None:
+    def add(self, ready: PreparedCall) -> Job[Any] | None:
         """Have a call that can travel submitted with the others; None when the block has ended."""
         job = BatchedJob(self, ready)
         with self._changing:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from slurm._version import __version__
 from slurm.api.requests import Archive, JobRequest
-from slurm.calls import ArrayCall, Call, TaskCall
 from slurm.errors import ConfigError, SubmissionError
 from slurm.job_dir.metadata import initial_metadata, piece_key
 from slurm.job_dir.paths import (
@@ -24,13 +23,14 @@ from slurm.job_dir.paths import (
 )
 from slurm.packaging.base import environment_for
 from slurm.packaging.named import strategy_of
-from slurm.payloads import Parcel, pack
 from slurm.rendering import Environment, ScriptSpec, render_job_script
 from slurm.sbatch.array_layout import ArrayLayout
 from slurm.sbatch.dependency import Dependency, merged, option_of, records
 from slurm.sbatch.options import escape_filename_pattern
 from slurm.sbatch.overlay import overlay
 from slurm.sbatch.signal_and_requeue import SignalAndRequeue
+from slurm.submit.calls import ArrayCall, Call, TaskCall
+from slurm.submit.payload import PackedCall, pack
 from slurm.task import DEFAULT_OPTIONS
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class _Draft:
         strategy = strategy_of(call.task.packaging or cluster.packaging)
         with cluster.listener.packaging(call, strategy, placement):
             self.environment: Environment = environment_for(strategy, call.task, cluster)
-        self.parcel: Parcel = pack(call, cluster, self.environment)
+        self.parcel: PackedCall = pack(call, cluster, self.environment)
         self.dependencies = merged([*_found(self.parcel, call), *call.after])
         self.given = overlay(cluster.submit_defaults, call.options).get("dependency", "")
         _require_same_place(call.task.name, self.dependencies, cluster)
@@ -200,7 +200,7 @@ class _Draft:
             )
 
 
-def _found(parcel: Parcel, call: Call) -> Iterator[Dependency]:
+def _found(parcel: PackedCall, call: Call) -> Iterator[Dependency]:
     """The dependencies that stand in the arguments."""
     array = _counterpart(parcel, call)
     if array is not None:
@@ -210,7 +210,7 @@ def _found(parcel: Parcel, call: Call) -> Iterator[Dependency]:
         yield from map(Dependency, jobs)
 
 
-def _counterpart(parcel: Parcel, call: Call) -> ArrayJob[Any] | None:
+def _counterpart(parcel: PackedCall, call: Call) -> ArrayJob[Any] | None:
     """The array of which each item of this one takes the element with its own index, if that is so."""
     if not isinstance(call, ArrayCall):
         return None

@@ -19,15 +19,15 @@ from slurm.sbatch.array_layout import ArrayLayout
 
 if TYPE_CHECKING:
     from slurm.api.requests import JobRequest, Progress, Submitted
-    from slurm.batch import BatchedJob
-    from slurm.calls import ArrayCall, Call, TaskCall
     from slurm.cluster import Cluster
-    from slurm.submission import Placement, Prepared
+    from slurm.submit.batch import BatchedJob
+    from slurm.submit.calls import ArrayCall, Call, TaskCall
+    from slurm.submit.prepare import Placement, Prepared
     from slurm.tracking.listener import Submission
 
 
 @dataclass(frozen=True)
-class Ready:
+class PreparedCall:
     """A call that has become requests, and where it belongs."""
 
     call: Call
@@ -42,14 +42,14 @@ class Submitter:
         self.cluster = cluster
         self.closed = False
 
-    def ready(self, call: TaskCall, placement: Placement | None) -> Ready:
+    def ready(self, call: TaskCall, placement: Placement | None) -> PreparedCall:
         """The call, ready to be submitted. Raises where it cannot travel."""
-        from slurm.submission import prepare
+        from slurm.submit.prepare import prepare
 
         where, archive = self.destination(call, placement)
-        return Ready(call, prepare(call, self.cluster, where, archive), where)
+        return PreparedCall(call, prepare(call, self.cluster, where, archive), where)
 
-    def submit_ready(self, ready: Ready) -> Job[Any]:
+    def submit_ready(self, ready: PreparedCall) -> Job[Any]:
         """See `Cluster.submit_call`."""
         cluster, call, prepared = self.cluster, ready.call, ready.prepared
         with cluster.listener.submitting(call, prepared, ready.where) as submission:
@@ -98,13 +98,13 @@ class Submitter:
 
     def submit_array(self, call: ArrayCall, placement: Placement | None) -> SubmittedArray:
         """See `Cluster.submit_array`."""
-        from slurm.submission import prepare_array
+        from slurm.submit.prepare import prepare_array
 
         cluster = self.cluster
         where, archive = self.destination(call, placement)
         largest = cluster.backend.limits()["max_array_size"]
         layout = ArrayLayout(len(call.arguments), call.pack, largest)
-        ready = Ready(call, prepare_array(call, cluster, where, archive, layout), where)
+        ready = PreparedCall(call, prepare_array(call, cluster, where, archive, layout), where)
         with cluster.listener.submitting(call, ready.prepared, where) as submission:
             answers = submission.answers = self._submit(ready, submission)
         return SubmittedArray(
@@ -118,13 +118,13 @@ class Submitter:
 
     def request_of(self, call: TaskCall) -> JobRequest:
         """The request that `submit_call` would hand to the backend."""
-        from slurm.submission import prepare
+        from slurm.submit.prepare import prepare
 
         return prepare(call, self.cluster, *self.destination(call, None)).requests[0]
 
     def destination(self, call: Call, placement: Placement | None) -> tuple[Placement, Archive]:
         """Where the call's directory goes, and the SDK it runs with. Raises where nothing may be submitted."""
-        from slurm.submission import Placement
+        from slurm.submit.prepare import Placement
 
         self._require_open(call.task.name)
         if context.is_loading_script():
@@ -140,7 +140,7 @@ class Submitter:
             raise SlurmError(f"{what} was not submitted: its cluster was closed")
 
     def _ask(
-        self, requests: Sequence[JobRequest], ready: Ready, submissions: Sequence[Submission]
+        self, requests: Sequence[JobRequest], ready: PreparedCall, submissions: Sequence[Submission]
     ) -> list[Submitted]:
         """The answers to all requests, each of which belongs to the submission in its place."""
         cluster = self.cluster
@@ -155,7 +155,7 @@ class Submitter:
             **listening,
         )
 
-    def _submit(self, ready: Ready, submission: Submission) -> list[Submitted]:
+    def _submit(self, ready: PreparedCall, submission: Submission) -> list[Submitted]:
         """The answers to all requests of one call. Raises unless all of it exists."""
         requests = ready.prepared.requests
         try:
@@ -187,7 +187,7 @@ def _progress_of(
     return told if any(listeners.values()) else None
 
 
-def _problem_of(ready: Ready, answer: Submitted) -> SlurmError | None:
+def _problem_of(ready: PreparedCall, answer: Submitted) -> SlurmError | None:
     """Why there is no job, in the words of the call it was for."""
     error = answer.error
     if error is None:
@@ -201,9 +201,9 @@ def _problem_of(ready: Ready, answer: Submitted) -> SlurmError | None:
     return problem
 
 
-def _unknown(ready: Ready, error: SubmissionUnknown) -> SubmissionUnknown:
+def _unknown(ready: PreparedCall, error: SubmissionUnknown) -> SubmissionUnknown:
     """Say how it can be found out later."""
-    from slurm.calls import TaskCall
+    from slurm.submit.calls import TaskCall
 
     call, job_dir = ready.call, error.job_dir or ready.prepared.requests[0].job_dir
     found_by = "Job" if isinstance(call, TaskCall) else "ArrayJob"
@@ -229,7 +229,7 @@ def _unknown_batch(jobs: Sequence[BatchedJob], error: SubmissionUnknown) -> Subm
     )
 
 
-def _hopeless(ready: Ready) -> DependencyFailed | None:
+def _hopeless(ready: PreparedCall) -> DependencyFailed | None:
     """Name the job that can not end as it would have to any more, if that is why the call was refused.
 
     As long as Slurm remembers a job that failed it takes others that wait for it, and the tracker

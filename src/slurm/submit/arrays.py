@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from slurm.array_job import ArrayJob, SubmittedArray
-    from slurm.calls import ArrayCall
     from slurm.cluster import Cluster
-    from slurm.submission import Placement
+    from slurm.submit.calls import ArrayCall
+    from slurm.submit.prepare import Placement
 
 logger: logging.Logger = logging.getLogger(__name__)
 

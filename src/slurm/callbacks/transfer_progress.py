@@ -11,14 +11,14 @@ from slurm.errors import RemoteFileError
 EVERY = 0.25  # seconds
 
 
-class Journey:
+class TransferProgress:
     """Takes every step of some files, and passes few of them on.
 
     `tell` is called with the `path` and what else `TransferContext` has of a file by itself.
 
-    >>> journey = Journey(lambda path, **how: print(path, how["done"]), clock=lambda: 0.0)
+    >>> progress = TransferProgress(lambda path, **how: print(path, how["done"]), clock=lambda: 0.0)
     >>> for done in (1, 2, 3):
-    ...     journey.step("/jobs/7/result.pkl", done, 3)
+    ...     progress.step("/jobs/7/result.pkl", done, 3)
     /jobs/7/result.pkl 1
     /jobs/7/result.pkl 3
     """
