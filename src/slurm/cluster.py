@@ -5,8 +5,6 @@ from __future__ import annotations
 import atexit
 import contextvars
 import os
-import posixpath
-import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,11 +13,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from slurm import context
 from slurm.api import named
 from slurm.api.base import BackendBase
+from slurm.api.site import Site
 from slurm.array_job import ArrayJob, SubmittedArray
-from slurm.config.checks import check_flag, check_text, expand_home
+from slurm.config.checks import check_flag, check_text
 from slurm.errors import ConfigError
 from slurm.job import Job
-from slurm.job_dir.paths import event_directory
 from slurm.packaging.named import PackagingConfig, strategy_of
 from slurm.sbatch.options import normalise
 from slurm.submit.arrays import WaitingArray, WaitingArrays
@@ -42,7 +40,6 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 DEFAULT_BASE = "~/slurm_jobs"
-LOCAL_STATE = ".local"
 
 
 class _Block(NamedTuple):
@@ -99,25 +96,25 @@ class Cluster:
         cancel_on_interrupt: bool = False,
         **backend_options: Any,
     ) -> None:
-        self.backend_type: str = named.name_of(backend_type)
-        self.packaging = packaging
+        named.name_of(backend_type)  # before anything else is looked at
         strategy_of(packaging)
-        self.submit_defaults: dict[str, str] = normalise(submit or {})
+        self.packaging = packaging
         for name, value in (("job_base_dir", job_base_dir), ("python", python)):
             if value is not None:
                 check_text(name, value)
-        self._base = os.fspath(job_base_dir or DEFAULT_BASE)
-        if self.backend_type != "ssh" and not self._base.startswith("~"):
-            self._base = os.path.abspath(self._base)  # a later chdir must not move it
+        defaults = normalise(submit or {})
         check_flag("cancel_on_interrupt", cancel_on_interrupt)
         self.cancel_on_interrupt: bool = cancel_on_interrupt
-        self._client = os.urandom(8).hex()
-        self.python: str = python or ("python3" if self.backend_type == "ssh" else sys.executable)
-        self._backend_options = dict(backend_options)
-        self.poll_intervals: tuple[float, float] = named.poll_intervals(
-            self.backend_type, poll_interval_min, poll_interval_max
+        self._poll_intervals = named.poll_intervals(
+            named.name_of(backend_type), poll_interval_min, poll_interval_max
         )
-        self.backend: BackendBase = named.make(backend_type, self._options_of_backend())
+        self.site: Site = named.make_site(
+            backend_type,
+            backend_options,
+            base=os.fspath(job_base_dir or DEFAULT_BASE),
+            python=python,
+            submit_defaults=defaults,
+        )
         self.listener: Listener = _listener(callbacks)
         self._process = os.getpid()
         self._tracker: Tracker | None = None
@@ -199,6 +196,44 @@ class Cluster:
         if path is None and env is None and "backend_type" in overrides:
             return cls(**overrides)
         return cls.from_env(path, env=env, overrides=overrides)
+
+    # What it is
+
+    @property
+    def backend_type(self) -> str:
+        """The backend's name, or its class where it was given as an object.
+
+        >>> Cluster("local").backend_type
+        'local'
+        """
+        return self.site.name
+
+    @property
+    def backend(self) -> BackendBase:
+        """How the cluster is reached: its scheduler and its files.
+
+        >>> Cluster("local").backend.shares_filesystem
+        True
+        """
+        return self.site.backend
+
+    @property
+    def python(self) -> str:
+        """The interpreter on the cluster.
+
+        >>> Cluster("ssh", hostname="login").python
+        'python3'
+        """
+        return self.site.python
+
+    @property
+    def submit_defaults(self) -> Mapping[str, str]:
+        """sbatch options for every job that does not say otherwise, by their long names.
+
+        >>> Cluster("local", submit={"time": 5}).submit_defaults
+        {'time': '5'}
+        """
+        return self.site.submit_defaults
 
     # Using it
 
@@ -356,37 +391,16 @@ class Cluster:
         >>> Cluster("ssh", hostname="login", job_base_dir="/scratch/me/jobs").job_base_dir
         '/scratch/me/jobs'
         """
-        base = self._base
-        if base == "~" or base.startswith("~/"):
-            base = posixpath.join(self.backend.host().home, base[2:])
-        if not base.startswith("/"):
-            raise ConfigError(f"job_base_dir {self._base!r} must be absolute, or start with ~/")
-        return posixpath.normpath(base)
-
-    @property
-    def place(self) -> tuple[object, ...]:
-        """Equal for clusters on which a job id means the same job."""
-        if self.backend_type == "local":
-            return ("local", self._local_options()["state_dir"])
-        if self.backend_type not in named.POLL_INTERVALS:
-            return (self.backend_type, id(self.backend))
-        names = ("hostname", "port", "username", "config_file")
-        return (self.backend_type, *(self._backend_options.get(name) for name in names))
-
-    @property
-    def event_dir(self) -> str:
-        """Where runners tell this client that they have finished."""
-        return event_directory(self.job_base_dir, self._client)
+        return self.site.job_base_dir
 
     @property
     def tracker(self) -> Tracker:
         """What completes this cluster's futures."""
         with self._tracker_made:
             if self._tracker is None:
-                shortest, longest = self.poll_intervals
+                shortest, longest = self._poll_intervals
                 self._tracker = Tracker(
-                    self.backend,
-                    self.event_dir,
+                    self.site,
                     interval_min=shortest,
                     interval_max=longest,
                     listener=self.listener,
@@ -463,11 +477,11 @@ class Cluster:
             "python": self.python,
             "packaging": dict(packaging or strategy_of(self.packaging).inherited()),
             "submit": dict(self.submit_defaults),
-            "poll_interval_min": self.poll_intervals[0],
-            "poll_interval_max": self.poll_intervals[1],
+            "poll_interval_min": self._poll_intervals[0],
+            "poll_interval_max": self._poll_intervals[1],
         }
         if self.backend_type == "local":
-            config.update(self._local_options())
+            config.update(self.site.options)
         return config
 
     @property
@@ -503,25 +517,13 @@ class Cluster:
             self._tracker.notes.write()
             # The directory is this client's alone; a cluster that cannot be reached keeps an empty
             # one. Without it, and without a connection, the tracker stops listening at once.
-            self.backend.discard(self.event_dir)
+            self.backend.discard(self.site.event_dir)
         self.backend.close()
         if self._tracker is not None:
             self._tracker.join()
 
     def __repr__(self) -> str:
-        return f"<Cluster {self.backend_type} {self._base}>"
-
-    def _options_of_backend(self) -> dict[str, Any]:
-        if self.backend_type == "local":
-            return self._local_options()
-        if self.backend_type == "ssh":
-            return {"python": self.python, **self._backend_options}
-        return self._backend_options
-
-    def _local_options(self) -> dict[str, Any]:
-        options = {"state_dir": os.path.join(self._base, LOCAL_STATE), **self._backend_options}
-        state_dir = expand_home("state_dir", options["state_dir"])
-        return {**options, "state_dir": os.path.abspath(state_dir)}
+        return str(self.site)
 
 
 def _bound(

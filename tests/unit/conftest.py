@@ -98,9 +98,8 @@ def backend() -> FakeBackend:
 def fake_cluster(tmp_path: Path, backend: FakeBackend) -> Iterator[Cluster]:
     """A cluster over the fake backend; it asks the scheduler every few milliseconds."""
     cluster = Cluster(
-        "slurm", job_base_dir=tmp_path / "jobs", poll_interval_min=0.01, poll_interval_max=0.02
+        backend, job_base_dir=tmp_path / "jobs", poll_interval_min=0.01, poll_interval_max=0.02
     )
-    cluster.backend = backend
     yield cluster
     cluster.close()
 
@@ -109,9 +108,8 @@ def fake_cluster(tmp_path: Path, backend: FakeBackend) -> Iterator[Cluster]:
 def patient_cluster(tmp_path: Path, backend: FakeBackend) -> Iterator[Cluster]:
     """A cluster that asks the scheduler once in ten minutes by itself."""
     cluster = Cluster(
-        "slurm", job_base_dir=tmp_path, poll_interval_min=600.0, poll_interval_max=600.0
+        backend, job_base_dir=tmp_path, poll_interval_min=600.0, poll_interval_max=600.0
     )
-    cluster.backend = backend
     yield cluster
     cluster.close()
 

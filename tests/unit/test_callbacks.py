@@ -41,13 +41,12 @@ def cluster_with(tmp_path: Path, backend: FakeBackend) -> Iterator[Make]:
 
     def make(*given: BaseCallback, shortest: float = 0.01, longest: float = 0.02) -> Cluster:
         cluster = Cluster(
-            "slurm",
+            backend,
             job_base_dir=tmp_path / "jobs",
             poll_interval_min=shortest,
             poll_interval_max=longest,
             callbacks=given,
         )
-        cluster.backend = backend
         made.append(cluster)
         return cluster
 

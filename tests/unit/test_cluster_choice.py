@@ -93,8 +93,7 @@ def test_a_base_directory_is_absolute_or_at_home(folder: Path, backend: FakeBack
         "/jobs//": "/jobs",
         "here": f"{folder}/here",
     }.items():
-        cluster = Cluster("slurm", job_base_dir=given)
-        cluster.backend = backend
+        cluster = Cluster(backend, job_base_dir=given)
         assert cluster.job_base_dir == expected
         cluster.close()
 

@@ -49,8 +49,7 @@ def told(cancel):
         backend.say(str(number), "RUNNING")
         for index in range(2):
             backend.say(f"{number}_{index}", "RUNNING")
-    cluster = Cluster("slurm", job_base_dir="/jobs", cancel_on_interrupt=cancel)
-    cluster.backend = backend
+    cluster = Cluster(backend, job_base_dir="/jobs", cancel_on_interrupt=cancel)
     with cluster:
         jobs = [train(number) for number in range(2)]
         array = train.map([1, 2]).submit()

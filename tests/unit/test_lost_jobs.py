@@ -158,7 +158,7 @@ def test_nothing_waits_for_what_got_the_id(fake_cluster: Cluster, backend: FakeB
 
 
 def test_an_id_leads_to_the_job_that_got_it_last(
-    fake_cluster: Cluster, base: Path, scheduler: disk.SchedulerOnDisk
+    base: Path, scheduler: disk.SchedulerOnDisk
 ) -> None:
     def submit(name: str) -> None:
         about = json.dumps({"token": name, "task_name": "train"}).encode()
@@ -170,9 +170,9 @@ def test_an_id_leads_to_the_job_that_got_it_last(
     submit("f1")
     scheduler.path.unlink()  # the controller was killed before it wrote that down
     submit("f2")
-    fake_cluster.backend = InProcessBackend(Agent(scheduler))
-    assert fake_cluster.get_job("101").job_dir == f"{base}/train/f2"
-    earlier = Job.from_dir(f"{base}/train/f1", fake_cluster)
+    cluster = Cluster(InProcessBackend(Agent(scheduler)), job_base_dir=base)
+    assert cluster.get_job("101").job_dir == f"{base}/train/f2"
+    earlier = Job.from_dir(f"{base}/train/f1", cluster)
     assert (earlier.id, earlier.token) == ("101", "f1")
 
 

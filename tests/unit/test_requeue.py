@@ -179,7 +179,7 @@ def test_a_task_that_may_come_back_is_told_and_its_value_counts(
 def test_it_may_ask_to_come_back_as_often_as_agreed_and_leaves_no_result_and_no_event(
     start: Start, scheduler: Programs, fake_cluster: Cluster
 ) -> None:
-    events = Path(fake_cluster.event_dir)
+    events = Path(fake_cluster.site.event_dir)
     events.mkdir(parents=True)
     job = start(asks, requeue=1, time="0:04")
     job.send(signal.SIGUSR1)

@@ -52,7 +52,7 @@ def test_metadata_tells_the_jobs_story(run_job: RunJob, tasks: Any) -> None:
 
 
 def test_a_client_that_listens_is_told(run_job: RunJob, tasks: Any, fake_cluster: Cluster) -> None:
-    events = Path(fake_cluster.event_dir)
+    events = Path(fake_cluster.site.event_dir)
     events.mkdir(parents=True)
     good, bad = run_job(tasks.echo), run_job(tasks.fails, "x", env=SLURM)
     assert set(os.listdir(events)) == {f"{good.request.token}.1.ok", f"{bad.request.token}.2.error"}
@@ -63,14 +63,14 @@ def test_a_client_that_is_gone_is_not_missed(
 ) -> None:
     run = run_job(tasks.echo)
     assert (run.code, run.stderr) == (0, "")
-    assert not Path(fake_cluster.event_dir).exists()
+    assert not Path(fake_cluster.site.event_dir).exists()
 
 
 def test_an_event_that_cannot_be_left_does_not_fail_the_job(
     run_job: RunJob, tasks: Any, fake_cluster: Cluster
 ) -> None:
     """A full disk, or a client that takes its directory away at that moment: dependents go by the exit code."""
-    events = Path(fake_cluster.event_dir)
+    events = Path(fake_cluster.site.event_dir)
     events.mkdir(parents=True)
     run = run_job(task(lambda: os.environ.__setitem__("SLURM_SDK_TOKEN", "t" * 300)))
     assert result_of(run) is None

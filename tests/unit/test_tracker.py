@@ -101,9 +101,8 @@ def test_an_outage_of_any_length_is_survived(tmp_path: Path, backend: FakeBacken
     backend.query_error = down
     backend.say("1", "COMPLETED")
     cluster = Cluster(
-        "slurm", job_base_dir=tmp_path, poll_interval_min=1e-6, poll_interval_max=1e-5
+        backend, job_base_dir=tmp_path, poll_interval_min=1e-6, poll_interval_max=1e-5
     )
-    cluster.backend = backend
     job = job_on(cluster, "1")
     backend.wait_until(lambda: len(backend.queries) >= 1200 and backend.listened >= 1200)
     backend.query_error = None

@@ -1,13 +1,16 @@
-"""Which backends there are, and how each is made from configuration."""
+"""Which backends there are, and how each, and the site it is for, is made from configuration."""
 
 from __future__ import annotations
 
 import inspect
+import os
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from slurm.api.base import BackendBase
-from slurm.config.checks import check_positive, check_text, suggestion
+from slurm.api.site import Site
+from slurm.config.checks import check_positive, check_text, expand_home, suggestion
 from slurm.errors import ConfigError
 
 # Seconds between two questions to the scheduler: at least, and at most while nothing changes.
@@ -23,6 +26,53 @@ TEXT = (
     "python",
     "state_dir",
 )
+
+LOCAL_STATE = ".local"
+
+
+def make_site(
+    backend: str | BackendBase,
+    options: Mapping[str, Any],
+    *,
+    base: str,
+    python: str | None,
+    submit_defaults: Mapping[str, str],
+) -> Site:
+    """The site of a backend, by its name or made already. Raises `ConfigError` for what it does not understand."""
+    name = name_of(backend)
+    if name != "ssh" and not base.startswith("~"):
+        base = os.path.abspath(base)  # a later chdir must not move it
+    python = python or ("python3" if name == "ssh" else sys.executable)
+    options = _resolved(name, options, base)
+    needed = {"python": python, **options} if name == "ssh" else options
+    made = make(backend, needed)
+    return Site(
+        name=name,
+        backend=made,
+        options=options,
+        place=_place(name, made, options),
+        base=base,
+        client=os.urandom(8).hex(),
+        python=python,
+        submit_defaults=submit_defaults,
+    )
+
+
+def _resolved(name: str, options: Mapping[str, Any], base: str) -> dict[str, Any]:
+    if name != "local":
+        return dict(options)
+    resolved = {"state_dir": os.path.join(base, LOCAL_STATE), **options}
+    state_dir = expand_home("state_dir", resolved["state_dir"])
+    return {**resolved, "state_dir": os.path.abspath(state_dir)}
+
+
+def _place(name: str, backend: BackendBase, options: Mapping[str, Any]) -> tuple[object, ...]:
+    """Equal for clusters on which a job id means the same job."""
+    if name == "local":
+        return ("local", options["state_dir"])
+    if name not in POLL_INTERVALS:
+        return (name, id(backend))
+    return (name, *(options.get(key) for key in ("hostname", "port", "username", "config_file")))
 
 
 def make(backend: str | BackendBase, options: Mapping[str, Any]) -> BackendBase:

@@ -114,13 +114,13 @@ def environment_of(wheel: Wheel, cluster: Cluster, python: str, dependencies: bo
     folder = posixpath.join(cluster.job_base_dir, PACKAGES, wheel.address)
     key = hashlib.sha256(json.dumps([python, dependencies]).encode()).hexdigest()[:8]
     with _making:
-        known = _made.get((cluster.place, folder, key))
+        known = _made.get((cluster.site.place, folder, key))
         if known is None or not cluster.backend.file_exists(posixpath.join(known, READY)):
             path = posixpath.join(folder, wheel.name)
             if not cluster.backend.file_exists(path):
                 cluster.backend.write_file(path, wheel.content, exclusive=True)
             known = _install(cluster, python, [path, key, "yes" if dependencies else "no"])
-            _made[cluster.place, folder, key] = known
+            _made[cluster.site.place, folder, key] = known
         return known
 
 

@@ -173,7 +173,7 @@ def requested_of(job: Job[Any]) -> dict[str, str]:
     """What the job asked for, by sbatch's names, as its script says; nothing where that is gone."""
     directory = job.directory if job.element is None else JobDirectory(job.element.array.path)
     try:
-        [script] = job.cluster.backend.read_files([directory.script])
+        [script] = job.cluster.site.backend.read_files([directory.script])
     except errors.RemoteFileError:
         script = None
     options = options_in((script or b"").decode("utf-8", "replace"))
@@ -183,7 +183,7 @@ def requested_of(job: Job[Any]) -> dict[str, str]:
 def stderr_tail(job: Job[Any]) -> str:
     """The last lines the job wrote to stderr; empty where there is no such file."""
     try:
-        tail = job.cluster.backend.read_tail(job.stderr_path, STDERR_TAIL)
+        tail = job.cluster.site.backend.read_tail(job.stderr_path, STDERR_TAIL)
     except errors.RemoteFileError:
         return ""
     return tail.decode("utf-8", "replace").strip()

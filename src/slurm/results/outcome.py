@@ -88,7 +88,7 @@ def _read_together(
     found = {job: keep(job, outcome) for job, outcome in pushed if outcome is not None}
     left = [job for job in jobs if job not in found]
     paths = [job.directory.result for job in left]
-    files = jobs[0].cluster.backend.open_files(paths, progress=progress)
+    files = jobs[0].cluster.site.backend.open_files(paths, progress=progress)
     with contextlib.suppress(errors.FileTooLarge):  # each by itself from there on
         for job, file in zip(left, files):
             if file is not None:
@@ -134,7 +134,7 @@ def _open_result(job: Job[Any], seconds: float, progress: Progress | None) -> Bi
     deadline = time.monotonic() + seconds
     while True:
         try:
-            return job.cluster.backend.open_file(job.directory.result, progress=progress)
+            return job.cluster.site.backend.open_file(job.directory.result, progress=progress)
         except errors.RemoteFileMissing:
             if time.monotonic() >= deadline:
                 raise

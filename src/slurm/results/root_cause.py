@@ -169,7 +169,7 @@ class _Search:
         """How each of these jobs ended, None for one that did not; by its own word if need be."""
         if not files:
             return {}
-        seen = [self._own(one) for one in self.cluster.backend.query_jobs(list(files))]
+        seen = [self._own(one) for one in self.cluster.site.backend.query_jobs(list(files))]
         states = {one.job_id: _end_of(one) for one in seen}
         unknown = [job_id for job_id, state in states.items() if state is JobState.UNKNOWN]
         for job_id, content in zip(unknown, self._json([files[job_id] for job_id in unknown])):
@@ -188,7 +188,7 @@ class _Search:
     def _read(self, job_ids: Iterable[str]) -> None:
         """Read what was submitted under these ids, in two round trips."""
         new = [n for n in dict.fromkeys(map(_number, job_ids)) if n not in self.submissions]
-        base = self.cluster.job_base_dir
+        base = self.cluster.site.job_base_dir
         receipts = self._json([receipt_of_job(base, number) for number in new])
         places = [self._place(number, receipt) for number, receipt in zip(new, receipts)]
         plain = [path and JobDirectory(path).metadata for path in places]
@@ -209,7 +209,7 @@ class _Search:
         """These files' contents; nothing for one that cannot be read, or is no JSON object."""
         named = [path for path in paths if path]
         try:
-            found = dict(zip(named, self.cluster.backend.read_files(named))) if named else {}
+            found = dict(zip(named, self.cluster.site.backend.read_files(named))) if named else {}
         except RemoteFileError:
             found = {}
         return [_object(found.get(path)) for path in paths]

@@ -48,7 +48,7 @@ def pack(call: Call, cluster: Cluster, environment: Environment) -> PackedCall:
     """Everything that `call` needs on the node. Raises `SerializationError`."""
     function = refer_to(call.task.unwrapped)
     main = main_module()
-    pickled = SpooledFile(cluster.backend.large_from)
+    pickled = SpooledFile(cluster.site.backend.large_from)
     ends = [0]
     found: list[tuple[Upstream, ...]] = []
     by_value = function.kind == "value"
@@ -111,7 +111,7 @@ def _is_of_main(children: Mapping[str, Any]) -> bool:
 
 
 def _require_same_python(what: str, cluster: Cluster) -> None:
-    there = cluster.backend.host().python
+    there = cluster.site.backend.host().python
     if there[:2] != sys.version_info[:2]:
         raise SerializationError(
             f"{what} can only be sent by value, which needs the same Python "
@@ -125,7 +125,7 @@ def _travelling(payload: Payload, environment: Environment, cluster: Cluster) ->
     files = {}
     own: list[str] = []
     function, main = payload.function, payload.main
-    if cluster.backend.shares_filesystem:
+    if cluster.site.backend.shares_filesystem:
         own = _own_sys_path()
         if function.source and is_importable(function.module):
             function = function._replace(source="")

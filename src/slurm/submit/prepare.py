@@ -111,10 +111,10 @@ class _Draft:
             self.environment: Environment = environment_for(strategy, call.task, cluster)
         self.parcel: PackedCall = pack(call, cluster, self.environment)
         self.dependencies = merged([*_found(self.parcel, call), *call.after])
-        self.given = overlay(cluster.submit_defaults, call.options).get("dependency", "")
+        self.given = overlay(cluster.site.submit_defaults, call.options).get("dependency", "")
         _require_same_place(call.task.name, self.dependencies, cluster)
         defaults = {name: str(value) for name, value in DEFAULT_OPTIONS.items()}
-        self.wanted = overlay(defaults, cluster.submit_defaults, call.options)
+        self.wanted = overlay(defaults, cluster.site.submit_defaults, call.options)
         self.signal_and_requeue = SignalAndRequeue.of_options(self.wanted)
 
     def options(
@@ -134,7 +134,7 @@ class _Draft:
 
     def script(self, options: Mapping[str, str], arguments: Sequence[str] = ()) -> bytes:
         exports = {
-            "SLURM_SDK_EVENT_DIR": self.cluster.event_dir,
+            "SLURM_SDK_EVENT_DIR": self.cluster.site.event_dir,
             "SLURM_SDK_TOKEN": self.call.token,
             **self.signal_and_requeue.environment(),
         }
@@ -234,10 +234,10 @@ def _require_same_layout(name: str, other: Any, layout: ArrayLayout) -> None:
 def _require_same_place(name: str, dependencies: Sequence[Dependency], cluster: Cluster) -> None:
     for dependency in dependencies:
         job = dependency.on
-        if job.cluster.place != cluster.place:
+        if job.cluster.site.place != cluster.site.place:
             raise SubmissionError(
                 f"{name} cannot depend on job {job.id} ({job.task_name}): that one is on "
-                f"{job.cluster!r}, and this would be on {cluster!r}"
+                f"{job.cluster.site}, and this would be on {cluster.site}"
             )
 
 

@@ -42,7 +42,7 @@ def job_from_id(job_id: str, cluster: Cluster) -> Job[Any]:
             f"{job_id!r} is no job id: give the number that sbatch prints, or 12_3 for task 3 of array 12"
         )
     path = _directory_of(number, cluster)
-    if cluster.backend.file_exists(ArrayDirectory(path).metadata):
+    if cluster.site.backend.file_exists(ArrayDirectory(path).metadata):
         if not task:
             raise ConfigError(f"job {job_id} is an array: use cluster.get_array({job_id})")
         return _with_id(array_from_dir(path, cluster), job_id)
@@ -58,10 +58,10 @@ def array_from_id(job_id: str, cluster: Cluster) -> ArrayJob[Any]:
 
 def _directory_of(number: str, cluster: Cluster) -> str:
     try:
-        receipt = _read(cluster, receipt_of_job(cluster.job_base_dir, number))
+        receipt = _read(cluster, receipt_of_job(cluster.site.job_base_dir, number))
     except RemoteFileMissing:
         raise RemoteFileMissing(
-            f"no job {number} was submitted under {cluster.job_base_dir}; "
+            f"no job {number} was submitted under {cluster.site.job_base_dir}; "
             "Job.from_dir(path) finds one by its directory"
         ) from None
     return str(receipt["job_dir"])
@@ -79,7 +79,7 @@ def job_from_dir(path: str, cluster: Cluster | None) -> Job[Any]:
     cluster = cluster or _active_cluster()
     directory = JobDirectory(path.rstrip("/"))
     array = array_of(directory.path)
-    if array is not None and cluster.backend.file_exists(array.metadata):
+    if array is not None and cluster.site.backend.file_exists(array.metadata):
         return array_from_dir(array.path, cluster)[int(posixpath.basename(directory.path))]
     metadata = _read(cluster, directory.metadata)
     about = {"token": metadata["token"], "script": JOB_SCRIPT, "metadata": METADATA}
@@ -121,7 +121,7 @@ def array_from_dir(path: str, cluster: Cluster | None) -> ArrayJob[Any]:
 def _find(cluster: Cluster, path: str, **about: str) -> str | None:
     """The id that nobody has noted: the answer was lost, or has not come yet."""
     try:
-        return cluster.backend.find_job(path, **about)
+        return cluster.site.backend.find_job(path, **about)
     except SubmissionUnknown as error:
         message = f"nobody can tell now whether the job in {path} was submitted: {error}"
         raise SubmissionUnknown(message, token=about["token"], job_dir=path) from error
@@ -140,7 +140,7 @@ def _active_cluster() -> Cluster:
 
 def _read(cluster: Cluster, path: str) -> dict[str, Any]:
     try:
-        content: dict[str, Any] = json.loads(cluster.backend.read_file(path))
+        content: dict[str, Any] = json.loads(cluster.site.backend.read_file(path))
     except ValueError as error:
         raise JobError(f"{path} cannot be read as JSON: {error}") from error
     return content

@@ -102,7 +102,7 @@ class Submitter:
 
         cluster = self.cluster
         where, archive = self.destination(call, placement)
-        largest = cluster.backend.limits()["max_array_size"]
+        largest = cluster.site.backend.limits()["max_array_size"]
         layout = ArrayLayout(len(call.arguments), call.pack, largest)
         ready = PreparedCall(call, prepare_array(call, cluster, where, archive, layout), where)
         with cluster.listener.submitting(call, ready.prepared, where) as submission:
@@ -132,7 +132,7 @@ class Submitter:
                 f"{call.task.name} was called while its script was being loaded on the node: put the "
                 "part of the script that submits under  if __name__ == '__main__':"
             )
-        base = self.cluster.job_base_dir
+        base = self.cluster.site.job_base_dir
         return placement or Placement(base), archive_for(base)
 
     def _require_open(self, what: str) -> None:
@@ -145,12 +145,12 @@ class Submitter:
         """The answers to all requests, each of which belongs to the submission in its place."""
         cluster = self.cluster
         listening = {}  # a backend that is never handed large files need not know the word
-        if cluster.backend.large_from is not None:
+        if cluster.site.backend.large_from is not None:
             listening["progress"] = _progress_of(requests, submissions)
-        return cluster.backend.submit_jobs(
+        return cluster.site.backend.submit_jobs(
             requests,
-            base=cluster.job_base_dir,
-            events=cluster.event_dir,
+            base=cluster.site.job_base_dir,
+            events=cluster.site.event_dir,
             archive=ready.prepared.archive,
             **listening,
         )
@@ -167,7 +167,7 @@ class Submitter:
             return answers
         accepted = [answer.job_id for answer in answers if answer.job_id]
         if accepted:  # a part of an array is none
-            self.cluster.backend.cancel_jobs(accepted)
+            self.cluster.site.backend.cancel_jobs(accepted)
         raise problem
 
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from slurm.api.base import BackendBase
+from slurm.api.site import Site
 from slurm.context import activated
 from slurm.errors import RemoteFileError, SlurmError
 from slurm.job_dir.paths import parse_event
@@ -48,23 +49,22 @@ class Tracker:
 
     def __init__(
         self,
-        backend: BackendBase,
-        event_dir: str,
+        site: Site,
         *,
         interval_min: float,
         interval_max: float,
         listener: Listener | None = None,
     ) -> None:
-        self.backend = backend
-        self.accounting: Accounting = Accounting(backend)
-        self.event_dir = event_dir
+        self.backend: BackendBase = site.backend
+        self.event_dir: str = site.event_dir
+        self.accounting: Accounting = Accounting(self.backend)
         self.interval_min = interval_min
         self.interval_max = interval_max
         self.listener: Listener = listener or Listener()
         self.pushed: PushedResults = PushedResults()
         self._jobs: dict[str, list[Job[Any]]] = {}  # one job may have several futures
-        self.notes: EndNotes = EndNotes(backend)
-        self._evidence = Evidence(backend)
+        self.notes: EndNotes = EndNotes(self.backend)
+        self._evidence = Evidence(self.backend)
         self._answers = SchedulerAnswers()
         self._ended: deque[Job[Any]] = deque()  # and their callbacks do not know it yet
         self._announcing = False
