@@ -2,53 +2,37 @@
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import os
-import threading
-import time
 from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-from slurm.errors import SlurmError, SubmissionError, SubmissionUnknown
-from slurm.futures import as_completed
-from slurm.job import ArrayElement, Job, Promise
-from slurm.job_dir.paths import ArrayDirectory
-from slurm.results.aggregation import write_aggregated
-from slurm.results.outcome import Outcome, fetch_outcomes
-from slurm.sbatch.array_layout import ArrayLayout
-from slurm.sbatch.dependency import Dependency, check_jobs
+from slurm.api.requests import Submitted
+from slurm.errors import SubmissionError
+from slurm.futures import as_completed, decided, when_all_have_ended
+from slurm.job import Job, Promise
+from slurm.job_dir.arguments import JobResultPlaceholder
+from slurm.results.array_results import ArrayResults
+from slurm.submit.arrays import ArraySubmission, SubmittedArray, WaitingArray
 from slurm.tracking.interrupts import Waiting
+from slurm.tracking.record import (
+    ArrayElement,
+    Dependency,
+    JobRecord,
+    Upstream,
+    check_upstream,
+)
+from slurm.tracking.timeouts import Deadline
 
 if TYPE_CHECKING:
     from slurm.cluster import Cluster
-    from slurm.submit.calls import ArrayCall
+    from slurm.sbatch.array_layout import ArrayLayout
+    from slurm.submit.submitter import Submitter
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class SubmittedArray:
-    """An array that the scheduler has: the `ids` of its submissions, and how its items lie in them."""
-
-    ids: tuple[str, ...]
-    directory: ArrayDirectory
-    layout: ArrayLayout
-    token: str
-    waits_for: tuple[Dependency, ...] = ()
-    reattached: bool = False
-
-
-class Unsubmitted(Protocol):
-    """What an array is until its first use: its call, and the way to submit it."""
-
-    call: ArrayCall
-
-    def submit(self) -> SubmittedArray:
-        """Hand the array to the scheduler."""
-
-
-class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Promise, Generic[T]):
+class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Upstream, Promise, Generic[T]):
     """The jobs of ``task.map(items)``: one for each item, submitted together as one Slurm array.
 
     Submitted on first use (an element, an iteration, a wait, a result, being an argument of another
@@ -69,16 +53,12 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Promise, Generic[T]):
         self,
         cluster: Cluster,
         task_name: str,
-        state: Unsubmitted | SubmittedArray,
+        state: WaitingArray | SubmittedArray,
     ) -> None:
         self.cluster = cluster
-        self.task_name = task_name
-        self._state = state
-        self._submitting = threading.RLock()
+        self._submitter: Submitter = cluster.submitter
+        self._submission = ArraySubmission(task_name, state)
         self._elements: tuple[Job[T], ...] = ()
-        self._problem: BaseException | None = None
-        self._aggregated = False
-        self._is_being_submitted = False
 
     @classmethod
     def from_dir(
@@ -92,9 +72,19 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Promise, Generic[T]):
         >>> ArrayJob.from_dir(array.job_dir, cluster).get_results()
         [2, 4, 6]
         """
-        from slurm.submit.reattach import array_from_dir
+        from slurm.submit.reattach import array_in, submitter_of
 
-        return array_from_dir(os.fspath(path), cluster)
+        array: ArrayJob[Any] = array_in(os.fspath(path), submitter_of(cluster))
+        return array
+
+    @property
+    def task_name(self) -> str:
+        """The name of the task that was mapped.
+
+        >>> array.task_name
+        'double'
+        """
+        return self._submission.task_name
 
     # Before it is submitted
 
@@ -107,7 +97,7 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Promise, Generic[T]):
         >>> array.is_submitted
         True
         """
-        return isinstance(self._state, SubmittedArray)
+        return self._submission.submitted is not None
 
     def after(self, *jobs: Job[Any] | ArrayJob[Any]) -> ArrayJob[T]:
         """Have the whole array wait for `jobs` to complete successfully; the same array again.
@@ -139,18 +129,10 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Promise, Generic[T]):
         return self._after(arrays, "aftercorr")
 
     def _after(self, jobs: Sequence[Job[Any] | ArrayJob[Any]], kind: str) -> ArrayJob[T]:
-        check_jobs(f"array.{kind.replace('afterok', 'after')}", jobs)
+        check_upstream(f"array.{kind.replace('afterok', 'after')}", jobs)
         if any(job is self for job in jobs):
             raise SubmissionError(f"{self!r} cannot wait for itself")
-        with self._submitting:
-            state = self._state
-            if isinstance(state, SubmittedArray):
-                raise SubmissionError(
-                    f"{self!r} has been submitted, and can wait for nothing more: call .after() before "
-                    f"its first use, or {self.task_name}.after(...).map(items)"
-                )
-            more = tuple(Dependency(job, kind) for job in jobs)
-            state.call = replace(state.call, after=(*state.call.after, *more))
+        self._submission.after([Dependency(job, kind) for job in jobs])
         return self
 
     def submit(self) -> ArrayJob[T]:
@@ -162,25 +144,9 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Promise, Generic[T]):
         >>> array.submit() is array
         True
         """
-        with self._submitting:
-            if self._problem is not None:
-                raise self._problem
-            if not isinstance(self._state, SubmittedArray):
-                if self._is_being_submitted:
-                    raise SubmissionError(f"{self!r} waits for an array that waits for it")
-                self._is_being_submitted = True
-                try:
-                    state = self._state.submit()
-                except SubmissionUnknown:
-                    raise  # whoever uses the array again has it looked for
-                except SlurmError as error:
-                    self._problem = error
-                    raise
-                finally:
-                    self._is_being_submitted = False
-                self._elements = tuple(self._element(state, index) for index in range(len(self)))
-                self._state = state
-                self.cluster.tracker.watch_all(self._elements)
+        self._submission.submit(
+            self._make_elements, lambda: self._submitter.operations.watch(self.records)
+        )
         return self
 
     @property
@@ -190,7 +156,7 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Promise, Generic[T]):
         >>> array.is_given_up
         False
         """
-        return self._problem is not None
+        return self._submission.is_given_up
 
     def give_up(self, reason: str) -> None:
         """Never submit this array; whoever uses it from now on is told why.
@@ -200,33 +166,42 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Promise, Generic[T]):
         >>> array.is_given_up
         True
         """
-        with self._submitting:
-            if not self.is_submitted and self._problem is None:
-                self._problem = SubmissionError(f"{self!r} was not submitted: {reason}")
+        self._submission.give_up(reason)
+
+    def _make_elements(self, state: SubmittedArray) -> None:
+        count = state.layout.count
+        self._elements = tuple(self._element(state, index) for index in range(count))
 
     def _element(self, state: SubmittedArray, index: int) -> Job[T]:
         layout = state.layout
         piece, task = layout.place_of(index)
-        element = ArrayElement(
-            index, state.directory, packed=layout.pack > 1, piece=piece, group=self
-        )
-        return Job(
-            self.cluster,
-            id=f"{state.ids[piece]}_{task}",
+        record = self._submitter.record(
             task_name=self.task_name,
-            job_dir=state.directory.element(layout.name(index)).path,
             token=f"{state.token}_{index}",
-            dependencies=state.waits_for,
-            reattached=state.reattached,
-            element=element,
+            submission=Submitted(
+                f"{state.ids[piece]}_{task}",
+                state.directory.element(layout.name(index)).path,
+                state.reattached,
+            ),
+            waits_for=state.waits_for,
+            element=ArrayElement(
+                index, state.directory, packed=layout.pack > 1, piece=piece, group=self
+            ),
         )
+        job: Job[T] = self._submitter.job_of(record)
+        return job
+
+    @functools.cached_property
+    def _results(self) -> ArrayResults:
+        return ArrayResults(self.records, self._submitted.directory)
 
     @property
     def _submitted(self) -> SubmittedArray:
-        if not isinstance(self._state, SubmittedArray):
+        if self._submission.submitted is None:
             self.submit()
-        assert isinstance(self._state, SubmittedArray)  # noqa: S101 - tells type checkers
-        return self._state
+        state = self._submission.submitted
+        assert state is not None  # noqa: S101 - tells type checkers
+        return state
 
     # As a sequence of jobs
 
@@ -236,10 +211,7 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Promise, Generic[T]):
         >>> len(array)
         3
         """
-        state = self._state
-        if isinstance(state, SubmittedArray):
-            return state.layout.count
-        return len(state.call.arguments)
+        return self._submission.count
 
     def __bool__(self) -> bool:
         return True
@@ -269,7 +241,7 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Promise, Generic[T]):
         """
         state = self._submitted
         if not self._elements:
-            self._elements = tuple(self._element(state, index) for index in range(len(self)))
+            self._make_elements(state)
         return self._elements
 
     # What it is
@@ -338,9 +310,16 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Promise, Generic[T]):
         """
         return self._submitted.directory.results
 
-    def holds_others_back(self, type: str = "afterok") -> bool:
-        """Whether a dependency of that `type` on the array still means something to the scheduler."""
-        return any(job.holds_others_back(type) for job in self.jobs)
+    # As what other jobs wait for
+
+    @property
+    def records(self) -> tuple[JobRecord, ...]:
+        """What is known of each of its jobs, for the rest of the SDK."""
+        return tuple(record for job in self.jobs for record in job.records)
+
+    def placeholder(self) -> JobResultPlaceholder:
+        """What stands for the list of its results among pickled arguments."""
+        return JobResultPlaceholder(self.id, self.job_dir, len(self))
 
     # As a future
 
@@ -357,35 +336,11 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Promise, Generic[T]):
         >>> array.get_results(timeout=60)
         [2, 4, 6]
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        jobs = self.jobs
-        for job in as_completed(jobs, timeout):
+        deadline = Deadline(timeout)
+        for job in as_completed(self.jobs, timeout):
             if not (return_exceptions or job.is_successful()):
-                raise self._first_failure(_left_until(deadline))
-        outcomes = fetch_outcomes(jobs, _left_until(deadline))
-        errors = [index for index, outcome in enumerate(outcomes) if outcome.error is not None]
-        if errors and not return_exceptions:
-            raise self._named(errors[0], outcomes[errors[0]])
-        if not errors and not self._aggregated:
-            done = zip(jobs, outcomes)
-            write_aggregated(self.cluster.backend, self._submitted.directory, done)
-            self._aggregated = True
-        values: list[Any] = [one.value if one.error is None else one.error for one in outcomes]
-        return values
-
-    def _first_failure(self, patience: float | None) -> BaseException:
-        """What the first item raised of those that have failed by now."""
-        failed = (job for job in self.jobs if job.is_completed() and not job.is_successful())
-        job = next(failed)
-        [outcome] = fetch_outcomes([job], patience)
-        return self._named(self.jobs.index(job), outcome)
-
-    def _named(self, index: int, outcome: Outcome) -> BaseException:
-        """The exception of an item, which says which item it is."""
-        job = self.jobs[index]
-        error = outcome.error or SlurmError(f"job {job.id} is {job.status.state}, yet has a result")
-        _tell_index(error, index, len(self), job.id)
-        return error
+                raise self._results.first_failure(deadline.left())
+        return self._results.values(deadline.left(), return_exceptions=return_exceptions)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until every job has ended, at most `timeout` seconds; returns whether they have.
@@ -393,9 +348,9 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Promise, Generic[T]):
         >>> array.wait(timeout=60)
         True
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        with Waiting(self.jobs):
-            return all(job.wait(_left_until(deadline)) for job in self.jobs)
+        deadline = Deadline(timeout)
+        with Waiting(self.records):
+            return all(job.wait(deadline.left()) for job in self.jobs)
 
     def cancel(self) -> None:
         """Have the scheduler cancel every job that has not ended; one that never was submitted never is.
@@ -408,7 +363,7 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Promise, Generic[T]):
         """
         self.give_up("it was cancelled")
         if self.is_submitted:
-            self.cluster.tracker.cancel(self.jobs, whole=True)
+            self._submitter.operations.cancel(self.records, whole=True)
 
     def is_running(self) -> bool:
         """Whether any of the jobs was running when last heard of.
@@ -452,13 +407,10 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Promise, Generic[T]):
         >>> array.exception() is None
         True
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = Deadline(timeout)
         if not self.wait(timeout):
             raise TimeoutError(f"{self!r} has not ended after {timeout} s")
-        outcomes = fetch_outcomes(self.jobs, _left_until(deadline))
-        failed = (n for n, outcome in enumerate(outcomes) if outcome.error is not None)
-        index = next(failed, None)
-        return None if index is None else self._named(index, outcomes[index])
+        return self._results.error(deadline.left())
 
     def done(self) -> bool:
         """Whether every job has ended, in whatever way; the same as `is_completed`.
@@ -474,19 +426,7 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Promise, Generic[T]):
         >>> array.add_done_callback(lambda array: print(len(array), "have ended"))
         3 have ended
         """
-        jobs = self.jobs
-        left = [len(jobs)]
-        counting = threading.Lock()
-
-        def one_more(_: Job[T]) -> None:
-            with counting:
-                left[0] -= 1
-                last = left[0] == 0
-            if last:
-                function(self)
-
-        for job in jobs:
-            job.add_done_callback(one_more)
+        when_all_have_ended(self.jobs, lambda: function(self))
 
     def __await__(self) -> Generator[Any, None, list[T]]:
         """``await array`` gives its results and leaves the event loop free meanwhile.
@@ -502,33 +442,8 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Promise, Generic[T]):
     async def _awaited(self) -> list[T]:
         import asyncio
 
-        loop = asyncio.get_running_loop()
-        decided = asyncio.Event()
-
-        def told(job: Job[T] | ArrayJob[T]) -> None:
-            if job is self or not job.is_successful():
-                loop.call_soon_threadsafe(decided.set)
-
-        for job in self.jobs:
-            job.add_done_callback(told)
-        self.add_done_callback(told)
-        await decided.wait()
-        return await loop.run_in_executor(None, self.get_results)
+        await decided(self.jobs)
+        return await asyncio.get_running_loop().run_in_executor(None, self.get_results)
 
     def __repr__(self) -> str:
-        state = self._state
-        shown = ",".join(state.ids) if isinstance(state, SubmittedArray) else "not submitted"
-        return f"<ArrayJob {shown} {self.task_name} of {len(self)}>"
-
-
-def _left_until(deadline: float | None) -> float | None:
-    return None if deadline is None else max(0.0, deadline - time.monotonic())
-
-
-def _tell_index(error: BaseException, index: int, count: int, job_id: str) -> None:
-    """Say on an exception, which is the user's, which item of the array raised it."""
-    note = f"raised by item {index} of {count} (job {job_id})"
-    with contextlib.suppress(AttributeError, TypeError):  # the class may allow no attributes
-        if note not in getattr(error, "__notes__", ()):
-            error.__notes__ = [*getattr(error, "__notes__", ()), note]  # type: ignore[attr-defined]
-        error.array_index = index  # type: ignore[attr-defined]
+        return str(self._submission)

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import atexit
-import contextvars
+import functools
 import os
-import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from slurm import context
 from slurm.api import named
 from slurm.api.base import BackendBase
 from slurm.api.site import Site
-from slurm.array_job import ArrayJob, SubmittedArray
+from slurm.array_job import ArrayJob
 from slurm.config.checks import check_flag, check_text
 from slurm.errors import ConfigError
 from slurm.job import Job
+from slurm.packaging.base import PackagedTask
 from slurm.packaging.named import PackagingConfig, strategy_of
+from slurm.results.operations import Operations
 from slurm.sbatch.options import normalise
-from slurm.submit.arrays import WaitingArray, WaitingArrays
-from slurm.submit.batch import Batch, BatchedJob
+from slurm.submit.arrays import ArrayBlocks, SubmittedArray, WaitingArray
+from slurm.submit.batch import Batch
+from slurm.submit.calls import array_call_of, call_of
+from slurm.submit.effects import ClusterFunctions
 from slurm.submit.submitter import Submitter
 from slurm.tracking.listener import Listener
-from slurm.tracking.tracker import Tracker
+from slurm.tracking.record import JobRecord
 
 if TYPE_CHECKING:
     import argparse
@@ -33,26 +36,13 @@ if TYPE_CHECKING:
     from slurm.callbacks.base import BaseCallback
     from slurm.config.slurmfile import ClusterSettings
     from slurm.executor import JobExecutor
-    from slurm.submit.calls import ArrayCall, TaskCall
-    from slurm.submit.prepare import Placement
+    from slurm.submit.calls import CalledTask
+    from slurm.submit.effects import TaskPackaging
     from slurm.task import SlurmTask
 
 R = TypeVar("R")
 
 DEFAULT_BASE = "~/slurm_jobs"
-
-
-class _Block(NamedTuple):
-    """A ``with cluster:`` that has not ended: whose it is, what was before, its unsubmitted arrays."""
-
-    cluster: Cluster
-    token: contextvars.Token[Any]
-    arrays: WaitingArrays
-
-
-_entered: contextvars.ContextVar[tuple[_Block, ...]] = contextvars.ContextVar(
-    "slurm_entered", default=()
-)
 
 
 class Cluster:
@@ -63,7 +53,7 @@ class Cluster:
     - `submit`: sbatch options for every job that does not say otherwise.
     - `python`: the interpreter on the cluster (default: this one where files are shared, else ``python3``).
     - `poll_interval_min`, `poll_interval_max`: seconds between two questions to the scheduler.
-    - `callbacks`: who is told what happens, see `slurm.callbacks`.
+    - `callbacks`: who is told what happens, see `slurm.callbacks`; a tuple of them afterwards.
     - `cancel_on_interrupt`: whether Ctrl-C in a wait cancels the jobs that are waited for.
     - `backend_options`: what the backend takes; for ssh ``hostname``, ``username``, ``port``,
       ``identity_file``, ``known_hosts_file``, ``config_file``, ``connect_timeout``, ``reconnect_timeout``; for local
@@ -102,27 +92,49 @@ class Cluster:
         for name, value in (("job_base_dir", job_base_dir), ("python", python)):
             if value is not None:
                 check_text(name, value)
-        defaults = normalise(submit or {})
         check_flag("cancel_on_interrupt", cancel_on_interrupt)
         self.cancel_on_interrupt: bool = cancel_on_interrupt
-        self._poll_intervals = named.poll_intervals(
-            named.name_of(backend_type), poll_interval_min, poll_interval_max
-        )
         self.site: Site = named.make_site(
             backend_type,
             backend_options,
             base=os.fspath(job_base_dir or DEFAULT_BASE),
             python=python,
-            submit_defaults=defaults,
+            submit_defaults=normalise(submit or {}),
+            poll_interval_min=poll_interval_min,
+            poll_interval_max=poll_interval_max,
         )
-        self.listener: Listener = _listener(callbacks)
+        self.backend_type: str = self.site.name
+        self.backend: BackendBase = self.site.backend
+        self.python: str = self.site.python
+        self.submit_defaults: Mapping[str, str] = self.site.submit_defaults
+        self.callbacks: tuple[BaseCallback, ...] = ()
+        self._listener: Listener = Listener()
+        if not isinstance(callbacks, (tuple, list)) or callbacks:
+            from slurm.callbacks.client import (
+                heard_by,
+            )  # late: without any, nothing of it is loaded
+
+            self.callbacks, self._listener = heard_by(callbacks, self._job_of)
+        self.operations: Operations = Operations(
+            self.site, self._listener, cancel_on_interrupt=cancel_on_interrupt
+        )
+        self.submitter: Submitter = Submitter(
+            self.site,
+            self.operations,
+            self._listener,
+            ClusterFunctions(
+                packaging_of=self._packaging_of,
+                children_of=lambda inherited: self.site.of_children(
+                    inherited or strategy_of(self.packaging).inherited()
+                ),
+                job_of=self._job_of,
+                array_of=self._array_of,
+                is_closed=lambda: self._closed,
+            ),
+        )
         self._process = os.getpid()
-        self._tracker: Tracker | None = None
-        self._tracker_made = threading.Lock()
-        self._submitter = Submitter(self)
-        self._waiting_arrays = WaitingArrays()
-        self._blocks: list[_Block] = []
-        self._changing = threading.Lock()
+        self._closed = False
+        self._blocks = ArrayBlocks()
         atexit.register(_close_at_exit, weakref.ref(self))
 
     # Making one
@@ -197,65 +209,15 @@ class Cluster:
             return cls(**overrides)
         return cls.from_env(path, env=env, overrides=overrides)
 
-    # What it is
-
-    @property
-    def backend_type(self) -> str:
-        """The backend's name, or its class where it was given as an object.
-
-        >>> Cluster("local").backend_type
-        'local'
-        """
-        return self.site.name
-
-    @property
-    def backend(self) -> BackendBase:
-        """How the cluster is reached: its scheduler and its files.
-
-        >>> Cluster("local").backend.shares_filesystem
-        True
-        """
-        return self.site.backend
-
-    @property
-    def python(self) -> str:
-        """The interpreter on the cluster.
-
-        >>> Cluster("ssh", hostname="login").python
-        'python3'
-        """
-        return self.site.python
-
-    @property
-    def submit_defaults(self) -> Mapping[str, str]:
-        """sbatch options for every job that does not say otherwise, by their long names.
-
-        >>> Cluster("local", submit={"time": 5}).submit_defaults
-        {'time': '5'}
-        """
-        return self.site.submit_defaults
-
     # Using it
 
     def __enter__(self) -> Cluster:
-        block = _Block(self, context.set_active_context(self), WaitingArrays())
-        _entered.set((*_entered.get(), block))
-        with self._changing:
-            self._blocks.append(block)
+        token = context.set_active_context(self)
+        self._blocks.begin(functools.partial(context.reset_active_context, token))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
-        *outer, block = _entered.get()
-        _entered.set(tuple(outer))
-        context.reset_active_context(block.token)
-        with self._changing:
-            self._blocks = [one for one in self._blocks if one is not block]
-            last = not self._blocks
-        try:
-            block.arrays.end(failed=kind is not None)
-        finally:
-            if last:  # those of threads that were started inside and have no block of their own
-                self.submit_waiting(failed=kind is not None)
+        self._blocks.end(failed=kind is not None)
 
     def submit_waiting(self, *, failed: bool = False) -> None:
         """Submit the mapped arrays that nobody has used yet; the end of a context does.
@@ -269,13 +231,7 @@ class Cluster:
         >>> array.is_submitted
         True
         """
-        with self._changing:
-            waiting = [self._waiting_arrays, *(block.arrays for block in self._blocks)]
-        for arrays in waiting:
-            if failed:
-                arrays.give_up()
-            else:
-                arrays.submit()
+        self._blocks.end_all(failed=failed)
 
     def submit(
         self,
@@ -295,13 +251,6 @@ class Cluster:
         """
         return _bound(task, after).submit(self, key=key, **sbatch_options)
 
-    def submit_call(self, call: TaskCall, placement: Placement | None = None) -> Job[Any]:
-        """Submit one call; see `SlurmTask`. `placement` puts it elsewhere than under `job_base_dir`."""
-        ready = self._submitter.ready(call, placement)
-        batch = context.innermost()
-        batched = isinstance(batch, Batch) and batch.cluster is self and batch.add(ready)
-        return batched or self._submitter.submit_ready(ready)
-
     def batch(self) -> Batch:
         """``with cluster.batch():`` submits the tasks that are called inside in one round trip, at its end.
 
@@ -317,10 +266,6 @@ class Cluster:
         [0, 2, 4]
         """
         return Batch(self)
-
-    def submit_batch(self, jobs: Sequence[BatchedJob]) -> None:
-        """Submit the jobs of a batch; `Batch` does when it is time."""
-        self._submitter.submit_batch(jobs)
 
     def map(
         self,
@@ -340,7 +285,8 @@ class Cluster:
         bound = _bound(task, after)
         if sbatch_options:
             bound = bound.with_options(**sbatch_options)
-        return self.map_call(bound._array_call(items, max_concurrent, pack))
+        array: ArrayJob[R] = self.submitter.map(array_call_of(bound, items, max_concurrent, pack))
+        return array
 
     def executor(self, **sbatch_options: Any) -> JobExecutor:
         """A `concurrent.futures.Executor` whose calls run as jobs of this cluster.
@@ -355,22 +301,11 @@ class Cluster:
 
         return JobExecutor(self, normalise(sbatch_options))
 
-    def map_call(self, call: ArrayCall, placement: Placement | None = None) -> ArrayJob[Any]:
-        """The array of a mapped task; see `SlurmTask.map`. `placement` as for `submit_call`."""
-        self._submitter.destination(call, placement)
-        array: ArrayJob[Any] = ArrayJob(self, call.task.name, WaitingArray(self, call, placement))
-        blocks = (block for block in reversed(_entered.get()) if block.cluster is self)
-        block = next(blocks, None)
-        if block is None or not block.arrays.add(array):
-            self._waiting_arrays.add(array)
-        return array
-
-    def submit_array(self, call: ArrayCall, placement: Placement | None = None) -> SubmittedArray:
-        """Submit an array; `ArrayJob` does when it is needed."""
-        return self._submitter.submit_array(call, placement)
-
     def dry_run(self, task: SlurmTask[Any, Any], /, *args: Any, **kwargs: Any) -> JobRequest:
         """The request that calling `task` would submit; print it to see the script and the command.
+
+        Nothing is packaged, sent or submitted for it. What only that would tell is named in ``<>``: the
+        environment of a wheel, the id of an array that is not submitted yet.
 
         >>> request = cluster.dry_run(double.with_options(mem="2G"), 21)
         >>> request.options["mem"]
@@ -380,7 +315,7 @@ class Cluster:
         #SBATCH --mem=2G
         ...
         """
-        return self._submitter.request_of(task._call(args, kwargs))
+        return self.submitter.preview(call_of(task, args, kwargs))
 
     @property
     def job_base_dir(self) -> str:
@@ -393,29 +328,6 @@ class Cluster:
         """
         return self.site.job_base_dir
 
-    @property
-    def tracker(self) -> Tracker:
-        """What completes this cluster's futures."""
-        with self._tracker_made:
-            if self._tracker is None:
-                shortest, longest = self._poll_intervals
-                self._tracker = Tracker(
-                    self.site,
-                    interval_min=shortest,
-                    interval_max=longest,
-                    listener=self.listener,
-                )
-            return self._tracker
-
-    @property
-    def callbacks(self) -> tuple[BaseCallback, ...]:
-        """Who is told what happens to this cluster's jobs.
-
-        >>> Cluster("local").callbacks
-        ()
-        """
-        return self.listener.callbacks
-
     def drain_callbacks(self, timeout: float | None = None) -> bool:
         """Wait until the callbacks were told all that has happened so far, at most `timeout` seconds.
 
@@ -424,7 +336,7 @@ class Cluster:
         >>> Cluster("local").drain_callbacks()
         True
         """
-        return self.listener.drain(timeout)
+        return self._listener.drain(timeout)
 
     def get_job(self, job_id: str | int) -> Job[Any]:
         """The job with this id, submitted by this client or an earlier one under this `job_base_dir`.
@@ -434,9 +346,10 @@ class Cluster:
         >>> cluster.get_job(job.id).get_result()
         42
         """
-        from slurm.submit.reattach import job_from_id
+        from slurm.submit.reattach import job_with_id
 
-        return job_from_id(str(job_id), self)
+        job: Job[Any] = job_with_id(str(job_id), self.submitter)
+        return job
 
     def get_array(self, job_id: str | int) -> ArrayJob[Any]:
         """The array with this id, submitted by this client or an earlier one under this `job_base_dir`.
@@ -446,9 +359,10 @@ class Cluster:
         >>> cluster.get_array(array.id).get_results()
         [2, 4, 6]
         """
-        from slurm.submit.reattach import array_from_id
+        from slurm.submit.reattach import array_with_id
 
-        return array_from_id(str(job_id), self)
+        array: ArrayJob[Any] = array_with_id(str(job_id), self.submitter)
+        return array
 
     def get_queue(self) -> list[Mapping[str, Any]]:
         """The user's live jobs, whoever submitted them.
@@ -466,24 +380,6 @@ class Cluster:
         """
         return self.backend.get_cluster_info()
 
-    def children_config(self, packaging: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """The arguments of the `Cluster` that a workflow's own jobs are submitted to; plain JSON.
-
-        `packaging` is what they inherit from the workflow's job, where that is not this cluster's.
-        """
-        config: dict[str, Any] = {
-            "backend_type": "local" if self.backend_type == "local" else "slurm",
-            "job_base_dir": self.job_base_dir,
-            "python": self.python,
-            "packaging": dict(packaging or strategy_of(self.packaging).inherited()),
-            "submit": dict(self.submit_defaults),
-            "poll_interval_min": self._poll_intervals[0],
-            "poll_interval_max": self._poll_intervals[1],
-        }
-        if self.backend_type == "local":
-            config.update(self.site.options)
-        return config
-
     @property
     def closed(self) -> bool:
         """Whether `close` has been called: nothing more can be submitted.
@@ -491,7 +387,7 @@ class Cluster:
         >>> Cluster("local").closed
         False
         """
-        return self._submitter.closed
+        return self._closed
 
     def close(self) -> None:
         """Let go of the connection. Jobs go on; their futures stay as they are.
@@ -506,24 +402,26 @@ class Cluster:
         try:
             self.submit_waiting()
         finally:
-            self._close()
-
-    def _close(self) -> None:
-        self._submitter.closed = True
-        if self._tracker is not None:
-            self._tracker.stop()
-        self.listener.close()  # while hooks can still ask for what a job has left
-        if self._tracker is not None:
-            self._tracker.notes.write()
-            # The directory is this client's alone; a cluster that cannot be reached keeps an empty
-            # one. Without it, and without a connection, the tracker stops listening at once.
-            self.backend.discard(self.site.event_dir)
-        self.backend.close()
-        if self._tracker is not None:
-            self._tracker.join()
+            self._closed = True
+            self.operations.close()
 
     def __repr__(self) -> str:
         return str(self.site)
+
+    # For whoever submits to it
+
+    def _packaging_of(self, task: CalledTask) -> TaskPackaging:
+        packaging = task.packaging or self.packaging
+        return PackagedTask(strategy_of(packaging), cast("SlurmTask[Any, Any]", task), self)
+
+    def _job_of(self, record: JobRecord) -> Job[Any]:
+        return cast("Job[Any]", record.future(lambda: Job(self, record)))
+
+    def _array_of(self, task_name: str, state: WaitingArray | SubmittedArray) -> ArrayJob[Any]:
+        array: ArrayJob[Any] = ArrayJob(self, task_name, state)
+        if not array.is_submitted:
+            self._blocks.add(array)
+        return array
 
 
 def _bound(
@@ -536,25 +434,14 @@ def _bound(
 
 def _with_objects(settings: ClusterSettings) -> dict[str, Any]:
     """The arguments of `Cluster`, with objects in place of the names that a Slurmfile has."""
-    try:
+    with settings.naming_the_file():
         strategy_of(settings.packaging)
-    except ConfigError as error:
-        raise ConfigError(f"{settings.path}: {error}") from error
     if not settings.callbacks:
         return settings.arguments
     from slurm.callbacks.hooks import instances
 
     made = instances(settings.callbacks, f"{settings.path}: callbacks")
     return {**settings.arguments, "callbacks": made}
-
-
-def _listener(callbacks: Iterable[BaseCallback]) -> Listener:
-    if isinstance(callbacks, (tuple, list)) and not callbacks:
-        return Listener()
-    from slurm.callbacks.client import CallbackListener
-    from slurm.callbacks.hooks import checked
-
-    return CallbackListener(checked(callbacks))
 
 
 def _close_at_exit(reference: weakref.ref[Cluster]) -> None:

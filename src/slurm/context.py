@@ -19,12 +19,7 @@ import contextvars
 import functools
 import threading
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
-
-if TYPE_CHECKING:
-    from slurm.array_job import ArrayJob
-    from slurm.job import Job
-    from slurm.submit.calls import ArrayCall, TaskCall
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 R = TypeVar("R")
 
@@ -32,17 +27,20 @@ R = TypeVar("R")
 class SubmissionContext(Protocol):
     """What can be active: a `Cluster` or a `WorkflowContext`."""
 
-    def submit_call(self, call: TaskCall) -> Job[Any]:
-        """Submit one call of a task."""
+    @property
+    def submitter(self) -> Any:
+        """Who takes calls that are made in this context: a `slurm.submit.submitter.Submitter`."""
 
-    def map_call(self, call: ArrayCall) -> ArrayJob[Any]:
-        """The array of a mapped task, to be submitted on first use."""
+
+class _Active(NamedTuple):
+    """What is active, and who takes the calls that are made now: its own submitter, or a batch's that collects them."""
+
+    context: SubmissionContext
+    collector: Any = None
 
 
 # Without a default: where it is not set, what the thread inherited is active.
-_cluster_context: contextvars.ContextVar[SubmissionContext | None] = contextvars.ContextVar(
-    "cluster_context"
-)
+_cluster_context: contextvars.ContextVar[_Active | None] = contextvars.ContextVar("cluster_context")
 INHERITED = "_slurm_inherited_context"  # an attribute of threads
 
 
@@ -55,21 +53,34 @@ def get_active_context() -> SubmissionContext | None:
     >>> get_active_context() is None
     True
     """
-    active = innermost()
-    return getattr(active, "batched_context", active)
+    active = _innermost()
+    return None if active is None else active.context
 
 
-def innermost() -> SubmissionContext | None:
-    """What a task's call is handed to: the active context, or the batch that collects calls for it."""
+def submitter_here() -> Any:
+    """Who takes a call that is made here; None where nothing is active."""
+    active = _innermost()
+    if active is None:
+        return None
+    return active.context.submitter if active.collector is None else active.collector
+
+
+def submitter_for(context: SubmissionContext) -> Any:
+    """Who takes a call that is made here on `context`: a batch of that cluster's that is open here collects it."""
+    active = _innermost()
+    if active is None or active.collector is None:
+        return context.submitter
+    return active.collector.instead_of(context.submitter)
+
+
+def _innermost() -> _Active | None:
     try:
         return _cluster_context.get()
     except LookupError:
         return getattr(threading.current_thread(), INHERITED, None)
 
 
-def set_active_context(
-    context: SubmissionContext | None,
-) -> contextvars.Token[SubmissionContext | None]:
+def set_active_context(context: SubmissionContext | None) -> contextvars.Token[Any]:
     """Make `context` the active one, None for none; the token restores what was before.
 
     >>> token = set_active_context(cluster)
@@ -77,12 +88,21 @@ def set_active_context(
     True
     >>> reset_active_context(token)
     """
+    return _set(None if context is None else _Active(context))
+
+
+def set_collector(context: SubmissionContext, collector: Any) -> contextvars.Token[Any]:
+    """Make `context` the active one, and have its calls go to `collector`; a batch does."""
+    return _set(_Active(context, collector))
+
+
+def _set(active: _Active | None) -> contextvars.Token[Any]:
     with _wrapping:
         _wrap_what_starts_threads()
-    return _cluster_context.set(context)
+    return _cluster_context.set(active)
 
 
-def reset_active_context(token: contextvars.Token[SubmissionContext | None]) -> None:
+def reset_active_context(token: contextvars.Token[Any]) -> None:
     """Restore the context that was active when `token` was made.
 
     >>> token = set_active_context(cluster)
@@ -96,13 +116,17 @@ def reset_active_context(token: contextvars.Token[SubmissionContext | None]) -> 
 # --- threads -------------------------------------------------------------------------------------
 
 
-@contextlib.contextmanager
-def activated(context: SubmissionContext | None) -> Iterator[None]:
+def activated(context: SubmissionContext | None) -> contextlib.AbstractContextManager[None]:
     """``with activated(context):`` makes it all that can be seen here; None hides every context."""
+    return _activated(None if context is None else _Active(context))
+
+
+@contextlib.contextmanager
+def _activated(active: _Active | None) -> Iterator[None]:
     thread = threading.current_thread()
     before = getattr(thread, INHERITED, None)
-    token = _cluster_context.set(context)
-    setattr(thread, INHERITED, context)  # for a copied context in which the variable is not set
+    token = _cluster_context.set(active)
+    setattr(thread, INHERITED, active)  # for a copied context in which the variable is not set
     try:
         yield
     finally:
@@ -112,13 +136,11 @@ def activated(context: SubmissionContext | None) -> Iterator[None]:
 
 def carrying(function: Callable[..., R]) -> Callable[..., R]:
     """`function`, to be called anywhere with the context that is active now."""
-    return functools.partial(_call_in, innermost(), function)
+    return functools.partial(_call_in, _innermost(), function)
 
 
-def _call_in(
-    context: SubmissionContext | None, function: Callable[..., R], /, *args: Any, **kwargs: Any
-) -> R:
-    with activated(context):
+def _call_in(active: _Active | None, function: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:
+    with _activated(active):
         return function(*args, **kwargs)
 
 
@@ -147,7 +169,7 @@ def _wrap(owner: type, name: str, wrapper: Callable[..., Any]) -> None:
 def _inheriting(thread: threading.Thread, start: Callable[..., Any], /) -> Any:
     # Python 3.14: a thread may be given the context variables it runs with, and these count.
     if not isinstance(getattr(thread, "_context", None), contextvars.Context):
-        setattr(thread, INHERITED, innermost())
+        setattr(thread, INHERITED, _innermost())
     return start(thread)
 
 

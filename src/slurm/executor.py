@@ -11,11 +11,12 @@ from concurrent.futures import Executor, Future, wait
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from slurm.context import activated, get_active_context
-from slurm.errors import SchedulerUnreachable, SlurmError, TransportError
-from slurm.results.outcome import Outcome, fetch_outcomes
+from slurm.errors import SchedulerUnreachable, TransportError
 from slurm.states import JobState
 from slurm.task import SlurmTask
 from slurm.tracking.interrupts import Waiting
+from slurm.tracking.record import JobRecord, Outcome, watched_no_more
+from slurm.tracking.timeouts import Deadline
 
 if TYPE_CHECKING:
     from typing import ParamSpec
@@ -67,7 +68,7 @@ class JobFuture(Future[T]):
         >>> future.result(timeout=60)
         42
         """
-        with Waiting([self.job]):
+        with Waiting(self.job.records):
             return super().result(timeout)
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
@@ -76,7 +77,7 @@ class JobFuture(Future[T]):
         >>> print(future.exception())
         None
         """
-        with Waiting([self.job]):
+        with Waiting(self.job.records):
             return super().exception(timeout)
 
     def running(self) -> bool:
@@ -115,9 +116,9 @@ class JobExecutor(Executor):
     """
 
     def __init__(self, cluster: Cluster, options: Mapping[str, Any]) -> None:
-        active: Any = get_active_context()
-        own_workflow = getattr(active, "cluster", None) is cluster
-        self._context: SubmissionContext = active if own_workflow else cluster
+        active = get_active_context()
+        own_workflow = active is not None and active.submitter.site is cluster.site
+        self._context: SubmissionContext = active if active and own_workflow else cluster
         self._cluster = cluster
         self._options = dict(options)
         self._changing = threading.Lock()
@@ -188,7 +189,7 @@ class JobExecutor(Executor):
         ...     list(executor.map(pow, [2, 3], [5, 2], chunksize=2))
         [32, 9]
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = Deadline(timeout)
         task, items = self._task(fn), list(zip(*iterables))
         if not items:
             return iter(())
@@ -240,7 +241,8 @@ class JobExecutor(Executor):
             futures = [self._ended.get()]
             while not self._ended.empty():
                 futures.append(self._ended.get())
-            for future, outcome in zip(futures, self._outcomes([one.job for one in futures])):
+            records = [record for one in futures for record in one.job.records]
+            for future, outcome in zip(futures, self._outcomes(records)):
                 future._take(outcome)
             with self._changing:
                 self._unsettled.difference_update(futures)
@@ -248,38 +250,37 @@ class JobExecutor(Executor):
                     self._settler = None
                     return
 
-    def _outcomes(self, jobs: Sequence[Job[Any]]) -> list[Outcome]:
+    def _outcomes(self, records: Sequence[JobRecord]) -> list[Outcome]:
         while True:
             try:
-                ended = [job for job in jobs if job.is_completed()]
-                found = dict(zip(ended, fetch_outcomes(ended)))
-                return [found.get(job) or _unknown(job) for job in jobs]
+                ended = [record for record in records if record.finished]
+                found = dict(zip(ended, self._cluster.operations.fetch_all(ended)))
+                return [found.get(record) or _unknown(record) for record in records]
             except (TransportError, SchedulerUnreachable) as error:
                 if self._cluster.closed:
-                    return [Outcome(error=error) for _ in jobs]
+                    return [Outcome(error=error) for _ in records]
                 logger.warning("results cannot be fetched right now, trying again: %s", error)
                 time.sleep(RETRY)
             except Exception as error:  # a bug of ours must not leave every future waiting for ever
                 logger.exception("results could not be fetched")
-                return [Outcome(error=error) for _ in jobs]
+                return [Outcome(error=error) for _ in records]
 
 
-def _unknown(job: Job[Any]) -> Outcome:
-    return Outcome(
-        error=SlurmError(f"job {job.id} is watched no more: its cluster was closed"), lasts=False
-    )
+def _unknown(record: JobRecord) -> Outcome:
+    return Outcome(error=watched_no_more(record), lasts=False)
 
 
-def _results(array: ArrayJob[T], deadline: float | None) -> Iterator[T]:
-    jobs = array.jobs
+def _results(array: ArrayJob[T], deadline: Deadline) -> Iterator[T]:
+    jobs, records = array.jobs, array.records
     try:
-        for index, job in enumerate(jobs):
-            left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            with Waiting(jobs):
+        for index, (job, record) in enumerate(zip(jobs, records)):
+            left = deadline.left()
+            with Waiting(records):
                 ended_in_time = job.wait(left)
-            if ended_in_time and job.outcome is None:
-                ended = (one for one in jobs[index:] if one.is_completed() and one.outcome is None)
-                fetch_outcomes([one for one, _ in zip(ended, range(READ_AT_ONCE))], left)
+            if ended_in_time and record.outcome is None:
+                ended = (one for one in records[index:] if one.finished and one.outcome is None)
+                read_now = [one for one, _ in zip(ended, range(READ_AT_ONCE))]
+                record.operations.fetch_all(read_now, left)
             yield job.get_result(left)
     except KeyboardInterrupt:
         raise  # see Cluster(cancel_on_interrupt=...)
@@ -292,12 +293,13 @@ def _cancel_pending(jobs: Sequence[Job[Any]]) -> list[Job[Any]]:
     """Cancel those that the scheduler says have not started; returns them."""
     waiting = [job for job in jobs if job.get_status() is JobState.PENDING]
     if waiting:
-        waiting[0].cluster.tracker.cancel(waiting)
+        records = [record for job in waiting for record in job.records]
+        records[0].operations.cancel(records)
     return waiting
 
 
 def _wait_for(futures: Sequence[JobFuture[Any]], arrays: Sequence[ArrayJob[Any]]) -> None:
-    with Waiting([future.job for future in futures]):
+    with Waiting([record for future in futures for record in future.job.records]):
         wait(futures)
     for array in arrays:
         array.wait()

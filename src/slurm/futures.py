@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import queue
-import time
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from slurm.job import Job
-from slurm.results.outcome import fetch_outcomes
 from slurm.tracking.interrupts import Waiting
+from slurm.tracking.record import JobOperations, JobRecord, Upstream
+from slurm.tracking.timeouts import Deadline
 
 if TYPE_CHECKING:
     from slurm.array_job import ArrayJob
-    from slurm.cluster import Cluster
+    from slurm.job import Job
 
 T = TypeVar("T")
 
@@ -31,18 +31,63 @@ def as_completed(jobs: Iterable[Job[T]], timeout: float | None = None) -> Iterat
     [2, 4]
     """
     waiting = {id(job): job for job in jobs}
-    deadline = None if timeout is None else time.monotonic() + timeout
+    records = [record for job in waiting.values() for record in job.records]
+    deadline = Deadline(timeout)
     ended: queue.SimpleQueue[Job[T]] = queue.SimpleQueue()
     for job in waiting.values():
         job.add_done_callback(ended.put)
     for left in range(len(waiting), 0, -1):
-        patience = None if deadline is None else max(0.0, deadline - time.monotonic())
         try:
-            with Waiting(list(waiting.values())):
-                job = ended.get(timeout=patience)
+            with Waiting(records):
+                job = ended.get(timeout=deadline.left())
         except queue.Empty:
             raise TimeoutError(f"{left} of {len(waiting)} jobs have not ended") from None
         yield job
+
+
+def when_all_have_ended(jobs: Sequence[Job[Any]], function: Callable[[], object]) -> None:
+    """Have `function` called when the last of `jobs` has ended.
+
+    >>> when_all_have_ended(array.jobs, lambda: print("all have ended"))
+    all have ended
+    """
+    left = len(jobs)
+    counting = threading.Lock()
+
+    def one_more(_: Job[Any]) -> None:
+        nonlocal left
+        with counting:
+            left -= 1
+            last = left == 0
+        if last:
+            function()
+
+    for job in jobs:
+        job.add_done_callback(one_more)
+
+
+async def decided(jobs: Sequence[Job[Any]]) -> None:
+    """Wait until all `jobs` have ended, or one of them badly; the event loop is free meanwhile.
+
+    >>> import asyncio
+    >>> asyncio.run(decided(array.jobs))
+    """
+    import asyncio
+
+    loop = asyncio.get_running_loop()
+    enough = asyncio.Event()
+
+    def stop() -> None:
+        loop.call_soon_threadsafe(enough.set)
+
+    def ended(job: Job[Any]) -> None:
+        if not job.is_successful():
+            stop()
+
+    for job in jobs:
+        job.add_done_callback(ended)
+    when_all_have_ended(jobs, stop)
+    await enough.wait()
 
 
 def gather(*jobs: Job[Any] | ArrayJob[Any], return_exceptions: bool = False) -> list[Any]:
@@ -57,19 +102,20 @@ def gather(*jobs: Job[Any] | ArrayJob[Any], return_exceptions: bool = False) -> 
     [42, [2, 4, 6]]
     """
     for job in jobs:
-        if not hasattr(job, "add_done_callback"):
+        if not isinstance(job, Upstream):
             raise TypeError(
                 f"gather() takes jobs, one argument each, not {type(job).__name__}: gather(*jobs)"
             )
-    by_cluster: dict[Cluster, list[Job[Any]]] = {}
-    with Waiting([one for job in jobs for one in ([job] if isinstance(job, Job) else job)]):
+    with Waiting([record for job in jobs for record in job.records]):
         for job in jobs:
             job.wait()
+    by_cluster: dict[JobOperations, list[JobRecord]] = {}
     for job in jobs:
-        if isinstance(job, Job):
-            by_cluster.setdefault(job.cluster, []).append(job)
-    for alike in by_cluster.values():
-        fetch_outcomes(alike)
+        if not isinstance(job, Sequence):  # an array reads its own together
+            for record in job.records:
+                by_cluster.setdefault(record.operations, []).append(record)
+    for operations, alike in by_cluster.items():
+        operations.fetch_all(alike)
     if not return_exceptions:
         return [job.result() for job in jobs]
     errors = [job.exception() for job in jobs]

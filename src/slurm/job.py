@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import logging
+import functools
 import os
-import threading
-import time
-from collections.abc import Awaitable, Callable, Generator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Generator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from slurm import errors
-from slurm.api.requests import Submitted
 from slurm.context import carrying
-from slurm.job_dir.paths import ArrayDirectory, JobDirectory
-from slurm.results.outcome import Outcome, fetch_outcome, keep
-from slurm.sbatch.dependency import Dependency
+from slurm.job_dir.arguments import JobResultPlaceholder
 from slurm.states import ACTIVE, JobState, JobStatus
 from slurm.tracking.interrupts import Waiting
+from slurm.tracking.record import ArrayElement, JobRecord, Outcome, Upstream, watched_no_more
+from slurm.tracking.timeouts import Deadline
 
 if TYPE_CHECKING:
     from slurm.array_job import ArrayJob
     from slurm.cluster import Cluster
-
-logger: logging.Logger = logging.getLogger(__name__)
+    from slurm.job_dir.paths import JobDirectory
 
 T = TypeVar("T")
-
-DEPENDENCY_GRACE = 30.0
 
 if TYPE_CHECKING:
 
@@ -49,22 +42,7 @@ else:
         """At run time a job is a job; calling a task with one makes it a dependency."""
 
 
-@dataclass(frozen=True)
-class ArrayElement:
-    """Which item of an array a job runs: the item's `index`; `packed` when its job runs others as well.
-
-    `piece` says in which of the array's submissions; `group` is the `ArrayJob` that made the future,
-    where one did.
-    """
-
-    index: int
-    array: ArrayDirectory
-    packed: bool = False
-    piece: int = 0
-    group: ArrayJob[Any] | None = field(default=None, repr=False, compare=False)
-
-
-class Job(Awaitable[T], Promise, Generic[T]):
+class Job(Awaitable[T], Upstream, Promise, Generic[T]):
     """A job that was submitted. Passing it to another task makes that task depend on it.
 
     Attributes: `task_name`; `element`, its place in an array, None for a job by itself.
@@ -78,31 +56,9 @@ class Job(Awaitable[T], Promise, Generic[T]):
     42
     """
 
-    def __init__(
-        self,
-        cluster: Cluster,
-        *,
-        id: str,
-        task_name: str,
-        job_dir: str,
-        token: str,
-        dependencies: Sequence[Dependency] = (),
-        reattached: bool = False,
-        element: ArrayElement | None = None,
-    ) -> None:
+    def __init__(self, cluster: Cluster, record: JobRecord) -> None:
         self.cluster = cluster
-        self._made = Submitted(id, job_dir, reattached)
-        self.task_name = task_name
-        self.token = token
-        self.waits_for: tuple[Dependency, ...] = tuple(dependencies)
-        self.element = element
-        self._status = JobStatus()
-        self._news = threading.Event()  # finished, or nobody watches any more
-        self._finished_at = 0.0
-        self._callbacks: list[Callable[[Job[T]], object]] = []
-        self._callbacks_changing = threading.Lock()
-        self._fetching = threading.Lock()
-        self.outcome: Outcome | None = None
+        self._record = record
 
     @classmethod
     def from_dir(cls, path: str | os.PathLike[str], cluster: Cluster | None = None) -> Job[Any]:
@@ -114,9 +70,28 @@ class Job(Awaitable[T], Promise, Generic[T]):
         >>> Job.from_dir(job.job_dir, cluster).get_result()
         42
         """
-        from slurm.submit.reattach import job_from_dir
+        from slurm.submit.reattach import job_in, submitter_of
 
-        return job_from_dir(os.fspath(path), cluster)
+        job: Job[Any] = job_in(os.fspath(path), submitter_of(cluster))
+        return job
+
+    @property
+    def task_name(self) -> str:
+        """The name of its task.
+
+        >>> job.task_name
+        'double'
+        """
+        return self._record.task_name
+
+    @property
+    def element(self) -> ArrayElement | None:
+        """Its place in an array; None for a job by itself.
+
+        >>> array[2].element.index
+        2
+        """
+        return self._record.element
 
     @property
     def id(self) -> str:
@@ -128,7 +103,7 @@ class Job(Awaitable[T], Promise, Generic[T]):
         >>> job.id.isdigit()
         True
         """
-        return self._submission().job_id
+        return self._record.id
 
     @property
     def job_dir(self) -> str:
@@ -137,7 +112,7 @@ class Job(Awaitable[T], Promise, Generic[T]):
         >>> job.job_dir.startswith(f"{cluster.job_base_dir}/double/")
         True
         """
-        return self._submission().job_dir
+        return self._record.job_dir
 
     @property
     def reattached(self) -> bool:
@@ -146,14 +121,11 @@ class Job(Awaitable[T], Promise, Generic[T]):
         >>> cluster.get_job(job.id).reattached
         True
         """
-        return self._submission().reattached
-
-    def _submission(self) -> Submitted:
-        return self._made
+        return self._record.submission.reattached
 
     @property
     def dependencies(self) -> tuple[Job[Any] | ArrayJob[Any], ...]:
-        """The jobs and arrays this job waits for; `waits_for` says of each what it must have come to.
+        """The jobs and arrays this job waits for.
 
         >>> with cluster:
         ...     first = double(1)
@@ -161,7 +133,7 @@ class Job(Awaitable[T], Promise, Generic[T]):
         >>> second.dependencies == (first,)
         True
         """
-        return tuple(dependency.on for dependency in self.waits_for)
+        return tuple(dependency.on for dependency in self._record.waits_for)  # type: ignore[misc]
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -193,7 +165,7 @@ class Job(Awaitable[T], Promise, Generic[T]):
         >>> job.directory.result == f"{job.job_dir}/result.pkl"
         True
         """
-        return JobDirectory(self.job_dir)
+        return self._record.directory
 
     @property
     def status(self) -> JobStatus:
@@ -202,7 +174,7 @@ class Job(Awaitable[T], Promise, Generic[T]):
         >>> job.status.finished, job.status.state == "COMPLETED"
         (True, True)
         """
-        return self._status
+        return self._record.status
 
     def get_status(self) -> JobState:
         """The job's state, from the scheduler unless it was asked a moment ago.
@@ -214,9 +186,9 @@ class Job(Awaitable[T], Promise, Generic[T]):
         >>> job.get_status() == "COMPLETED"
         True
         """
-        if not self._status.finished:
-            self.cluster.tracker.refresh(self)
-        return self._status.state
+        if not self._record.status.finished:
+            self._record.operations.refresh(self._record)
+        return self._record.status.state
 
     def is_running(self) -> bool:
         """Whether the job was running when last heard of.
@@ -224,7 +196,7 @@ class Job(Awaitable[T], Promise, Generic[T]):
         >>> job.is_running()
         False
         """
-        return not self._status.finished and self._status.state in ACTIVE
+        return not self._record.status.finished and self._record.status.state in ACTIVE
 
     def is_completed(self) -> bool:
         """Whether the job has ended, in whatever way.
@@ -232,7 +204,7 @@ class Job(Awaitable[T], Promise, Generic[T]):
         >>> job.is_completed()
         True
         """
-        return self._status.finished
+        return self._record.status.finished
 
     def is_successful(self) -> bool:
         """Whether the job has ended and its task returned.
@@ -240,7 +212,7 @@ class Job(Awaitable[T], Promise, Generic[T]):
         >>> job.is_successful()
         True
         """
-        return self.is_completed() and self._status.state is JobState.COMPLETED
+        return self._record.successful
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until the job has ended, at most `timeout` seconds; returns whether it has.
@@ -250,19 +222,21 @@ class Job(Awaitable[T], Promise, Generic[T]):
         >>> job.wait(timeout=60)
         True
         """
-        if not self.is_completed():
-            self.cluster.tracker.watch(self)
-        with Waiting([self]):
-            news = self._news.wait(timeout)
-        if news and not self.is_completed():
-            raise errors.SlurmError(f"job {self.id} is watched no more: its cluster was closed")
-        return self.is_completed()
+        record = self._record
+        if not record.finished:
+            record.operations.watch([record])
+        with Waiting([record]):
+            news = record.wait(timeout)
+        if news and not record.finished:
+            raise watched_no_more(record)
+        return record.finished
 
     def cancel(self) -> None:
         """Have the scheduler cancel the job. A job that has ended already stays as it is.
 
         So does another job that has got this one's id: the scheduler is asked first.
 
+        >>> import time
         >>> from slurm import task
         >>> @task
         ... def wait(seconds: float) -> None:
@@ -273,7 +247,7 @@ class Job(Awaitable[T], Promise, Generic[T]):
         >>> type(waiting.exception()).__name__
         'JobCancelled'
         """
-        self.cluster.tracker.cancel([self])
+        self._record.operations.cancel([self._record])
 
     def get_result(self, timeout: float | None = None) -> T:
         """What the task returned; waits for it at most `timeout` seconds.
@@ -290,20 +264,18 @@ class Job(Awaitable[T], Promise, Generic[T]):
 
     def _outcome_within(self, timeout: float | None) -> Outcome:
         """What became of the job; raises only what says nothing about it."""
-        deadline = None if timeout is None else time.monotonic() + timeout
+        record = self._record
+        deadline = Deadline(timeout)
         late = f"job {self.id} ({self.task_name}) is {{}} after {timeout} s"
         if not self.wait(timeout):
-            raise TimeoutError(late.format(self._status.state))
-        left = None if deadline is None else max(0.0, deadline - time.monotonic())
-        if not self._fetching.acquire(timeout=-1 if left is None else left):
+            raise TimeoutError(late.format(self._record.status.state))
+        left = deadline.left()
+        if not record.fetching.acquire(timeout=-1 if left is None else left):
             raise TimeoutError(late.format("being fetched"))
         try:
-            if self.outcome is None:
-                with self.cluster.listener.fetching([self]) as progress:
-                    return keep(self, fetch_outcome(self, left, progress))
-            return self.outcome
+            return record.operations.fetch(record, left)
         finally:
-            self._fetching.release()
+            record.fetching.release()
 
     # The words of concurrent.futures and asyncio
 
@@ -344,12 +316,9 @@ class Job(Awaitable[T], Promise, Generic[T]):
         >>> job.add_done_callback(lambda job: print(job.task_name, "has ended"))
         double has ended
         """
-        self.cluster.tracker.watch(self)
-        with self._callbacks_changing:
-            if not self._news.is_set():
-                self._callbacks.append(carrying(function))
-                return
-        self._call_back(function)
+        record = self._record
+        record.operations.watch([record])
+        record.add_callback(functools.partial(carrying(function), self))
 
     def __await__(self) -> Generator[Any, None, T]:
         """``await job`` gives its result and leaves the event loop free meanwhile.
@@ -394,7 +363,7 @@ class Job(Awaitable[T], Promise, Generic[T]):
         >>> job.stdout_path == f"{job.job_dir}/slurm_{job.id}.out"
         True
         """
-        return self._log_directory.stdout(self.id)
+        return self._record.log_directory.stdout(self.id)
 
     @property
     def stderr_path(self) -> str:
@@ -403,64 +372,33 @@ class Job(Awaitable[T], Promise, Generic[T]):
         >>> job.stderr_path == f"{job.job_dir}/slurm_{job.id}.err"
         True
         """
-        return self._log_directory.stderr(self.id)
-
-    @property
-    def _log_directory(self) -> JobDirectory:
-        packed = self.element is not None and self.element.packed
-        return JobDirectory(self.element.array.path) if packed and self.element else self.directory
+        return self._record.log_directory.stderr(self.id)
 
     def _read_output(self, path: str) -> str:
         try:
-            return self.cluster.backend.read_file(path).decode("utf-8", "replace")
+            return self._record.site.backend.read_file(path).decode("utf-8", "replace")
         except errors.RemoteFileMissing:
             return ""
 
-    def holds_others_back(self, type: str = "afterok") -> bool:
-        """Whether a dependency of that `type` on this job still means something to the scheduler.
+    # As what other jobs wait for
 
-        Slurm forgets a finished job after its MinJobAge (300 s unless the site says otherwise) and
-        from then on refuses dependencies on it.
+    @property
+    def is_submitted(self) -> bool:
+        """Whether the scheduler has it: False in an open batch.
+
+        >>> job.is_submitted
+        True
         """
-        wanted = type == "afterany" or self.is_successful() == (type != "afternotok")
-        if not (self.is_completed() and wanted):
-            return True
-        recent = time.monotonic() - self._finished_at < DEPENDENCY_GRACE
-        return recent and not self._status.forgotten
+        return self._record.is_submitted
 
-    def _observed(self, status: JobStatus) -> None:
-        """The tracker's news. The last one ends every wait."""
-        if status.finished:
-            self._finished_at = time.monotonic()
-        self._status = status
-        if status.finished:
-            with self._callbacks_changing:
-                self._news.set()
+    @property
+    def records(self) -> tuple[JobRecord, ...]:
+        """What is known of it, for the rest of the SDK."""
+        return (self._record,)
 
-    def _call_back_all(self) -> None:
-        """Tell everybody who asked to be told; not under any lock, for they may do anything."""
-        while True:
-            with self._callbacks_changing:
-                if not self._callbacks:
-                    return
-                function = self._callbacks.pop(0)
-            self._call_back(function)
-
-    def _call_back(self, function: Callable[[Job[T]], object]) -> None:
-        try:
-            function(self)
-        except BaseException as error:
-            # The user's own; it must not end a thread that watches all jobs.
-            pressed = isinstance(error, KeyboardInterrupt)
-            if pressed and threading.current_thread() is threading.main_thread():
-                raise
-            logger.exception("a callback of job %s failed", self.id)
-
-    def _abandoned(self) -> None:
-        """The tracker's last word on a job it does not watch to its end."""
-        with self._callbacks_changing:
-            self._news.set()
-        self._call_back_all()
+    def placeholder(self) -> JobResultPlaceholder:
+        """What stands for its result among pickled arguments."""
+        return JobResultPlaceholder(self.id, self.job_dir)
 
     def __repr__(self) -> str:
-        return f"<Job {self.id} {self.task_name} {self._status.state}>"
+        return repr(self._record)

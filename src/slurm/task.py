@@ -8,24 +8,20 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from slurm.config.checks import check_count
-from slurm.context import innermost
+from slurm.context import submitter_for, submitter_here
 from slurm.errors import ConfigError, NoActiveContext
 from slurm.job_dir.arguments import MAIN_ALIAS, JobResultPlaceholder
 from slurm.sbatch.options import normalise
-from slurm.sbatch.overlay import overlay
+from slurm.sbatch.overlay import DEFAULT_OPTIONS, overlay
 
 if TYPE_CHECKING:
     from typing import ParamSpec
 
     from slurm.array_job import ArrayJob
     from slurm.cluster import Cluster
-    from slurm.context import SubmissionContext
     from slurm.job import Job
-    from slurm.node.binding import CallBinder
     from slurm.packaging.named import PackagingConfig
-    from slurm.sbatch.dependency import Dependency
-    from slurm.submit.calls import ArrayCall, TaskCall
+    from slurm.tracking.record import Dependency
     from slurm.workflow import WorkflowContext
 
     P = ParamSpec("P")
@@ -33,13 +29,6 @@ else:
     P = TypeVar("P")  # Python 3.9 has no ParamSpec, and at run time nothing looks at it
 
 R = TypeVar("R")
-
-DEFAULT_OPTIONS: Mapping[str, Any] = {
-    "nodes": 1,
-    "ntasks": 1,
-    "mem": "1G",
-    "time": "00:10:00",
-}
 
 
 class SlurmTask(Generic[P, R]):
@@ -76,7 +65,7 @@ class SlurmTask(Generic[P, R]):
         self.options: Mapping[str, str] = normalise(options or {})
         self.packaging = packaging
         self._is_workflow = is_workflow
-        self._pending_dependencies: list[Dependency] = []
+        self._waits_for: tuple[Dependency, ...] = ()
 
     @property
     def name(self) -> str:
@@ -86,6 +75,24 @@ class SlurmTask(Generic[P, R]):
         'double'
         """
         return getattr(self._function, "__name__", "task")
+
+    @property
+    def is_workflow(self) -> bool:
+        """Whether its jobs submit jobs.
+
+        >>> double.is_workflow
+        False
+        """
+        return self._is_workflow
+
+    @property
+    def waits_for(self) -> tuple[Dependency, ...]:
+        """What its calls wait for beside the jobs among their arguments: what `after` and its like were given.
+
+        >>> [dependency.type for dependency in double.after(job).afterany(array).waits_for]
+        ['afterok', 'afterany']
+        """
+        return self._waits_for
 
     @property
     def _qualname(self) -> str:
@@ -110,18 +117,22 @@ class SlurmTask(Generic[P, R]):
         Traceback (most recent call last):
         slurm.errors.NoActiveContext: double() was called outside a cluster's context. Call it inside ...
         """
-        return self._context("()").submit_call(self._call(args, kwargs))
+        from slurm.submit.calls import call_of  # late: on the node most tasks call no other
 
-    def _context(self, call: str) -> SubmissionContext:
-        context = innermost()
-        if context is None:
+        submitter = self._submitter("()")
+        job: Job[R] = submitter.submit(call_of(self, args, kwargs))
+        return job
+
+    def _submitter(self, call: str) -> Any:
+        submitter = submitter_here()
+        if submitter is None:
             raise NoActiveContext(
                 f"{self.name}{call} was called outside a cluster's context. Call it "
                 f"inside 'with Cluster(...) as cluster:' or a workflow, name the cluster with "
                 f"{self.name}.submit(cluster=...)(...), or run the plain function with "
                 f"{self.name}.unwrapped(...)"
             )
-        return context
+        return submitter
 
     def after(self, *jobs: Job[Any] | ArrayJob[Any]) -> SlurmTask[P, R]:
         """This task, to start only when `jobs` have completed successfully (``afterok``).
@@ -173,12 +184,12 @@ class SlurmTask(Generic[P, R]):
     def _after(
         self, method: str, kind: str, jobs: Sequence[Job[Any] | ArrayJob[Any]]
     ) -> SlurmTask[P, R]:
-        from slurm.sbatch.dependency import Dependency, check_jobs
+        from slurm.tracking.record import Dependency, check_upstream
 
-        check_jobs(f"{self.name}.{method}", jobs)
+        check_upstream(f"{self.name}.{method}", jobs)
         derived = self._copy()
         more = [Dependency(job, kind) for job in jobs]
-        derived._pending_dependencies = [*self._pending_dependencies, *more]
+        derived._waits_for = (*self._waits_for, *more)
         return derived
 
     def map(
@@ -199,8 +210,11 @@ class SlurmTask(Generic[P, R]):
         >>> array.get_results()
         [2, 4, 6]
         """
-        context = self._context(".map()")
-        return context.map_call(self._array_call(items, max_concurrent, pack))
+        from slurm.submit.calls import array_call_of
+
+        submitter = self._submitter(".map()")
+        array: ArrayJob[R] = submitter.map(array_call_of(self, items, max_concurrent, pack))
+        return array
 
     def with_options(self, **sbatch_options: Any) -> SlurmTask[P, R]:
         """This task with other sbatch options; those not named stay. Raises `ConfigError`.
@@ -233,8 +247,8 @@ class SlurmTask(Generic[P, R]):
         >>> double.submit(cluster, key="the double of 21")(21).id == job.id
         True
         """
-        context = cluster if cluster is not None else innermost()
-        if context is None:
+        here = submitter_here()
+        if cluster is None and here is None:
             raise NoActiveContext(
                 f"{self.name}.submit() needs a cluster: pass cluster=..., or call it inside "
                 "'with Cluster(...) as cluster:'"
@@ -242,61 +256,20 @@ class SlurmTask(Generic[P, R]):
         task = self.with_options(**sbatch_options) if sbatch_options else self
 
         def submitter(*args: Any, **kwargs: Any) -> Job[R]:
-            return context.submit_call(task._call(args, kwargs, key))
+            from slurm.submit.calls import call_of
+
+            receiver = here if cluster is None else submitter_for(cluster)
+            job: Job[R] = receiver.submit(call_of(task, args, kwargs, key))
+            return job
 
         return submitter
-
-    def _call(
-        self, args: Sequence[Any], kwargs: Mapping[str, Any], key: str | None = None
-    ) -> TaskCall:
-        from slurm.submit.calls import TaskCall  # late: on the node most tasks call no other
-
-        binder = self._binder()
-        try:
-            binder.check(args, kwargs)
-        except TypeError as error:
-            raise TypeError(f"{self.name}() {error}") from None
-        token = {} if key is None else {"token": token_of_key(key)}
-        return TaskCall(
-            self,
-            tuple(args),
-            dict(kwargs),
-            tuple(self._pending_dependencies),
-            self.options,
-            **token,
-        )
-
-    def _array_call(self, items: Iterable[Any], max_concurrent: int | None, pack: int) -> ArrayCall:
-        from slurm.submit.calls import ArrayCall, items_of
-
-        check_count("max_concurrent", max_concurrent)
-        check_count("pack", pack)
-        binder = self._binder()
-        arguments = items_of(items, self.name)
-        for index, (args, kwargs) in enumerate(arguments):
-            try:
-                binder.check(args, kwargs)
-            except TypeError as error:
-                raise TypeError(f"{self.name}.map(): item {index}: {error}") from None
-        after = tuple(self._pending_dependencies)
-        return ArrayCall(self, tuple(arguments), after, self.options, max_concurrent, pack)
-
-    def _binder(self) -> CallBinder:
-        from slurm.node.binding import CallBinder
-
-        binder = CallBinder(self._function)
-        if not self._is_workflow and binder.needs_workflow():
-            raise TypeError(
-                f"{self.name}() takes a WorkflowContext: make it a @workflow, not a @task"
-            )
-        return binder
 
     def _copy(self) -> SlurmTask[P, R]:
         derived: SlurmTask[P, R] = SlurmTask(
             self._function, packaging=self.packaging, is_workflow=self._is_workflow
         )
         derived.options = self.options
-        derived._pending_dependencies = list(self._pending_dependencies)
+        derived._waits_for = self._waits_for
         return derived
 
     def __copy__(self) -> SlurmTask[P, R]:
@@ -306,7 +279,7 @@ class SlurmTask(Generic[P, R]):
         return self
 
     def __reduce__(self) -> Any:
-        if self._pending_dependencies:
+        if self._waits_for:
             raise TypeError(f"{self.name}.after(...) cannot be an argument; call after() there")
         from slurm.packaging.function_reference import refer_to
 
@@ -318,15 +291,6 @@ class SlurmTask(Generic[P, R]):
 
     def __repr__(self) -> str:
         return f"<{'workflow' if self._is_workflow else 'task'} {self.__module__}.{self._qualname}>"
-
-
-def token_of_key(key: str) -> str:
-    """The submission token that stands for a user's `key`."""
-    if not key:
-        raise ConfigError("key must not be empty: it names this submission for all time")
-    import hashlib
-
-    return "k" + hashlib.sha256(key.encode()).hexdigest()[:31]
 
 
 def _named_task(module: str, qualname: str, *settings: Any) -> SlurmTask[Any, Any]:
@@ -347,4 +311,4 @@ def _rebuilt_task(
     return SlurmTask(function, options=options, packaging=packaging, is_workflow=is_workflow)
 
 
-__all__ = ["JobResultPlaceholder", "SlurmTask"]
+__all__ = ["DEFAULT_OPTIONS", "JobResultPlaceholder", "SlurmTask"]

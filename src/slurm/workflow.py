@@ -7,17 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slurm.agent.notes import read_json
-from slurm.errors import RemoteFileMissing, SlurmError
+from slurm.errors import RemoteFileMissing
 from slurm.job_dir.paths import METADATA, RESULT, SHARED, TASKS, ArrayDirectory, sanitise
 from slurm.job_dir.result import load_envelope, open_envelope
 from slurm.sbatch.array_layout import ArrayLayout
 
 if TYPE_CHECKING:
-    from slurm.array_job import ArrayJob
     from slurm.cluster import Cluster
-    from slurm.job import Job
-    from slurm.submit.calls import ArrayCall, Call, TaskCall
-    from slurm.submit.prepare import Placement
 
 
 @dataclass
@@ -85,25 +81,20 @@ class WorkflowContext:
         """
         return self.workflow_job_dir / TASKS
 
-    def submit_call(self, call: TaskCall) -> Job[Any]:
-        """Submit one call of a task as a child of this workflow."""
-        cluster, placement = self._place_for(call)
-        return cluster.submit_call(call, placement)
-
-    def map_call(self, call: ArrayCall) -> ArrayJob[Any]:
-        """The array of a mapped task, as a child of this workflow; submitted on first use."""
-        cluster, placement = self._place_for(call)
-        return cluster.map_call(call, placement)
-
-    def _place_for(self, call: Call) -> tuple[Cluster, Placement]:
-        from slurm.submit.prepare import Placement
+    @property
+    def submitter(self) -> Any:
+        """Who takes calls that are made in this workflow: its tasks' jobs are its children."""
+        from slurm.submit.draft import Placement  # late: many workflows read only
+        from slurm.submit.submitter import NoSubmitter
 
         if self.cluster is None:
-            raise SlurmError(
-                f"{call.task.name} cannot be submitted from workflow job {self.workflow_job_id}: "
-                f"its cluster could not be set up: {self.cluster_error}"
+            return NoSubmitter(
+                f"from workflow job {self.workflow_job_id}: its cluster could not be set up: "
+                f"{self.cluster_error}"
             )
-        return self.cluster, Placement(str(self.tasks_dir), parent=self.workflow_job_id)
+        return self.cluster.submitter.placed(
+            Placement(str(self.tasks_dir), parent=self.workflow_job_id)
+        )
 
     def get_task_output_dir(self, task_name: str) -> Path:
         """The directory with all runs of a task in this workflow.

@@ -41,7 +41,7 @@ def jobs(client: Cluster, new_gate: Callable[[], Gate], noted_for_sure: None) ->
     array.cancel()
     assert all(one.wait(PATIENCE) for one in made)
     gate.open()
-    client.tracker.notes.write()  # what the tracker has not come to yet
+    client.operations.tracker.notes.write()  # what the tracker has not come to yet
     return made
 
 

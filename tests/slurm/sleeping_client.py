@@ -33,6 +33,6 @@ if __name__ == "__main__":
         morning = fault_tasks.keep(f"{folder}/morning", 4)
         _, agent = cluster.backend.run_program(["sh", "-c", "echo $PPID"], timeout=TIMEOUT)
         jobs = [evening, even, odd, after, morning]
-        say(agent=int(agent), tokens=[job.token.partition("_")[0] for job in jobs])
+        say(agent=int(agent), tokens=[job.records[0].token.partition("_")[0] for job in jobs])
         say(ended=[outcome(job) for job in (evening, even, odd, after)], waits=not morning.done())
         say(new=fault_tasks.double(5).get_result(TIMEOUT), late=outcome(morning))

@@ -16,7 +16,7 @@ from typing import Any
 import hypothesis
 import pytest
 from tests.unit.channels import AGENT, Open
-from tests.unit.fakes import DEADLINE, FakeBackend, Programs, assert_ended
+from tests.unit.fakes import DEADLINE, FakeBackend, Programs, assert_ended, job_on, request_of
 from tests.unit.local_site import Site
 from tests.unit.prepared import PreparedPython
 from tests.unit.processes import JobRun, RunJob, RunPython, execute
@@ -118,9 +118,7 @@ def patient_cluster(tmp_path: Path, backend: FakeBackend) -> Iterator[Cluster]:
 def job(fake_cluster: Cluster, backend: FakeBackend) -> Job[Any]:
     """A running job."""
     backend.say("7", "RUNNING")
-    job: Job[Any] = Job(fake_cluster, id="7", task_name="train", job_dir="/jobs/7", token="t7")
-    fake_cluster.tracker.watch(job)
-    return job
+    return job_on(fake_cluster, "7")
 
 
 # --- real runs of a job directory ----------------------------------------------------------------
@@ -137,13 +135,13 @@ def prepared_python(sdk_directory: Path) -> Iterator[PreparedPython]:
 
 @pytest.fixture
 def run_job(fake_cluster: Cluster, sdk_directory: Path, prepared_python: PreparedPython) -> RunJob:
-    """Write the files of a dry run and run their job.sh: ``run_job(task, *args, env={...}, **kwargs)``."""
+    """Write the files of a job and run its job.sh: ``run_job(task, *args, env={...}, **kwargs)``."""
     base = Path(fake_cluster.job_base_dir)
     base.mkdir(parents=True)
     (base / SDK).symlink_to(sdk_directory)
 
     def run(task: Any, *args: Any, env: Mapping[str, str] | None = None, **kwargs: Any) -> JobRun:
-        request = fake_cluster.dry_run(task, *args, **kwargs)
+        request = request_of(fake_cluster, task, *args, **kwargs)
         return JobRun(request, execute(request, env or {}, prepared_python))
 
     return run

@@ -16,8 +16,10 @@ from slurm.errors import RemoteFileMissing, SlurmError
 from slurm.job import Job
 from slurm.job_dir.paths import event_name
 from slurm.job_dir.result import dump_envelope, exception_envelope, value_envelope
-from slurm.sbatch.dependency import Dependency
 from slurm.states import JobState, Observation
+from slurm.submit.calls import call_of
+from slurm.tracking.record import ArrayElement, Dependency
+from slurm.tracking.tracker import Tracker
 
 DEADLINE = 60.0  # seconds after which a test that waits for something gives up
 
@@ -102,7 +104,8 @@ class FakeBackend(BackendBase):
         )
         self.files[job.directory.result] = dump_envelope(envelope)
         news = self.files[job.directory.result] if self.pushes else b""
-        self.tell(event_name(job.token, 1, envelope.kind == "value"), news)
+        [record] = job.records
+        self.tell(event_name(record.token, 1, envelope.kind == "value"), news)
 
     def tell(self, event: str, content: bytes = b"") -> None:
         """A file appears in the event directory."""
@@ -239,15 +242,40 @@ class FakeBackend(BackendBase):
         self.tell("closed")
 
 
+def job_of(
+    cluster: Cluster,
+    id: str,
+    *,
+    task_name: str = "train",
+    job_dir: str = "",
+    token: str = "",
+    dependencies: Sequence[Job[Any]] = (),
+    element: ArrayElement | None = None,
+) -> Job[Any]:
+    """A job that nobody watches, with the directory ``/jobs/<id>`` unless that is said."""
+    record = cluster.submitter.record(
+        task_name=task_name,
+        token=token or f"t{id}",
+        submission=Submitted(id, job_dir or f"/jobs/{id}"),
+        waits_for=[Dependency(job) for job in dependencies],
+        element=element,
+    )
+    job: Job[Any] = cluster.submitter.job_of(record)
+    return job
+
+
 def job_on(cluster: Cluster, id: str, *dependencies: Job[Any], token: str = "") -> Job[Any]:
     """A job with the directory ``/jobs/<id>`` that the cluster's tracker watches."""
-    job: Job[Any] = Job(
-        cluster,
-        id=id,
-        task_name="train",
-        job_dir=f"/jobs/{id}",
-        token=token or f"t{id}",
-        dependencies=[Dependency(job) for job in dependencies],
-    )
-    cluster.tracker.watch(job)
+    job = job_of(cluster, id, token=token, dependencies=dependencies)
+    cluster.operations.watch(job.records)
     return job
+
+
+def tracker_of(cluster: Cluster) -> Tracker:
+    """What watches the jobs of a cluster."""
+    return cluster.operations.tracker
+
+
+def request_of(cluster: Cluster, task: Any, /, *args: Any, **kwargs: Any) -> JobRequest:
+    """What calling `task` would hand to the backend, its code packaged as for a submission."""
+    return cluster.submitter.prepare(call_of(task, args, kwargs)).requests[0]

@@ -353,13 +353,14 @@ def test_only_arrays_alike_are_paired(active: Cluster) -> None:
 def test_what_has_long_ended_well_holds_nobody_back(
     active: Cluster, backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("slurm.job.DEPENDENCY_GRACE", 0.0)
+    monkeypatch.setattr("slurm.tracking.record.DEPENDENCY_GRACE", 0.0)
     array = scale.map([1])
     finish(backend, array, 5)
     assert array.wait(DEADLINE)
-    waits = total.after(array)._pending_dependencies
+    waits = [dependency.wait for dependency in total.after(array).waits_for]
     assert option_of(waits) == ""
-    assert option_of(total.afternotok(array)._pending_dependencies) == "afternotok:1"
+    [dependency] = total.afternotok(array).waits_for
+    assert option_of([dependency.wait]) == "afternotok:1"
 
 
 # --- results -------------------------------------------------------------------------------------

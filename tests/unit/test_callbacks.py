@@ -19,7 +19,8 @@ from slurm.callbacks import BaseCallback, ExecutionLocus
 from slurm.callbacks import client as dispatching
 from slurm.errors import JobCancelled, SubmissionRefused
 from slurm.packaging import NonePackagingStrategy
-from slurm.submit.prepare import Placement
+from slurm.submit.calls import call_of
+from slurm.submit.draft import Placement
 
 Make = Callable[..., Cluster]
 
@@ -148,13 +149,14 @@ def test_packaging_that_fails_has_an_end_with_its_error(
 def test_a_dry_run_packages_and_submits_nothing(told: Cluster, recorder: Recorder) -> None:
     told.dry_run(train, 0.1)
     assert told.drain_callbacks(DEADLINE)
-    assert recorder.hooks() == ["on_begin_package_ctx", "on_end_package_ctx"]
+    assert recorder.hooks() == []
 
 
 def test_children_name_their_workflow(
     told: Cluster, recorder: Recorder, backend: FakeBackend
 ) -> None:
-    child = told.submit_call(train._call((0.1,), {}), Placement("/jobs/w/tasks", parent="7"))
+    placed = told.submitter.placed(Placement("/jobs/w/tasks", parent="7"))
+    child = placed.submit(call_of(train, (0.1,), {}))
     flow = pipeline.submit(told)()
     backend.finish(child)
     backend.finish(flow)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,6 @@ from slurm.callbacks import (
     JobStatusUpdatedContext,
     SubmitEndContext,
 )
-from slurm.callbacks.client import CallbackListener
 from slurm.callbacks.contexts import ResultFetchedContext
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
@@ -160,11 +160,9 @@ def test_the_json_has_statistics_and_every_job(several: BenchmarkCallback) -> No
     assert (job["seen_running"], job["fetching"]) == (None, None)
 
 
-def test_fetching_is_measured_where_results_are_read(
-    fake_cluster: Cluster, backend: FakeBackend
-) -> None:
+def test_fetching_is_measured_where_results_are_read(tmp_path: Path, backend: FakeBackend) -> None:
     benchmark = BenchmarkCallback()
-    fake_cluster.listener = CallbackListener([benchmark])
+    fake_cluster = Cluster(backend, job_base_dir=tmp_path, callbacks=[benchmark])
     square = task(lambda number: number * number)
     job, array = square.submit(fake_cluster)(3), fake_cluster.map(square, [4, 5])
     for one in (job, *array):

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,7 +28,6 @@ from slurm.callbacks import (
     SubmitBeginContext,
     SubmitEndContext,
 )
-from slurm.callbacks.client import CallbackListener
 from slurm.errors import ConfigError
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
@@ -241,9 +241,9 @@ def test_events_may_come_from_several_threads_at_once(screen: Screen) -> None:
     assert [row[:5] for row in screen.table()] == [["train", "200/200", "-", "-", "-"]]
 
 
-def test_a_cluster_ends_the_display(fake_cluster: Cluster, backend: FakeBackend) -> None:
+def test_a_cluster_ends_the_display(tmp_path: Path, backend: FakeBackend) -> None:
     screen = Screen()
-    fake_cluster.listener = CallbackListener([screen.callback])
+    fake_cluster = Cluster(backend, job_base_dir=tmp_path, callbacks=[screen.callback])
     array = fake_cluster.map(same, range(3))
     for job in array:
         backend.finish(job, 1)

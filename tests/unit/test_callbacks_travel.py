@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +43,20 @@ def node(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def use(cluster: Cluster, *given: BaseCallback) -> None:
     """Give the cluster of a fixture these callbacks."""
-    cluster.listener = CallbackListener(given)
+    heard = CallbackListener(given, cluster.submitter.job_of)
+    cluster.submitter = replace(cluster.submitter, listener=heard)
+
+
+@contextlib.contextmanager
+def telling(local: Cluster, *given: BaseCallback) -> Iterator[Cluster]:
+    """Another client of the same scheduler, active, with these callbacks."""
+    base, options = local.job_base_dir, local.site.options
+    cluster = Cluster("local", job_base_dir=base, callbacks=given, **options)
+    try:
+        with cluster:
+            yield cluster
+    finally:
+        cluster.close()
 
 
 def travelling(cluster: Cluster, what: Any) -> list[str]:
@@ -320,7 +336,7 @@ def test_a_callback_of_a_script_travels_with_the_script(
 
 
 def test_a_workflow_hands_its_callbacks_on_and_is_the_client_of_its_children(
-    local: Cluster, node: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    local: Cluster, node: Any, tmp_path: Path
 ) -> None:
     log = tmp_path / "log"
     square = node.square
@@ -329,11 +345,10 @@ def test_a_workflow_hands_its_callbacks_on_and_is_the_client_of_its_children(
     def squares() -> int:
         return int(square(3).get_result())
 
-    with monkeypatch.context() as changed:
-        changed.setattr(local, "listener", CallbackListener([node.Everywhere(log)]))
-        job = squares.submit(local)()
+    with telling(local, node.Everywhere(log)) as cluster:
+        job = squares.submit(cluster)()
         assert job.get_result(60) == 9
-        local.drain_callbacks()
+        cluster.drain_callbacks()
     wait_for_exits(local)
     here, flow_id = str(os.getpid()), job.id
     told = [one for one in node.lines(log) if one["hook"] != "close"]
@@ -358,16 +373,15 @@ def test_a_workflow_hands_its_callbacks_on_and_is_the_client_of_its_children(
 
 
 def test_every_element_of_an_array_begins_and_ends_in_its_job(
-    local: Cluster, node: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    local: Cluster, node: Any, tmp_path: Path
 ) -> None:
     log = tmp_path / "log"
     callback = node.OnTheNode(log)
-    with monkeypatch.context() as changed:
-        changed.setattr(local, "listener", CallbackListener([callback]))
+    with telling(local, callback) as cluster:
         array = node.square.map([3, 13, 4], pack=2)
         assert array.get_results(30, return_exceptions=True)[::2] == [9, 16]
         assert array.wait(60)
-        local.drain_callbacks()
+        cluster.drain_callbacks()
     wait_for_exits(local)
     by_process: dict[str, list[tuple[str, Any, Any]]] = {}
     for one in node.lines(log):
@@ -389,11 +403,10 @@ def test_every_element_of_an_array_begins_and_ends_in_its_job(
 
 
 def test_an_attempt_that_goes_back_into_the_queue_ends_and_the_job_does_not(
-    local: Cluster, node: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    local: Cluster, node: Any, tmp_path: Path
 ) -> None:
     log = tmp_path / "log"
-    with monkeypatch.context() as changed:
-        changed.setattr(local, "listener", CallbackListener([node.OnTheNode(log)]))
+    with telling(local, node.OnTheNode(log)):
         assert node.second_time_lucky().get_result(60) == 2
     told = [(one["hook"], one.get("attempt"), one.get("requeued")) for one in node.lines(log)]
     assert [one for one in told if one[0] != "close"] == [

@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.fakes import DEADLINE, FakeBackend, job_on
+from tests.unit.fakes import DEADLINE, FakeBackend, job_on, tracker_of
 
 from slurm import Cluster, Job, get_active_context, task, workflow
 from slurm.errors import DependencyFailed, NoActiveContext, SlurmError, SubmissionRefused
+from slurm.job_dir.payload import load_payload
+from slurm.results import operations
+from slurm.tracking.tracker import Tracker
 
 
 @task(mem="2G")
@@ -84,7 +87,7 @@ def test_submit_takes_dependencies_options_and_a_key(
     assert third.dependencies == (first, second)
     assert backend.requests[2].options["mem"] == "9G"
     assert backend.requests[2].submit_options["dependency"] == f"afterok:{first.id}:{second.id}"
-    assert backend.requests[2].token == third.token != first.token
+    assert backend.requests[2].token == third.records[0].token != first.records[0].token
 
 
 def test_a_dry_run_submits_nothing(fake_cluster: Cluster, backend: FakeBackend) -> None:
@@ -122,7 +125,7 @@ def test_many_threads_share_one_tracker(
 ) -> None:
     made: list[Any] = []
     both_inside = threading.Event()
-    real = __import__("slurm.cluster", fromlist=["Tracker"]).Tracker
+    real = Tracker
 
     def slow_tracker(*args: Any, **kwargs: Any) -> Any:
         made.append(None)
@@ -131,8 +134,8 @@ def test_many_threads_share_one_tracker(
         both_inside.wait(0.2)
         return real(*args, **kwargs)
 
-    monkeypatch.setattr("slurm.cluster.Tracker", slow_tracker)
-    threads = [threading.Thread(target=lambda: fake_cluster.tracker) for _ in range(2)]
+    monkeypatch.setattr(operations, "Tracker", slow_tracker)
+    threads = [threading.Thread(target=lambda: tracker_of(fake_cluster)) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -157,10 +160,15 @@ def local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     cluster.close()
 
 
+def children_of(cluster: Cluster) -> Mapping[str, Any]:
+    """What a workflow's job is told of the cluster for its own jobs."""
+    return load_payload(cluster.dry_run(pipeline).files["payload.pkl"]).children
+
+
 def test_a_workflows_cluster_means_the_same_in_another_directory(
     local: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = local.children_config()
+    config = children_of(local)
     assert config["job_base_dir"] == str(tmp_path / "jobs")
     assert config["state_dir"] == str(tmp_path / "state")
     assert config["packaging"]["pythonpath"] == ["/lib"]
@@ -170,10 +178,10 @@ def test_a_workflows_cluster_means_the_same_in_another_directory(
 def test_a_workflow_submitted_over_ssh_submits_where_it_runs(
     fake_cluster: Cluster,
 ) -> None:
-    config = fake_cluster.children_config()
+    config = children_of(fake_cluster)
     assert config["backend_type"] == "slurm"
     again = Cluster(**config)
-    assert again.children_config() == config
+    assert children_of(again) == config
     again.close()
 
 
@@ -187,19 +195,15 @@ def test_a_workflows_cluster_is_plain_json_also_when_paths_were_given(
         else {"packaging": {"type": "none", "pythonpath": [tmp_path]}}
     )
     cluster = Cluster("local", job_base_dir=tmp_path, **options)
-    config = cluster.children_config()
+    config = children_of(cluster)
     cluster.close()
     assert json.loads(json.dumps(config)) == config
 
 
 def test_only_workflows_take_a_cluster_along(fake_cluster: Cluster) -> None:
-    from slurm.job_dir.payload import load_payload
-
-    def children_of(some: Any) -> Mapping[str, Any]:
-        return load_payload(fake_cluster.dry_run(some).files["payload.pkl"]).children
-
-    assert children_of(train) == {}
-    assert children_of(pipeline) == fake_cluster.children_config()
+    request = fake_cluster.dry_run(train)
+    assert load_payload(request.files["payload.pkl"]).children == {}
+    assert children_of(fake_cluster) == fake_cluster.submitter.functions.children_of(None)
     assert fake_cluster.dry_run(pipeline).orchestrator
     assert not fake_cluster.dry_run(train).orchestrator
 

@@ -7,7 +7,7 @@ import threading
 from typing import Any
 
 import pytest
-from tests.unit.fakes import FakeBackend, job_on
+from tests.unit.fakes import FakeBackend, job_on, tracker_of
 
 from slurm import Cluster, Job, as_completed, errors
 
@@ -80,7 +80,7 @@ def test_a_callback_is_not_forgotten_by_a_cluster_that_closes_at_that_moment(
     fake_cluster: Cluster, backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = job_on(fake_cluster, "1")
-    tracker = fake_cluster.tracker
+    tracker = tracker_of(fake_cluster)
     watch = tracker.watch
 
     def watch_and_close(job: Job[Any]) -> None:

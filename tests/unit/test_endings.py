@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.fakes import FakeBackend, job_on
+from tests.unit.fakes import FakeBackend, job_of, job_on, tracker_of
 from tests.unit.noted import array, job
 
 from slurm import Cluster, Job
 from slurm.api.slurm_cli import InProcessBackend
 from slurm.errors import TransportError
-from slurm.job import ArrayElement
 from slurm.job_dir.paths import ArrayDirectory
 from slurm.states import JobState
 from slurm.tracking.end_notes import entries
+from slurm.tracking.record import ArrayElement
 
 DEADLINE = 60.0
 NOW = "2025-03-01T12:00:00+00:00"
@@ -29,15 +29,15 @@ def element_on(cluster: Cluster, index: int) -> Job[Any]:
     where = ArrayDirectory("/jobs/9")
     path = where.element(f"{index:03}").path
     element = ArrayElement(index, where)
-    made: Job[Any] = Job(
+    made = job_of(
         cluster,
-        id=f"9_{index}",
+        f"9_{index}",
         task_name="count",
         job_dir=path,
         token=f"t_{index}",
         element=element,
     )
-    cluster.tracker.watch(made)
+    cluster.operations.watch(made.records)
     return made
 
 
@@ -125,7 +125,7 @@ def test_closing_notes_what_there_was_no_time_for(
 ) -> None:
     """A program whose job ran out of time ends at once: the exception leaves it, and so does it."""
     backend.say("1", "TIMEOUT")
-    tracker = fake_cluster.tracker
+    tracker = tracker_of(fake_cluster)
     write = tracker.notes.write
     monkeypatch.setattr(tracker.notes, "write", lambda: None)
     assert job_on(fake_cluster, "1").wait(DEADLINE)
@@ -150,7 +150,7 @@ def test_who_writes_waits_for_a_note_under_way(
     backend.say("1", "TIMEOUT")
     job_on(fake_cluster, "1")
     assert going.wait(DEADLINE)
-    second = threading.Thread(target=fake_cluster.tracker.notes.write)
+    second = threading.Thread(target=tracker_of(fake_cluster).notes.write)
     second.start()
     second.join(0.05)
     assert second.is_alive()

@@ -167,7 +167,7 @@ def test_results_are_fetched_off_the_thread_that_watches_the_jobs(
     backend.finish(future.job, 42)
     assert fetching.wait(DEADLINE)
     other = submitted(executor, backend).job
-    backend.tell(f"{other.token}.1.ok")
+    backend.tell(f"{other.records[0].token}.1.ok")
     assert other.wait(DEADLINE), "the tracker goes on"
     assert not future.done()
     go_on.set()

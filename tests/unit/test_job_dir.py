@@ -86,6 +86,7 @@ def test_metadata_before_submission_says_what_is_known() -> None:
             parent_workflow="5",
             dependencies=[{"job_id": "4", "type": "afterok"}],
             versions=("1.2", "3.12.1"),
+            at=utc_now(),
         )
     )
     assert content.pop("timestamp")[:2] == "20"

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from tests.unit import scheduler_on_disk as disk
-from tests.unit.fakes import DEADLINE, FakeBackend, job_on
+from tests.unit.fakes import DEADLINE, FakeBackend, job_of, job_on, tracker_of
 
 from slurm import Cluster, Job, task
 from slurm.agent.agent import Agent
@@ -21,6 +21,7 @@ from slurm.api.slurm_cli import InProcessBackend
 from slurm.errors import JobLost, SchedulerUnreachable, SubmissionError
 from slurm.job_dir.result import dump_envelope, value_envelope
 from slurm.states import JobState, Observation
+from slurm.tracking.record import JobRecord
 from slurm.tracking.reused_ids import mark_of
 from slurm.tracking.scheduler_answers import Absences
 
@@ -70,8 +71,8 @@ def test_both_jobs_of_an_id_go_their_own_ways(
 ) -> None:
     backend.say("7", "RUNNING", origin="new7|/jobs/new/job.sh|/jobs/new")
     old = job_on(fake_cluster, "7", token="old7")
-    new: Job[int] = Job(fake_cluster, id="7", task_name="train", job_dir="/jobs/new", token="new7")
-    fake_cluster.tracker.watch(new)
+    new = job_of(fake_cluster, "7", job_dir="/jobs/new", token="new7")
+    fake_cluster.operations.watch(new.records)
     assert isinstance(old.exception(DEADLINE), JobLost)
     assert (new.done(), new.get_status()) == (False, "RUNNING")
     backend.finish(new, 5)
@@ -121,20 +122,20 @@ def test_every_submission_of_an_array_is_known_by_its_own_token_and_script(
         script = f"{request.job_dir}/{request.script}"
         for job in array:
             own = job.id.startswith(f"{number}_")
-            assert mark_of(job).is_in(f"{request.token}|(null)|/home/me") is own
-            assert mark_of(job).is_in(f"|{script}|/home/me") is own
+            assert mark_of(*job.records).is_in(f"{request.token}|(null)|/home/me") is own
+            assert mark_of(*job.records).is_in(f"|{script}|/home/me") is own
 
 
 def test_what_got_the_id_is_not_cancelled(
     fake_cluster: Cluster, backend: FakeBackend, caplog: pytest.LogCaptureFixture
 ) -> None:
     backend.say("7", "PENDING", origin=ANOTHERS, reason="DependencyNeverSatisfied")
-    job: Job[int] = Job(fake_cluster, id="7", task_name="train", job_dir="/jobs/7", token="tok7")
+    job = job_of(fake_cluster, "7", token="tok7")
     with caplog.at_level(logging.WARNING, "slurm"):
         job.cancel()
     [said] = caplog.messages
     assert "<Job 7 train PENDING> is not cancelled: its id is another job's now" in said
-    fake_cluster.tracker.watch(job)
+    fake_cluster.operations.watch(job.records)
     look(job, backend)
     assert backend.cancelled == []
 
@@ -143,7 +144,7 @@ def test_an_array_that_got_the_id_is_not_cancelled(
     fake_cluster: Cluster, backend: FakeBackend
 ) -> None:
     """Slurm names its elements, and no job of that id."""
-    job: Job[int] = Job(fake_cluster, id="7", task_name="train", job_dir="/jobs/7", token="tok7")
+    job = job_of(fake_cluster, "7", token="tok7")
     job.cancel()
     assert backend.cancelled == []
 
@@ -173,7 +174,7 @@ def test_an_id_leads_to_the_job_that_got_it_last(
     cluster = Cluster(InProcessBackend(Agent(scheduler)), job_base_dir=base)
     assert cluster.get_job("101").job_dir == f"{base}/train/f2"
     earlier = Job.from_dir(f"{base}/train/f1", cluster)
-    assert (earlier.id, earlier.token) == ("101", "f1")
+    assert (earlier.id, *[one.token for one in earlier.records]) == ("101", "f1")
 
 
 # --- runaway jobs ----------------------------------------------------------------------------------
@@ -218,26 +219,27 @@ THERE = Observation("7", "squeue", JobState.RUNNING)
 
 
 @pytest.fixture
-def lone(fake_cluster: Cluster) -> Job[Any]:
+def lone(fake_cluster: Cluster) -> JobRecord:
     """A job that nobody watches."""
-    return Job(fake_cluster, id="7", task_name="train", job_dir="/jobs/7", token="t7")
+    [record] = job_of(fake_cluster, "7").records
+    return record
 
 
-def test_a_job_is_missing_from_the_first_answer_that_misses_it(lone: Job[Any]) -> None:
+def test_a_job_is_missing_from_the_first_answer_that_misses_it(lone: JobRecord) -> None:
     absences = Absences()
     seen = [absences.timed([(lone, one)], at) for one, at in [(THERE, 100.0), (MISSING, 105.0)]]
     seen += [absences.timed([(lone, MISSING)], at) for at in (110.0, 115.0)]
     assert [one.missing_for for [(_, one)] in seen] == [0.0, 0.0, 5.0, 10.0]
 
 
-def test_a_job_that_is_seen_again_is_missing_anew(lone: Job[Any]) -> None:
+def test_a_job_that_is_seen_again_is_missing_anew(lone: JobRecord) -> None:
     absences = Absences()
     looks = [(MISSING, 100.0), (MISSING, 500.0), (THERE, 600.0), (MISSING, 700.0), (MISSING, 705.0)]
     seen = [absences.timed([(lone, one)], at)[0][1].missing_for for one, at in looks]
     assert seen == [0.0, 400.0, 0.0, 0.0, 5.0]
 
 
-def test_what_passes_while_nobody_answers_does_not_count(lone: Job[Any]) -> None:
+def test_what_passes_while_nobody_answers_does_not_count(lone: JobRecord) -> None:
     absences = Absences()
     absences.timed([(lone, MISSING)], 100.0)
     absences.timed([(lone, MISSING)], 105.0)
@@ -252,7 +254,7 @@ def test_a_controller_that_is_away_makes_no_job_a_lost_one(
     fake_cluster: Cluster, backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [0.0]
-    monkeypatch.setattr(fake_cluster.tracker._answers, "_clock", lambda: now[0])
+    monkeypatch.setattr(tracker_of(fake_cluster)._answers, "_clock", lambda: now[0])
     backend.say("7", "RUNNING", source="sacct")
     job = job_on(fake_cluster, "7")
     look(job, backend)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.fakes import FakeBackend
+from tests.unit.fakes import FakeBackend, request_of
 from tests.unit.processes import RunJob, result_of
 
 from slurm import Cluster, task, workflow
@@ -142,7 +142,7 @@ def test_what_makes_no_sense_is_one_line(
     strategy: Odd, parts: list[str], fake_cluster: Cluster
 ) -> None:
     with pytest.raises(ConfigError) as caught:
-        fake_cluster.dry_run(task(packaging=strategy)(plain.unwrapped))
+        request_of(fake_cluster, task(packaging=strategy)(plain.unwrapped))
     assert all(part in str(caught.value) for part in parts), caught.value
     assert "\n" not in str(caught.value)
 
@@ -203,7 +203,7 @@ def test_a_class_of_the_script_takes_the_script_along(
     monkeypatch.setattr("slurm.submit.payload.main_module", lambda: script)
 
     def main_of(packaging: Any) -> Any:
-        request = fake_cluster.dry_run(workflow(packaging=packaging)(flow.unwrapped))
+        request = request_of(fake_cluster, workflow(packaging=packaging)(flow.unwrapped))
         return load_payload(request.files["payload.pkl"]).main
 
     assert main_of(Odd(Environment(["p"], inherited={"type": "__main__:Mine"}))) == script
@@ -240,7 +240,7 @@ def test_what_cannot_be_made_again_is_refused_where_it_would_have_to_be(
 
 def test_jobs_of_a_workflow_inherit_what_the_workflow_runs_with(fake_cluster: Cluster) -> None:
     def children(some: Any) -> Any:
-        request = fake_cluster.dry_run(some)
+        request = request_of(fake_cluster, some)
         return load_payload(request.files["payload.pkl"]).children["packaging"]
 
     assert children(flow) == NonePackagingStrategy().inherited()
@@ -256,7 +256,7 @@ def test_inherit_is_the_packaging_of_the_workflow_around(
     fake_cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def dry_run(some: Any) -> Any:
-        return fake_cluster.dry_run(some(packaging="inherit")(plain.unwrapped)).files
+        return request_of(fake_cluster, some(packaging="inherit")(plain.unwrapped)).files
 
     for value in (None, "", '{"type": "inherit"}'):
         if value is not None:
@@ -280,7 +280,7 @@ def test_a_variable_that_holds_no_packaging_is_one_line(
 ) -> None:
     monkeypatch.setenv(VARIABLE, value)
     with pytest.raises(ConfigError, match=f"^{VARIABLE} is set to .*: unset it"):
-        fake_cluster.dry_run(task(packaging="inherit")(plain.unwrapped))
+        request_of(fake_cluster, task(packaging="inherit")(plain.unwrapped))
 
 
 # --- in a Slurmfile ------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.fakes import DEADLINE, FakeBackend, Programs
+from tests.unit.fakes import DEADLINE, FakeBackend, Programs, request_of
 from tests.unit.processes import RunJob, environment_of_a_job, result_of
 
 from slurm import Cluster, task, workflow
@@ -151,7 +151,7 @@ def test_an_image_of_a_registry_is_imported_once_for_all_jobs(
     some = in_container(tasks.echo, image="quay.io/me/tools", runtime="enroot")
     folder = Path(fake_cluster.job_base_dir) / ".packages"
     folder.mkdir()
-    script = fake_cluster.dry_run(some).files["job.sh"].decode()
+    script = request_of(fake_cluster, some).files["job.sh"].decode()
     [place] = [line for line in script.splitlines() if "image.sqsh ] || (" in line]
     Path(place.split()[2]).parent.mkdir()  # as the agent does
     for number in range(2):
@@ -168,7 +168,7 @@ def test_an_import_that_fails_ends_the_job_with_a_word(
 ) -> None:
     container.add("enroot", "echo no network >&2; exit 1")
     some = in_container(tasks.echo, runtime="enroot")
-    script = fake_cluster.dry_run(some).files["job.sh"].decode()
+    script = request_of(fake_cluster, some).files["job.sh"].decode()
     [image] = [line.split()[2] for line in script.splitlines() if "image.sqsh ] || (" in line]
     Path(image).parent.mkdir(parents=True)
     run = run_job(some)
@@ -193,7 +193,7 @@ def test_the_warning_signal_to_the_script_reaches_python(
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     some = in_container(tasks.waits_for_a_signal, runtime=runtime, image="/images/a.sqsh")
-    request = fake_cluster.dry_run(some, str(pipe))
+    request = request_of(fake_cluster, some, str(pipe))
     directory = Path(request.job_dir)
     directory.mkdir(parents=True)
     for name, content in request.files.items():
@@ -239,7 +239,7 @@ def test_an_odd_reference_is_imported_under_its_own_name(
     container: Programs, run_job: RunJob, tasks: Any, fake_cluster: Cluster
 ) -> None:
     some = in_container(tasks.echo, runtime="enroot", image="a'; touch pwned; echo $(id)")
-    script = fake_cluster.dry_run(some).files["job.sh"].decode()
+    script = request_of(fake_cluster, some).files["job.sh"].decode()
     [image] = [line.split()[2] for line in script.splitlines() if "image.sqsh ] || (" in line]
     Path(image).parent.mkdir(parents=True)
     run = run_job(some)
@@ -271,7 +271,7 @@ def test_a_base_directory_that_cannot_be_mounted_is_refused(tmp_path: Path) -> N
 
 def test_home_directories_are_those_of_the_cluster(fake_cluster: Cluster, tasks: Any) -> None:
     some = in_container(tasks.echo, image="~/image.sqsh", mounts=["~/data", "~/a:/b", "/c:~/c"])
-    script = fake_cluster.dry_run(some).files["job.sh"].decode()
+    script = request_of(fake_cluster, some).files["job.sh"].decode()
     assert "--container-image=/home/me/image.sqsh" in script
     assert "/home/me/data:/home/me/data,/home/me/a:/b,/c:/home/me/c" in script
 
@@ -327,7 +327,7 @@ def test_python_in_the_image_may_be_another_than_the_hosts(
     fake_cluster: Cluster, backend: FakeBackend
 ) -> None:
     backend.python = (3, 6, 8)
-    fake_cluster.dry_run(task(packaging=packaging())(lambda: 1))
+    request_of(fake_cluster, task(packaging=packaging())(lambda: 1))
 
 
 # --- building ------------------------------------------------------------------------------------
@@ -346,7 +346,7 @@ def test_an_image_is_built_and_pushed_once_until_it_changes(
 ) -> None:
     def image(**settings: Any) -> str:
         some = in_container(tasks.echo, image="registry.example.org:5000/me/tools", **settings)
-        script = fake_cluster.dry_run(some).files["job.sh"].decode()
+        script = request_of(fake_cluster, some).files["job.sh"].decode()
         [word] = [word for word in script.split() if "container-image" in word]
         return word.partition("=")[2].strip("'")
 
@@ -373,14 +373,14 @@ def test_podman_builds_where_there_is_no_docker(
 ) -> None:
     (container.folder / "docker").rename(container.folder / "podman")
     monkeypatch.setenv("PATH", str(container.folder))
-    fake_cluster.dry_run(in_container(tasks.echo, image="me/tools", context=str(context)))
+    request_of(fake_cluster, in_container(tasks.echo, image="me/tools", context=str(context)))
     calls = container.calls("docker")
     assert [call[0] for call in calls] == ["build", "tag", "push"]
     assert calls[-1][1] == "me/tools:sdk-3.12"
     (container.folder / "podman").unlink()
     (context / "Dockerfile").write_text("changed\n")
     with pytest.raises(PackagingError, match="neither docker nor podman is on the PATH"):
-        fake_cluster.dry_run(in_container(tasks.echo, image="me/tools", context=str(context)))
+        request_of(fake_cluster, in_container(tasks.echo, image="me/tools", context=str(context)))
 
 
 def test_a_push_that_fails_is_not_remembered_as_done(
@@ -404,7 +404,7 @@ def test_a_context_without_dockerfile_is_one_line(
     container: Programs, tmp_path: Path, fake_cluster: Cluster, tasks: Any
 ) -> None:
     with pytest.raises(ConfigError, match=r"there is no .*/Dockerfile to build me/tools from"):
-        fake_cluster.dry_run(in_container(tasks.echo, image="me/tools", context=str(tmp_path)))
+        request_of(fake_cluster, in_container(tasks.echo, image="me/tools", context=str(tmp_path)))
 
 
 def test_paths_in_a_slurmfile_are_relative_to_it(tmp_path: Path) -> None:
@@ -429,13 +429,13 @@ def test_a_workflow_hands_its_built_image_on_and_its_job_builds_none(
 
     def script_of(packaged: Any) -> str:
         return (
-            fake_cluster.dry_run(task(packaging=packaged)(tasks.echo.unwrapped))
+            request_of(fake_cluster, task(packaging=packaged)(tasks.echo.unwrapped))
             .files["job.sh"]
             .decode()
         )
 
     flow = workflow(packaging=settings)(tasks.without_context.unwrapped)
-    request = fake_cluster.dry_run(flow)
+    request = request_of(fake_cluster, flow)
     inherited = load_payload(request.files["payload.pkl"]).children["packaging"]
     assert inherited["built"].startswith("me/tools:sdk-")
     (container.folder / "docker").unlink()

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.fakes import FakeBackend, Programs
+from tests.unit.fakes import FakeBackend, Programs, request_of
 
 from slurm import Cluster, task
 from slurm.config.slurmfile import cluster_settings
@@ -282,7 +282,7 @@ def submitted(fake_cluster: Cluster, backend: FakeBackend, mine: Path) -> Any:
 
     def dry_run(**settings: Any) -> str:
         packaged = task(packaging={"type": "wheel", "project": mine, **settings})(subprocess.run)
-        return fake_cluster.dry_run(packaged).files["job.sh"].decode()
+        return request_of(fake_cluster, packaged).files["job.sh"].decode()
 
     return dry_run
 
@@ -414,7 +414,10 @@ def test_what_is_inherited_is_plain_json_and_builds_nothing(
     config = WheelPackagingStrategy(project=tmp_path, environment="/base/env").inherited()
     assert json.loads(json.dumps(config)) == config
     packaged = task(packaging=config)(subprocess.run)
-    assert "exec /base/env/bin/python -u" in fake_cluster.dry_run(packaged).files["job.sh"].decode()
+    assert (
+        "exec /base/env/bin/python -u"
+        in request_of(fake_cluster, packaged).files["job.sh"].decode()
+    )
 
 
 # --- inside a workflow's job ---------------------------------------------------------------------
@@ -425,7 +428,7 @@ def test_the_same_settings_in_a_workflows_job_build_nothing(
 ) -> None:
     def script_of(**settings: Any) -> str:
         packaged = task(packaging={"type": "wheel", **settings})(subprocess.run)
-        return fake_cluster.dry_run(packaged).files["job.sh"].decode()
+        return request_of(fake_cluster, packaged).files["job.sh"].decode()
 
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match=r"no pyproject\.toml in \S+ or above it: [^;]*$"):

@@ -110,8 +110,6 @@ def test_a_result_that_was_too_large_there_stays_so(job: Job[Any], backend: Fake
 def test_one_element_without_memory_does_not_keep_the_others(
     fake_cluster: Cluster, backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from slurm.results.outcome import fetch_outcomes
-
     jobs = [job_on(fake_cluster, str(number)) for number in range(3)]
     for job in jobs:
         backend.finish(job, int(job.id))
@@ -125,7 +123,9 @@ def test_one_element_without_memory_does_not_keep_the_others(
 
     monkeypatch.setattr(backend, "read_file", file)
     monkeypatch.setattr(backend, "read_files", lambda paths: (file(path) for path in paths))
-    first, second, third = fetch_outcomes(jobs)
+    first, second, third = fake_cluster.operations.fetch_all(
+        [record for job in jobs for record in job.records]
+    )
     assert (first.get(), third.get()) == (0, 2)
     with pytest.raises(errors.ResultTooLarge, match="1T"):
         second.get()

@@ -7,12 +7,13 @@ import threading
 from typing import Any
 
 import pytest
-from tests.unit.fakes import FakeBackend, job_on
+from tests.unit.fakes import FakeBackend, job_of, job_on
 
 from slurm import ArrayJob, Cluster, Job
 from slurm.errors import ConfigError, DependencyFailed, JobCancelled, SchedulerUnreachable
 from slurm.job_dir.paths import ArrayDirectory, JobDirectory, receipt_of_job
-from slurm.sbatch.dependency import Dependency, option_of, records
+from slurm.sbatch.dependency import as_metadata, option_of
+from slurm.tracking.record import Dependency
 
 DEADLINE = 60.0
 
@@ -29,7 +30,7 @@ class Files:
         path = f"/jobs/{number}"
         self._write(receipt_of_job(self.cluster.job_base_dir, str(number)), {"job_dir": path})
         metadata = {"job_id": str(number), "task_name": name, "status": status, "token": "t"}
-        metadata["dependencies"] = records((), ",".join(dependencies))  # type: ignore[assignment]
+        metadata["dependencies"] = as_metadata((), ",".join(dependencies))  # type: ignore[assignment]
         self._write(JobDirectory(path).metadata, metadata)
 
     def array(
@@ -41,7 +42,7 @@ class Files:
             self._write(receipt_of_job(self.cluster.job_base_dir, str(number)), {"job_dir": path})
         metadata: dict[str, Any] = {"task_name": "each", "count": count, "pack": 1, "token": "t"}
         metadata["max_array_size"] = largest
-        metadata["dependencies"] = records((), ",".join(dependencies))
+        metadata["dependencies"] = as_metadata((), ",".join(dependencies))
         for piece, number in enumerate(ids):
             metadata[f"job_id_{piece}" if piece else "job_id"] = str(number)
         self._write(ArrayDirectory(path).metadata, metadata)
@@ -283,14 +284,7 @@ def test_a_callback_may_ask_why_a_job_never_started(
         asked.set()
 
     root = job_on(fake_cluster, "1")
-    leaf = Job[Any](
-        fake_cluster,
-        id="2",
-        task_name="train",
-        job_dir="/jobs/2",
-        token="t2",
-        dependencies=[Dependency(root)],
-    )
+    leaf = job_of(fake_cluster, "2", dependencies=[root])
     leaf.add_done_callback(ask)
     never(backend, "2")
     backend.say("1", "FAILED")
@@ -304,7 +298,9 @@ def test_a_callback_may_ask_why_a_job_never_started(
 
 def test_dependencies_that_the_user_wrote_are_noted_too(fake_cluster: Cluster) -> None:
     job = job_on(fake_cluster, "1")
-    assert records([Dependency(job, "afterany")], "AfterOk:2:3_1+5,afterany:4_*?singleton") == [
+    assert as_metadata(
+        [Dependency(job, "afterany").wait], "AfterOk:2:3_1+5,afterany:4_*?singleton"
+    ) == [
         {"job_id": "1", "type": "afterany"},
         {"job_id": "2", "type": "afterok"},
         {"job_id": "3_1", "type": "afterok"},
@@ -318,4 +314,4 @@ def test_any_of_several_cannot_be_joined_with_all_of_others(fake_cluster: Cluste
     given = "afterok:2?afterok:3"
     assert option_of([], given) == given
     with pytest.raises(ConfigError, match=r"dependency=.*\(1\)"):
-        option_of([Dependency(job)], given)
+        option_of([Dependency(job).wait], given)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.fakes import job_of as job_on_disk
 from tests.unit.processes import JobRun, RunJob, result_of
 
 from slurm import Cluster, Job, errors, task
@@ -18,7 +19,7 @@ from slurm.job_dir.paths import UNWRITTEN
 
 
 def job_of(run: JobRun, cluster: Cluster) -> Job[Any]:
-    return Job(cluster, id="7", task_name="t", job_dir=str(run.directory), token="t7")
+    return job_on_disk(cluster, "7", task_name="t", job_dir=str(run.directory))
 
 
 # --- values --------------------------------------------------------------------------------------
@@ -225,6 +226,6 @@ def test_a_failed_job_among_the_arguments_is_a_failed_dependency(
 def test_a_job_without_a_result_among_the_arguments_is_missing(
     run_job: RunJob, tasks: Any, fake_cluster: Cluster
 ) -> None:
-    gone: Job[Any] = Job(fake_cluster, id="5", task_name="t", job_dir="/gone/5", token="t")
+    gone = job_on_disk(fake_cluster, "5", task_name="t", job_dir="/gone/5", token="t")
     with pytest.raises(errors.ResultMissing, match=r"job 5, and /gone/5/result\.pkl"):
         result_of(run_job(tasks.echo, gone))

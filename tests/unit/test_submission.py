@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.fakes import FakeBackend
+from tests.unit.fakes import FakeBackend, job_of
 
 from slurm import Cluster, Job, task
 from slurm.errors import ConfigError, SerializationError, SlurmError
@@ -27,9 +27,9 @@ def tuned(*args: Any) -> None:
 
 
 def finished(cluster: Cluster, backend: FakeBackend, state: str, source: str) -> Job[Any]:
-    job: Job[Any] = Job(cluster, id="5", task_name="t", job_dir="/jobs/5", token="t5")
+    job = job_of(cluster, "5", task_name="t")
     backend.say("5", state, source=source)
-    cluster.tracker.watch(job)
+    cluster.operations.watch(job.records)
     assert job.wait(60)
     return job
 
@@ -144,7 +144,7 @@ def test_a_job_of_another_kind_of_cluster_is_no_dependency_here(
 ) -> None:
     """Its number means another job here, or none, and its result is somewhere else."""
     elsewhere = Cluster("local", job_base_dir=tmp_path / "elsewhere")
-    job: Job[Any] = Job(elsewhere, id="5", task_name="t", job_dir="/elsewhere/5", token="t5")
+    job = job_of(elsewhere, "5", task_name="t", job_dir="/elsewhere/5")
     with fake_cluster:
         with pytest.raises(SlurmError, match="5"):
             tuned(job)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from tests.conformance.waiting import wait_until
-from tests.unit.fakes import FakeBackend, job_on
+from tests.unit.fakes import FakeBackend, job_on, tracker_of
 
 from slurm import Cluster, Job, gather
 from slurm.errors import (
@@ -263,9 +263,9 @@ def test_two_threads_watch_all_jobs_and_end(fake_cluster: Cluster, backend: Fake
     threads = set(threading.enumerate()) - before
     assert len(threads) == 2
     assert all(thread.daemon for thread in threads), "they keep no process alive"
-    fake_cluster.tracker.stop()
+    tracker_of(fake_cluster).stop()
     backend.close()  # what it listens to
-    fake_cluster.tracker.join()
+    tracker_of(fake_cluster).join()
     assert not any(thread.is_alive() for thread in threads)
 
 
@@ -323,7 +323,7 @@ def test_ctrl_c_in_a_callback_keeps_none_from_being_called(
     second.add_done_callback(called.append)
     for job in (first, second):
         backend.say(job.id, "CANCELLED")
-    monkeypatch.setattr(patient_cluster.tracker, "interval_min", 0.0)
+    monkeypatch.setattr(tracker_of(patient_cluster), "interval_min", 0.0)
     with pytest.raises(KeyboardInterrupt):
         first.get_status()
     wait_until(lambda: len(called) == 2, "the others are called")
@@ -333,7 +333,7 @@ def test_ctrl_c_in_a_callback_keeps_none_from_being_called(
 def test_a_stopped_tracker_watches_nothing_more(
     fake_cluster: Cluster, backend: FakeBackend
 ) -> None:
-    tracker = fake_cluster.tracker
+    tracker = tracker_of(fake_cluster)
     tracker.stop()
     tracker.join()
     with pytest.raises(SlurmError, match="closed"):

@@ -6,7 +6,7 @@ import threading
 from typing import Any, BinaryIO
 
 import pytest
-from tests.unit.fakes import FakeBackend, job_on
+from tests.unit.fakes import FakeBackend, job_on, tracker_of
 
 from slurm import Cluster
 from slurm.errors import DependencyFailed, JobLost, RemoteFileMissing, TransportError
@@ -166,7 +166,7 @@ def test_a_finished_job_stays_finished_when_an_older_look_comes_late(
         go_on.wait(DEADLINE)
         raise RemoteFileMissing(path)
 
-    monkeypatch.setattr(patient_cluster.tracker, "interval_min", 0.0)
+    monkeypatch.setattr(tracker_of(patient_cluster), "interval_min", 0.0)
     monkeypatch.setattr(backend, "read_file", slow_read)
     looks = threading.Thread(target=lambda: [job.get_status() for _ in range(3)])
     looks.start()

@@ -89,9 +89,9 @@ def test_a_job_whose_answer_was_lost_is_found_by_its_directory(
     path = leave(backend)
     backend.found = "77"
     job: Job[float] = Job.from_dir(path, cluster)
-    assert (job.id, job.token, job.reattached) == ("77", backend.requests[0].token, True)
+    assert (job.id, job.records[0].token, job.reattached) == ("77", backend.requests[0].token, True)
     about = {"script": "job.sh", "metadata": "metadata.json", "id_key": "job_id"}
-    assert backend.asked == [(path, {"token": job.token, **about})]
+    assert backend.asked == [(path, {"token": job.records[0].token, **about})]
 
 
 def test_a_job_that_was_never_submitted_is_said_to_be_none(

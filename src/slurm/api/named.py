@@ -37,12 +37,15 @@ def make_site(
     base: str,
     python: str | None,
     submit_defaults: Mapping[str, str],
+    poll_interval_min: float | None,
+    poll_interval_max: float | None,
 ) -> Site:
     """The site of a backend, by its name or made already. Raises `ConfigError` for what it does not understand."""
     name = name_of(backend)
     if name != "ssh" and not base.startswith("~"):
         base = os.path.abspath(base)  # a later chdir must not move it
     python = python or ("python3" if name == "ssh" else sys.executable)
+    intervals = poll_intervals(name, poll_interval_min, poll_interval_max)
     options = _resolved(name, options, base)
     needed = {"python": python, **options} if name == "ssh" else options
     made = make(backend, needed)
@@ -55,6 +58,7 @@ def make_site(
         client=os.urandom(8).hex(),
         python=python,
         submit_defaults=submit_defaults,
+        poll_intervals=intervals,
     )
 
 

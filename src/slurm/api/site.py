@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from slurm.api.base import BackendBase
-from slurm.errors import ConfigError
+from slurm.errors import ConfigError, SlurmError
 from slurm.job_dir.paths import event_directory
 
 
@@ -22,6 +22,7 @@ class Site:
     - `base`: the directory for jobs as it was written down, which may begin with ``~``; `client`: whose events these
       are; `python`: the interpreter there.
     - `submit_defaults`: sbatch options for every job that does not say otherwise.
+    - `poll_intervals`: seconds between two questions to the scheduler, at least and at most.
     """
 
     name: str
@@ -32,13 +33,30 @@ class Site:
     client: str
     python: str
     submit_defaults: Mapping[str, str]
+    poll_intervals: tuple[float, float]
 
     @property
     def job_base_dir(self) -> str:
         """The absolute directory on the cluster under which job directories are made; see `Cluster.job_base_dir`."""
+        return self._under_home(lambda: self.backend.host().home)
+
+    @property
+    def shown_home(self) -> str:
+        """The home directory there, for a dry run: ``/<home>`` where nobody answers."""
+        try:
+            return self.backend.host().home
+        except SlurmError:
+            return "/<home>"
+
+    @property
+    def shown_base(self) -> str:
+        """`job_base_dir`, for a dry run."""
+        return self._under_home(lambda: self.shown_home)
+
+    def _under_home(self, home: Callable[[], str]) -> str:
         base = self.base
         if base == "~" or base.startswith("~/"):
-            base = posixpath.join(self.backend.host().home, base[2:])
+            base = posixpath.join(home(), base[2:])
         if not base.startswith("/"):
             raise ConfigError(f"job_base_dir {self.base!r} must be absolute, or start with ~/")
         return posixpath.normpath(base)
@@ -46,7 +64,25 @@ class Site:
     @property
     def event_dir(self) -> str:
         """Where runners tell this client that they have finished."""
-        return event_directory(self.job_base_dir, self.client)
+        return self.event_dir_under(self.job_base_dir)
+
+    def event_dir_under(self, base: str) -> str:
+        """`event_dir`, where the directory for jobs is known."""
+        return event_directory(base, self.client)
+
+    def of_children(self, packaging: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments of the `Cluster` that a workflow's own jobs are submitted to, on its node; plain JSON."""
+        is_local = self.name == "local"
+        return {
+            "backend_type": "local" if is_local else "slurm",
+            "job_base_dir": self.job_base_dir,
+            "python": self.python,
+            "packaging": dict(packaging),
+            "submit": dict(self.submit_defaults),
+            "poll_interval_min": self.poll_intervals[0],
+            "poll_interval_max": self.poll_intervals[1],
+            **(self.options if is_local else {}),
+        }
 
     def __str__(self) -> str:
         return f"<Cluster {self.name} {self.base}>"

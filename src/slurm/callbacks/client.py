@@ -22,21 +22,18 @@ from slurm.callbacks.contexts import (
     SubmitEndContext,
     TransferContext,
 )
-from slurm.callbacks.hooks import name_of
+from slurm.callbacks.hooks import LentCallbacks, checked, name_of
 from slurm.callbacks.transfer_progress import TransferProgress
 from slurm.callbacks.travel import pack, pickled_callbacks
 from slurm.callbacks.worker import FETCHED, Worker
-from slurm.packaging.names import name_of_strategy
-from slurm.submit.calls import ArrayCall
-from slurm.tracking.listener import Listener, Packed, Submission
+from slurm.tracking.listener import CallFacts, Listener, RequestFacts, SubmissionNews
 
 if TYPE_CHECKING:
     from slurm.api.requests import Progress
     from slurm.job import Job
-    from slurm.packaging.base import PackagingStrategy
-    from slurm.states import JobStatus
-    from slurm.submit.calls import Call
-    from slurm.submit.prepare import Placement, Prepared
+    from slurm.states import JobState, JobStatus
+    from slurm.tracking.listener import PackedCallbacks
+    from slurm.tracking.record import JobRecord
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -46,71 +43,78 @@ DRAIN_SECONDS = 10.0  # for all callbacks together, when the cluster is closed
 class CallbackListener(Listener):
     """Tells the callbacks that are called on the client, each in a thread of its own."""
 
-    def __init__(self, callbacks: Sequence[BaseCallback]) -> None:
-        super().__init__(callbacks)
+    def __init__(
+        self,
+        callbacks: Sequence[BaseCallback],
+        job_of: Callable[[JobRecord], Job[Any]],
+        *,
+        lent: bool = False,
+    ) -> None:
         here = [one for one in callbacks if one.locus != ExecutionLocus.RUNNER]
+        self._job_of = job_of
+        self._lent = lent
         self._workers = [Worker(callback) for callback in here]
         self._pickled = pickled_callbacks(callbacks)
-        self._origins: dict[str, dict[str, Any]] = {}
+        self._calls: dict[
+            str, CallFacts
+        ] = {}  # by their directory; those that are not a plain task's
 
     @contextlib.contextmanager
-    def packaging(
-        self, call: Call, strategy: PackagingStrategy, placement: Placement
-    ) -> Iterator[None]:
-        about = {**_of_call(call, placement), "packaging": name_of_strategy(strategy)}
+    def packaging(self, call: CallFacts, packaging: str) -> Iterator[None]:
+        about = {**call._asdict(), "packaging": packaging}
         self._tell("on_begin_package_ctx", lambda: PackagingBeginContext(**about))
         with self._timed("on_end_package_ctx", lambda end: PackagingEndContext(**about, **end)):
             yield
 
     @contextlib.contextmanager
-    def submitting(
-        self, call: Call, prepared: Prepared, placement: Placement
-    ) -> Iterator[Submission]:
-        origin = _of_call(call, placement)
-        about = {**origin, **_of_request(call, prepared)}
-        submission = Submission()
+    def submitting(self, call: CallFacts, request: RequestFacts) -> Iterator[SubmissionNews]:
+        array_dir = "" if request.array_size is None else request.job_dir
+        about = {**call._asdict(), **request._asdict(), "array_dir": array_dir}
+        news = SubmissionNews()
 
         def ended(end: dict[str, Any]) -> SubmitEndContext:
-            return SubmitEndContext(**{**about, **_of_answers(submission), **end})
+            return SubmitEndContext(**{**about, **self._of_answers(news), **end})
 
         self._tell("on_begin_submit_job_ctx", lambda: SubmitBeginContext(**about))
-        on_its_way = {**origin, "job_dir": about["job_dir"], "array_dir": about["array_dir"]}
+        on_its_way = {**call._asdict(), "job_dir": request.job_dir, "array_dir": array_dir}
         with self._timed("on_end_submit_job_ctx", ended):
-            with self._transferring("upload", lambda path: on_its_way) as submission.progress:
-                yield submission
-            if origin["is_workflow"] or origin["parent_workflow"] is not None:
-                self._origins[submission.answers[0].job_dir] = origin
+            with self._transferring("upload", lambda path: on_its_way) as news.progress:
+                yield news
+            if call.is_workflow or call.parent_workflow is not None:
+                self._calls[news.answers[0].job_dir] = call
 
     @contextlib.contextmanager
-    def fetching(self, jobs: Sequence[Job[Any]]) -> Iterator[Progress | None]:
+    def fetching(self, records: Sequence[JobRecord]) -> Iterator[Progress | None]:
         started = time.monotonic()
-        owners = {job.directory.result: job for job in jobs}
+        owners = {record.directory.result: record for record in records}
         with self._transferring("download", lambda path: self._of_job(owners[path])) as progress:
             yield progress
-        each = (time.monotonic() - started) / len(jobs)
-        for job in jobs:
-            about = self._of_job(job)
+        each = (time.monotonic() - started) / len(records)
+        for record in records:
+            about = self._of_job(record)
             self._tell(FETCHED, functools.partial(ResultFetchedContext, **about, duration=each))
 
-    def observed(self, job: Job[Any], before: JobStatus, after: JobStatus) -> None:
+    def observed(self, record: JobRecord, before: JobStatus, after: JobStatus) -> None:
         if after.state is not before.state:
-            self._tell("on_job_status_update_ctx", lambda: self._update(job, before.state, after))
+            self._tell(
+                "on_job_status_update_ctx", lambda: self._update(record, before.state, after)
+            )
         if after.finished and not before.finished:
-            self._tell("on_completed_ctx", lambda: self._completed(job, after), Completion)
+            self._tell("on_completed_ctx", lambda: self._completed(record, after), Completion)
 
-    def looked(self, live: Callable[[], Iterable[Job[Any]]]) -> None:
+    def looked(self, live: Callable[[], Iterable[JobRecord]]) -> None:
         curious = [worker for worker in self._workers if worker.take_poll()]
         if not curious:
             return
-        jobs = {job.token: job for job in live()}.values()  # some have several futures
-        contexts = [self._update(job, job.status.state, job.status) for job in jobs]
+        records = {record.token: record for record in live()}.values()  # some have several futures
+        contexts = [self._update(one, one.status.state, one.status) for one in records]
         for worker in curious:
             worker.put_all("on_job_status_update_ctx", contexts)
 
     def seconds_to_poll(self) -> float:
         return min((worker.seconds_to_poll() for worker in self._workers), default=float("inf"))
 
-    def pack(self, is_workflow: bool) -> tuple[Packed, bool]:
+    def pack(self, is_workflow: bool) -> tuple[PackedCallbacks, bool]:
         return pack(self._pickled, is_workflow)
 
     def drain(self, timeout: float | None) -> bool:
@@ -119,7 +123,7 @@ class CallbackListener(Listener):
 
     def close(self) -> None:
         for worker in self._workers:
-            worker.close(last=not self.lent)
+            worker.close(last=not self._lent)
         deadline = time.monotonic() + DRAIN_SECONDS
         for worker in self._workers:
             if not worker.drain(deadline):
@@ -182,31 +186,46 @@ class CallbackListener(Listener):
             took = time.monotonic() - started
             self._tell(hook, lambda: make({"duration": took, "error": error}))
 
-    def _of_job(self, job: Job[Any]) -> dict[str, Any]:
+    def _of_job(self, record: JobRecord) -> dict[str, Any]:
         about: dict[str, Any] = {
-            "task_name": job.task_name,
-            "job_id": job.id,
-            "job_dir": job.job_dir,
+            "task_name": record.task_name,
+            "job_id": record.id,
+            "job_dir": record.job_dir,
         }
-        if job.element is not None:
-            about["array_index"] = job.element.index
-            about["array_dir"] = job.element.array.path
-        return {**self._origins.get(about.get("array_dir", job.job_dir), {}), **about}
+        if record.element is not None:
+            about["array_index"] = record.element.index
+            about["array_dir"] = record.element.array.path
+        call = self._calls.get(about.get("array_dir", record.job_dir))
+        return {**(call._asdict() if call else {}), **about}
 
-    def _update(self, job: Job[Any], before: Any, after: JobStatus) -> JobStatusUpdatedContext:
+    def _of_answers(self, news: SubmissionNews) -> dict[str, Any]:
+        if not news.answers:
+            return {}
+        first = news.answers[0]
+        about: dict[str, Any] = {
+            "job": None if news.record is None else self._job_of(news.record),
+            "job_id": ",".join(answer.job_id for answer in news.answers),
+            "job_dir": first.job_dir,
+            "reattached": first.reattached,
+        }
+        return about if news.record is not None else {**about, "array_dir": first.job_dir}
+
+    def _update(
+        self, record: JobRecord, before: JobState, after: JobStatus
+    ) -> JobStatusUpdatedContext:
         return JobStatusUpdatedContext(
-            **self._of_job(job),
-            job=job,
+            **self._of_job(record),
+            job=self._job_of(record),
             previous_state=before,
             state=after.state,
             reason=after.reason,
             node=after.node,
         )
 
-    def _completed(self, job: Job[Any], status: JobStatus) -> CompletedContext:
+    def _completed(self, record: JobRecord, status: JobStatus) -> CompletedContext:
         return CompletedContext(
-            **self._of_job(job),
-            job=job,
+            **self._of_job(record),
+            job=self._job_of(record),
             state=status.state,
             reason=status.reason,
             exit_code=status.exit_code,
@@ -218,34 +237,10 @@ def _same(context: CallbackContext) -> CallbackContext:
     return context
 
 
-def _of_call(call: Call, placement: Placement) -> dict[str, Any]:
-    return {
-        "task_name": call.task.name,
-        "is_workflow": call.task._is_workflow,
-        "parent_workflow": placement.parent,
-    }
-
-
-def _of_request(call: Call, prepared: Prepared) -> dict[str, Any]:
-    request = prepared.requests[0]
-    is_array = isinstance(call, ArrayCall)
-    return {
-        "job_dir": request.job_dir,
-        "options": {**request.options, **request.submit_options},
-        "dependencies": tuple(name for one in prepared.dependencies for name in one.ids),
-        "array_dir": request.job_dir if is_array else "",
-        "array_size": len(call.arguments) if is_array else None,
-    }
-
-
-def _of_answers(submission: Submission) -> dict[str, Any]:
-    if not submission.answers:
-        return {}
-    first = submission.answers[0]
-    about: dict[str, Any] = {
-        "job": submission.job,
-        "job_id": ",".join(answer.job_id for answer in submission.answers),
-        "job_dir": first.job_dir,
-        "reattached": first.reattached,
-    }
-    return about if submission.job else {**about, "array_dir": first.job_dir}
+def heard_by(
+    callbacks: Iterable[BaseCallback], job_of: Callable[[JobRecord], Job[Any]]
+) -> tuple[tuple[BaseCallback, ...], CallbackListener]:
+    """The callbacks that a user gave, and the listener that tells them what happens. Raises `ConfigError`."""
+    given = checked(callbacks)
+    lent = isinstance(callbacks, LentCallbacks)
+    return given, CallbackListener(given, job_of, lent=lent)

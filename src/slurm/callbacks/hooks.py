@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 logger: logging.Logger = logging.getLogger(__name__)
 
 
+class LentCallbacks(tuple[BaseCallback, ...]):
+    """The callbacks of a workflow's job, lent to the cluster that it submits to: the job closes them."""
+
+
 def checked(callbacks: Iterable[BaseCallback]) -> tuple[BaseCallback, ...]:
     """The callbacks a user gave. Raises `ConfigError` for what is none, or could never be called."""
     if isinstance(callbacks, (str, BaseCallback)) or not isinstance(callbacks, Iterable):

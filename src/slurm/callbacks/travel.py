@@ -14,7 +14,7 @@ from slurm.job_dir.arguments import JobResultPlaceholder, dump_arguments, load_a
 from slurm.packaging.function_reference import main_module
 
 if TYPE_CHECKING:
-    from slurm.tracking.listener import Packed
+    from slurm.tracking.listener import PackedCallbacks
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ def _traveller(callback: BaseCallback, main_travels: bool) -> PickledCallback:
     return PickledCallback(name, runs, data, copied)
 
 
-def pack(given: Iterable[PickledCallback], is_workflow: bool) -> tuple[Packed, bool]:
+def pack(given: Iterable[PickledCallback], is_workflow: bool) -> tuple[PackedCallbacks, bool]:
     """What goes into a payload, and whether any of it went by value.
 
     A workflow takes all along, being a client to the jobs it submits. Raises `SerializationError`

@@ -20,9 +20,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -59,6 +60,14 @@ class ClusterSettings(NamedTuple):
     arguments: dict[str, Any]
     packaging: dict[str, Any]
     callbacks: tuple[str, ...] = ()
+
+    @contextlib.contextmanager
+    def naming_the_file(self) -> Iterator[None]:
+        """A `ConfigError` that is raised inside begins with the file it is about."""
+        try:
+            yield
+        except ConfigError as error:
+            raise ConfigError(f"{self.path}: {error}") from error
 
 
 def cluster_settings(

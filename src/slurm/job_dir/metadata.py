@@ -30,18 +30,19 @@ def initial_metadata(
     parent_workflow: str | None,
     dependencies: Sequence[Mapping[str, str]],
     versions: tuple[str, str],
+    at: str,
     **more: Any,
 ) -> bytes:
     """``metadata.json`` as it stands before the job has an id; the agent and the runner add theirs.
 
-    `versions` are those of the SDK and of the client's Python; `more` is what arrays have beside.
+    `versions` are those of the SDK and of the client's Python; `at` is the moment, as RFC 3339; `more` is what arrays have beside.
     """
     content: Mapping[str, Any] = {
         "schema_version": METADATA_SCHEMA,
         "job_id": None,
         "pre_submission_id": posixpath.basename(directory.path),
         "task_name": task_name,
-        "timestamp": utc_now(),
+        "timestamp": at,
         "status": "submitted",
         "is_workflow": is_workflow,
         "parent_workflow": parent_workflow,

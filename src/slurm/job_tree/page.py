@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from slurm.job_tree import words
 from slurm.job_tree.markup import escaped, kind_of
@@ -16,7 +17,10 @@ from slurm.job_tree.style import STYLE
 from slurm.job_tree.timeline import Timeline
 
 if TYPE_CHECKING:
-    from slurm.job_tree.tree import JobTree
+    import datetime
+
+    from slurm.job_tree.nodes import JobNode
+    from slurm.states import JobState
 
 ROWS_TO_A_PARENT = 40
 OPEN_AT_FIRST = 12  # timelines, the latest of them
@@ -48,7 +52,30 @@ PAGE = """<!DOCTYPE html>
 """
 
 
-def draw(tree: JobTree) -> str:
+class Drawn(Protocol):
+    """What a page shows: a `JobTree`."""
+
+    @property
+    def path(self) -> str:
+        """The directory that was looked into."""
+
+    @property
+    def nodes(self) -> tuple[JobNode, ...]:
+        """The jobs that no other job there submitted."""
+
+    @property
+    def seen_at(self) -> datetime.datetime:
+        """When it was looked at."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether all directories were looked into."""
+
+    def states(self) -> Counter[JobState]:
+        """How many jobs are in which state."""
+
+
+def draw(tree: Drawn) -> str:
     """The page. Whatever a file said stands in it as text; a policy keeps any script but ours from running."""
     drawn = timelines(tree.nodes, tree.seen_at)
     parts: list[str] = []
@@ -75,14 +102,14 @@ _INCOMPLETE = (
 )
 
 
-def _title(tree: JobTree) -> str:
+def _title(tree: Drawn) -> str:
     if len(tree.nodes) == 1:
         [node] = tree.nodes
         return f"{node.task_name} {node.job_id}".strip()
     return tree.path.rstrip("/").rpartition("/")[2] or "/"
 
 
-def _counts(tree: JobTree) -> str:
+def _counts(tree: Drawn) -> str:
     total = tree.states()
     chips: Sequence[str] = [
         f'<li class="{kind_of(state)}">{count} {state}</li>' for state, count in total.most_common()

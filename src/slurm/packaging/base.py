@@ -53,6 +53,19 @@ class PackagingStrategy:
         """
         return Environment([interpreter_on(cluster)])
 
+    def preview(self, task: SlurmTask[Any, Any], cluster: Cluster) -> Environment:
+        """What `prepare` would come to, for a dry run: nothing is built, sent or asked for it.
+
+        By default the cluster's own interpreter; for a strategy with a `prepare` of its own, its name in ``<>``.
+        Override it where more can be told.
+
+        >>> PackagingStrategy().preview(double, cluster).interpreter == [cluster.python]
+        True
+        """
+        if type(self).prepare is PackagingStrategy.prepare:
+            return Environment([cluster.python])
+        return Environment([f"<what {type(self).__qualname__}.prepare() says>"])
+
     def generate_setup_commands(
         self, task: SlurmTask[Any, Any], environment: Environment
     ) -> Sequence[str]:
@@ -130,6 +143,61 @@ def interpreter_on(cluster: Cluster, python: str | None = None) -> str:
     return python
 
 
+class PackagedTask:
+    """How the code of one task gets to one cluster.
+
+    >>> from slurm.packaging import NonePackagingStrategy
+    >>> strategy = NonePackagingStrategy(python="/opt/python/bin/python3")
+    >>> PackagedTask(strategy, double, cluster).prepare().interpreter
+    ['/opt/python/bin/python3']
+    """
+
+    def __init__(
+        self, strategy: PackagingStrategy, task: SlurmTask[Any, Any], cluster: Cluster
+    ) -> None:
+        self._strategy = strategy
+        self._task = task
+        self._cluster = cluster
+
+    @property
+    def name(self) -> str:
+        """Under which configuration knows the strategy."""
+        return name_of_strategy(self._strategy)
+
+    def prepare(self) -> Environment:
+        """All that the strategy has to say to a job. Raises `ConfigError` for what makes no sense."""
+        return self._checked(self._strategy.prepare(self._task, self._cluster))
+
+    def preview(self) -> Environment:
+        """The same, without doing anything for it."""
+        return self._checked(self._strategy.preview(self._task, self._cluster))
+
+    def _checked(self, made: Environment) -> Environment:
+        strategy, task = self._strategy, self._task
+        if not isinstance(made, Environment):
+            raise ConfigError(
+                f"{type(strategy).__qualname__}.prepare() returned {made!r}, not an Environment: end it with "
+                "return super().prepare(task, cluster)"
+            )
+        for name in made.files:
+            if name in OWN_NAMES or name != posixpath.basename(name) or name.startswith("."):
+                raise ConfigError(
+                    f"{type(strategy).__qualname__}.prepare() puts a file {name!r} into the job directory: "
+                    "give it a plain name that the SDK does not use itself"
+                )
+        inherited: Mapping[str, Any] | None = made.inherited
+        if inherited is None and task.is_workflow:
+            inherited = strategy.inherited()
+        setup = _lines(strategy.generate_setup_commands, task, made)
+        cleanup = _lines(strategy.generate_cleanup_commands, task, made)
+        return replace(
+            made,
+            setup=[*made.setup, *setup],
+            cleanup=[*made.cleanup, *cleanup],
+            inherited=inherited,
+        )
+
+
 def environment_for(
     strategy: PackagingStrategy, task: SlurmTask[Any, Any], cluster: Cluster
 ) -> Environment:
@@ -140,29 +208,7 @@ def environment_for(
     >>> environment_for(strategy, double, cluster).interpreter
     ['/opt/python/bin/python3']
     """
-    made = strategy.prepare(task, cluster)
-    if not isinstance(made, Environment):
-        raise ConfigError(
-            f"{type(strategy).__qualname__}.prepare() returned {made!r}, not an Environment: end it with "
-            "return super().prepare(task, cluster)"
-        )
-    for name in made.files:
-        if name in OWN_NAMES or name != posixpath.basename(name) or name.startswith("."):
-            raise ConfigError(
-                f"{type(strategy).__qualname__}.prepare() puts a file {name!r} into the job directory: "
-                "give it a plain name that the SDK does not use itself"
-            )
-    inherited: Mapping[str, Any] | None = made.inherited
-    if inherited is None and task._is_workflow:
-        inherited = strategy.inherited()
-    setup = _lines(strategy.generate_setup_commands, task, made)
-    cleanup = _lines(strategy.generate_cleanup_commands, task, made)
-    return replace(
-        made,
-        setup=[*made.setup, *setup],
-        cleanup=[*made.cleanup, *cleanup],
-        inherited=inherited,
-    )
+    return PackagedTask(strategy, task, cluster).prepare()
 
 
 def _lines(generate: Any, task: SlurmTask[Any, Any], environment: Environment) -> list[str]:

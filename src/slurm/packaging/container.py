@@ -114,12 +114,26 @@ class ContainerPackagingStrategy(PackagingStrategy):
         return self.dockerfile is not None or self.context is not None
 
     def prepare(self, task: SlurmTask[Any, Any], cluster: Cluster) -> Environment:
-        image, inherited = self.image, None
+        image = self._known_image() or self._build(task)
+        home, base = cluster.backend.host().home, cluster.job_base_dir
+        environment = self._environment(image, home, base)
+        if environment.setup:
+            cluster.backend.make_directory(_folder_of(enroot_reference(image), base))
+        return environment
+
+    def preview(self, task: SlurmTask[Any, Any], cluster: Cluster) -> Environment:
+        image = self._known_image() or f"{self.image}:<what is built>"
+        return self._environment(image, cluster.site.shown_home, cluster.site.shown_base)
+
+    def _known_image(self) -> str | None:
+        """The image to run in; None where it has to be built first."""
         if self._is_to_be_built:
-            image = self.built or handed_on(self, "built", SOURCES) or self._build(task)
-            inherited = {**self.inherited(), "built": image}
-        home = cluster.backend.host().home
-        mounts = [*_own_mounts(cluster), *(mount_of(text, home) for text in self.mounts)]
+            return self.built or handed_on(self, "built", SOURCES)
+        return self.image
+
+    def _environment(self, image: str, home: str, base: str) -> Environment:
+        inherited = {**self.inherited(), "built": image} if self._is_to_be_built else None
+        mounts = [*_own_mounts(base), *(mount_of(text, home) for text in self.mounts)]
         if is_path(image):
             image = home + image[1:] if image.startswith("~") else image
         else:
@@ -129,9 +143,7 @@ class ContainerPackagingStrategy(PackagingStrategy):
             interpreter = self._srun(image, mounts)
         else:
             if not image.startswith("/"):
-                name = hashlib.sha256(image.encode()).hexdigest()[:16]
-                folder = posixpath.join(cluster.job_base_dir, PACKAGES, name)
-                cluster.backend.make_directory(folder)
+                folder = _folder_of(image, base)
                 setup, image = import_commands(image, folder), posixpath.join(folder, IMPORTED)
             interpreter = self._enroot(image, mounts)
         return Environment(
@@ -185,9 +197,14 @@ def import_commands(reference: str, folder: str) -> list[str]:
     ]
 
 
-def _own_mounts(cluster: Cluster) -> list[Mount]:
+def _folder_of(reference: str, base: str) -> str:
+    """Where Enroot puts an image that it fetches."""
+    return posixpath.join(base, PACKAGES, hashlib.sha256(reference.encode()).hexdigest()[:16])
+
+
+def _own_mounts(base: str) -> list[Mount]:
     """What every job has to see: its directories, and the SDK, at the same paths."""
-    base = mountable("job_base_dir", cluster.job_base_dir)
+    base = mountable("job_base_dir", base)
     sdk = mountable("the SDK's directory", archive_for(base).directory)
     inside = sdk.startswith(f"{base}/")
     return [Mount(path, path) for path in ([base] if inside else [base, sdk])]

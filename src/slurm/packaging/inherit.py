@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from slurm.errors import ConfigError
-from slurm.packaging.base import PackagingStrategy, environment_for
+from slurm.packaging.base import PackagedTask, PackagingStrategy
 from slurm.rendering import Environment
 
 if TYPE_CHECKING:
@@ -37,15 +37,23 @@ class InheritPackagingStrategy(PackagingStrategy):
         ...     print(str(error).partition(",")[0])
         double has the packaging 'inherit'
         """
-        from slurm.packaging.named import strategy_of  # late: this strategy is one of those
+        return _parents(task, cluster).prepare()
 
-        settings = settings_of_parent()
-        if settings is None or settings.get("type") == "inherit":
-            raise ConfigError(
-                f"{task.name} has the packaging 'inherit', that of the workflow job it is submitted from, "
-                "and this is none: submit it in a workflow, or give it another packaging"
-            )
-        return environment_for(strategy_of(settings), task, cluster)
+    def preview(self, task: SlurmTask[Any, Any], cluster: Cluster) -> Environment:
+        return _parents(task, cluster).preview()
+
+
+def _parents(task: SlurmTask[Any, Any], cluster: Cluster) -> PackagedTask:
+    """The task, packaged as the workflow job around this process is."""
+    from slurm.packaging.named import strategy_of  # late: this strategy is one of those
+
+    settings = settings_of_parent()
+    if settings is None or settings.get("type") == "inherit":
+        raise ConfigError(
+            f"{task.name} has the packaging 'inherit', that of the workflow job it is submitted from, "
+            "and this is none: submit it in a workflow, or give it another packaging"
+        )
+    return PackagedTask(strategy_of(settings), task, cluster)
 
 
 def settings_of_parent() -> dict[str, Any] | None:

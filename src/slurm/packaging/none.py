@@ -38,3 +38,6 @@ class NonePackagingStrategy(PackagingStrategy):
 
     def prepare(self, task: SlurmTask[Any, Any], cluster: Cluster) -> Environment:
         return Environment([interpreter_on(cluster, self.python)], pythonpath=self.pythonpath)
+
+    def preview(self, task: SlurmTask[Any, Any], cluster: Cluster) -> Environment:
+        return Environment([self.python or cluster.python], pythonpath=self.pythonpath)

@@ -86,6 +86,18 @@ class WheelPackagingStrategy(PackagingStrategy):
             inherited={**self.inherited(), "environment": environment},
         )
 
+    def preview(self, task: SlurmTask[Any, Any], cluster: Cluster) -> Environment:
+        environment = self.environment or handed_on(self, "environment", SETTINGS)
+        if environment is None:
+            project = self._project(task)
+            environment = (
+                f"{cluster.site.shown_base}/{PACKAGES}/<the wheel of {project}>/<its environment>"
+            )
+        return Environment(
+            [posixpath.join(environment, "bin", "python")],
+            inherited={**self.inherited(), "environment": environment},
+        )
+
     def _project(self, task: SlurmTask[Any, Any]) -> Path:
         try:
             return project_of(task.unwrapped, self.project)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import struct
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from slurm.errors import RemoteFileError
 from slurm.job_dir.paths import ArrayDirectory
@@ -13,8 +13,7 @@ from slurm.job_dir.paths import ArrayDirectory
 if TYPE_CHECKING:
     from slurm.api.base import BackendBase
     from slurm.api.requests import FilePart
-    from slurm.job import Job
-    from slurm.results.outcome import Outcome
+    from slurm.tracking.record import JobRecord, Outcome
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -27,13 +26,13 @@ TAIL = b"l."
 
 
 def write_aggregated(
-    backend: BackendBase, directory: ArrayDirectory, done: Iterable[tuple[Job[Any], Outcome]]
+    backend: BackendBase, directory: ArrayDirectory, done: Iterable[tuple[JobRecord, Outcome]]
 ) -> None:
     """Put the values of all items into one file, without sending them to and fro.
 
     What cannot be written is logged: the results themselves have been had.
     """
-    found = [(job.directory.result, outcome.place) for job, outcome in done]
+    found = [(record.directory.result, outcome.place) for record, outcome in done]
     places = [(path, *place) for path, place in found if place is not None]
     if len(places) < len(found):
         return  # an older SDK wrote them

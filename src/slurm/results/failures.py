@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from slurm import errors
 from slurm.job_dir.paths import UNWRITTEN, JobDirectory
@@ -15,7 +16,8 @@ from slurm.tracking.accounting import RECORD_GRACE
 from slurm.usage import NO_NODES, Account, exit_in_words
 
 if TYPE_CHECKING:
-    from slurm.job import Job
+    from slurm.tracking.accounting import Accounting
+    from slurm.tracking.record import JobRecord, Outcome
 
 STDERR_TAIL = 2000
 
@@ -66,7 +68,9 @@ UNTOLD = (("nodes", "1"), ("ntasks", "1"))
 NO_RESOURCES = frozenset({"job-name", "output", "error", "array"})
 
 
-def failure_of(job: Job[Any], patience: float | None = None) -> errors.JobError:
+def failure_of(
+    job: JobRecord, accounting: Accounting, patience: float | None = None
+) -> errors.JobError:
     """The error for a finished `job` that left no result file.
 
     What the job used is waited for up to `patience` seconds, and a few at most. Raises only what says
@@ -90,7 +94,7 @@ def failure_of(job: Job[Any], patience: float | None = None) -> errors.JobError:
         return _error(job, Ending(status.state, "", requested, Account(), status.reason))
     grace = RECORD_GRACE if patience is None else min(RECORD_GRACE, patience)
     nothing_to_come = waited_in_vain or status.state is JobState.UNKNOWN
-    account = job.cluster.tracker.accounting.of(job.id, 0.0 if nothing_to_come else grace)
+    account = accounting.of(job.id, 0.0 if nothing_to_come else grace)
     return _error(job, Ending(status.state, status.exit_code, requested, account))
 
 
@@ -169,27 +173,27 @@ class Ending:
         return self.exit_code or self.account.exit_code
 
 
-def requested_of(job: Job[Any]) -> dict[str, str]:
+def requested_of(job: JobRecord) -> dict[str, str]:
     """What the job asked for, by sbatch's names, as its script says; nothing where that is gone."""
     directory = job.directory if job.element is None else JobDirectory(job.element.array.path)
     try:
-        [script] = job.cluster.site.backend.read_files([directory.script])
+        [script] = job.site.backend.read_files([directory.script])
     except errors.RemoteFileError:
         script = None
     options = options_in((script or b"").decode("utf-8", "replace"))
     return {name: value for name, value in options.items() if name not in NO_RESOURCES}
 
 
-def stderr_tail(job: Job[Any]) -> str:
+def stderr_tail(job: JobRecord) -> str:
     """The last lines the job wrote to stderr; empty where there is no such file."""
     try:
-        tail = job.cluster.site.backend.read_tail(job.stderr_path, STDERR_TAIL)
+        tail = job.site.backend.read_tail(job.log_directory.stderr(job.id), STDERR_TAIL)
     except errors.RemoteFileError:
         return ""
     return tail.decode("utf-8", "replace").strip()
 
 
-def _error(job: Job[Any], ending: Ending) -> errors.JobFailed:
+def _error(job: JobRecord, ending: Ending) -> errors.JobFailed:
     stderr = stderr_tail(job)
     message = f"job {job.id} ({job.task_name}) {ending.in_words()}. Its files: {job.job_dir}"
     if stderr:
@@ -211,7 +215,7 @@ def _keyword(option: str) -> str:
     return option.replace("-", "_")
 
 
-def _dependency_failure(job: Job[Any], root: Root | None) -> errors.DependencyFailed:
+def _dependency_failure(job: JobRecord, root: Root | None) -> errors.DependencyFailed:
     told = "because a job it depends on did not end as required"
     if root is not None:
         name = f" ({root.task_name})" if root.task_name else ""
@@ -224,3 +228,15 @@ def _dependency_failure(job: Job[Any], root: Root | None) -> errors.DependencyFa
         state=str(job.status.state),
         root_job_id=root.job_id if root else "",
     )
+
+
+def error_of_item(record: JobRecord, outcome: Outcome, index: int, count: int) -> BaseException:
+    """The exception of an item of an array, which is the user's; a note on it says which item raised it."""
+    job_id, state = record.id, record.status.state
+    error = outcome.error or errors.SlurmError(f"job {job_id} is {state}, yet has a result")
+    note = f"raised by item {index} of {count} (job {job_id})"
+    with contextlib.suppress(AttributeError, TypeError):  # the class may allow no attributes
+        if note not in getattr(error, "__notes__", ()):
+            error.__notes__ = [*getattr(error, "__notes__", ()), note]  # type: ignore[attr-defined]
+        error.array_index = index  # type: ignore[attr-defined]
+    return error

@@ -6,19 +6,19 @@ import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slurm.errors import RemoteFileError, SchedulerUnreachable
-from slurm.job import Job
 from slurm.job_dir.metadata import piece_key
 from slurm.job_dir.paths import ArrayDirectory, JobDirectory, receipt_of_job
 from slurm.sbatch.array_layout import ArrayLayout
-from slurm.sbatch.dependency import records
+from slurm.sbatch.dependency import Wait, as_metadata
 from slurm.states import ENDED, ENDED_IF_IT_STAYS, NEVER_STARTS, JobState, Observation
+from slurm.tracking.record import Dependency, JobRecord, Upstream
 from slurm.tracking.reused_ids import mark_of
 
 if TYPE_CHECKING:
-    from slurm.cluster import Cluster
+    from slurm.api.site import Site
 
 LONGEST_SEARCH = 10.0  # seconds after which the search goes no further up
 STATE_OF_STATUS = {"completed": JobState.COMPLETED, "failed": JobState.FAILED}
@@ -43,7 +43,7 @@ class Link:
 
 
 @dataclass(frozen=True)
-class Submission:
+class WrittenJob:
     """What the files say of a job or an array: its `metadata`, and where an array's items are."""
 
     path: str = ""
@@ -67,13 +67,13 @@ class Submission:
                     yield f"{number}_{task}", directory.metadata
 
 
-def root_of(job: Job[Any]) -> Root | None:
+def root_of(job: JobRecord) -> Root | None:
     """The job because of which `job` never started; None where nobody can tell.
 
     Asks the scheduler once for every job up the chain, reads their files, and waits for nothing, so
     it may run in any thread. Raises `TransportError`.
     """
-    search = _Search(job.cluster, _futures_above(job))
+    search = _Search(job.site, _known_above(job))
     deadline = time.monotonic() + LONGEST_SEARCH
     job_id, root, seen = job.id, None, {job.id}
     try:
@@ -88,32 +88,60 @@ def root_of(job: Job[Any]) -> Root | None:
     return root
 
 
-def _futures_above(job: Job[Any]) -> dict[str, Any]:
+class Known(NamedTuple):
+    """A job or an array up the chain that was submitted by this process: its directory, and a record for each job."""
+
+    job_dir: str
+    records: Sequence[JobRecord]
+    is_array: bool = False
+
+    @property
+    def task_name(self) -> str:
+        return self.records[0].task_name
+
+    @property
+    def waits_for(self) -> tuple[Dependency, ...]:
+        return self.records[0].waits_for
+
+
+def _known(upstream: Upstream) -> Known:
+    record = upstream.records[0]
+    is_array = upstream.layout is not None and record.element is not None
+    path = record.element.array.path if is_array and record.element else record.job_dir
+    return Known(path, upstream.records, is_array)
+
+
+def _known_above(record: JobRecord) -> dict[str, Known]:
     """The jobs and arrays of this process up the chain, by each of their ids."""
-    found: dict[str, Any] = {job.id: job}
-    if job.element is not None and job.element.group is not None:
-        found.update(dict.fromkeys(job.element.group.ids, job.element.group))
-    left: list[Any] = [job]
+    own = Known(record.job_dir, [record])
+    found: dict[str, Known] = {record.id: own}
+    group = record.element.group if record.element is not None else None
+    if group is not None:
+        found.update(dict.fromkeys(group.ids, _known(group)))
+    left = [own]
     while left:
-        for dependency in getattr(left.pop(), "waits_for", ()):
+        for dependency in left.pop().waits_for:
             for job_id in dependency.ids:
                 if job_id not in found:
-                    found[job_id] = dependency.on
-                    left.append(dependency.on)
+                    found[job_id] = _known(dependency.on)
+                    left.append(found[job_id])
     return found
 
 
 class _Search:
     """One search: what it has read and been told so far."""
 
-    def __init__(self, cluster: Cluster, futures: Mapping[str, Any]) -> None:
-        self.cluster = cluster
-        self.futures = futures
-        self.submissions: dict[str, Submission] = {}
+    def __init__(self, site: Site, known: Mapping[str, Known]) -> None:
+        self.site = site
+        self.known = known
+        self.written: dict[str, WrittenJob] = {}
+
+    def _ours(self, job_id: str) -> Known | None:
+        return self.known.get(job_id) or self.known.get(_number(job_id))
 
     def broken_link_of(self, job_id: str) -> Root | None:
         """The first of the jobs before this one that did not end as it had to."""
-        own = self._submission(job_id)
+        own = self._written(job_id)
         links = self._links(job_id, own)
         self._read(link.job_id for link in links)
         members = [self._members(job_id, own, link) for link in links]
@@ -138,20 +166,20 @@ class _Search:
         return None
 
     def _root(self, job_id: str, state: JobState | None, link: Link) -> Root:
-        future = self.futures.get(job_id) or self.futures.get(_number(job_id))
-        name = self._submission(job_id).metadata.get("task_name", "")
-        return Root(
-            job_id, name or getattr(future, "task_name", ""), state or JobState.UNKNOWN, link.type
-        )
+        known = self._ours(job_id)
+        name = self._written(job_id).metadata.get("task_name", "")
+        name = name or (known.task_name if known else "")
+        return Root(job_id, name, state or JobState.UNKNOWN, link.type)
 
-    def _links(self, job_id: str, own: Submission) -> list[Link]:
-        future = self.futures.get(job_id) or self.futures.get(_number(job_id))
-        written = own.metadata.get("dependencies") or records(getattr(future, "waits_for", ()))
+    def _links(self, job_id: str, own: WrittenJob) -> list[Link]:
+        known = self._ours(job_id)
+        waits = [Wait(one.type, one.ids) for one in known.waits_for] if known else []
+        written = own.metadata.get("dependencies") or as_metadata(waits)
         return [Link(str(one["job_id"]), one["type"]) for one in written]
 
-    def _members(self, job_id: str, own: Submission, link: Link) -> dict[str, str]:
+    def _members(self, job_id: str, own: WrittenJob, link: Link) -> dict[str, str]:
         """The jobs a link is about, and the metadata file of each."""
-        other = self._submission(link.job_id)
+        other = self._written(link.job_id)
         number = _number(link.job_id)
         if link.type == "aftercorr" and other.layout is not None and _number(job_id) in own.ids:
             number = other.ids[own.ids.index(_number(job_id))]
@@ -160,16 +188,17 @@ class _Search:
         elements = dict(other.elements(number))
         if link.job_id in elements:
             return {link.job_id: elements[link.job_id]}
-        future = self.futures.get(link.job_id)
-        known = {job.id: job.directory.metadata for job in getattr(future, "jobs", ())}
+        known = self.known.get(link.job_id)
+        of = known.records if known is not None and known.is_array else ()
         path = JobDirectory(other.path).metadata if other.path else ""
-        return elements or known or {link.job_id: path}
+        members = {record.id: record.directory.metadata for record in of}
+        return elements or members or {link.job_id: path}
 
     def _states(self, files: Mapping[str, str]) -> dict[str, JobState | None]:
         """How each of these jobs ended, None for one that did not; by its own word if need be."""
         if not files:
             return {}
-        seen = [self._own(one) for one in self.cluster.site.backend.query_jobs(list(files))]
+        seen = [self._own(one) for one in self.site.backend.query_jobs(list(files))]
         states = {one.job_id: _end_of(one) for one in seen}
         unknown = [job_id for job_id, state in states.items() if state is JobState.UNKNOWN]
         for job_id, content in zip(unknown, self._json([files[job_id] for job_id in unknown])):
@@ -178,17 +207,20 @@ class _Search:
 
     def _own(self, seen: Observation) -> Observation:
         """What was seen of a job of this process, and not of another that has got its id."""
-        future = self.futures.get(seen.job_id)
-        return mark_of(future).only(seen, future.status) if isinstance(future, Job) else seen
+        known = self.known.get(seen.job_id)
+        if known is None or known.is_array:
+            return seen
+        [record] = known.records
+        return mark_of(record).only(seen, record.status)
 
-    def _submission(self, job_id: str) -> Submission:
+    def _written(self, job_id: str) -> WrittenJob:
         self._read([job_id])
-        return self.submissions[_number(job_id)]
+        return self.written[_number(job_id)]
 
     def _read(self, job_ids: Iterable[str]) -> None:
         """Read what was submitted under these ids, in two round trips."""
-        new = [n for n in dict.fromkeys(map(_number, job_ids)) if n not in self.submissions]
-        base = self.cluster.site.job_base_dir
+        new = [n for n in dict.fromkeys(map(_number, job_ids)) if n not in self.written]
+        base = self.site.job_base_dir
         receipts = self._json([receipt_of_job(base, number) for number in new])
         places = [self._place(number, receipt) for number, receipt in zip(new, receipts)]
         plain = [path and JobDirectory(path).metadata for path in places]
@@ -200,16 +232,17 @@ class _Search:
                 if array
                 else None
             )
-            self.submissions[number] = Submission(path, array or one, layout)
+            self.written[number] = WrittenJob(path, array or one, layout)
 
     def _place(self, number: str, receipt: Mapping[str, Any]) -> str:
-        return str(receipt.get("job_dir") or getattr(self.futures.get(number), "job_dir", ""))
+        known = self.known.get(number)
+        return str(receipt.get("job_dir") or (known.job_dir if known else ""))
 
     def _json(self, paths: Sequence[str]) -> list[dict[str, Any]]:
         """These files' contents; nothing for one that cannot be read, or is no JSON object."""
         named = [path for path in paths if path]
         try:
-            found = dict(zip(named, self.cluster.site.backend.read_files(named))) if named else {}
+            found = dict(zip(named, self.site.backend.read_files(named))) if named else {}
         except RemoteFileError:
             found = {}
         return [_object(found.get(path)) for path in paths]

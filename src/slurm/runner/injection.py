@@ -111,10 +111,17 @@ def _cluster(children: Mapping[str, Any], callbacks: Sequence[BaseCallback]) -> 
 
     from slurm.cluster import Cluster
 
-    cluster = Cluster(**children, callbacks=callbacks)
-    cluster.listener.lent = True
+    cluster = Cluster(**children, callbacks=_lent(callbacks))
     if cluster.backend_type == "slurm" and shutil.which("sbatch") is None:
         cluster.close()
         node = os.environ.get("SLURMD_NODENAME", "this node")
         raise SchedulerUnreachable(f"sbatch is not on the PATH of {node}")
     return cluster
+
+
+def _lent(callbacks: Sequence[BaseCallback]) -> Sequence[BaseCallback]:
+    if not callbacks:
+        return ()
+    from slurm.callbacks.hooks import LentCallbacks
+
+    return LentCallbacks(callbacks)

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 MEMORY = frozenset({"mem", "mem-per-cpu", "mem-per-gpu"})
 REQUEUE = frozenset({"requeue", "no-requeue"})
+# What a job gets where neither its task nor its site says so.
+DEFAULT_OPTIONS: Mapping[str, Any] = {
+    "nodes": 1,
+    "ntasks": 1,
+    "mem": "1G",
+    "time": "00:10:00",
+}
 
 
 def overlay(*layers: Mapping[str, str]) -> dict[str, str]:

@@ -1,31 +1,147 @@
-"""Arrays that were mapped and not used yet: submitted at the end of their context at the latest."""
+"""Arrays on their way: mapped and not used yet, and those that the scheduler has.
+
+One that nobody uses is submitted at the end of its context at the latest.
+"""
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import threading
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from slurm.errors import SlurmError, SubmissionError, SubmissionUnknown
+from slurm.job_dir.paths import ArrayDirectory
+from slurm.sbatch.array_layout import ArrayLayout
 
 if TYPE_CHECKING:
-    from slurm.array_job import ArrayJob, SubmittedArray
-    from slurm.cluster import Cluster
     from slurm.submit.calls import ArrayCall
-    from slurm.submit.prepare import Placement
+    from slurm.tracking.record import Dependency
 
 logger: logging.Logger = logging.getLogger(__name__)
 
 
-class WaitingArray:
-    """An array's call, and where it is to be submitted."""
+@dataclass(frozen=True)
+class SubmittedArray:
+    """An array that the scheduler has: the `ids` of its submissions, and how its items lie in them."""
 
-    def __init__(self, cluster: Cluster, call: ArrayCall, placement: Placement | None) -> None:
-        self.cluster = cluster
+    ids: tuple[str, ...]
+    directory: ArrayDirectory
+    layout: ArrayLayout
+    token: str
+    waits_for: tuple[Dependency, ...] = ()
+    reattached: bool = False
+
+
+class WaitingArray:
+    """What an array is until its first use: its call, and the way to submit it."""
+
+    def __init__(self, call: ArrayCall, submit: Callable[[ArrayCall], SubmittedArray]) -> None:
         self.call = call
-        self.placement = placement
+        self._submit = submit
 
     def submit(self) -> SubmittedArray:
         """Hand the array to the scheduler. Raises what submitting a job raises."""
-        return self.cluster.submit_array(self.call, self.placement)
+        return self._submit(self.call)
+
+
+class ArraySubmission:
+    """One array on its way: waiting for its first use, given up, or submitted; the last two are for good."""
+
+    def __init__(self, task_name: str, state: WaitingArray | SubmittedArray) -> None:
+        self.task_name = task_name
+        self._state = state
+        self._problem: SlurmError | None = None
+        self._is_being_submitted = False
+        self._changing = threading.RLock()
+
+    @property
+    def submitted(self) -> SubmittedArray | None:
+        """Where the scheduler has it; None before that."""
+        return self._state if isinstance(self._state, SubmittedArray) else None
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether it could not be, or shall not be, submitted."""
+        return self._problem is not None
+
+    @property
+    def count(self) -> int:
+        """How many items it has."""
+        state = self._state
+        return (
+            state.layout.count if isinstance(state, SubmittedArray) else len(state.call.arguments)
+        )
+
+    def after(self, more: Sequence[Dependency]) -> None:
+        """Have it wait for more. Raises `SubmissionError` where it is too late for that."""
+        with self._changing:
+            state = self._state
+            if isinstance(state, SubmittedArray):
+                raise SubmissionError(
+                    f"{self} has been submitted, and can wait for nothing more: call .after() before "
+                    f"its first use, or {self.task_name}.after(...).map(items)"
+                )
+            state.call = replace(state.call, after=(*state.call.after, *more))
+
+    def submit(
+        self, make_elements: Callable[[SubmittedArray], object], watch: Callable[[], object]
+    ) -> None:
+        """Submit it, unless it has been. Raises what that raises, every time it is asked for.
+
+        `make_elements` is called before anybody can see that it is submitted, `watch` afterwards.
+        """
+        with self._changing:
+            if self._problem is not None:
+                raise self._problem
+            if isinstance(self._state, SubmittedArray):
+                return
+            if self._is_being_submitted:
+                raise SubmissionError(f"{self} waits for an array that waits for it")
+            self._is_being_submitted = True
+            try:
+                state = self._state.submit()
+            except SubmissionUnknown:
+                raise  # whoever uses the array again has it looked for
+            except SlurmError as error:
+                self._problem = error
+                raise
+            finally:
+                self._is_being_submitted = False
+            make_elements(state)
+            self._state = state
+            watch()
+
+    def give_up(self, reason: str) -> None:
+        """Never submit it; whoever uses it from now on is told why."""
+        with self._changing:
+            if self.submitted is None and self._problem is None:
+                self._problem = SubmissionError(f"{self} was not submitted: {reason}")
+
+    def __str__(self) -> str:
+        state = self.submitted
+        shown = ",".join(state.ids) if state is not None else "not submitted"
+        return f"<ArrayJob {shown} {self.task_name} of {self.count}>"
+
+
+class Mapped(Protocol):
+    """An array as those know it who submit it when nobody has: an `ArrayJob`."""
+
+    @property
+    def is_submitted(self) -> bool:
+        """Whether the scheduler has it."""
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether it could not be, or shall not be, submitted."""
+
+    def submit(self) -> Any:
+        """Submit it, unless it has been."""
+
+    def give_up(self, reason: str) -> None:
+        """Never submit it."""
 
 
 class WaitingArrays:
@@ -33,10 +149,10 @@ class WaitingArrays:
 
     def __init__(self) -> None:
         self.over: bool = False  # nothing is added any more
-        self._arrays: list[ArrayJob[Any]] = []
+        self._arrays: list[Mapped] = []
         self._changing = threading.Lock()
 
-    def add(self, array: ArrayJob[Any]) -> bool:
+    def add(self, array: Mapped) -> bool:
         """Remember an array until `submit` or `give_up`; False when that is over."""
         with self._changing:
             if not self.over:
@@ -76,7 +192,72 @@ class WaitingArrays:
                 logger.warning("%r is not submitted: its context was left by an exception", array)
                 array.give_up("its context was left by an exception before anything used it")
 
-    def _take(self) -> list[ArrayJob[Any]]:
+    def _take(self) -> list[Mapped]:
         with self._changing:
             arrays, self._arrays = self._arrays, []
         return arrays
+
+
+class Block(NamedTuple):
+    """A ``with cluster:`` that has not ended: whose it is, its arrays, and what to do first at its end."""
+
+    owner: ArrayBlocks
+    arrays: WaitingArrays
+    leave: Callable[[], object]
+
+
+# Innermost last, of all clusters.
+_open_blocks: contextvars.ContextVar[tuple[Block, ...]] = contextvars.ContextVar(
+    "slurm_open_blocks", default=()
+)
+
+
+class ArrayBlocks:
+    """The ``with`` blocks of one cluster that have not ended, each with the arrays that were mapped in it.
+
+    An array belongs to the innermost block of its cluster, in the thread or asyncio task that mapped it. One that was
+    mapped outside of all, as in a thread that has no block of its own, goes with the last block to end.
+    """
+
+    def __init__(self) -> None:
+        self._outside = WaitingArrays()
+        self._blocks: list[Block] = []
+        self._changing = threading.Lock()
+
+    def begin(self, leave: Callable[[], object]) -> None:
+        """A block begins here; `leave` is called when it ends, before its arrays are submitted."""
+        block = Block(self, WaitingArrays(), leave)
+        _open_blocks.set((*_open_blocks.get(), block))
+        with self._changing:
+            self._blocks.append(block)
+
+    def end(self, *, failed: bool) -> None:
+        """The innermost block ends: submit its arrays, or give them up after it has `failed`."""
+        *outer, block = _open_blocks.get()
+        _open_blocks.set(tuple(outer))
+        block.leave()
+        with self._changing:
+            self._blocks = [one for one in self._blocks if one is not block]
+            last = not self._blocks
+        try:
+            block.arrays.end(failed=failed)
+        finally:
+            if last:
+                self.end_all(failed=failed)
+
+    def add(self, array: Mapped) -> None:
+        """Remember an array that was mapped here."""
+        here = (block for block in reversed(_open_blocks.get()) if block.owner is self)
+        block = next(here, None)
+        if block is None or not block.arrays.add(array):
+            self._outside.add(array)
+
+    def end_all(self, *, failed: bool) -> None:
+        """Submit the arrays of all blocks, or give them up; the blocks stay open."""
+        with self._changing:
+            waiting = [self._outside, *(block.arrays for block in self._blocks)]
+        for arrays in waiting:
+            if failed:
+                arrays.give_up()
+            else:
+                arrays.submit()

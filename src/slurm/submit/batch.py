@@ -6,21 +6,20 @@ import contextlib
 import logging
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from slurm import context
-from slurm.api.requests import Submitted
+from slurm.context import SubmissionContext
 from slurm.errors import SlurmError, SubmissionError
-from slurm.job import Job
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from slurm.array_job import ArrayJob
-    from slurm.cluster import Cluster
-    from slurm.context import SubmissionContext
+    from slurm.api.requests import Submitted
     from slurm.submit.calls import ArrayCall, TaskCall
-    from slurm.submit.submitter import PreparedCall
+    from slurm.submit.draft import PreparedCall
+    from slurm.submit.submitter import Submitter
+    from slurm.tracking.record import JobRecord
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -29,42 +28,50 @@ MOST_JOBS = 50
 MOST_BYTES = 8 << 20
 
 
-class BatchedJob(Job[Any]):
-    """A job that is submitted with others of its batch, or when something needs to know its id."""
+class BatchedCall:
+    """A call that is submitted with others of its batch, or when something needs to know its job's id."""
 
-    def __init__(self, batch: Batch, ready: PreparedCall) -> None:
-        super().__init__(
-            batch.cluster,
-            id="",
-            task_name=ready.call.task.name,
-            job_dir="",
-            token=ready.call.token,
-            dependencies=ready.prepared.dependencies,
-        )
-        self.ready = ready
-        self.batch = batch
-        self.answer: Submitted | None = None
+    def __init__(self, batch: Batch, submitter: Submitter, prepared: PreparedCall) -> None:
+        self.prepared = prepared
         self.problem: SlurmError | None = None  # the scheduler's, or that it was given up
-        self.asked_for = False  # the scheduler may have it, whether or not that was answered
+        self.asked_for: bool = False  # the scheduler may have it, whether or not that was answered
+        self._batch = batch
+        self.record: JobRecord = submitter.record(
+            task_name=prepared.name,
+            token=prepared.token,
+            submission=self._submitted,
+            waits_for=prepared.dependencies,
+        )
 
     def settle(self, answer: Submitted, problem: SlurmError | None) -> None:
         """Take the scheduler's word on this job."""
         self.problem = problem
-        self.answer = answer if problem is None else None
+        if problem is None:
+            self.record.settle(answer)
 
-    def _submission(self) -> Submitted:
-        if self.answer is None and self.problem is None:
-            self.batch.submit_all()
-        if self.answer is None:
-            assert self.problem is not None  # noqa: S101 - tells type checkers
-            self.batch.heard(self)
+    def _submitted(self) -> Submitted:
+        if self.problem is None:
+            self._batch.submit_all()
+        if self.problem is not None:
+            self._batch.heard(self.problem)
             raise self.problem
-        return self.answer
+        return self.record.submission
 
-    def __repr__(self) -> str:
-        if self.answer is None:
-            return f"<Job {self.task_name}, not submitted yet>"
-        return super().__repr__()
+
+class ClusterContext(SubmissionContext, Protocol):
+    """A cluster, of which ``with`` makes it active."""
+
+    def __enter__(self) -> Any:
+        """Make it active."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> None:
+        """End that."""
 
 
 class Batch:
@@ -73,10 +80,10 @@ class Batch:
     See `Cluster.batch`. Calls from threads that outlive the block are submitted by themselves.
     """
 
-    def __init__(self, cluster: Cluster) -> None:
-        self.cluster = cluster
-        self.batched_context: SubmissionContext = cluster
-        self._jobs: list[BatchedJob] = []
+    def __init__(self, cluster: ClusterContext) -> None:
+        self._cluster = cluster
+        self._submitter: Submitter = cluster.submitter
+        self._calls: list[BatchedCall] = []
         self._unheard: list[SlurmError] = []
         self._over = False
         self._changing = threading.Lock()
@@ -85,10 +92,14 @@ class Batch:
 
     def __enter__(self) -> Batch:
         active = context.get_active_context()
-        if active is not None and getattr(active, "cluster", active) is self.cluster:
-            self.batched_context = active  # a workflow's own, say
-        self._entered.enter_context(self.cluster)
-        self._entered.callback(context.reset_active_context, context.set_active_context(self))
+        if active is None or active.submitter.site is not self._submitter.site:
+            active = self._cluster
+        self._submitter = (
+            active.submitter
+        )  # a workflow's own, say, which knows the place of its children
+        self._entered.enter_context(self._cluster)
+        token = context.set_collector(active, Collector(self, self._submitter))
+        self._entered.callback(context.reset_active_context, token)
         return self
 
     def __exit__(
@@ -109,24 +120,16 @@ class Batch:
 
     def __len__(self) -> int:
         """How many jobs wait to be submitted."""
-        return len(self._jobs)
+        return len(self._calls)
 
-    def submit_call(self, call: TaskCall) -> Job[Any]:
-        """The future of a task's call; it is submitted when the block ends or its id is needed."""
-        return self.batched_context.submit_call(call)
-
-    def map_call(self, call: ArrayCall) -> ArrayJob[Any]:
-        """The array of a mapped task, which is a submission of its own."""
-        return self.batched_context.map_call(call)
-
-    def add(self, ready: PreparedCall) -> Job[Any] | None:
+    def add(self, prepared: PreparedCall) -> JobRecord | None:
         """Have a call that can travel submitted with the others; None when the block has ended."""
-        job = BatchedJob(self, ready)
+        call = BatchedCall(self, self._submitter, prepared)
         with self._changing:
             if self._over:
                 return None
-            self._jobs.append(job)
-        return job
+            self._calls.append(call)
+        return call.record
 
     def submit(self) -> None:
         """Submit what was called so far; the end of the block does.
@@ -141,10 +144,10 @@ class Batch:
         if problems:
             raise problems[0]
 
-    def heard(self, job: BatchedJob) -> None:
-        """Somebody was told why `job` was not submitted."""
+    def heard(self, problem: SlurmError) -> None:
+        """Somebody was told why a job was not submitted."""
         with self._changing:
-            self._unheard = [one for one in self._unheard if one is not job.problem]
+            self._unheard = [one for one in self._unheard if one is not problem]
 
     def submit_all(self) -> None:
         """Submit what was called so far; every job has its answer or its problem then.
@@ -153,36 +156,57 @@ class Batch:
         for are asked for again, by their tokens, when one of them is used.
         """
         with self._submitting:
-            while self._jobs:
-                part = self._jobs[: _fitting(self._jobs)]
-                for job in part:
-                    job.asked_for = True
-                self.cluster.submit_batch(part)
+            while self._calls:
+                part = self._calls[: _fitting(self._calls)]
+                for call in part:
+                    call.asked_for = True
+                self._submitter.submit_batch(part)
                 with self._changing:
-                    self._jobs = self._jobs[len(part) :]
-                    self._unheard += [job.problem for job in part if job.problem is not None]
+                    self._calls = self._calls[len(part) :]
+                    self._unheard += [call.problem for call in part if call.problem is not None]
 
     def _give_up(self) -> None:
         with self._changing:
-            left = [job for job in self._jobs if not job.asked_for]
-            self._jobs = [job for job in self._jobs if job.asked_for]
+            left = [call for call in self._calls if not call.asked_for]
+            self._calls = [call for call in self._calls if call.asked_for]
         if left:
             logger.warning(
                 "jobs of a batch are not submitted, for it was left by an exception: %d", len(left)
             )
-        for job in left:
-            job.problem = SubmissionError(
-                f"{job.task_name} was not submitted: its batch was left by an exception"
+        for call in left:
+            call.problem = SubmissionError(
+                f"{call.prepared.name} was not submitted: its batch was left by an exception"
             )
 
 
-def _fitting(jobs: Sequence[BatchedJob]) -> int:
-    """How many of these jobs go into one request."""
+class Collector:
+    """Takes the calls inside of a batch, in place of the submitter that will submit them."""
+
+    def __init__(self, batch: Batch, submitter: Submitter) -> None:
+        self._batch = batch
+        self._submitter = submitter
+
+    def submit(self, call: TaskCall) -> Any:
+        """The `Job` of a call, which is submitted when the block ends or its id is needed."""
+        prepared = self._submitter.prepare(call)
+        record = self._batch.add(prepared) or self._submitter.submit_prepared(prepared)
+        return self._submitter.job_of(record)
+
+    def instead_of(self, submitter: Submitter) -> Collector | Submitter:
+        """What collects the calls that are for `submitter`; itself where it is another cluster's."""
+        own = submitter.site is self._submitter.site
+        return Collector(self._batch, submitter) if own else submitter
+
+    def map(self, call: ArrayCall) -> Any:
+        """The `ArrayJob` of a mapped task, which is a submission of its own."""
+        return self._submitter.map(call)
+
+
+def _fitting(calls: Sequence[BatchedCall]) -> int:
+    """How many of these calls go into one request."""
     total = 0
-    for count, job in enumerate(jobs[:MOST_JOBS]):
-        total += sum(
-            len(data) for one in job.ready.prepared.requests for data in one.files.values()
-        )
+    for count, call in enumerate(calls[:MOST_JOBS]):
+        total += sum(len(data) for one in call.prepared.requests for data in one.files.values())
         if total > MOST_BYTES and count:
             return count
-    return min(len(jobs), MOST_JOBS)
+    return min(len(calls), MOST_JOBS)

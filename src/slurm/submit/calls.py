@@ -1,19 +1,49 @@
-"""Calls of tasks, ready to be submitted: plain data plus the task itself."""
+"""Calls of tasks: checked against the function, plain data but for what is called and with what."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any, Protocol, Union
 
+from slurm.config.checks import check_count
 from slurm.errors import ConfigError
-from slurm.sbatch.dependency import Dependency
+from slurm.node.binding import CallBinder
 
 if TYPE_CHECKING:
-    from slurm.task import SlurmTask
+    from slurm.tracking.record import Dependency
 
 Arguments = tuple[tuple[Any, ...], Mapping[str, Any]]
+
+
+class CalledTask(Protocol):
+    """A task as those know it who submit its calls: a `SlurmTask`.
+
+    `waits_for` is what it was told to wait for; `packaging` how its code gets there, None for the cluster's way.
+    """
+
+    packaging: Any
+
+    @property
+    def name(self) -> str:
+        """Its name, which is also its jobs'."""
+
+    @property
+    def unwrapped(self) -> Callable[..., Any]:
+        """The function."""
+
+    @property
+    def options(self) -> Mapping[str, str]:
+        """Its sbatch options."""
+
+    @property
+    def is_workflow(self) -> bool:
+        """Whether its jobs submit jobs."""
+
+    @property
+    def waits_for(self) -> tuple[Dependency, ...]:
+        """What must come before its calls."""
 
 
 def _new_token() -> str:
@@ -24,7 +54,7 @@ def _new_token() -> str:
 class TaskCall:
     """One call of a task."""
 
-    task: SlurmTask[Any, Any]
+    task: CalledTask
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
     after: tuple[Dependency, ...] = ()
@@ -41,7 +71,7 @@ class TaskCall:
 class ArrayCall:
     """Calls of one task with the arguments of each item, `pack` of them to an array task."""
 
-    task: SlurmTask[Any, Any]
+    task: CalledTask
     arguments: tuple[Arguments, ...]
     after: tuple[Dependency, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
@@ -51,6 +81,50 @@ class ArrayCall:
 
 
 Call = Union[TaskCall, ArrayCall]
+
+
+def call_of(
+    task: CalledTask, args: Sequence[Any], kwargs: Mapping[str, Any], key: str | None = None
+) -> TaskCall:
+    """A call of `task`, with the token of its `key` if it has one. Raises ``TypeError``, `ConfigError`."""
+    try:
+        _binder(task).check(args, kwargs)
+    except TypeError as error:
+        raise TypeError(f"{task.name}() {error}") from None
+    token = _new_token() if key is None else token_of_key(key)
+    return TaskCall(task, tuple(args), dict(kwargs), task.waits_for, task.options, token)
+
+
+def array_call_of(
+    task: CalledTask, items: Iterable[Any], max_concurrent: int | None, pack: int
+) -> ArrayCall:
+    """A call of `task` for each of `items`. Raises ``TypeError``, `ConfigError`."""
+    check_count("max_concurrent", max_concurrent)
+    check_count("pack", pack)
+    binder = _binder(task)
+    arguments = items_of(items, task.name)
+    for index, (args, kwargs) in enumerate(arguments):
+        try:
+            binder.check(args, kwargs)
+        except TypeError as error:
+            raise TypeError(f"{task.name}.map(): item {index}: {error}") from None
+    return ArrayCall(task, tuple(arguments), task.waits_for, task.options, max_concurrent, pack)
+
+
+def _binder(task: CalledTask) -> CallBinder:
+    binder = CallBinder(task.unwrapped)
+    if not task.is_workflow and binder.needs_workflow():
+        raise TypeError(f"{task.name}() takes a WorkflowContext: make it a @workflow, not a @task")
+    return binder
+
+
+def token_of_key(key: str) -> str:
+    """The submission token that stands for a user's `key`."""
+    if not key:
+        raise ConfigError("key must not be empty: it names this submission for all time")
+    import hashlib
+
+    return "k" + hashlib.sha256(key.encode()).hexdigest()[:31]
 
 
 def items_of(items: Iterable[Any], name: str) -> list[Arguments]:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slurm.array_job import ArrayJob
 from slurm.errors import SerializationError
-from slurm.job import Job
 from slurm.job_dir.arguments import (
     MAIN_ALIAS,
     MAIN_NAMES,
@@ -24,12 +22,15 @@ from slurm.job_dir.large_files import SpooledFile
 from slurm.job_dir.paths import ARGUMENTS, ITEMS, PAYLOAD, USER_MODULE, USER_SCRIPT
 from slurm.job_dir.payload import MainModule, Payload, dump_payload
 from slurm.packaging.function_reference import is_importable, main_module, refer_to
-from slurm.rendering import Environment
-from slurm.submit.calls import ArrayCall, Call
+from slurm.submit.calls import ArrayCall
+from slurm.tracking.record import Upstream
 
 if TYPE_CHECKING:
-    from slurm.cluster import Cluster
-    from slurm.sbatch.dependency import Upstream
+    from slurm.rendering import Environment
+    from slurm.submit.calls import Call
+    from slurm.tracking.listener import PackedCallbacks
+
+PythonVersion = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -44,64 +45,101 @@ class PackedCall:
     large: dict[str, SpooledFile] = field(default_factory=dict)
 
 
-def pack(call: Call, cluster: Cluster, environment: Environment) -> PackedCall:
+@dataclass(frozen=True)
+class Destination:
+    """What packing a call has to know of the nodes.
+
+    - `environment`: how user code gets to run there; `callbacks` travel with the job, and `copied` says that one
+      of them goes by value; `children` is the configuration of a workflow's own cluster.
+    - `shares_filesystem`: paths of this process mean the same there; `large_from`: see `BackendBase`.
+    - `python`: asks for the version there; None where nobody can tell now.
+    """
+
+    environment: Environment
+    callbacks: PackedCallbacks
+    copied: bool
+    children: Mapping[str, Any]
+    shares_filesystem: bool
+    large_from: int | None
+    python: Callable[[], PythonVersion | None]
+
+
+@dataclass(frozen=True)
+class _Arguments:
+    """The arguments of all items, one behind the other: where each ends, and what they hold."""
+
+    pickled: SpooledFile
+    ends: list[int]
+    found: list[tuple[Upstream, ...]]
+    by_value: bool
+
+
+def pack(
+    call: Call,
+    to: Destination,
+    placeholder_of: Callable[[Upstream], JobResultPlaceholder],
+) -> PackedCall:
     """Everything that `call` needs on the node. Raises `SerializationError`."""
     function = refer_to(call.task.unwrapped)
     main = main_module()
-    pickled = SpooledFile(cluster.site.backend.large_from)
-    ends = [0]
-    found: list[tuple[Upstream, ...]] = []
-    by_value = function.kind == "value"
-    for args, kwargs in call.arguments:
-        jobs: list[Upstream] = []
-        took_cloudpickle = write_arguments(
-            pickled, args, dict(kwargs), _Placeholders(jobs), main_travels=main is not None
-        )
-        by_value = by_value or took_cloudpickle
-        ends.append(pickled.size)
-        found.append(tuple(jobs))
-    callbacks, copied = cluster.listener.pack(call.task._is_workflow)
-    if by_value and not environment.own_python:
-        _require_same_python(f"{call.task.name} or one of its arguments", cluster)
-    if copied and not environment.own_python:
-        _require_same_python(f"a callback of {call.task.name}", cluster)
-    needs_main = function.kind == "script" or MAIN_ALIAS in sys.modules
-    needs_main = needs_main or any(names_main(data) for _, data in callbacks)
-    needs_main = needs_main or pickled.contains(MAIN_WORDS)
-    children = cluster.children_config(environment.inherited) if call.task._is_workflow else {}
-    needs_main = needs_main or _is_of_main(children)
+    arguments = _pickled(call, to, placeholder_of, main_travels=main is not None)
+    name = call.task.name
+    if not to.environment.own_python:
+        if function.kind == "value" or arguments.by_value:
+            _require_same_python(f"{name} or one of its arguments", to.python())
+        if to.copied:
+            _require_same_python(f"a callback of {name}", to.python())
+    needs_main = (
+        function.kind == "script"
+        or MAIN_ALIAS in sys.modules
+        or any(names_main(data) for _, data in to.callbacks)
+        or arguments.pickled.contains(MAIN_WORDS)
+        or _is_of_main(to.children)
+    )
+    pickled = arguments.pickled
     apart = isinstance(call, ArrayCall) or pickled.is_large
     payload = Payload(
         function,
         b"" if apart else pickled.getvalue(),
         main if needs_main else None,
-        children=children,
-        items=tuple(zip(ends, ends[1:])) if apart else (),
-        callbacks=callbacks,
+        children=to.children,
+        items=tuple(zip(arguments.ends, arguments.ends[1:])) if apart else (),
+        callbacks=to.callbacks,
     )
-    parcel = PackedCall(_travelling(payload, environment, cluster), tuple(found))
-    name = ITEMS if isinstance(call, ArrayCall) else ARGUMENTS
+    packed = PackedCall(_travelling(payload, to), tuple(arguments.found))
+    file = ITEMS if isinstance(call, ArrayCall) else ARGUMENTS
     if pickled.is_large:
-        parcel.large[name] = pickled
+        packed.large[file] = pickled
     elif apart:
-        parcel.files[name] = pickled.getvalue()
-    return parcel
+        packed.files[file] = pickled.getvalue()
+    return packed
 
 
-class _Placeholders:
-    """Knows what stands for a job or an array in pickled arguments, and notes which it has met."""
+def _pickled(
+    call: Call,
+    to: Destination,
+    placeholder_of: Callable[[Upstream], JobResultPlaceholder],
+    *,
+    main_travels: bool,
+) -> _Arguments:
+    pickled, ends, by_value = SpooledFile(to.large_from), [0], False
+    found: list[tuple[Upstream, ...]] = []
+    for args, kwargs in call.arguments:
+        jobs: list[Upstream] = []
 
-    def __init__(self, met: list[Upstream]) -> None:
-        self.met = met
+        def placeholder(value: Any, met: list[Upstream] = jobs) -> JobResultPlaceholder | None:
+            if not isinstance(value, Upstream):
+                return None
+            met.append(value)
+            return placeholder_of(value)
 
-    def __call__(self, value: Any) -> JobResultPlaceholder | None:
-        if isinstance(value, Job):
-            self.met.append(value)
-            return JobResultPlaceholder(value.id, value.job_dir)
-        if isinstance(value, ArrayJob):
-            self.met.append(value)
-            return JobResultPlaceholder(value.id, value.job_dir, len(value))
-        return None
+        took_cloudpickle = write_arguments(
+            pickled, args, dict(kwargs), placeholder, main_travels=main_travels
+        )
+        by_value = by_value or took_cloudpickle
+        ends.append(pickled.size)
+        found.append(tuple(jobs))
+    return _Arguments(pickled, ends, found, by_value)
 
 
 def _is_of_main(children: Mapping[str, Any]) -> bool:
@@ -110,9 +148,8 @@ def _is_of_main(children: Mapping[str, Any]) -> bool:
     return named.partition(":")[0] in MAIN_NAMES
 
 
-def _require_same_python(what: str, cluster: Cluster) -> None:
-    there = cluster.site.backend.host().python
-    if there[:2] != sys.version_info[:2]:
+def _require_same_python(what: str, there: PythonVersion | None) -> None:
+    if there is not None and there[:2] != sys.version_info[:2]:
         raise SerializationError(
             f"{what} can only be sent by value, which needs the same Python "
             f"there and here: the cluster has {there[0]}.{there[1]}, this is "
@@ -120,12 +157,12 @@ def _require_same_python(what: str, cluster: Cluster) -> None:
         )
 
 
-def _travelling(payload: Payload, environment: Environment, cluster: Cluster) -> dict[str, bytes]:
+def _travelling(payload: Payload, to: Destination) -> dict[str, bytes]:
     """The payload as the node will see it, and the user's own files that go with it."""
     files = {}
     own: list[str] = []
     function, main = payload.function, payload.main
-    if cluster.site.backend.shares_filesystem:
+    if to.shares_filesystem:
         own = _own_sys_path()
         if function.source and is_importable(function.module):
             function = function._replace(source="")
@@ -135,9 +172,9 @@ def _travelling(payload: Payload, environment: Environment, cluster: Cluster) ->
     if main is not None and main.path:
         files[USER_SCRIPT] = Path(main.path).read_bytes()
         main = MainModule(path=USER_SCRIPT)
-    sys_path = (*environment.pythonpath, *own)
+    sys_path = (*to.environment.pythonpath, *own)
     payload = payload._replace(function=function, main=main, sys_path=sys_path)
-    return {**environment.files, PAYLOAD: dump_payload(payload), **files}
+    return {**to.environment.files, PAYLOAD: dump_payload(payload), **files}
 
 
 def _own_sys_path() -> list[str]:

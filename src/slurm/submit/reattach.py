@@ -6,8 +6,8 @@ import json
 import posixpath
 from typing import TYPE_CHECKING, Any
 
-from slurm.array_job import ArrayJob, SubmittedArray
-from slurm.context import get_active_context
+from slurm.api.requests import Submitted
+from slurm.context import SubmissionContext, get_active_context
 from slurm.errors import (
     ConfigError,
     JobError,
@@ -15,7 +15,6 @@ from slurm.errors import (
     RemoteFileMissing,
     SubmissionUnknown,
 )
-from slurm.job import Job
 from slurm.job_dir.metadata import piece_key
 from slurm.job_dir.paths import (
     ARRAY_METADATA,
@@ -29,85 +28,98 @@ from slurm.job_dir.paths import (
     token_of_piece,
 )
 from slurm.sbatch.array_layout import ArrayLayout
+from slurm.submit.arrays import SubmittedArray
+from slurm.submit.submitter import Submitter
 
 if TYPE_CHECKING:
-    from slurm.cluster import Cluster
+    from slurm.api.base import BackendBase
 
 
-def job_from_id(job_id: str, cluster: Cluster) -> Job[Any]:
+def submitter_of(cluster: SubmissionContext | None) -> Submitter:
+    """That of `cluster`, or of what is active here. Raises `NoActiveContext` where nothing is."""
+    active = cluster or get_active_context()
+    submitter = None if active is None else active.submitter
+    if not isinstance(submitter, Submitter):
+        raise NoActiveContext(
+            "Job.from_dir(path) needs a cluster: pass cluster=..., or call it inside "
+            "'with Cluster(...) as cluster:'"
+        )
+    return submitter
+
+
+def job_with_id(job_id: str, submitter: Submitter) -> Any:
     """See `Cluster.get_job`."""
     number, _, task = job_id.partition("_")
     if not number.isdecimal() or (task != "" and not task.isdecimal()):
         raise ConfigError(
             f"{job_id!r} is no job id: give the number that sbatch prints, or 12_3 for task 3 of array 12"
         )
-    path = _directory_of(number, cluster)
-    if cluster.site.backend.file_exists(ArrayDirectory(path).metadata):
+    path = _directory_of(number, submitter)
+    if submitter.site.backend.file_exists(ArrayDirectory(path).metadata):
         if not task:
             raise ConfigError(f"job {job_id} is an array: use cluster.get_array({job_id})")
-        return _with_id(array_from_dir(path, cluster), job_id)
-    return job_from_dir(path, cluster)
+        return _with_id(array_in(path, submitter), job_id)
+    return job_in(path, submitter)
 
 
-def array_from_id(job_id: str, cluster: Cluster) -> ArrayJob[Any]:
+def array_with_id(job_id: str, submitter: Submitter) -> Any:
     """See `Cluster.get_array`."""
     if not job_id.isdecimal():
         raise ConfigError(f"{job_id!r} is no array's id: give the number that sbatch prints")
-    return array_from_dir(_directory_of(job_id, cluster), cluster)
+    return array_in(_directory_of(job_id, submitter), submitter)
 
 
-def _directory_of(number: str, cluster: Cluster) -> str:
+def _directory_of(number: str, submitter: Submitter) -> str:
+    base = submitter.site.job_base_dir
     try:
-        receipt = _read(cluster, receipt_of_job(cluster.site.job_base_dir, number))
+        receipt = _read(submitter.site.backend, receipt_of_job(base, number))
     except RemoteFileMissing:
         raise RemoteFileMissing(
-            f"no job {number} was submitted under {cluster.site.job_base_dir}; "
+            f"no job {number} was submitted under {base}; "
             "Job.from_dir(path) finds one by its directory"
         ) from None
     return str(receipt["job_dir"])
 
 
-def _with_id(array: ArrayJob[Any], job_id: str) -> Job[Any]:
+def _with_id(array: Any, job_id: str) -> Any:
     for job in array:
         if job.id == job_id:
             return job
     raise RemoteFileMissing(f"array {array.id} has no task {job_id}")
 
 
-def job_from_dir(path: str, cluster: Cluster | None) -> Job[Any]:
+def job_in(path: str, submitter: Submitter) -> Any:
     """See `Job.from_dir`."""
-    cluster = cluster or _active_cluster()
+    backend = submitter.site.backend
     directory = JobDirectory(path.rstrip("/"))
     array = array_of(directory.path)
-    if array is not None and cluster.site.backend.file_exists(array.metadata):
-        return array_from_dir(array.path, cluster)[int(posixpath.basename(directory.path))]
-    metadata = _read(cluster, directory.metadata)
+    if array is not None and backend.file_exists(array.metadata):
+        return array_in(array.path, submitter)[int(posixpath.basename(directory.path))]
+    metadata = _read(backend, directory.metadata)
     about = {"token": metadata["token"], "script": JOB_SCRIPT, "metadata": METADATA}
-    job_id = metadata.get("job_id") or _find(cluster, directory.path, id_key="job_id", **about)
+    job_id = metadata.get("job_id") or _find(backend, directory.path, id_key="job_id", **about)
     if not job_id:
         raise JobError(f"the job in {path} was prepared and never submitted", job_dir=path)
-    return Job(
-        cluster,
-        id=job_id,
+    record = submitter.record(
         task_name=metadata["task_name"],
-        job_dir=directory.path,
         token=metadata["token"],
-        reattached=True,
+        submission=Submitted(job_id, directory.path, reattached=True),
     )
+    return submitter.job_of(record)
 
 
-def array_from_dir(path: str, cluster: Cluster | None) -> ArrayJob[Any]:
+def array_in(path: str, submitter: Submitter) -> Any:
     """See `ArrayJob.from_dir`."""
-    cluster = cluster or _active_cluster()
+    backend = submitter.site.backend
     directory = ArrayDirectory(path.rstrip("/"))
-    metadata = _read(cluster, directory.metadata)
+    metadata = _read(backend, directory.metadata)
     layout = ArrayLayout(metadata["count"], metadata["pack"], metadata["max_array_size"])
     ids = []
     for piece in range(len(layout.pieces)):
         about = {"script": script_of_piece(piece), "metadata": ARRAY_METADATA}
         key, token = piece_key(piece), token_of_piece(metadata["token"], piece)
         job_id = metadata.get(key) or _find(
-            cluster, directory.path, token=token, id_key=key, **about
+            backend, directory.path, token=token, id_key=key, **about
         )
         if not job_id:
             raise JobError(
@@ -115,32 +127,21 @@ def array_from_dir(path: str, cluster: Cluster | None) -> ArrayJob[Any]:
             )
         ids.append(str(job_id))
     state = SubmittedArray(tuple(ids), directory, layout, metadata["token"], reattached=True)
-    return ArrayJob(cluster, metadata["task_name"], state)
+    return submitter.array_of(metadata["task_name"], state)
 
 
-def _find(cluster: Cluster, path: str, **about: str) -> str | None:
+def _find(backend: BackendBase, path: str, **about: str) -> str | None:
     """The id that nobody has noted: the answer was lost, or has not come yet."""
     try:
-        return cluster.site.backend.find_job(path, **about)
+        return backend.find_job(path, **about)
     except SubmissionUnknown as error:
         message = f"nobody can tell now whether the job in {path} was submitted: {error}"
         raise SubmissionUnknown(message, token=about["token"], job_dir=path) from error
 
 
-def _active_cluster() -> Cluster:
-    context: Any = get_active_context()
-    cluster: Cluster | None = getattr(context, "cluster", context)
-    if cluster is None:
-        raise NoActiveContext(
-            "Job.from_dir(path) needs a cluster: pass cluster=..., or call it inside "
-            "'with Cluster(...) as cluster:'"
-        )
-    return cluster
-
-
-def _read(cluster: Cluster, path: str) -> dict[str, Any]:
+def _read(backend: BackendBase, path: str) -> dict[str, Any]:
     try:
-        content: dict[str, Any] = json.loads(cluster.site.backend.read_file(path))
+        content: dict[str, Any] = json.loads(backend.read_file(path))
     except ValueError as error:
         raise JobError(f"{path} cannot be read as JSON: {error}") from error
     return content

@@ -1,183 +1,249 @@
-"""Handing calls to a cluster's backend, and making futures of its answers."""
+"""Handing calls to a cluster's backend, and making futures of its answers.
+
+The way of a call: its code is packaged and its arguments are packed; a draft is made of all that, and requests of the
+draft (`slurm.submit.draft`, `slurm.submit.prepare`); the backend takes them in one round trip.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import posixpath
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
 
 from slurm import context
-from slurm.api.requests import Archive
-from slurm.array_job import SubmittedArray
-from slurm.errors import DependencyFailed, SlurmError, SubmissionRefused, SubmissionUnknown
-from slurm.job import Job
+from slurm.errors import SlurmError, SubmissionUnknown
 from slurm.job_dir.paths import ArrayDirectory
-from slurm.packaging.sdk_archive import archive_for
 from slurm.sbatch.array_layout import ArrayLayout
+from slurm.submit.arrays import SubmittedArray, WaitingArray
+from slurm.submit.draft import Drafter, Placement, PreparedCall
+from slurm.submit.effects import ClusterFunctions, Effects, NoEffects
+from slurm.submit.refusals import problem_of, unknown, unknown_batch
+from slurm.tracking.record import ArrayElement, Dependency, JobOperations, JobRecord
 
 if TYPE_CHECKING:
-    from slurm.api.requests import JobRequest, Progress, Submitted
-    from slurm.cluster import Cluster
-    from slurm.submit.batch import BatchedJob
+    from slurm.api.requests import Archive, JobRequest, Progress, Submitted
+    from slurm.api.site import Site
     from slurm.submit.calls import ArrayCall, Call, TaskCall
-    from slurm.submit.prepare import Placement, Prepared
-    from slurm.tracking.listener import Submission
+    from slurm.tracking.listener import Listener, SubmissionNews
+
+
+class BatchedCall(Protocol):
+    """A call that is ready, and is submitted with others."""
+
+    prepared: PreparedCall
+    record: JobRecord
+    problem: SlurmError | None
+
+    def settle(self, answer: Submitted, problem: SlurmError | None) -> None:
+        """Take the scheduler's word on its job."""
 
 
 @dataclass(frozen=True)
-class PreparedCall:
-    """A call that has become requests, and where it belongs."""
-
-    call: Call
-    prepared: Prepared
-    where: Placement
-
-
 class Submitter:
-    """Submits to one cluster, as long as it is open."""
+    """Submits to one cluster, as long as it is open; the children of a workflow's job under its `placement`."""
 
-    def __init__(self, cluster: Cluster) -> None:
-        self.cluster = cluster
-        self.closed = False
+    site: Site
+    operations: JobOperations
+    listener: Listener
+    functions: ClusterFunctions
+    placement: Placement | None = None
 
-    def ready(self, call: TaskCall, placement: Placement | None) -> PreparedCall:
+    def placed(self, placement: Placement) -> Submitter:
+        """This one, for the children of a workflow's job."""
+        return replace(self, placement=placement)
+
+    # Jobs
+
+    def submit(self, call: TaskCall) -> Any:
+        """Submit one call, and return its `Job`; see `SlurmTask`."""
+        return self.job_of(self.submit_prepared(self.prepare(call)))
+
+    def prepare(self, call: TaskCall) -> PreparedCall:
         """The call, ready to be submitted. Raises where it cannot travel."""
-        from slurm.submit.prepare import prepare
+        self._require_open(call.task.name)
+        return self._drafter(Effects).call(call)
 
-        where, archive = self.destination(call, placement)
-        return PreparedCall(call, prepare(call, self.cluster, where, archive), where)
+    def preview(self, call: TaskCall) -> JobRequest:
+        """The request that `submit` would hand to the backend; nothing is sent or submitted for it."""
+        self._require_open(call.task.name)
+        return self._drafter(NoEffects).call(call).requests[0]
 
-    def submit_ready(self, ready: PreparedCall) -> Job[Any]:
-        """See `Cluster.submit_call`."""
-        cluster, call, prepared = self.cluster, ready.call, ready.prepared
-        with cluster.listener.submitting(call, prepared, ready.where) as submission:
-            [answer] = submission.answers = self._submit(ready, submission)
-            job: Job[Any] = Job(
-                cluster,
-                id=answer.job_id,
-                task_name=call.task.name,
-                job_dir=answer.job_dir,
-                token=call.token,
-                dependencies=prepared.dependencies,
-                reattached=answer.reattached,
+    def submit_prepared(self, prepared: PreparedCall) -> JobRecord:
+        """Submit a call that is ready, and have its job watched."""
+        with self.listener.submitting(prepared.facts, prepared.about) as news:
+            [answer] = news.answers = self._submit(prepared, news)
+            record = news.record = self.record(
+                task_name=prepared.name,
+                token=prepared.token,
+                submission=answer,
+                waits_for=prepared.dependencies,
             )
-            submission.job = job
-        cluster.tracker.watch(job)
-        return job
+        self.operations.watch([record])
+        return record
 
-    def submit_batch(self, jobs: Sequence[BatchedJob]) -> None:
-        """Submit jobs in one request: each is made, or has its problem, afterwards.
+    def submit_batch(self, calls: Sequence[BatchedCall]) -> None:
+        """Submit calls in one request: each has its answer, or its problem, afterwards.
 
         Raises what says nothing of any single job, such as `TransportError`.
         """
         self._require_open("a batch")
         with contextlib.ExitStack() as all_told:
-            tellings = [all_told.enter_context(contextlib.ExitStack()) for _ in jobs]
-            submissions = [
+            tellings = [all_told.enter_context(contextlib.ExitStack()) for _ in calls]
+            news_of = [
                 telling.enter_context(
-                    self.cluster.listener.submitting(
-                        job.ready.call, job.ready.prepared, job.ready.where
-                    )
+                    self.listener.submitting(call.prepared.facts, call.prepared.about)
                 )
-                for telling, job in zip(tellings, jobs)
+                for telling, call in zip(tellings, calls)
             ]
-            requests = [job.ready.prepared.requests[0] for job in jobs]
+            requests = [call.prepared.requests[0] for call in calls]
             try:
-                answers = self._ask(requests, jobs[0].ready, submissions)
+                answers = self._ask(requests, calls[0].prepared.archive, news_of)
             except SubmissionUnknown as error:
-                raise _unknown_batch(jobs, error) from error
-            for telling, submission, answer, job in zip(tellings, submissions, answers, jobs):
+                raise unknown_batch([call.prepared for call in calls], error) from error
+            for telling, news, answer, call in zip(tellings, news_of, answers, calls):
                 with contextlib.suppress(SlurmError), telling:
-                    job.settle(answer, _problem_of(job.ready, answer))
-                    submission.answers, submission.job = [answer], job
-                    if job.problem is not None:
-                        raise job.problem
-        self.cluster.tracker.watch_all([job for job in jobs if job.problem is None])
+                    call.settle(answer, problem_of(call.prepared, answer))
+                    news.answers, news.record = [answer], call.record
+                    if call.problem is not None:
+                        raise call.problem
+        self.operations.watch([call.record for call in calls if call.problem is None])
 
-    def submit_array(self, call: ArrayCall, placement: Placement | None) -> SubmittedArray:
-        """See `Cluster.submit_array`."""
-        from slurm.submit.prepare import prepare_array
+    # Arrays
 
-        cluster = self.cluster
-        where, archive = self.destination(call, placement)
-        largest = cluster.site.backend.limits()["max_array_size"]
+    def map(self, call: ArrayCall) -> Any:
+        """The `ArrayJob` of a mapped task, which is submitted when it is needed."""
+        self._require_open(call.task.name)
+        _ = self.site.job_base_dir  # one that makes no sense is refused here already
+        return self.functions.array_of(call.task.name, WaitingArray(call, self.submit_array))
+
+    def submit_array(self, call: ArrayCall) -> SubmittedArray:
+        """Submit an array; `ArrayJob` does when it is needed."""
+        self._require_open(call.task.name)
+        largest = self.site.backend.limits()["max_array_size"]
         layout = ArrayLayout(len(call.arguments), call.pack, largest)
-        ready = PreparedCall(call, prepare_array(call, cluster, where, archive, layout), where)
-        with cluster.listener.submitting(call, ready.prepared, where) as submission:
-            answers = submission.answers = self._submit(ready, submission)
+        prepared = self._drafter(Effects).array(call, layout)
+        with self.listener.submitting(prepared.facts, prepared.about) as news:
+            answers = news.answers = self._submit(prepared, news)
         return SubmittedArray(
             ids=tuple(answer.job_id for answer in answers),
             directory=ArrayDirectory(answers[0].job_dir),
             layout=layout,
             token=call.token,
-            waits_for=ready.prepared.dependencies,
+            waits_for=prepared.dependencies,
             reattached=answers[0].reattached,
         )
 
-    def request_of(self, call: TaskCall) -> JobRequest:
-        """The request that `submit_call` would hand to the backend."""
-        from slurm.submit.prepare import prepare
+    # Futures
 
-        return prepare(call, self.cluster, *self.destination(call, None)).requests[0]
+    def record(
+        self,
+        *,
+        task_name: str,
+        token: str,
+        submission: Submitted | Callable[[], Submitted],
+        waits_for: Sequence[Dependency] = (),
+        element: ArrayElement | None = None,
+    ) -> JobRecord:
+        """A record of a job here; see `JobRecord`."""
+        return JobRecord(
+            self.site,
+            self.operations,
+            task_name=task_name,
+            token=token,
+            submission=submission,
+            waits_for=waits_for,
+            element=element,
+        )
 
-    def destination(self, call: Call, placement: Placement | None) -> tuple[Placement, Archive]:
-        """Where the call's directory goes, and the SDK it runs with. Raises where nothing may be submitted."""
-        from slurm.submit.prepare import Placement
+    def job_of(self, record: JobRecord) -> Any:
+        """The `Job` of a record: the one that somebody holds, or a new one."""
+        return self.functions.job_of(record)
 
-        self._require_open(call.task.name)
-        if context.is_loading_script():
-            raise SlurmError(
-                f"{call.task.name} was called while its script was being loaded on the node: put the "
-                "part of the script that submits under  if __name__ == '__main__':"
-            )
-        base = self.cluster.site.job_base_dir
-        return placement or Placement(base), archive_for(base)
+    def array_of(self, task_name: str, state: SubmittedArray) -> Any:
+        """The `ArrayJob` of an array that the scheduler has."""
+        return self.functions.array_of(task_name, state)
+
+    # Whether it may be submitted
 
     def _require_open(self, what: str) -> None:
-        if self.closed:
+        """Raises where nothing may be submitted."""
+        if self.functions.is_closed():
             raise SlurmError(f"{what} was not submitted: its cluster was closed")
+        if context.is_loading_script():
+            raise SlurmError(
+                f"{what} was called while its script was being loaded on the node: put the "
+                "part of the script that submits under  if __name__ == '__main__':"
+            )
+
+    def _drafter(self, effects: type[Effects]) -> Drafter:
+        made = effects(self.site, self.listener)
+        return Drafter(self.site, self.listener, self.functions, self.placement, made)
+
+    # From requests to answers
 
     def _ask(
-        self, requests: Sequence[JobRequest], ready: PreparedCall, submissions: Sequence[Submission]
+        self,
+        requests: Sequence[JobRequest],
+        archive: Archive,
+        news_of: Sequence[SubmissionNews],
     ) -> list[Submitted]:
         """The answers to all requests, each of which belongs to the submission in its place."""
-        cluster = self.cluster
+        backend = self.site.backend
         listening = {}  # a backend that is never handed large files need not know the word
-        if cluster.site.backend.large_from is not None:
-            listening["progress"] = _progress_of(requests, submissions)
-        return cluster.site.backend.submit_jobs(
+        if backend.large_from is not None:
+            listening["progress"] = _progress_of(requests, news_of)
+        return backend.submit_jobs(
             requests,
-            base=cluster.site.job_base_dir,
-            events=cluster.site.event_dir,
-            archive=ready.prepared.archive,
+            base=self.site.job_base_dir,
+            events=self.site.event_dir,
+            archive=archive,
             **listening,
         )
 
-    def _submit(self, ready: PreparedCall, submission: Submission) -> list[Submitted]:
+    def _submit(self, prepared: PreparedCall, news: SubmissionNews) -> list[Submitted]:
         """The answers to all requests of one call. Raises unless all of it exists."""
-        requests = ready.prepared.requests
+        requests = prepared.requests
         try:
-            answers = self._ask(requests, ready, [submission] * len(requests))
+            answers = self._ask(requests, prepared.archive, [news] * len(requests))
         except SubmissionUnknown as error:  # the connection was lost: this holds for all of them
-            raise _unknown(ready, error) from error
-        problem = next(filter(None, (_problem_of(ready, answer) for answer in answers)), None)
+            raise unknown(prepared, error) from error
+        problems = (problem_of(prepared, answer) for answer in answers)
+        problem = next(filter(None, problems), None)
         if problem is None:
             return answers
         accepted = [answer.job_id for answer in answers if answer.job_id]
         if accepted:  # a part of an array is none
-            self.cluster.site.backend.cancel_jobs(accepted)
+            self.site.backend.cancel_jobs(accepted)
         raise problem
 
 
+class NoSubmitter:
+    """Takes calls where nothing can be submitted, and says `why`."""
+
+    site = None
+
+    def __init__(self, why: str) -> None:
+        self._why = why
+
+    def submit(self, call: TaskCall) -> Any:
+        """Raises `SlurmError`."""
+        raise self._refusal(call)
+
+    def map(self, call: ArrayCall) -> Any:
+        """Raises `SlurmError`."""
+        raise self._refusal(call)
+
+    def _refusal(self, call: Call) -> SlurmError:
+        return SlurmError(f"{call.task.name} cannot be submitted {self._why}")
+
+
 def _progress_of(
-    requests: Sequence[JobRequest], submissions: Sequence[Submission]
+    requests: Sequence[JobRequest], news_of: Sequence[SubmissionNews]
 ) -> Progress | None:
     """Who is to hear of the large files of each request, by the directory that they are for."""
-    listeners = {
-        request.job_dir: submission.progress for request, submission in zip(requests, submissions)
-    }
+    listeners = {request.job_dir: news.progress for request, news in zip(requests, news_of)}
 
     def told(path: str, done: int, total: int) -> None:
         progress = listeners.get(posixpath.dirname(path))
@@ -185,71 +251,3 @@ def _progress_of(
             progress(path, done, total)
 
     return told if any(listeners.values()) else None
-
-
-def _problem_of(ready: PreparedCall, answer: Submitted) -> SlurmError | None:
-    """Why there is no job, in the words of the call it was for."""
-    error = answer.error
-    if error is None:
-        return None
-    if isinstance(error, SubmissionUnknown):
-        return _unknown(ready, error)
-    hopeless = _hopeless(ready) if isinstance(error, SubmissionRefused) else None
-    said = "; ".join(filter(None, map(str.strip, str(error).splitlines())))
-    problem = hopeless or type(error)(f"{ready.call.task.name}: {said}")
-    problem.__cause__ = error
-    return problem
-
-
-def _unknown(ready: PreparedCall, error: SubmissionUnknown) -> SubmissionUnknown:
-    """Say how it can be found out later."""
-    from slurm.submit.calls import TaskCall
-
-    call, job_dir = ready.call, error.job_dir or ready.prepared.requests[0].job_dir
-    found_by = "Job" if isinstance(call, TaskCall) else "ArrayJob"
-    problem = SubmissionUnknown(
-        f"{call.task.name}: nobody can tell now whether it was submitted: {error}. Later, the same key "
-        f"or {found_by}.from_dir({job_dir!r}, cluster) finds the job if there is one",
-        token=call.token,
-        job_dir=job_dir,
-    )
-    problem.__cause__ = error
-    return problem
-
-
-def _unknown_batch(jobs: Sequence[BatchedJob], error: SubmissionUnknown) -> SubmissionUnknown:
-    """The same of jobs that were asked for together; each of their futures asks again when it is used."""
-    if len(jobs) == 1:
-        return _unknown(jobs[0].ready, error)
-    return SubmissionUnknown(
-        f"a batch of {len(jobs)} jobs, {jobs[0].task_name} the first: nobody can tell now which of them "
-        f"were submitted: {error}. Using one of the futures asks again, and submits none twice",
-        token=jobs[0].token,
-        job_dir=jobs[0].ready.prepared.requests[0].job_dir,
-    )
-
-
-def _hopeless(ready: PreparedCall) -> DependencyFailed | None:
-    """Name the job that can not end as it would have to any more, if that is why the call was refused.
-
-    As long as Slurm remembers a job that failed it takes others that wait for it, and the tracker
-    gives them up; afterwards it refuses them, with a word about a dependency and none about the job.
-    """
-    from slurm.results.root_cause import root_of
-
-    for dependency in ready.prepared.dependencies:
-        for job in getattr(dependency.on, "jobs", (dependency.on,)):
-            if not job.is_completed() or _is_as_wanted(job, dependency.type):
-                continue
-            root = root_of(job) if isinstance(job.exception(), DependencyFailed) else None
-            culprit, state = (root.job_id, root.state) if root else (job.id, job.status.state)
-            return DependencyFailed(
-                f"{ready.call.task.name} was not submitted: it waits for {dependency.type} of job {job.id} "
-                f"({job.task_name}), and job {culprit} ended as {state}",
-                root_job_id=culprit,
-            )
-    return None
-
-
-def _is_as_wanted(job: Job[Any], kind: str) -> bool:
-    return kind == "afterany" or job.is_successful() == (kind != "afternotok")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from slurm.agent.job_ids import ranges
 from slurm.errors import SlurmError
@@ -17,7 +17,7 @@ from slurm.states import JobState, Observation
 
 if TYPE_CHECKING:
     from slurm.api.base import BackendBase
-    from slurm.job import Job
+    from slurm.tracking.record import JobRecord
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -29,14 +29,14 @@ class EndNotes:
 
     def __init__(self, backend: BackendBase) -> None:
         self._backend = backend
-        self._ended: list[tuple[Job[Any], JobState]] = []
+        self._ended: list[tuple[JobRecord, JobState]] = []
         self._changing = threading.Lock()
         self._writing = threading.Lock()
 
     def __bool__(self) -> bool:
         return bool(self._ended)
 
-    def add(self, job: Job[Any], seen: Observation) -> None:
+    def add(self, job: JobRecord, seen: Observation) -> None:
         """Remember how `job` ended, unless its runner has said so itself."""
         lost = seen.state is JobState.UNKNOWN
         if seen.state is JobState.COMPLETED or (seen.source in RUNNERS_WORD and not lost):
@@ -57,7 +57,7 @@ class EndNotes:
                 logger.debug("the ends of %d jobs were not noted: %s", len(ended), error)
 
 
-def entries(ended: Iterable[tuple[Job[Any], JobState]], at: str) -> list[dict[str, str]]:
+def entries(ended: Iterable[tuple[JobRecord, JobState]], at: str) -> list[dict[str, str]]:
     """What `BackendBase.note_ends` takes: one entry for a job, one for all items of an array that ended alike."""
     jobs: dict[str, dict[str, str]] = {}
     items: dict[tuple[str, str], list[int]] = {}

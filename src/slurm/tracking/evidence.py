@@ -2,18 +2,67 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 from slurm.errors import RemoteFileMissing, ResultCorrupted
 from slurm.job_dir.result import kind_in, load_envelope
-from slurm.states import FINAL_SOURCES, JobState, Observation, reduce
+from slurm.states import FINAL_SOURCES, JobState, JobStatus, Observation, reduce
 
 if TYPE_CHECKING:
     from slurm.api.base import BackendBase
-    from slurm.job import Job
+    from slurm.tracking.record import JobRecord
 
 HEAD = 1 << 16  # bytes
+
+
+class Case(NamedTuple):
+    """An observation of a job, and what it would be `expected` to be after it."""
+
+    job: JobRecord
+    seen: Observation
+    expected: JobStatus
+
+    @property
+    def never_starts(self) -> bool:
+        """The scheduler says that it waits for what can not happen any more."""
+        return self.expected.never_starts
+
+    @property
+    def is_settled(self) -> bool:
+        """It has ended before, or its own runner says that it has."""
+        return self.job.finished or self.seen.source in FINAL_SOURCES
+
+    @property
+    def goes_on(self) -> bool:
+        """It has not ended by this."""
+        return not self.expected.finished
+
+    @property
+    def goes_on_unseen(self) -> bool:
+        """The controller has forgotten it, and accounts are late or away: they may be for long."""
+        return self.goes_on and self.seen.source in ("sacct", "reused")
+
+    @property
+    def is_packed(self) -> bool:
+        """Its end is that of a job which runs other items as well."""
+        return self.job.element is not None and self.job.element.packed
+
+    @property
+    def is_unknown(self) -> bool:
+        """Nobody knows how it ended."""
+        return self.expected.state is JobState.UNKNOWN
+
+    @property
+    def may_never_have_started(self) -> bool:
+        """Nobody knows of an element that was waiting.
+
+        Slurm forgets such an element at once when it is cancelled, and without a word in its accounting, though
+        not the array.
+        """
+        waited = self.job.element is not None and self.job.status.state is JobState.PENDING
+        return self.is_unknown and self.seen.source == "absent" and waited
 
 
 class Evidence:
@@ -22,39 +71,35 @@ class Evidence:
     def __init__(self, backend: BackendBase) -> None:
         self._backend = backend
 
-    def of(self, job: Job[Any], seen: Observation) -> Observation:
+    def of(self, job: JobRecord, seen: Observation) -> Observation:
         """What `seen` means for one job, which may not be the same for all that share its id."""
-        expected = reduce(job.status, seen)
-        if expected.never_starts:
-            return replace(seen, source="given up", state=JobState.CANCELLED)
-        if not expected.finished and not job.status.finished and seen.source in ("sacct", "reused"):
-            # The controller has forgotten it, and accounts are late or away: they may be for long.
-            state = self._word_of_result(job)
-            return (
-                seen if state is JobState.UNKNOWN else replace(seen, source="result", state=state)
-            )
-        if not expected.finished or job.status.finished or seen.source in FINAL_SOURCES:
-            return seen
-        packed = job.element is not None and job.element.packed
-        if packed or expected.state is JobState.UNKNOWN:
-            state = self._word_of_result(job)
-            forgotten = state is JobState.UNKNOWN and seen.source == "absent" and not packed
-            if forgotten and self._never_started(job):
-                state = JobState.CANCELLED
-            if state is not JobState.UNKNOWN:
-                return replace(seen, source="result", state=state)
-        return seen
+        case = Case(job, seen, reduce(job.status, seen))
+        meaning = next(meaning for applies, meaning in RULES if applies(case))
+        return meaning(self, case)
 
-    def _never_started(self, job: Job[Any]) -> bool:
-        """Whether an element that nobody knows was cancelled while it waited.
+    def as_seen(self, case: Case) -> Observation:
+        """What the scheduler says is enough."""
+        return case.seen
 
-        Slurm forgets such an element at once and without a word in its accounting, though not the
-        array; an element that has started has written its metadata.
-        """
-        waiting = job.element is not None and job.status.state is JobState.PENDING
-        return waiting and not self._backend.file_exists(job.directory.metadata)
+    def given_up(self, case: Case) -> Observation:
+        """It will be cancelled."""
+        return replace(case.seen, source="given up", state=JobState.CANCELLED)
 
-    def _word_of_result(self, job: Job[Any]) -> JobState:
+    def by_its_result(self, case: Case) -> Observation:
+        """As the result says that it left; where there is none, what the scheduler says."""
+        state = self._word_of_result(case.job)
+        if state is JobState.UNKNOWN:
+            return case.seen
+        return replace(case.seen, source="result", state=state)
+
+    def by_its_files(self, case: Case) -> Observation:
+        """As the result says; cancelled where it has not even begun: an element that did has metadata."""
+        told = self.by_its_result(case)
+        if told is not case.seen or self._backend.file_exists(case.job.directory.metadata):
+            return told
+        return replace(case.seen, source="result", state=JobState.CANCELLED)
+
+    def _word_of_result(self, job: JobRecord) -> JobState:
         """How a job ended that the scheduler has forgotten, by the result it left.
 
         Its beginning tells; whether the rest is as it was written is a matter for whoever reads it.
@@ -68,3 +113,16 @@ class Evidence:
         except (RemoteFileMissing, ResultCorrupted):
             return JobState.UNKNOWN
         return JobState.COMPLETED if kind == "value" else JobState.FAILED
+
+
+# The first that applies says what is asked.
+RULES: Sequence[tuple[Callable[[Case], bool], Callable[[Evidence, Case], Observation]]] = (
+    (lambda case: case.never_starts, Evidence.given_up),
+    (lambda case: case.is_settled, Evidence.as_seen),
+    (lambda case: case.goes_on_unseen, Evidence.by_its_result),
+    (lambda case: case.goes_on, Evidence.as_seen),
+    (lambda case: case.is_packed, Evidence.by_its_result),
+    (lambda case: case.may_never_have_started, Evidence.by_its_files),
+    (lambda case: case.is_unknown, Evidence.by_its_result),
+    (lambda case: True, Evidence.as_seen),
+)

@@ -1,76 +1,85 @@
-"""The places where callbacks hear of things, while there are no callbacks: nothing happens there."""
+"""Who is told what happens to jobs, while that is nobody: every place where callbacks hear of something.
+
+What is told is plain facts and records; a cluster with callbacks has a `slurm.callbacks.client.CallbackListener`.
+"""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from slurm.api.requests import Progress, Submitted
-    from slurm.callbacks.base import BaseCallback
-    from slurm.job import Job
-    from slurm.packaging.base import PackagingStrategy
     from slurm.states import JobStatus
-    from slurm.submit.calls import Call
-    from slurm.submit.prepare import Placement, Prepared
+    from slurm.tracking.record import JobRecord
 
-Packed = tuple[tuple[str, bytes], ...]
+# Callbacks that travel with a job, pickled, each beside the name of its class.
+PackedCallbacks = tuple[tuple[str, bytes], ...]
 
 
-class Submission:
+class CallFacts(NamedTuple):
+    """Whose call it is: the task's name, and the id of the workflow job that made it, if one did."""
+
+    task_name: str
+    is_workflow: bool = False
+    parent_workflow: str | None = None
+
+
+class RequestFacts(NamedTuple):
+    """What a call has become: where its files go, all its sbatch options, what it waits for.
+
+    `array_size` is how many elements an array has; None for a job.
+    """
+
+    job_dir: str
+    options: Mapping[str, str]
+    dependencies: tuple[str, ...] = ()
+    array_size: int | None = None
+
+
+class SubmissionNews:
     """What a submission in progress has become; whoever submits says so.
 
-    - `answers`: the scheduler's; an array may take several submissions. `job`: none for an array.
+    - `answers`: the scheduler's; an array may take several submissions. `record`: none for an array.
     - `progress`: who is to hear how far its large files are, if anybody is.
     """
 
     answers: Sequence[Submitted] = ()
-    job: Job[Any] | None = None
+    record: JobRecord | None = None
     progress: Progress | None = None
 
 
 class Listener:
-    """Tells nobody. A cluster with callbacks has a `slurm.callbacks.client.CallbackListener`.
+    """Tells nobody. Every method but `drain` and `close` returns at once."""
 
-    `callbacks` is what the user gave. Every method but `drain` and `close` returns at once. In a
-    workflow the callbacks have been lent: they are the job's, which will call them once more.
-    """
-
-    lent = False
-
-    def __init__(self, callbacks: Sequence[BaseCallback] = ()) -> None:
-        self.callbacks: tuple[BaseCallback, ...] = tuple(callbacks)
-
-    def packaging(
-        self, call: Call, strategy: PackagingStrategy, placement: Placement
-    ) -> contextlib.AbstractContextManager[None]:
-        """Around the packaging of a task."""
+    def packaging(self, call: CallFacts, packaging: str) -> contextlib.AbstractContextManager[None]:
+        """Around the packaging of a task, with the strategy of this name."""
         return contextlib.nullcontext()
 
     def submitting(
-        self, call: Call, prepared: Prepared, placement: Placement
-    ) -> contextlib.AbstractContextManager[Submission]:
+        self, call: CallFacts, request: RequestFacts
+    ) -> contextlib.AbstractContextManager[SubmissionNews]:
         """Around a submission."""
-        return contextlib.nullcontext(Submission())
+        return contextlib.nullcontext(SubmissionNews())
 
     def fetching(
-        self, jobs: Sequence[Job[Any]]
+        self, records: Sequence[JobRecord]
     ) -> contextlib.AbstractContextManager[Progress | None]:
         """Around the reading of jobs' results, all at once; gives who is to hear how far large ones are."""
         return contextlib.nullcontext()
 
-    def observed(self, job: Job[Any], before: JobStatus, after: JobStatus) -> None:
-        """The tracker has heard of `job`. Called before anybody who waits for the job is told."""
+    def observed(self, record: JobRecord, before: JobStatus, after: JobStatus) -> None:
+        """The tracker has heard of a job. Called before anybody who waits for the job is told."""
 
-    def looked(self, live: Callable[[], Iterable[Job[Any]]]) -> None:
+    def looked(self, live: Callable[[], Iterable[JobRecord]]) -> None:
         """The tracker has asked the scheduler; `live` gives the jobs that have not ended."""
 
     def seconds_to_poll(self) -> float:
         """How long the tracker may wait before it looks again, for the sake of callbacks."""
         return float("inf")
 
-    def pack(self, is_workflow: bool) -> tuple[Packed, bool]:
+    def pack(self, is_workflow: bool) -> tuple[PackedCallbacks, bool]:
         """The callbacks that travel with a job, pickled; and whether any of them is so by value."""
         return (), False
 

@@ -17,13 +17,13 @@ from __future__ import annotations
 
 import posixpath
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from slurm.job_dir.paths import JOB_SCRIPT, script_of_piece, token_of_piece
 from slurm.states import JobStatus, Observation
 
 if TYPE_CHECKING:
-    from slurm.job import Job
+    from slurm.tracking.record import JobRecord
 
 UNSAID = ("", "(null)")
 
@@ -59,7 +59,7 @@ class JobMark(NamedTuple):
         return Observation(seen.job_id, "reused")
 
 
-def mark_of(job: Job[Any]) -> JobMark:
+def mark_of(job: JobRecord) -> JobMark:
     """The mark of a job; that of its submission for an element of an array."""
     element = job.element
     if element is None:

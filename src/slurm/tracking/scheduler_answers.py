@@ -5,17 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from slurm.errors import SlurmError
 from slurm.states import Observation
+from slurm.tracking.record import JobRecord
 from slurm.tracking.reused_ids import mark_of
 
 if TYPE_CHECKING:
     from slurm.api.base import BackendBase
-    from slurm.job import Job
 
-    Seen = tuple[Job[Any], Observation]
+Seen = tuple[JobRecord, Observation]
 
 
 class Absences:
@@ -25,7 +25,7 @@ class Absences:
     """
 
     def __init__(self) -> None:
-        self._seconds: dict[Job[Any], float] = {}
+        self._seconds: dict[JobRecord, float] = {}
         self._answered: float | None = None
 
     def no_answer(self) -> None:
@@ -45,13 +45,13 @@ class Absences:
 
 
 class SchedulerAnswers:
-    """One client's eye on its jobs. Whoever looks at all of them does so one after the other."""
+    """What one client is told of its jobs. Whoever asks about all of them does so one after the other."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._absences = Absences()
 
-    def of_all(self, backend: BackendBase, jobs: Iterable[Job[Any]]) -> list[Seen]:
+    def of_all(self, backend: BackendBase, jobs: Iterable[JobRecord]) -> list[Seen]:
         """What the scheduler says of all live jobs, and for how long those that are missing have been."""
         try:
             seen = self.of(backend, jobs)
@@ -60,9 +60,11 @@ class SchedulerAnswers:
             raise
         return self._absences.timed(seen, self._clock())
 
-    def of(self, backend: BackendBase, jobs: Iterable[Job[Any]]) -> list[Seen]:
+    def of(self, backend: BackendBase, jobs: Iterable[JobRecord]) -> list[Seen]:
         """What the scheduler says of some jobs; ``reused`` where it speaks of another of the same id."""
-        futures: dict[str, list[Job[Any]]] = {}  # one job may have several, and one id several jobs
+        futures: dict[
+            str, list[JobRecord]
+        ] = {}  # one job may have several, and one id several jobs
         for job in jobs:
             futures.setdefault(job.id, []).append(job)
         answers = backend.query_jobs(list(futures)) if futures else []

@@ -9,7 +9,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
 
 from slurm.api.base import BackendBase
 from slurm.api.site import Site
@@ -23,12 +22,9 @@ from slurm.tracking.evidence import Evidence
 from slurm.tracking.listener import Listener
 from slurm.tracking.poll_interval import PollInterval
 from slurm.tracking.pushed_results import PushedResults
+from slurm.tracking.record import JobRecord
 from slurm.tracking.retries import Retries
-from slurm.tracking.scheduler_answers import SchedulerAnswers
-
-if TYPE_CHECKING:
-    from slurm.job import Job
-    from slurm.tracking.scheduler_answers import Seen
+from slurm.tracking.scheduler_answers import SchedulerAnswers, Seen
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -53,20 +49,22 @@ class Tracker:
         *,
         interval_min: float,
         interval_max: float,
-        listener: Listener | None = None,
+        listener: Listener,
+        pushed: PushedResults,
+        accounting: Accounting,
     ) -> None:
         self.backend: BackendBase = site.backend
         self.event_dir: str = site.event_dir
-        self.accounting: Accounting = Accounting(self.backend)
         self.interval_min = interval_min
         self.interval_max = interval_max
-        self.listener: Listener = listener or Listener()
-        self.pushed: PushedResults = PushedResults()
-        self._jobs: dict[str, list[Job[Any]]] = {}  # one job may have several futures
+        self.listener = listener
+        self.pushed = pushed
+        self.accounting = accounting
+        self._jobs: dict[str, list[JobRecord]] = {}  # one job may have several futures
         self.notes: EndNotes = EndNotes(self.backend)
         self._evidence = Evidence(self.backend)
         self._answers = SchedulerAnswers()
-        self._ended: deque[Job[Any]] = deque()  # and their callbacks do not know it yet
+        self._ended: deque[JobRecord] = deque()  # and their callbacks do not know it yet
         self._announcing = False
         self._seen_events: list[str] = []
         self._changed = threading.Condition()
@@ -79,16 +77,12 @@ class Tracker:
         self._threads: list[threading.Thread] = []
         self._closed = False
 
-    def watch(self, job: Job[Any]) -> None:
-        """Complete `job` when it ends. Watching it twice is watching it once."""
-        self.watch_all([job])
-
-    def watch_all(self, jobs: Sequence[Job[Any]]) -> None:
-        """Complete each of `jobs` when it ends."""
+    def watch(self, jobs: Sequence[JobRecord]) -> None:
+        """Complete each of `jobs` when it ends. Watching one twice is watching it once."""
         with self._changed:
             for job in jobs:
                 futures = self._jobs.get(job.id, [])
-                if job.is_completed() or any(job is future for future in futures):
+                if job.finished or any(job is future for future in futures):
                     continue
                 if self._closed:
                     raise SlurmError(f"job {job.id} cannot be watched: its cluster was closed")
@@ -103,12 +97,12 @@ class Tracker:
         with self._changed:
             self._hurry()
 
-    def refresh(self, job: Job[Any]) -> None:
+    def refresh(self, job: JobRecord) -> None:
         """Know `job` as it is now, or was at most `interval_min` seconds ago.
 
         A state that ends the job only if it stays is looked at until it is believed or gone.
         """
-        self.watch(job)
+        self.watch([job])
         with self._looking:
             fresh = time.monotonic() - self._looked < self.interval_min
             if not fresh or job.id not in self._looked_at:
@@ -119,7 +113,7 @@ class Tracker:
                 self._look()
         self._announce()
 
-    def cancel(self, jobs: Iterable[Job[Any]], *, whole: bool = False) -> None:
+    def cancel(self, jobs: Iterable[JobRecord], *, whole: bool = False) -> None:
         """Have the scheduler cancel those of `jobs` that have not ended, or the `whole` arrays they are in.
 
         It is asked first, for by now their ids may be other jobs'; what it does not know at all needs no
@@ -145,7 +139,7 @@ class Tracker:
             self._changed.notify_all()
             left = list(self._every_future())
         for job in left:
-            job._abandoned()
+            job.abandon()
 
     def join(self) -> None:
         """After `stop`, wait for the threads to end."""
@@ -241,7 +235,7 @@ class Tracker:
         self._looked_at = frozenset(job.id for job in before)
         self._schedule(before, self._looked - started)
 
-    def _schedule(self, before: dict[Job[Any], JobState], took: float) -> None:
+    def _schedule(self, before: dict[JobRecord, JobState], took: float) -> None:
         with self._changed:
             # What ended meanwhile was told by its runner: no reason to ask sooner.
             changed = any(
@@ -259,18 +253,18 @@ class Tracker:
         if hopeless:
             self.backend.cancel_jobs(list(hopeless))
 
-    def _note_all(self, seen: Iterable[tuple[Job[Any], Observation]]) -> None:
+    def _note_all(self, seen: Iterable[tuple[JobRecord, Observation]]) -> None:
         """Callbacks are told once of a job, however many futures it has."""
         told = set()
         for job, observation in seen:
             self._note(job, observation, tell=job.token not in told)
             told.add(job.token)
 
-    def _futures(self, job_id: str) -> Sequence[Job[Any]]:
+    def _futures(self, job_id: str) -> Sequence[JobRecord]:
         with self._changed:
             return self._jobs.get(job_id, [])
 
-    def _note(self, job: Job[Any], seen: Observation, *, tell: bool) -> None:
+    def _note(self, job: JobRecord, seen: Observation, *, tell: bool) -> None:
         """One observation at a time: a look that took long must not undo what was seen meanwhile."""
         with self._changed:
             status = reduce(job.status, seen)
@@ -284,7 +278,7 @@ class Tracker:
                 self.accounting.expect(job.id)
             if tell:  # before those who wait for the job: they may close the cluster
                 self.listener.observed(job, job.status, status)
-            job._observed(status)
+            job.observe(status)
             if status.finished:
                 self._ended.append(job)
 
@@ -301,7 +295,7 @@ class Tracker:
                 job = self._ended[0]
             all_called = False
             try:
-                job._call_back_all()
+                job.call_back()
                 all_called = True
             finally:  # Ctrl-C in a callback: the listening thread goes on with the others
                 with self._changed:
@@ -310,9 +304,9 @@ class Tracker:
                         self._ended.popleft()
                     self._changed.notify_all()
 
-    def _live(self) -> Iterable[Job[Any]]:
+    def _live(self) -> Iterable[JobRecord]:
         with self._changed:
             return list(self._every_future())
 
-    def _every_future(self) -> Iterable[Job[Any]]:
+    def _every_future(self) -> Iterable[JobRecord]:
         return itertools.chain.from_iterable(self._jobs.values())

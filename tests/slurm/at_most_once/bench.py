@@ -11,7 +11,7 @@ from typing import Any
 import cluster_tasks
 from slurm import Cluster, Job
 from slurm.errors import SubmissionUnknown
-from slurm.task import token_of_key
+from slurm.submit.calls import token_of_key
 from slurm.testing import DockerCluster
 
 TIMEOUT = 240.0
@@ -123,6 +123,6 @@ class Bench:
             others = self.observer.get_job(job.id), Job.from_dir(job.job_dir, self.observer)
             assert {one.id for one in (found, *others)} == {job.id}
             assert others[0].job_dir == found.job_dir == job.job_dir
-            self.observer.tracker.watch(found)
+            self.observer.operations.watch(found.records)
         assert [found.get_result(TIMEOUT) for found in again if found] == [42] * len(jobs)
         assert self.jobs_of(*jobs) == once

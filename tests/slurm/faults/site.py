@@ -90,7 +90,7 @@ class Site:
 
     def assert_submitted_once(self, ran: Iterable[Job[Any]], count: int) -> None:
         """Of so many submissions, no one is two jobs; Slurm's accounts being complete as to those that `ran`."""
-        tokens = {job.token.partition("_")[0] for job in ran}
+        tokens = {job.records[0].token.partition("_")[0] for job in ran}
         wait_until(lambda: tokens <= set(self.jobs_by_token()), "accounts know the jobs")
         found = self.jobs_by_token()
         assert {token: ids for token, ids in found.items() if len(ids) > 1} == {}

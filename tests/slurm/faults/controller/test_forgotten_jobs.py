@@ -65,7 +65,7 @@ def forgotten(site: Site) -> tuple[Job[int], Job[int]]:
         site.docker.kill("slurmctld")
         site.docker.start("slurmctld")
     known = site.shell("squeue", "-h", "-o", "%k")
-    assert not any(job.token in known for job in jobs)
+    assert not any(job.records[0].token in known for job in jobs)
     return jobs
 
 

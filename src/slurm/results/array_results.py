@@ -1,0 +1,58 @@
+"""What the items of an array have come to, read together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from slurm.job_dir.paths import ArrayDirectory
+from slurm.results.aggregation import write_aggregated
+from slurm.results.failures import error_of_item
+from slurm.tracking.record import JobRecord, Outcome
+
+
+class ArrayResults:
+    """The results of an array's jobs, whose files are in `directory`; an exception says which item raised it."""
+
+    def __init__(self, records: Sequence[JobRecord], directory: ArrayDirectory) -> None:
+        self._records = records
+        self._directory = directory
+        self._aggregated = False
+
+    def values(self, patience: float | None, *, return_exceptions: bool) -> list[Any]:
+        """Those of items that have all ended, in their order.
+
+        Raises the exception of the first that has one; with `return_exceptions` it stands in its place. When all
+        are values they are put into one file as well, once.
+        """
+        outcomes = self._fetched(self._records, patience)
+        error = self._first_error(outcomes)
+        if error is not None and not return_exceptions:
+            raise error
+        if error is None and not self._aggregated:
+            backend = self._records[0].site.backend
+            write_aggregated(backend, self._directory, zip(self._records, outcomes))
+            self._aggregated = True
+        return [one.value if one.error is None else one.error for one in outcomes]
+
+    def error(self, patience: float | None) -> BaseException | None:
+        """The exception of the first item that has one, once all have ended; None for none."""
+        return self._first_error(self._fetched(self._records, patience))
+
+    def first_failure(self, patience: float | None) -> BaseException:
+        """The exception of the first item of those that have failed by now: there is one."""
+        failed = (n for n, one in enumerate(self._records) if one.finished and not one.successful)
+        index = next(failed)
+        [outcome] = self._fetched([self._records[index]], patience)
+        return self._named(index, outcome)
+
+    def _fetched(self, records: Sequence[JobRecord], patience: float | None) -> list[Outcome]:
+        return records[0].operations.fetch_all(records, patience)
+
+    def _first_error(self, outcomes: Sequence[Outcome]) -> BaseException | None:
+        failed = (index for index, outcome in enumerate(outcomes) if outcome.error is not None)
+        index = next(failed, None)
+        return None if index is None else self._named(index, outcomes[index])
+
+    def _named(self, index: int, outcome: Outcome) -> BaseException:
+        return error_of_item(self._records[index], outcome, index, len(self._records))

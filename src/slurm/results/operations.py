@@ -1,0 +1,98 @@
+"""What can be done with the jobs of one cluster once they are submitted."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable, Sequence
+
+from slurm.api.site import Site
+from slurm.errors import SlurmError
+from slurm.results.outcome import Outcomes
+from slurm.tracking.accounting import Accounting
+from slurm.tracking.listener import Listener
+from slurm.tracking.pushed_results import PushedResults
+from slurm.tracking.record import JobOperations, JobRecord, Outcome
+from slurm.tracking.tracker import Tracker
+
+logger: logging.Logger = logging.getLogger(__name__)
+
+
+class Operations(JobOperations):
+    """Has jobs watched by one tracker, and their results read.
+
+    The tracker is made when the first job is watched: where its runners leave their news may have to be asked for.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        listener: Listener,
+        *,
+        cancel_on_interrupt: bool,
+    ) -> None:
+        self._site = site
+        self._listener = listener
+        self._cancel_on_interrupt = cancel_on_interrupt
+        self._pushed = PushedResults()
+        self._accounting = Accounting(site.backend)
+        self._outcomes = Outcomes(site.backend, self._pushed, self._accounting, listener)
+        self._tracker: Tracker | None = None
+        self._making = threading.Lock()
+
+    @property
+    def tracker(self) -> Tracker:
+        """What completes the futures of this cluster's jobs."""
+        with self._making:
+            if self._tracker is None:
+                shortest, longest = self._site.poll_intervals
+                self._tracker = Tracker(
+                    self._site,
+                    interval_min=shortest,
+                    interval_max=longest,
+                    listener=self._listener,
+                    pushed=self._pushed,
+                    accounting=self._accounting,
+                )
+            return self._tracker
+
+    def watch(self, records: Sequence[JobRecord]) -> None:
+        self.tracker.watch(records)
+
+    def refresh(self, record: JobRecord) -> None:
+        self.tracker.refresh(record)
+
+    def cancel(self, records: Iterable[JobRecord], *, whole: bool = False) -> None:
+        self.tracker.cancel(records, whole=whole)
+
+    def interrupted(self, records: Sequence[JobRecord]) -> None:
+        if not self._cancel_on_interrupt:
+            return
+        try:
+            self.cancel(records)
+        except SlurmError as error:
+            ids = ", ".join(record.id for record in records)
+            logger.warning("interrupted, and these jobs go on: %s: %s", ids, error)
+
+    def fetch(self, record: JobRecord, patience: float | None = None) -> Outcome:
+        return self._outcomes.of(record, patience)
+
+    def fetch_all(
+        self, records: Sequence[JobRecord], patience: float | None = None
+    ) -> list[Outcome]:
+        return self._outcomes.of_all(records, patience)
+
+    def close(self) -> None:
+        """Watch no longer, have callbacks told what is left, and let go of the connection."""
+        tracker = self._tracker
+        if tracker is not None:
+            tracker.stop()
+        self._listener.close()  # while hooks can still ask for what a job has left
+        if tracker is not None:
+            tracker.notes.write()
+            # The directory is this client's alone; a cluster that cannot be reached keeps an empty
+            # one. Without it, and without a connection, the tracker stops listening at once.
+            self._site.backend.discard(self._site.event_dir)
+        self._site.backend.close()
+        if tracker is not None:
+            tracker.join()

@@ -1,0 +1,189 @@
+"""From a call to its requests: what has to be done first, and then the draft that they are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from slurm.errors import ConfigError, SubmissionError
+from slurm.job_dir.metadata import utc_now
+from slurm.job_dir.paths import JobDirectory
+from slurm.packaging.sdk_archive import archive_for
+from slurm.submit.calls import ArrayCall, Call
+from slurm.submit.payload import Destination, PackedCall, pack
+from slurm.submit.prepare import Draft, prepare, prepare_array
+from slurm.tracking.listener import CallFacts, RequestFacts
+from slurm.tracking.record import Dependency, Upstream, merged
+
+if TYPE_CHECKING:
+    from slurm.api.requests import Archive, JobRequest
+    from slurm.api.site import Site
+    from slurm.rendering import Environment
+    from slurm.sbatch.array_layout import ArrayLayout
+    from slurm.submit.calls import TaskCall
+    from slurm.submit.effects import ClusterFunctions, Effects
+    from slurm.tracking.listener import Listener
+
+
+class Placement(NamedTuple):
+    """Where a job belongs: under `base`, as a child of the workflow job `parent` if there is one."""
+
+    base: str
+    parent: str | None = None
+
+
+@dataclass(frozen=True)
+class PreparedCall:
+    """A call that has become requests: one for a job; for an array as many as Slurm takes to hold it.
+
+    `facts` and `token` are the call's; `is_array` says which it is; `dependencies` are what its jobs depend on, and
+    `archive` the SDK's code that they run with.
+    """
+
+    facts: CallFacts
+    token: str
+    requests: tuple[JobRequest, ...]
+    dependencies: tuple[Dependency, ...]
+    archive: Archive
+    array_size: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The task's name."""
+        return self.facts.task_name
+
+    @property
+    def about(self) -> RequestFacts:
+        """What callbacks are told of it."""
+        request = self.requests[0]
+        return RequestFacts(
+            request.job_dir,
+            {**request.options, **request.submit_options},
+            tuple(job_id for one in self.dependencies for job_id in one.ids),
+            self.array_size,
+        )
+
+
+class Drafter:
+    """Drafts the requests of calls to one site, with or without the `effects` that a submission has."""
+
+    def __init__(
+        self,
+        site: Site,
+        listener: Listener,
+        functions: ClusterFunctions,
+        placement: Placement | None,
+        effects: Effects,
+    ) -> None:
+        self._site = site
+        self._listener = listener
+        self._functions = functions
+        self._placement = placement
+        self._effects = effects
+
+    def call(self, call: TaskCall) -> PreparedCall:
+        """A call of a task. Raises where it cannot travel."""
+        if any(dependency.type == "aftercorr" for dependency in call.after):
+            raise ConfigError(
+                f"{call.task.name}.aftercorr() pairs the elements of two arrays: call .map(items) on it"
+            )
+        draft, dependencies, archive = self._drafted(call)
+        return PreparedCall(self._facts(call), call.token, (prepare(draft),), dependencies, archive)
+
+    def array(self, call: ArrayCall, layout: ArrayLayout) -> PreparedCall:
+        """A call of a mapped task. Raises where it cannot travel."""
+        draft, dependencies, archive = self._drafted(call)
+        for dependency in dependencies:
+            if dependency.type == "aftercorr" and dependency.on.layout != layout:
+                raise ConfigError(
+                    f"{call.task.name}.aftercorr() pairs the elements of two arrays with the same number of "
+                    f"items and the same pack: {dependency.on!r} is not such an array"
+                )
+        requests = prepare_array(draft, layout)
+        return PreparedCall(
+            self._facts(call), call.token, requests, dependencies, archive, layout.count
+        )
+
+    def _facts(self, call: Call) -> CallFacts:
+        parent = self._placement.parent if self._placement else None
+        return CallFacts(call.task.name, call.task.is_workflow, parent)
+
+    def _drafted(self, call: Call) -> tuple[Draft, tuple[Dependency, ...], Archive]:
+        task, effects, base = call.task, self._effects, self._effects.base()
+        archive = archive_for(base)
+        packaging = self._functions.packaging_of(task)
+        to = self._destination(call, effects.environment(self._facts(call), packaging))
+        packed = pack(call, to, effects.placeholder)
+        found = [(one, effects.wait(one)) for one in (*_found(packed, call), *call.after)]
+        waits = merged(found)
+        dependencies = tuple(dependency for dependency, _ in waits)
+        self._require_same_place(task.name, dependencies)
+        draft = Draft(
+            name=task.name,
+            token=call.token,
+            options=call.options,
+            site_options=self._site.submit_defaults,
+            directory=JobDirectory.fresh(
+                self._placement.base if self._placement else base, task.name
+            ),
+            environment=to.environment,
+            files=packed.files,
+            sdk_directory=archive.directory,
+            event_dir=self._site.event_dir_under(base),
+            at=utc_now(),
+            is_workflow=task.is_workflow,
+            parent=self._facts(call).parent_workflow,
+            large=packed.large,
+            waits=tuple(wait for _, wait in waits),
+            max_concurrent=call.max_concurrent if isinstance(call, ArrayCall) else None,
+        )
+        return draft, dependencies, archive
+
+    def _destination(self, call: Call, environment: Environment) -> Destination:
+        is_workflow, backend = call.task.is_workflow, self._site.backend
+        callbacks, copied = self._listener.pack(is_workflow)
+        return Destination(
+            environment,
+            callbacks,
+            copied,
+            children=self._functions.children_of(environment.inherited) if is_workflow else {},
+            shares_filesystem=backend.shares_filesystem,
+            large_from=backend.large_from,
+            python=self._effects.python,
+        )
+
+    def _require_same_place(self, name: str, dependencies: Sequence[Dependency]) -> None:
+        for dependency in dependencies:
+            if not dependency.on.is_submitted:
+                continue  # of a dry run
+            job = dependency.on.records[0]
+            if job.site.place != self._site.place:
+                raise SubmissionError(
+                    f"{name} cannot depend on job {','.join(dependency.ids)} ({job.task_name}): that one is on "
+                    f"{job.site}, and this would be on {self._site}"
+                )
+
+
+def _found(packed: PackedCall, call: Call) -> Iterator[Dependency]:
+    """The dependencies that stand in the arguments."""
+    array = _counterpart(packed, call)
+    if array is not None:
+        yield Dependency(array, "aftercorr")
+        return
+    for jobs in packed.found:
+        yield from map(Dependency, jobs)
+
+
+def _counterpart(packed: PackedCall, call: Call) -> Upstream | None:
+    """The array of which each item of this one takes the element with its own index, if that is so."""
+    if not isinstance(call, ArrayCall):
+        return None
+    elements = [jobs[0].element for jobs in packed.found if len(jobs) == 1]
+    arrays = {element.group if element is not None else None for element in elements}
+    array = arrays.pop() if len(arrays) == 1 else None
+    layout = array.layout if array is not None else None
+    if layout is None or (layout.pack, layout.count) != (call.pack, len(packed.found)):
+        return None
+    indices = [element.index for element in elements if element is not None]
+    return array if indices == list(range(layout.count)) else None

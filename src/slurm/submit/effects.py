@@ -1,0 +1,112 @@
+"""What has to be done before the requests of a call can be made, and what a dry run does instead: nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from slurm.errors import SlurmError
+from slurm.job_dir.arguments import JobResultPlaceholder
+from slurm.sbatch.dependency import Wait
+
+if TYPE_CHECKING:
+    from slurm.api.site import Site
+    from slurm.rendering import Environment
+    from slurm.submit.calls import CalledTask
+    from slurm.submit.payload import PythonVersion
+    from slurm.tracking.listener import CallFacts, Listener
+    from slurm.tracking.record import Dependency, JobRecord, Upstream
+
+
+class TaskPackaging(Protocol):
+    """How the code of one task gets to one cluster."""
+
+    @property
+    def name(self) -> str:
+        """Under which configuration knows it."""
+
+    def prepare(self) -> Environment:
+        """Bring the code there. Raises `PackagingError`, `ConfigError`."""
+
+    def preview(self) -> Environment:
+        """What that would come to, without doing it."""
+
+
+@dataclass(frozen=True)
+class ClusterFunctions:
+    """What only a `Cluster` can do for whoever submits to it.
+
+    - `packaging_of`: how a task's code gets there; `children_of`: the configuration of a workflow's own cluster, with
+      the packaging its jobs inherit.
+    - `job_of`, `array_of`: the future of a job, by its record; of an array, by its task's name and what it is.
+    - `is_closed`: whether nothing may be submitted any more.
+    """
+
+    packaging_of: Callable[[CalledTask], TaskPackaging]
+    children_of: Callable[[Mapping[str, Any] | None], dict[str, Any]]
+    job_of: Callable[[JobRecord], Any]
+    array_of: Callable[[str, Any], Any]
+    is_closed: Callable[[], bool]
+
+
+class Effects:
+    """Done for a call that is about to be submitted: code is packaged, and arrays it waits for are submitted."""
+
+    def __init__(self, site: Site, listener: Listener) -> None:
+        self._site = site
+        self._listener = listener
+
+    def base(self) -> str:
+        """The directory for jobs, absolute."""
+        return self._site.job_base_dir
+
+    def python(self) -> PythonVersion | None:
+        """The version of Python there; None where nobody can tell."""
+        return self._site.backend.host().python
+
+    def environment(self, call: CallFacts, packaging: TaskPackaging) -> Environment:
+        """How user code gets to run there."""
+        with self._listener.packaging(call, packaging.name):
+            return packaging.prepare()
+
+    def placeholder(self, upstream: Upstream) -> JobResultPlaceholder:
+        """What stands for a job or an array among the arguments."""
+        return upstream.placeholder()
+
+    def wait(self, dependency: Dependency) -> Wait:
+        """What has to come before, in sbatch's words."""
+        return dependency.wait
+
+
+class NoEffects(Effects):
+    """For a dry run: nothing is packaged, sent or submitted, and what only that would tell is named in ``<>``.
+
+    The cluster is asked who it is where that has to be known; it need not answer.
+    """
+
+    def base(self) -> str:
+        return self._site.shown_base
+
+    def python(self) -> PythonVersion | None:
+        try:
+            return super().python()
+        except SlurmError:
+            return None
+
+    def environment(self, call: CallFacts, packaging: TaskPackaging) -> Environment:
+        return packaging.preview()
+
+    def placeholder(self, upstream: Upstream) -> JobResultPlaceholder:
+        if upstream.is_submitted:
+            return upstream.placeholder()
+        return JobResultPlaceholder(_unsubmitted(upstream))
+
+    def wait(self, dependency: Dependency) -> Wait:
+        if dependency.on.is_submitted:
+            return dependency.wait
+        return Wait(dependency.type, (_unsubmitted(dependency.on),))
+
+
+def _unsubmitted(upstream: Upstream) -> str:
+    return f"<{upstream.task_name}>"

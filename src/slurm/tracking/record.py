@@ -1,0 +1,363 @@
+"""What is known of one job, and what it waits for.
+
+A `JobRecord` is what the tracker watches, `slurm.results` reads and callbacks are told of; `slurm.job.Job` is a face
+over one. Whoever can be waited for is an `Upstream`.
+"""
+
+from __future__ import annotations
+
+import abc
+import logging
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from slurm.api.requests import Submitted
+from slurm.errors import SlurmError, SubmissionError
+from slurm.job_dir.arguments import JobResultPlaceholder
+from slurm.job_dir.paths import ArrayDirectory, JobDirectory
+from slurm.sbatch.dependency import Wait
+from slurm.states import JobState, JobStatus
+
+if TYPE_CHECKING:
+    from slurm.api.site import Site
+    from slurm.sbatch.array_layout import ArrayLayout
+
+logger: logging.Logger = logging.getLogger(__name__)
+
+# Seconds. Slurm forgets a finished job after its MinJobAge (slurm.conf(5): 300 s unless the site says otherwise) and
+# from then on refuses dependencies on it.
+DEPENDENCY_GRACE = 30.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a job: a value or an exception, handed out as often as asked.
+
+    `place` is where the pickled value begins in the result file, and its length; None where it does
+    not stand there by itself. One that does not last may be another the next time: there was not the
+    memory for the value.
+    """
+
+    value: Any = None
+    error: BaseException | None = None
+    place: tuple[int, int] | None = None
+    lasts: bool = True
+
+    def get(self) -> Any:
+        """The value; raises the exception where there is one."""
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+
+@dataclass(frozen=True)
+class ArrayElement:
+    """Which item of an array a job runs: the item's `index`; `packed` when its job runs others as well.
+
+    `piece` says in which of the array's submissions; `group` is the array that made the future,
+    where one did.
+    """
+
+    index: int
+    array: ArrayDirectory
+    packed: bool = False
+    piece: int = 0
+    group: Upstream | None = field(default=None, repr=False, compare=False)
+
+
+class JobOperations(abc.ABC):
+    """What can be done with the jobs of one cluster once they are submitted."""
+
+    @abc.abstractmethod
+    def watch(self, records: Sequence[JobRecord]) -> None:
+        """Have these jobs observed until they end. Raises `SlurmError` where the cluster was closed."""
+
+    @abc.abstractmethod
+    def refresh(self, record: JobRecord) -> None:
+        """Know a job as it is now, or was a moment ago."""
+
+    @abc.abstractmethod
+    def cancel(self, records: Iterable[JobRecord], *, whole: bool = False) -> None:
+        """Have the scheduler cancel those that have not ended, or the `whole` arrays they are in."""
+
+    @abc.abstractmethod
+    def interrupted(self, records: Sequence[JobRecord]) -> None:
+        """Somebody pressed Ctrl-C while waiting for these jobs."""
+
+    @abc.abstractmethod
+    def fetch(self, record: JobRecord, patience: float | None = None) -> Outcome:
+        """What became of a finished job.
+
+        Raises only what says nothing about it: the connection's errors, and the built-in ``TimeoutError``
+        when the result of a completed job is not visible within `patience` seconds and still may be.
+        """
+
+    @abc.abstractmethod
+    def fetch_all(
+        self, records: Sequence[JobRecord], patience: float | None = None
+    ) -> list[Outcome]:
+        """`fetch` for many, their result files read together."""
+
+
+class JobRecord:
+    """One job: where it is, what the scheduler said of it last, and what became of it.
+
+    - `site`, `operations`: where it was submitted to, and what can be done with it.
+    - `token`: of its submission; `waits_for`: what must come before it; `element`: its place in an array.
+    - `status`: what is known of it at this moment; `outcome`: what became of it, once somebody has asked.
+
+    `submission` is the scheduler's answer; for a job of an open batch a function that submits, and returns it.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        operations: JobOperations,
+        *,
+        task_name: str,
+        token: str,
+        submission: Submitted | Callable[[], Submitted],
+        waits_for: Sequence[Dependency] = (),
+        element: ArrayElement | None = None,
+    ) -> None:
+        self.site = site
+        self.operations = operations
+        self.task_name = task_name
+        self.token = token
+        self.waits_for: tuple[Dependency, ...] = tuple(waits_for)
+        self.element = element
+        self.status: JobStatus = JobStatus()
+        self.outcome: Outcome | None = None
+        self.fetching: threading.Lock = threading.Lock()
+        self._submission = submission
+        self._news = threading.Event()  # finished, or nobody watches any more
+        self._finished_at = 0.0
+        self._callbacks: list[Callable[[], object]] = []
+        self._changing = threading.Lock()
+        self._future: weakref.ref[Any] | None = None
+
+    # Where it is
+
+    @property
+    def is_submitted(self) -> bool:
+        """Whether the scheduler's answer is known; asking submits nothing."""
+        return isinstance(self._submission, Submitted)
+
+    @property
+    def submission(self) -> Submitted:
+        """The scheduler's answer. Of a job in an open batch it is asked for now; raises what that raises."""
+        known = self._submission
+        return known if isinstance(known, Submitted) else known()
+
+    def settle(self, answer: Submitted) -> None:
+        """Take the scheduler's answer."""
+        self._submission = answer
+
+    @property
+    def id(self) -> str:
+        """The scheduler's id."""
+        return self.submission.job_id
+
+    @property
+    def job_dir(self) -> str:
+        """The job's directory on the cluster."""
+        return self.submission.job_dir
+
+    @property
+    def directory(self) -> JobDirectory:
+        """The paths of the job's files."""
+        return JobDirectory(self.job_dir)
+
+    @property
+    def log_directory(self) -> JobDirectory:
+        """Where its output is: items that share a job share its output, in the directory of the array."""
+        packed = self.element is not None and self.element.packed
+        return JobDirectory(self.element.array.path) if packed and self.element else self.directory
+
+    # What is known of it
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has ended, in whatever way."""
+        return self.status.finished
+
+    @property
+    def successful(self) -> bool:
+        """Whether it has ended and its task returned."""
+        return self.status.finished and self.status.state is JobState.COMPLETED
+
+    def holds_others_back(self, type: str) -> bool:
+        """Whether a dependency of that `type` on this job still means something to the scheduler."""
+        wanted = type == "afterany" or self.successful == (type != "afternotok")
+        if not (self.finished and wanted):
+            return True
+        recent = time.monotonic() - self._finished_at < DEPENDENCY_GRACE
+        return recent and not self.status.forgotten
+
+    def wait(self, timeout: float | None) -> bool:
+        """Wait for the end, or until nobody watches any more; whether either came in time."""
+        return self._news.wait(timeout)
+
+    # For whoever watches it
+
+    def observe(self, status: JobStatus) -> None:
+        """Take the tracker's news. The last one ends every wait."""
+        if status.finished:
+            self._finished_at = time.monotonic()
+        self.status = status
+        if status.finished:
+            with self._changing:
+                self._news.set()
+
+    def abandon(self) -> None:
+        """Take the tracker's last word on a job it does not watch to its end."""
+        with self._changing:
+            self._news.set()
+        self.call_back()
+
+    def keep(self, outcome: Outcome) -> Outcome:
+        """Remember what became of it, if that is for good."""
+        if outcome.lasts:
+            self.outcome = outcome
+        return outcome
+
+    # For whoever waits for it
+
+    def add_callback(self, function: Callable[[], object]) -> None:
+        """Have `function` called when the job has ended; at once if it has."""
+        with self._changing:
+            if not self._news.is_set():
+                self._callbacks.append(function)
+                return
+        self._call(function)
+
+    def call_back(self) -> None:
+        """Tell everybody who asked to be told; not under any lock, for they may do anything."""
+        while True:
+            with self._changing:
+                if not self._callbacks:
+                    return
+                function = self._callbacks.pop(0)
+            self._call(function)
+
+    def _call(self, function: Callable[[], object]) -> None:
+        try:
+            function()
+        except BaseException as error:
+            # The user's own; it must not end a thread that watches all jobs.
+            pressed = isinstance(error, KeyboardInterrupt)
+            if pressed and threading.current_thread() is threading.main_thread():
+                raise
+            logger.exception("a callback of job %s failed", self.id)
+
+    def future(self, make: Callable[[], Any]) -> Any:
+        """The future of this job that somebody holds, or what `make` returns: there is one at a time."""
+        with self._changing:
+            known = self._future() if self._future is not None else None
+            if known is None:
+                known = make()
+                self._future = weakref.ref(known)
+            return known
+
+    def __repr__(self) -> str:
+        if not self.is_submitted:
+            return f"<Job {self.task_name}, not submitted yet>"
+        return f"<Job {self.id} {self.task_name} {self.status.state}>"
+
+
+class Upstream(abc.ABC):
+    """What a call can wait for: a `Job`, or an `ArrayJob`."""
+
+    @property
+    @abc.abstractmethod
+    def task_name(self) -> str:
+        """The name of the task it runs."""
+
+    @property
+    @abc.abstractmethod
+    def is_submitted(self) -> bool:
+        """Whether the scheduler has it; asking submits nothing."""
+
+    @property
+    @abc.abstractmethod
+    def ids(self) -> tuple[str, ...]:
+        """The scheduler's ids; what is not submitted yet is now."""
+
+    @property
+    @abc.abstractmethod
+    def records(self) -> Sequence[JobRecord]:
+        """What is known of each job in it; what is not submitted yet is now."""
+
+    @property
+    def element(self) -> ArrayElement | None:
+        """Its place in an array; None for a job by itself, and for an array."""
+        return None
+
+    @property
+    def layout(self) -> ArrayLayout | None:
+        """How its items lie in array tasks; None for a job."""
+        return None
+
+    @abc.abstractmethod
+    def placeholder(self) -> JobResultPlaceholder:
+        """What stands for its result among pickled arguments; what is not submitted yet is now."""
+
+    def holds_others_back(self, type: str = "afterok") -> bool:
+        """Whether a dependency of that `type` on it still means something to the scheduler."""
+        return any(record.holds_others_back(type) for record in self.records)
+
+
+@dataclass(frozen=True, eq=False)
+class Dependency:
+    """A job or an array, `on` which another waits, and what of it: a `type` of sbatch's ``--dependency``.
+
+    ``afterok``: it ended well; ``afternotok``: it did not; ``afterany``: it ended; ``aftercorr``:
+    the element of the array with the same index ended well.
+    """
+
+    on: Upstream
+    type: str = "afterok"
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The scheduler's ids of what is waited for; an array that is not submitted yet is now."""
+        return self.on.ids
+
+    @property
+    def wait(self) -> Wait:
+        """The same as plain data, for sbatch. Raises `SubmissionError` for an id that is another job's by now."""
+        counts = self.on.holds_others_back(self.type)
+        for record in self.on.records if counts else ():
+            if record.status.reused:
+                raise SubmissionError(
+                    f"nothing can wait for job {record.id} ({record.task_name}), which the controller has "
+                    "forgotten and whose id is another job's now: submit it again first"
+                )
+        return Wait(self.type, self.ids, counts)
+
+
+def merged(waits: Iterable[tuple[Dependency, Wait]]) -> list[tuple[Dependency, Wait]]:
+    """Each job once for each type, and no ``afterany`` beside an ``afterok`` on the same job."""
+    unique = {(wait.ids, wait.type): (one, wait) for one, wait in waits}
+    strict = {ids for ids, kind in unique if kind == "afterok"}
+    return [
+        both
+        for (ids, kind), both in unique.items()
+        if kind not in ("afterany", "aftercorr") or ids not in strict
+    ]
+
+
+def check_upstream(method: str, jobs: Iterable[object]) -> None:
+    """Raises ``TypeError`` unless all of `jobs`, which `method` was called with, are jobs or arrays."""
+    for job in jobs:
+        if not isinstance(job, Upstream):
+            raise TypeError(f"{method}() takes jobs, one argument each, not {type(job).__name__}")
+
+
+def watched_no_more(record: JobRecord) -> SlurmError:
+    """The error for whoever waits for a job that nobody watches."""
+    return SlurmError(f"job {record.id} is watched no more: its cluster was closed")
