@@ -6,8 +6,9 @@ The rows of one job are its own, named ``12`` or ``12_3``, and one for each of i
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from slurm.states import ENDED, ENDED_IF_IT_STAYS, JobState, parse_state
@@ -161,16 +162,65 @@ def parse_duration(text: str) -> int | None:
     return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
 
 
-def format_duration(seconds: float) -> str:
-    """Seconds as ``sacct`` prints them.
+def format_duration(seconds: float, notation: str = "sacct") -> str:
+    """A length of time in one of the notations that somebody reads.
 
-    >>> format_duration(192), format_duration(93784)
-    ('00:03:12', '1-02:03:04')
+    - ``sacct``: whole seconds, as Slurm prints them;
+    - ``sbatch``: a time limit as Slurm takes it, days always, a part of a second rounded up;
+    - ``clock``: as on a stopwatch, with fractions of what is short;
+    - ``words``: as somebody would say it.
+
+    >>> format_duration(192), format_duration(93784), format_duration(5400.2, "sbatch")
+    ('00:03:12', '1-02:03:04', '0-01:30:01')
+    >>> [format_duration(one, "clock") for one in (0.031, 12.3, 75, 3700)]
+    ['0.03 s', '12.3 s', '1:15', '1:01:40']
+    >>> [format_duration(one, "words") for one in (0.04, 59.99, 125, 7380, 200000)]
+    ['0.0 s', '1 min 00 s', '2 min 05 s', '2 h 03 min', '2 d 7 h']
     """
-    minutes, second = divmod(int(seconds), 60)
+    return NOTATIONS[notation](seconds)
+
+
+def _parts(seconds: int) -> tuple[int, int, int, int]:
+    """Days, hours, minutes and seconds."""
+    minutes, second = divmod(seconds, 60)
     hours, minute = divmod(minutes, 60)
     days, hour = divmod(hours, 24)
+    return days, hour, minute, second
+
+
+def _as_sacct(seconds: float) -> str:
+    days, hour, minute, second = _parts(int(seconds))
     return (f"{days}-" if days else "") + f"{hour:02}:{minute:02}:{second:02}"
+
+
+def _as_sbatch(seconds: float) -> str:
+    days, hour, minute, second = _parts(math.ceil(seconds))
+    return f"{days}-{hour:02}:{minute:02}:{second:02}"
+
+
+def _as_on_a_clock(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.1f} s"
+    days, hour, minute, second = _parts(round(seconds))
+    hour += 24 * days
+    return f"{hour}:{minute:02}:{second:02}" if hour else f"{minute}:{second:02}"
+
+
+def _in_words(seconds: float) -> str:
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    days, hour, minute, second = _parts(round(seconds))
+    if days:
+        return f"{days} d {hour} h"
+    return f"{hour} h {minute:02} min" if hour else f"{minute} min {second:02} s"
+
+
+NOTATIONS: Mapping[str, Callable[[float], str]] = {
+    "sacct": _as_sacct,
+    "sbatch": _as_sbatch,
+    "clock": _as_on_a_clock,
+    "words": _in_words,
+}
 
 
 def exit_in_words(exit_code: str) -> str:

@@ -61,7 +61,7 @@ class FakeChannel:
         return word
 
 
-class Retries:
+class Attempts:
     """Begins channels as a test has laid them out: what each is told as it begins."""
 
     def __init__(self, *plans: Callable[[FakeChannel], None]) -> None:
@@ -105,7 +105,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "FIRST_PAUSE", 0.0)
 
 
-def to(attempts: Retries, patience: float = DEADLINE) -> Connection:
+def to(attempts: Attempts, patience: float = DEADLINE) -> Connection:
     return Connection(attempts, target="login", patience=patience)
 
 
@@ -118,7 +118,7 @@ def test_the_pauses_grow_to_half_a_minute_and_are_half_chance() -> None:
 
 
 def test_one_channel_serves_until_it_is_lost() -> None:
-    attempts = Retries(opens)
+    attempts = Attempts(opens)
     link = to(attempts)
     assert [link.ask(hello) for _ in range(3)] == ["hello"] * 3
     assert len(attempts.made) == 1
@@ -128,7 +128,7 @@ def test_one_channel_serves_until_it_is_lost() -> None:
 
 
 def test_a_question_that_loses_its_channel_is_put_to_the_next() -> None:
-    attempts = Retries(opens)
+    attempts = Attempts(opens)
     link = to(attempts)
     asked: list[Any] = []
 
@@ -145,7 +145,7 @@ def test_a_question_that_loses_its_channel_is_put_to_the_next() -> None:
 def test_a_first_connection_that_fails_is_an_error_at_once_and_tried_anew_when_asked_again() -> (
     None
 ):
-    attempts = Retries(fails(), opens)
+    attempts = Attempts(fails(), opens)
     link = to(attempts)
     with pytest.raises(TransportError, match="closed"):
         link.ask(hello)
@@ -154,7 +154,7 @@ def test_a_first_connection_that_fails_is_an_error_at_once_and_tried_anew_when_a
 
 
 def test_one_that_was_lost_is_tried_again_until_it_is_there() -> None:
-    attempts = Retries(opens, fails(), fails(), fails(), opens)
+    attempts = Attempts(opens, fails(), fails(), fails(), opens)
     link = to(attempts)
     link.ask(hello)
     attempts.made[0].fail()
@@ -164,7 +164,7 @@ def test_one_that_was_lost_is_tried_again_until_it_is_there() -> None:
 
 @pytest.mark.parametrize("error", [AuthenticationFailed("denied"), HostKeyError("changed")])
 def test_a_refusal_at_a_reconnect_is_told_at_once(error: TransportError) -> None:
-    attempts = Retries(opens, fails(), fails(error), opens)
+    attempts = Attempts(opens, fails(), fails(error), opens)
     link = to(attempts)
     link.ask(hello)
     attempts.made[0].fail()
@@ -174,7 +174,7 @@ def test_a_refusal_at_a_reconnect_is_told_at_once(error: TransportError) -> None
 
 
 def test_patience_ends_and_says_how_long_it_was() -> None:
-    attempts = Retries(opens, fails())
+    attempts = Attempts(opens, fails())
     link = to(attempts, patience=0.02)
     link.ask(hello)
     attempts.made[0].fail()
@@ -186,7 +186,7 @@ def test_a_question_that_every_channel_is_lost_by_is_given_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(connection, "MOST_LOSSES", 3)
-    attempts = Retries(opens)
+    attempts = Attempts(opens)
 
     def poison(channel: Any) -> str:
         hello(channel)
@@ -202,14 +202,14 @@ def test_an_answer_that_is_late_is_no_lost_connection() -> None:
     def late(channel: Any) -> str:
         raise TransportError("login did not answer 'read' within 120 s")
 
-    attempts = Retries(opens)
+    attempts = Attempts(opens)
     with pytest.raises(TransportError, match="did not answer"):
         to(attempts).ask(late)
     assert len(attempts.made) == 1
 
 
 def test_many_threads_wait_for_one_new_channel() -> None:
-    attempts = Retries(opens, later)
+    attempts = Attempts(opens, later)
     link = to(attempts)
     link.ask(hello)
     attempts.made[0].fail()
@@ -222,7 +222,7 @@ def test_many_threads_wait_for_one_new_channel() -> None:
 
 
 def test_threads_that_wait_for_the_first_channel_share_its_failure() -> None:
-    attempts = Retries(later)
+    attempts = Attempts(later)
     link = to(attempts)
     with ThreadPoolExecutor(8) as pool:
         answers = [pool.submit(link.ask, hello) for _ in range(8)]
@@ -239,7 +239,7 @@ def test_closing_tells_whoever_waits(
 ) -> None:
     monkeypatch.setattr(connection, "FIRST_PAUSE", 1000.0)
     monkeypatch.setattr(connection, "LONGEST_PAUSE", 1000.0)
-    attempts = Retries(opens, plan)
+    attempts = Attempts(opens, plan)
     link = to(attempts, patience=1000.0)
     link.ask(hello)
     attempts.made[0].fail()
@@ -253,7 +253,7 @@ def test_closing_tells_whoever_waits(
 
 
 def test_a_courtesy_makes_no_connection() -> None:
-    attempts = Retries(opens)
+    attempts = Attempts(opens)
     link = to(attempts)
     assert link.current is None
     link.ask(hello)
@@ -261,7 +261,7 @@ def test_a_courtesy_makes_no_connection() -> None:
 
 
 def test_a_courtesy_is_not_asked_of_a_channel_that_is_lost() -> None:
-    attempts = Retries(opens)
+    attempts = Attempts(opens)
     link = to(attempts)
     link.ask(hello)
     attempts.made[0].fail()

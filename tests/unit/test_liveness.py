@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from slurm.api.liveness import GRACE, GRACE_AFTER_SLEEP, QUIET, SLEPT, Verdict, Vigil
+from slurm.api.liveness import GRACE, GRACE_AFTER_SLEEP, QUIET, SLEPT, Liveness, Peer
 
 
 class Clocks:
@@ -20,72 +20,72 @@ class Clocks:
         self.wall += seconds
 
 
-def watched() -> tuple[Vigil, Clocks]:
+def watched() -> tuple[Peer, Clocks]:
     clocks = Clocks()
-    vigil = Vigil(clock=lambda: clocks.running, wall=lambda: clocks.wall)
-    vigil.expect()
-    return vigil, clocks
+    peer = Peer(clock=lambda: clocks.running, wall=lambda: clocks.wall)
+    peer.expect()
+    return peer, clocks
 
 
 def test_a_peer_that_goes_on_talking_is_let_be() -> None:
-    vigil, clocks = watched()
+    peer, clocks = watched()
     for _ in range(100):
         clocks.wait(QUIET / 2)
-        assert vigil.verdict() is Verdict.FINE
-        vigil.heard()
+        assert peer.look() is Liveness.FINE
+        peer.heard()
 
 
 def test_a_silent_peer_is_asked_once_and_given_up_when_it_does_not_answer() -> None:
-    vigil, clocks = watched()
+    peer, clocks = watched()
     clocks.wait(QUIET)
-    assert vigil.verdict() is Verdict.ASK
+    assert peer.look() is Liveness.ASK
     clocks.wait(GRACE - 1)
-    assert vigil.verdict() is Verdict.FINE
+    assert peer.look() is Liveness.FINE
     clocks.wait(1)
-    assert vigil.verdict() is Verdict.DEAD
+    assert peer.look() is Liveness.DEAD
 
 
 def test_a_peer_that_answers_is_asked_again_only_after_another_silence() -> None:
-    vigil, clocks = watched()
+    peer, clocks = watched()
     clocks.wait(QUIET)
-    assert vigil.verdict() is Verdict.ASK
+    assert peer.look() is Liveness.ASK
     clocks.wait(GRACE - 1)
-    vigil.heard()
+    peer.heard()
     clocks.wait(QUIET - 1)
-    assert vigil.verdict() is Verdict.FINE
+    assert peer.look() is Liveness.FINE
     clocks.wait(1)
-    assert vigil.verdict() is Verdict.ASK
+    assert peer.look() is Liveness.ASK
 
 
 def test_silence_while_nothing_was_expected_is_none() -> None:
-    vigil, clocks = watched()
+    peer, clocks = watched()
     clocks.wait(1000 * QUIET)
-    vigil.expect()
-    assert vigil.verdict() is Verdict.FINE
+    peer.expect()
+    assert peer.look() is Liveness.FINE
 
 
 def test_after_a_sleep_the_peer_is_asked_at_once_and_has_less_time() -> None:
     """The clock that everything else is measured by has not moved."""
-    vigil, clocks = watched()
+    peer, clocks = watched()
     clocks.sleep(600)
     clocks.wait(0.5)
-    assert vigil.verdict() is Verdict.ASK
+    assert peer.look() is Liveness.ASK
     clocks.wait(GRACE_AFTER_SLEEP)
-    assert vigil.verdict() is Verdict.DEAD
+    assert peer.look() is Liveness.DEAD
 
 
 def test_a_sleep_while_nothing_was_expected_counts_as_well() -> None:
-    vigil, clocks = watched()
+    peer, clocks = watched()
     clocks.sleep(600)
-    vigil.expect()
-    assert vigil.verdict() is Verdict.ASK
+    peer.expect()
+    assert peer.look() is Liveness.ASK
 
 
 def test_a_clock_that_is_set_right_is_no_sleep() -> None:
-    vigil, clocks = watched()
+    peer, clocks = watched()
     clocks.sleep(SLEPT - 1)
-    assert vigil.verdict() is Verdict.FINE
+    assert peer.look() is Liveness.FINE
     clocks.sleep(-3600)  # backwards
-    assert vigil.verdict() is Verdict.FINE
+    assert peer.look() is Liveness.FINE
     clocks.sleep(SLEPT - 1)
-    assert vigil.verdict() is Verdict.FINE
+    assert peer.look() is Liveness.FINE

@@ -12,7 +12,7 @@ from tests.unit.local_site import Site
 
 import slurm.local.journal
 from slurm.agent.errors import AgentError
-from slurm.local.jobs import LocalJob, Submission
+from slurm.local.jobs import JobSpec, LocalJob
 from slurm.local.journal import Journal, JournalError
 from slurm.local.requests import Room, read_submission
 
@@ -29,7 +29,7 @@ def empty(path: Path) -> Journal:
     return journal
 
 
-def submission(job_id: int, **options: Any) -> Submission:
+def submission(job_id: int, **options: Any) -> JobSpec:
     return read_submission(job_id, request(f"token {job_id}", **options), 5.0, Room(4, 4096))
 
 

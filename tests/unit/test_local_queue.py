@@ -12,7 +12,7 @@ from tests.unit.local_queue import Machine, request
 
 from slurm.local import waiting
 from slurm.local.backfill import reserve
-from slurm.local.dependencies import verdict
+from slurm.local.dependencies import may_start
 from slurm.local.jobs import LIVE, Refused
 from slurm.local.records import Records
 from slurm.local.requests import Room, read_submission
@@ -171,9 +171,9 @@ def test_who_waits_is_looked_at_only_when_what_he_waits_for_has_moved(
 
     def counted(*arguments: Any) -> bool | None:
         judged.append(arguments)
-        return verdict(*arguments)
+        return may_start(*arguments)
 
-    monkeypatch.setattr(waiting, "verdict", counted)
+    monkeypatch.setattr(waiting, "may_start", counted)
     machine = Machine(cpus=1)
     busy, last = machine.submit(array="0-49"), machine.submit()
     machine.submit(array="0-99", dependency=f"afterok:{last}")

@@ -23,7 +23,8 @@ from slurm.api.requests import (
     Progress,
     Submitted,
 )
-from slurm.api.transfers import Content, Transfers, listening, sha256_of
+from slurm.api.transfers import Content, Transfers, listening, pieces_of
+from slurm.job_dir.result_file import sha256_of
 from slurm.states import Observation, parse_state
 
 TRIES = 5  # an archive, a file that was removed as it arrived
@@ -255,7 +256,7 @@ class _Packed:
                 self._parts.append(content)
                 self._offset += len(content)
             else:
-                staged[name] = path = f"{self._staging}/{sha256_of(content)}"
+                staged[name] = path = f"{self._staging}/{sha256_of(pieces_of(content))}"
                 self.large[path] = content, f"{request.job_dir}/{name}"
         return {
             "job_dir": request.job_dir,

@@ -14,7 +14,7 @@ GRACE_AFTER_SLEEP = 8.0  # the connection of a laptop that was asleep is dead mo
 SLEPT = 5.0  # seconds by which the wall clock went ahead of the other, which stands still meanwhile
 
 
-class Verdict(Enum):
+class Liveness(Enum):
     """What to do about a peer: let it be, ask it for a sign of life, give it up."""
 
     FINE = "fine"
@@ -22,18 +22,18 @@ class Verdict(Enum):
     DEAD = "dead"
 
 
-class Vigil:
-    """Watches over one connection while something is expected of it.
+class Peer:
+    """The other end of a connection, while something is expected of it.
 
     Silence is counted from when the peer was last heard, or from when something was first expected.
     Nothing is expected of a connection that nobody uses, so nothing is sent on it.
 
     >>> now = [0.0]
-    >>> vigil = Vigil(clock=lambda: now[0], wall=lambda: now[0])
-    >>> vigil.expect()
+    >>> peer = Peer(clock=lambda: now[0], wall=lambda: now[0])
+    >>> peer.expect()
     >>> for second in (9, 11, 30, 32):
     ...     now[0] = second
-    ...     print(second, vigil.verdict().value)
+    ...     print(second, peer.look().value)
     9 fine
     11 ask
     30 fine
@@ -61,16 +61,16 @@ class Vigil:
         self._heard = self._clock()
         self._dead_at = None
 
-    def verdict(self) -> Verdict:
+    def look(self) -> Liveness:
         """What to do now. To be asked every few seconds while something is expected."""
         now = self._clock()
         slept = self._has_slept(now)
         if self._dead_at is not None:
-            return Verdict.DEAD if now >= self._dead_at else Verdict.FINE
+            return Liveness.DEAD if now >= self._dead_at else Liveness.FINE
         if slept or now - self._heard >= QUIET:
             self._dead_at = now + (GRACE_AFTER_SLEEP if slept else GRACE)
-            return Verdict.ASK
-        return Verdict.FINE
+            return Liveness.ASK
+        return Liveness.FINE
 
     def _has_slept(self, now: float) -> bool:
         """Whether this machine was suspended since the last look: it cannot have heard the peer leave."""

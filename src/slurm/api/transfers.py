@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
 import io
 import itertools
 import posixpath
@@ -219,9 +218,6 @@ def read_at(content: Content, offset: int, size: int) -> bytes:
     return content.read_at(offset, size)
 
 
-def sha256_of(content: Content) -> str:
-    """The checksum of all of it."""
-    checksum = hashlib.sha256()
-    for piece in [content] if isinstance(content, bytes) else content.pieces():
-        checksum.update(piece)
-    return checksum.hexdigest()
+def pieces_of(content: Content) -> Iterable[bytes]:
+    """All of it, one bounded piece after the other."""
+    return [content] if isinstance(content, bytes) else content.pieces()

@@ -19,7 +19,7 @@ from typing import IO, Any
 from slurm.agent.frames import NOISE_LIMIT, read_frame, write_frame
 from slurm.api.agent_backend import error_of
 from slurm.api.agent_text import agent_text
-from slurm.api.liveness import Verdict, Vigil
+from slurm.api.liveness import Liveness, Peer
 from slurm.api.pipes import Inlet, Outlet
 from slurm.api.ssh_errors import explain
 from slurm.errors import TransportError
@@ -66,11 +66,11 @@ class Channel:
         self._stderr: deque[str] = deque(maxlen=STDERR_LINES_KEPT)
         self._connect_timeout = connect_timeout
         self._opened = threading.Event()
-        self._vigil = Vigil()
+        self._peer = Peer()
         self._process = _start(argv, target, environment or {})
         self._give_up_at = time.monotonic() + connect_timeout
         self._outlet = Outlet(
-            self._pipe(self._process.stdin), moved=self._vigil.heard, check=self._look, every=LOOK
+            self._pipe(self._process.stdin), moved=self._peer.heard, check=self._look, every=LOOK
         )
         self._drain = threading.Thread(target=self._read_stderr, daemon=True)
         self._drain.start()
@@ -118,7 +118,7 @@ class Channel:
             if self._broken is not None:
                 raise self._broken
             if not self._waiting:
-                self._vigil.expect()
+                self._peer.expect()
             self._waiting[number] = answer
         try:
             sending()
@@ -148,11 +148,11 @@ class Channel:
         with self._lock:
             if self._broken is not None:
                 raise self._broken
-            verdict = self._vigil.verdict()
-        if verdict is Verdict.DEAD:
+            liveness = self._peer.look()
+        if liveness is Liveness.DEAD:
             raise self._lost("the connection is dead: nothing was heard from the other side")
         # Whoever writes at the moment, and gets nowhere, says as much as a question would.
-        if verdict is Verdict.ASK and self._writing.acquire(blocking=False):
+        if liveness is Liveness.ASK and self._writing.acquire(blocking=False):
             try:
                 if self._outlet.has_room():
                     write_frame(
@@ -188,7 +188,7 @@ class Channel:
 
     def _read_answers(self) -> None:
         try:
-            inlet = Inlet(self._pipe(self._process.stdout), self._vigil.heard)
+            inlet = Inlet(self._pipe(self._process.stdout), self._peer.heard)
             with io.BufferedReader(inlet, 1 << 16) as stdout:
                 if self._skip_noise(stdout):
                     self.has_opened = True

@@ -9,6 +9,7 @@ from typing import Any
 from slurm.callbacks import contexts
 from slurm.callbacks.contexts import CallbackContext
 from slurm.config.named_classes import in_a_line
+from slurm.usage import format_duration
 
 LONGEST_ERROR = 200
 
@@ -45,24 +46,18 @@ def error_line(error: BaseException | None) -> str:
     return text if len(text) <= LONGEST_ERROR else text[: LONGEST_ERROR - 3] + "..."
 
 
-def seconds(duration: float | None) -> str:
-    """A duration as people read it.
+def duration_or_dash(seconds: float | None) -> str:
+    """A duration as people read it, a dash where there is none.
 
-    >>> [seconds(one) for one in (0.031, 12.3, 75, 3700, None)]
-    ['0.03 s', '12.3 s', '1:15', '1:01:40', '-']
+    >>> duration_or_dash(12.3), duration_or_dash(None)
+    ('12.3 s', '-')
     """
-    if duration is None:
-        return "-"
-    if duration < 60:
-        return f"{duration:.2f} s" if duration < 10 else f"{duration:.1f} s"
-    minutes, left = divmod(round(duration), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"
+    return "-" if seconds is None else format_duration(seconds, "clock")
 
 
 def _ended(done: str, failed: str) -> Callable[[Any], str]:
     def words(context: Any) -> str:
-        how = f"{done} in {seconds(context.duration)}"
+        how = f"{done} in {duration_or_dash(context.duration)}"
         return how if context.error is None else f"{failed}: {error_line(context.error)}"
 
     return words
@@ -87,7 +82,7 @@ def _running(context: contexts.RunBeginContext) -> str:
 
 def _ran(context: contexts.RunEndContext) -> str:
     if context.requeued:
-        return f"goes back into the queue after {seconds(context.duration)}"
+        return f"goes back into the queue after {duration_or_dash(context.duration)}"
     return _ended("ran", "raised")(context)
 
 
@@ -98,7 +93,7 @@ def _status(context: contexts.JobStatusUpdatedContext) -> str:
 
 
 def _completed(context: contexts.CompletedContext) -> str:
-    took = "" if context.duration is None else f" after {seconds(context.duration)}"
+    took = "" if context.duration is None else f" after {duration_or_dash(context.duration)}"
     error = f": {error_line(context.error)}" if context.error is not None else ""
     return f"{context.state}{took}{_on(context.node)}{error}"
 
@@ -111,7 +106,7 @@ def _transfer(context: contexts.TransferContext) -> str:
     if context.error is not None:
         return f"{name} was not {done}: {error_line(context.error)}"
     if context.finished:
-        return f"{done} {name}, {size} in {seconds(context.duration)}"
+        return f"{done} {name}, {size} in {duration_or_dash(context.duration)}"
     return f"{doing} {name}, {100 * context.done // context.total} % of {size}"
 
 

@@ -21,7 +21,7 @@ from slurm.callbacks.contexts import (
     utc_now,
 )
 from slurm.callbacks.job_table import JobTable, Row
-from slurm.callbacks.lines import is_failure, line_of, seconds
+from slurm.callbacks.lines import duration_or_dash, is_failure, line_of
 from slurm.errors import ConfigError
 from slurm.usage import format_size
 
@@ -206,7 +206,7 @@ def _cells(row: Row) -> list[Any]:
         str(row.running or "-"),
         str(row.waiting or "-"),
         Text(str(row.failed), style="red") if row.failed else "-",
-        seconds(row.elapsed(utc_now())),
+        duration_or_dash(row.elapsed(utc_now())),
     ]
 
 
@@ -220,7 +220,7 @@ def _cells_of_transfer(transfer: TransferContext) -> list[Any]:
         ProgressBar(total=max(1, transfer.total), completed=transfer.done, width=BAR_WIDTH),
         f"{format_size(transfer.done)}/{format_size(transfer.total)}",
         *("-", "-", "-"),
-        seconds(transfer.duration),
+        duration_or_dash(transfer.duration),
     ]
 
 

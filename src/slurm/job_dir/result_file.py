@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import importlib
 import pickle
+from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO, NamedTuple
 
 from slurm import errors
@@ -86,21 +87,28 @@ def require_whole(file: BinaryIO, path: str) -> int:
     tail = file.read(TAIL)
     if not tail.startswith(CHECKSUM_MARK):
         raise errors.ResultCorrupted(f"{path} is truncated, or no result file")
-    if sha256_of(file, end).encode() != tail[len(CHECKSUM_MARK) :]:
+    if sha256_of(_pieces(file, end)).encode() != tail[len(CHECKSUM_MARK) :]:
         raise errors.ResultCorrupted(f"{path} was altered: its checksum does not match")
     return end
 
 
-def sha256_of(file: BinaryIO, size: int) -> str:
-    """The checksum of the first `size` bytes of a file."""
-    checksum = Checksum()
+def _pieces(file: BinaryIO, size: int) -> Iterator[bytes]:
+    """The first `size` bytes of a file, in bounded pieces."""
     file.seek(0)
-    while size > 0:
-        piece = file.read(min(size, PIECE))
-        if not piece:
-            break
-        checksum.update(piece)
+    while size > 0 and (piece := file.read(min(size, PIECE))):
+        yield piece
         size -= len(piece)
+
+
+def sha256_of(pieces: Iterable[bytes]) -> str:
+    """The SHA-256 of what comes in pieces, in hexadecimal digits.
+
+    >>> sha256_of([b"a few ", b"bytes"])[:16]
+    '01d5ffe0be8fe6ee'
+    """
+    checksum = Checksum()
+    for piece in pieces:
+        checksum.update(piece)
     return checksum.hexdigest()
 
 

@@ -1,11 +1,14 @@
 """What workflows did, drawn from the metadata files of their jobs alone.
 
+It may import `slurm.api`, `slurm.job_dir` and what is below them; it asks no scheduler, and takes a `Cluster` only for
+its backend.
+
 ::
 
     collect     a directory, here or on a cluster -> MetadataFiles, one round trip   api
       -> build  pure: their contents -> JobTree of JobNodes                          nodes, build
       -> fold   pure: siblings of one task that are too many become one Row          rows
-      -> draw   pure: text, mermaid, and page (timeline, arrows, style, script)
+      -> draw   pure: text, mermaid, and page (timeline, page.css, page.js)
 """
 
 from __future__ import annotations

@@ -6,14 +6,13 @@ import base64
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
+from importlib import resources
 from typing import TYPE_CHECKING, Protocol
 
 from slurm.job_tree import words
 from slurm.job_tree.markup import escaped, kind_of
 from slurm.job_tree.rows import fold
 from slurm.job_tree.scale import timelines
-from slurm.job_tree.script import SCRIPT
-from slurm.job_tree.style import STYLE
 from slurm.job_tree.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -84,7 +83,8 @@ def draw(tree: Drawn) -> str:
         timeline = Timeline(scale, tree.seen_at, fold(nodes, ROWS_TO_A_PARENT), first=shown)
         shown += timeline.count
         parts.append(timeline.section(opened=number < OPEN_AT_FIRST))
-    digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
+    style, script = _beside("page.css"), _beside("page.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return PAGE.format(
         policy=f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'",
         title=escaped(_title(tree)),
@@ -92,9 +92,14 @@ def draw(tree: Drawn) -> str:
         counts=_counts(tree),
         notes="" if tree.complete else f"<p class='note'>{_INCOMPLETE}</p>\n",
         timelines="".join(parts),
-        style=STYLE,
-        script=SCRIPT,
+        style=style,
+        script=script,
     )
+
+
+def _beside(name: str) -> str:
+    """A file of this package: it travels with the SDK, for a job may draw a tree as well."""
+    return resources.files("slurm.job_tree").joinpath(name).read_text("utf-8")
 
 
 _INCOMPLETE = (

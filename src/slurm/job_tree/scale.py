@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from slurm.job_tree.nodes import OVER, JobNode
-from slurm.job_tree.words import DAY, HOUR, MINUTE, duration
+from slurm.job_tree.words import DAY, HOUR, MINUTE
+from slurm.usage import format_duration
 
 SHORTEST = 0.1  # seconds
 APART = 60.0  # a pause of that many seconds, or as long as all before it, begins a new timeline
@@ -52,7 +53,7 @@ def _after(seconds: float, step: float) -> str:
         return "0"
     if seconds < MINUTE and step < 0.1:
         return f"{seconds:.2f} s"
-    text = duration(seconds)
+    text = format_duration(seconds, "words")
     return (
         text.replace(".0 s", " s").replace(" 00 s", "").replace(" 00 min", "").replace(" 0 h", "")
     )

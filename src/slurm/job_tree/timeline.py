@@ -12,6 +12,7 @@ from slurm.job_tree.markup import MARKS, escaped, kind_of, percent
 from slurm.job_tree.nodes import OVER, JobNode
 from slurm.job_tree.rows import Row, arrows
 from slurm.job_tree.scale import Scale
+from slurm.usage import format_duration
 
 ROW = 30  # pixels, as in the style
 AXIS = 28
@@ -41,7 +42,7 @@ class Timeline:
 
     def section(self, *, opened: bool) -> str:
         """The timeline, to be folded away."""
-        start, length = words.clock(self.scale.start), words.duration(self.scale.seconds)
+        start, length = words.clock(self.scale.start), format_duration(self.scale.seconds, "words")
         body = "".join(part for row in self.rows for part in self._row(row, 0, hidden=False))
         return (
             f'<details class="timeline"{" open" if opened else ""}>\n'
@@ -114,7 +115,7 @@ class Timeline:
             if time is not None:
                 yield name, words.clock(time)
         if row.submitted and row.started and row.started > row.submitted:
-            yield "waited", words.duration((row.started - row.submitted).total_seconds())
+            yield "waited", format_duration((row.started - row.submitted).total_seconds(), "words")
         if row.started:
             yield "ran", words.ran(row, self.now) + ("" if row.state in OVER else " so far")
         if row.node and row.node.node:

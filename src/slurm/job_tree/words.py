@@ -9,32 +9,17 @@ from collections import Counter
 from slurm.job_tree.nodes import JobNode
 from slurm.job_tree.rows import Row
 from slurm.states import JobState
+from slurm.usage import format_duration
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 MOST_NAMED = 5
-
-
-def duration(seconds: float) -> str:
-    """A length of time as somebody would say it.
-
-    >>> [duration(s) for s in (0.04, 7.25, 59.99, 125, 7380, 200000)]
-    ['0.0 s', '7.2 s', '1 min 00 s', '2 min 05 s', '2 h 03 min', '2 d 7 h']
-    """
-    if seconds < MINUTE - 0.05:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < HOUR:
-        return f"{whole // MINUTE} min {whole % MINUTE:02} s"
-    if whole < DAY:
-        return f"{whole // HOUR} h {whole % HOUR // MINUTE:02} min"
-    return f"{whole // DAY} d {whole % DAY // HOUR} h"
 
 
 def ran(row: Row, now: datetime.datetime) -> str:
     """How long a row's jobs ran, from the first start to the last end, or until `now`."""
     if row.started is None:
         return ""
-    return duration(max(0.0, ((row.ended or now) - row.started).total_seconds()))
+    return format_duration(max(0.0, ((row.ended or now) - row.started).total_seconds()), "words")
 
 
 def clock(time: datetime.datetime) -> str:

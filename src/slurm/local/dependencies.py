@@ -83,21 +83,21 @@ def dependency_problem(text: str, why: str) -> Refused:
     return Refused(f"Job dependency problem: --dependency={text}: {why}")
 
 
-def verdict(
+def may_start(
     dependency: Dependency, standing: Callable[[Condition], Standing], first_of_name: bool
 ) -> bool | None:
     """Whether a job may start as far as others are concerned; None when it never will.
 
     `first_of_name` says whether no earlier job of its name is left, for ``singleton``.
     """
-    verdicts = [condition_holds(one.kind, standing(one)) for one in dependency.conditions]
+    answers = [condition_holds(one.kind, standing(one)) for one in dependency.conditions]
     if dependency.singleton:
-        verdicts.append(first_of_name)
-    if not verdicts:
+        answers.append(first_of_name)
+    if not answers:
         return True
     if dependency.any_of:
-        return True if True in verdicts else None if set(verdicts) == {None} else False
-    return None if None in verdicts else all(verdicts)
+        return True if True in answers else None if set(answers) == {None} else False
+    return None if None in answers else all(answers)
 
 
 def condition_holds(kind: str, other: Standing) -> bool | None:

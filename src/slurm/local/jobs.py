@@ -15,7 +15,7 @@ class Refused(Exception):
     """A request the scheduler does not accept; the message is one line for the user."""
 
 
-class Submission(NamedTuple):
+class JobSpec(NamedTuple):
     """What was asked for at once: a job, or an array of them. In Slurm's words.
 
     `job_id` is the job's or the array's; `options` are sbatch's long options as text; `cpus` and
@@ -72,7 +72,7 @@ class Submission(NamedTuple):
         return content
 
     @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> Submission:
+    def from_record(cls, record: Mapping[str, Any]) -> JobSpec:
         """The submission that `record` was made of."""
         array = record["options"].get("array")
         return cls(**record, array=None if array is None else parse_array(array))
@@ -87,7 +87,7 @@ class LocalJob(NamedTuple):
     """
 
     job_id: int
-    submission: Submission
+    submission: JobSpec
     index: int | None = None  # type: ignore[assignment]  # a tuple's own is not needed
     state: str = "PENDING"
     reason: str = "None"

@@ -11,8 +11,8 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from slurm.local.jobs import CHANGING, LocalJob, Submission
-from slurm.local.state import write_atomic
+from slurm.agent.files import write_atomic
+from slurm.local.jobs import CHANGING, JobSpec, LocalJob
 
 FORMAT = 2
 REWRITE_ABOVE = 1_000_000  # bytes
@@ -28,7 +28,7 @@ class Journal:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self.submissions: dict[int, Submission] = {}
+        self.submissions: dict[int, JobSpec] = {}
         self.jobs: dict[int, LocalJob] = {}
         self._format = 0
         self._fewest = 0  # lines right after it was rewritten
@@ -49,7 +49,7 @@ class Journal:
         grown = self._lines > 2 * self._fewest and self._size > REWRITE_ABOVE
         return grown or self._format != FORMAT
 
-    def append(self, submissions: Iterable[Submission], jobs: Iterable[LocalJob]) -> None:
+    def append(self, submissions: Iterable[JobSpec], jobs: Iterable[LocalJob]) -> None:
         """Record these as they are now; on return they survive a crash of the machine."""
         lines = _lines(submissions, jobs)
         if lines:
@@ -61,7 +61,7 @@ class Journal:
             self._size += len(data)
             self._lines += len(lines)
 
-    def rewrite(self, submissions: Iterable[Submission], jobs: Iterable[LocalJob]) -> None:
+    def rewrite(self, submissions: Iterable[JobSpec], jobs: Iterable[LocalJob]) -> None:
         """Replace all that the journal says."""
         changed = (job for job in jobs if len(job.record()) > 1)
         lines = _lines(submissions, changed)
@@ -78,7 +78,7 @@ class Journal:
             if "format" in entry:
                 self._format, self._fewest = entry["format"], entry.get("lines", 0)
             elif "submission" in entry:
-                self._submitted(Submission.from_record(entry["submission"]))
+                self._submitted(JobSpec.from_record(entry["submission"]))
             elif "job" in entry:
                 self.jobs[entry["job"]] = self.jobs[entry["job"]].changed_by(entry)
             else:
@@ -92,13 +92,13 @@ class Journal:
                 "move the file away to begin with an empty queue"
             )
 
-    def _submitted(self, submission: Submission) -> None:
+    def _submitted(self, submission: JobSpec) -> None:
         self.submissions[submission.job_id] = submission
         self.jobs.update({job.job_id: job for job in submission.jobs()})
 
     def _replay_format_1(self, entry: Mapping[str, Any]) -> None:
-        known = {name: value for name, value in entry.items() if name in Submission._fields}
-        self._submitted(Submission.from_record(known))
+        known = {name: value for name, value in entry.items() if name in JobSpec._fields}
+        self._submitted(JobSpec.from_record(known))
         happened = {name: value for name, value in entry.items() if name in CHANGING}
         self.jobs[entry["job_id"]] = self.jobs[entry["job_id"]].changed_by(happened)
 
@@ -115,7 +115,7 @@ def _content(path: str) -> bytes:
         return b""
 
 
-def _lines(submissions: Iterable[Submission], jobs: Iterable[LocalJob]) -> list[bytes]:
+def _lines(submissions: Iterable[JobSpec], jobs: Iterable[LocalJob]) -> list[bytes]:
     lines = [_line({"submission": submission.record()}) for submission in submissions]
     return lines + [_line(job.record()) for job in jobs]
 

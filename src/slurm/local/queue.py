@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from slurm.local.backfill import Admission
-from slurm.local.jobs import LIVE, LocalJob, Submission, array_observation, spokesman
-from slurm.local.ready import PreparedCall
+from slurm.local.jobs import LIVE, JobSpec, LocalJob, array_observation, spokesman
+from slurm.local.ready import ReadyJobs
 from slurm.local.records import Records
 from slurm.local.requests import Room, cost_of
 from slurm.local.waiting import Waiting
@@ -37,18 +37,18 @@ class Queue:
     def __init__(self, records: Records) -> None:
         self.records = records
         self._waiting = Waiting(records)
-        self._ready = PreparedCall()
-        self._orchestrators = PreparedCall()  # they take no room, so each starts at once
+        self._ready = ReadyJobs()
+        self._orchestrators = ReadyJobs()  # they take no room, so each starts at once
         self._head: int | None = None  # the first job there is no room for
         for job_id in sorted(records.live_ids):
             self._enter(records.submissions[job_id])
 
-    def add(self, submission: Submission) -> None:
+    def add(self, submission: JobSpec) -> None:
         """Take in a new submission."""
         self.records.add(submission)
         self._enter(submission)
 
-    def _enter(self, submission: Submission) -> None:
+    def _enter(self, submission: JobSpec) -> None:
         jobs = [self.records.jobs[job_id] for job_id in submission.job_ids]
         pending = [job.job_id for job in jobs if job.state == "PENDING"]
         if pending and submission.options.get("dependency"):
@@ -105,7 +105,7 @@ class Queue:
                     break
                 yield job
 
-    def _admissible(self, ready: PreparedCall, job_id: int) -> Iterator[LocalJob]:
+    def _admissible(self, ready: ReadyJobs, job_id: int) -> Iterator[LocalJob]:
         """The ready jobs of a submission, as many as its array lets run at once."""
         array = self.records.submissions[job_id].array
         most = None
@@ -136,9 +136,9 @@ class Queue:
             return "JobArrayTaskLimit"
         return "Resources" if job.job_id == self._head else "Priority"
 
-    def _queue_of(self, submission: Submission) -> PreparedCall:
+    def _queue_of(self, submission: JobSpec) -> ReadyJobs:
         return self._orchestrators if submission.orchestrator else self._ready
 
 
-def _latest_end(submission: Submission, start: float) -> float:
+def _latest_end(submission: JobSpec, start: float) -> float:
     return math.inf if submission.time_limit is None else start + submission.time_limit

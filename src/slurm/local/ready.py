@@ -5,10 +5,10 @@ from __future__ import annotations
 import bisect
 from collections.abc import Iterable, Iterator
 
-from slurm.local.jobs import LocalJob, Submission
+from slurm.local.jobs import JobSpec, LocalJob
 
 
-class PreparedCall:
+class ReadyJobs:
     """Ids of jobs by submission, in the order they came."""
 
     def __init__(self) -> None:
@@ -22,7 +22,7 @@ class PreparedCall:
         """The ready jobs of a submission."""
         return self._jobs[job_id]
 
-    def add(self, submission: Submission, job_ids: Iterable[int]) -> None:
+    def add(self, submission: JobSpec, job_ids: Iterable[int]) -> None:
         """Take in jobs of one submission."""
         jobs = self._jobs.get(submission.job_id)
         if jobs is None:

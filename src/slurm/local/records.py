@@ -11,7 +11,7 @@ from slurm.local.dependencies import (
     dependency_problem,
     parse_dependency,
 )
-from slurm.local.jobs import ACTIVE, LIVE, LocalJob, Submission
+from slurm.local.jobs import ACTIVE, LIVE, JobSpec, LocalJob
 
 
 class Progress:
@@ -43,8 +43,8 @@ class Records:
     Job ids only ever grow, and a job id is never used twice.
     """
 
-    def __init__(self, submissions: Mapping[int, Submission], jobs: Mapping[int, LocalJob]) -> None:
-        self.submissions: dict[int, Submission] = {}
+    def __init__(self, submissions: Mapping[int, JobSpec], jobs: Mapping[int, LocalJob]) -> None:
+        self.submissions: dict[int, JobSpec] = {}
         self.jobs: dict[int, LocalJob] = {}
         self.progress: dict[int, Progress] = {}
         self.active: dict[int, LocalJob] = {}
@@ -52,17 +52,17 @@ class Records:
         self.live_named: dict[str, set[int]] = {}  # the same by name
         self.next_id: int = 1
         self._tokens: dict[str, int] = {}
-        self._new: dict[int, Submission] = {}
+        self._new: dict[int, JobSpec] = {}
         self._changed: dict[int, LocalJob] = {}
         for _, submission in sorted(submissions.items()):
             self._add(submission, [jobs[job_id] for job_id in submission.job_ids])
 
-    def add(self, submission: Submission) -> None:
+    def add(self, submission: JobSpec) -> None:
         """Take in a submission with its jobs, all of them pending."""
         self._new[submission.job_id] = submission
         self._add(submission, submission.jobs())
 
-    def _add(self, submission: Submission, jobs: Iterable[LocalJob]) -> None:
+    def _add(self, submission: JobSpec, jobs: Iterable[LocalJob]) -> None:
         self.submissions[submission.job_id] = submission
         self._tokens[submission.token] = submission.job_id
         self.next_id = max(self.next_id, submission.last_id + 1)
@@ -88,7 +88,7 @@ class Records:
         self._note_live(job.submission)
         return before
 
-    def _note_live(self, submission: Submission) -> None:
+    def _note_live(self, submission: JobSpec) -> None:
         job_id = submission.job_id
         if self.progress[job_id].live:
             self.live_ids.add(job_id)
@@ -99,7 +99,7 @@ class Records:
             if not self.live_named[submission.name]:
                 del self.live_named[submission.name]
 
-    def take_changes(self) -> tuple[list[Submission], list[LocalJob]]:
+    def take_changes(self) -> tuple[list[JobSpec], list[LocalJob]]:
         """What is new or different since the last call, each as it is now."""
         new, changed = list(self._new.values()), list(self._changed.values())
         self._new.clear()
@@ -136,7 +136,7 @@ class Records:
         known = submission is not None or condition.job_id in self.jobs
         return condition.job_id if known else None
 
-    def check_dependency(self, submission: Submission) -> None:
+    def check_dependency(self, submission: JobSpec) -> None:
         """Raise `Refused` unless everything a submission waits for is known."""
         text = submission.options.get("dependency", "")
         for condition in parse_dependency(text).conditions:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from slurm.local.arrays import MAX_ARRAY_SIZE, Array, MalformedArray, parse_array
-from slurm.local.jobs import Refused, Submission
+from slurm.local.jobs import JobSpec, Refused
 from slurm.sbatch.options import InvalidOption, normalise, parse_time_limit
 from slurm.sbatch.values import parse_memory, parse_signal
 
@@ -32,7 +32,7 @@ class Room(NamedTuple):
         return Room(self.cpus - other.cpus, self.mem - other.mem)
 
 
-def cost_of(submission: Submission, machine: Room) -> Room:
+def cost_of(submission: JobSpec, machine: Room) -> Room:
     """What one job of a submission takes while it runs.
 
     One that is larger than the machine takes all of it. An orchestrator waits for others, so it takes
@@ -44,9 +44,7 @@ def cost_of(submission: Submission, machine: Room) -> Room:
     return Room(min(submission.cpus, machine.cpus), mem)
 
 
-def read_submission(
-    job_id: int, request: Mapping[str, Any], now: float, machine: Room
-) -> Submission:
+def read_submission(job_id: int, request: Mapping[str, Any], now: float, machine: Room) -> JobSpec:
     """The submission a client asks for, as the next `job_id`. Raises `Refused`."""
     given = {**request["options"], **request["submit_options"]}
     for name in UNSUPPORTED:
@@ -64,7 +62,7 @@ def read_submission(
     _check_signal(options)
     tasks = int(options.get("ntasks", options.get("ntasks-per-node", "1")))
     cpus = tasks * int(options.get("cpus-per-task", "1"))
-    return Submission(
+    return JobSpec(
         job_id=job_id,
         token=request["token"],
         name=options.get("job-name", posixpath.basename(request["script"])),

@@ -9,6 +9,8 @@ import stat
 from collections.abc import Mapping
 from typing import Any
 
+from slurm.agent.files import write_atomic
+
 # What client and daemon say to each other; a daemon may be older than its client.
 PROTOCOL = 2
 # The shortest limit among Unixes is 104 bytes (macOS), the closing NUL included.
@@ -17,22 +19,6 @@ LONGEST_ADDRESS = 103
 
 class StateError(Exception):
     """The state directory cannot be used; the message is one line that says why."""
-
-
-def write_atomic(path: str, data: bytes, *, sync: bool = True) -> None:
-    """Write a private file so that readers see the old content or all of the new.
-
-    With `sync`, it survives a crash of the machine as well.
-    """
-    folder, name = os.path.split(path)
-    temporary = os.path.join(folder, f".{name}.{os.getpid()}")
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with open(handle, "wb") as file:
-        file.write(data)
-        file.flush()
-        if sync:
-            os.fsync(file.fileno())
-    os.replace(temporary, path)
 
 
 class StateDirectory:

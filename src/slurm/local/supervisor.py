@@ -16,9 +16,9 @@ import sys
 import time
 from typing import NoReturn
 
+from slurm.agent.files import write_atomic
 from slurm.local.launch import Launch
 from slurm.local.ps import any_alive, descendants, signal_group
-from slurm.local.state import write_atomic
 from slurm.local.warning import Warner
 
 # Seconds to wait for killed processes to be gone; one that waits for a dead disk may take longer.

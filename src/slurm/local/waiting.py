@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 
-from slurm.local.dependencies import Dependency, parse_dependency, verdict
-from slurm.local.jobs import LocalJob, Submission
+from slurm.local.dependencies import Dependency, may_start, parse_dependency
+from slurm.local.jobs import JobSpec, LocalJob
 from slurm.local.records import Records
 
 
@@ -21,7 +21,7 @@ class Waiting:
         self._singletons: dict[str, set[int]] = {}
         self._stirred: dict[int, set[int] | None] = {}  # which jobs to look at; None for all
 
-    def add(self, submission: Submission, job_ids: Iterable[int]) -> None:
+    def add(self, submission: JobSpec, job_ids: Iterable[int]) -> None:
         """Have these pending jobs of a submission wait, at least until the next `review`."""
         self._jobs[submission.job_id] = set(job_ids)
         self._stirred[submission.job_id] = None
@@ -43,7 +43,7 @@ class Waiting:
             if not jobs:
                 self._forget(job.submission)
 
-    def _forget(self, submission: Submission) -> None:
+    def _forget(self, submission: JobSpec) -> None:
         del self._jobs[submission.job_id]
         self._stirred.pop(submission.job_id, None)
         dependency = _dependency(submission)
@@ -93,31 +93,31 @@ class Waiting:
             waiting = self._jobs.get(job_id, set())
             one_for_all: bool | None = None
             if not dependency.by_element:
-                one_for_all = self._verdict(dependency, submission, None)
+                one_for_all = self._may_start(dependency, submission, None)
                 if one_for_all is False and not self.never:
                     continue
             for one in sorted(waiting if chosen is None else waiting & chosen):
                 job, holds = self._records.jobs[one], one_for_all
                 if dependency.by_element:
-                    holds = self._verdict(dependency, submission, job.index)
+                    holds = self._may_start(dependency, submission, job.index)
                 if holds is False:
                     self.never.discard(one)
                 else:
                     yield job, holds
 
-    def _verdict(
-        self, dependency: Dependency, submission: Submission, index: int | None
+    def _may_start(
+        self, dependency: Dependency, submission: JobSpec, index: int | None
     ) -> bool | None:
         first = True
         if dependency.singleton:
             alive = self._records.live_named.get(submission.name, ())
             first = submission.job_id <= min(alive, default=math.inf)
-        return verdict(dependency, lambda one: self._records.standing(one, index), first)
+        return may_start(dependency, lambda one: self._records.standing(one, index), first)
 
     def _targets(self, dependency: Dependency) -> set[int]:
         found = map(self._records.target_of, dependency.conditions)
         return {one for one in found if one is not None}
 
 
-def _dependency(submission: Submission) -> Dependency:
+def _dependency(submission: JobSpec) -> Dependency:
     return parse_dependency(submission.options.get("dependency", ""))

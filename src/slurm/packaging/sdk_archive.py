@@ -17,6 +17,7 @@ from slurm.job_dir.paths import SDK
 ENTRY_POINT = "import gc\n\ngc.disable()\nfrom slurm.runner import main\n\nmain()\n"
 MARKER = "SDK_ARCHIVE"
 CLIENT_ONLY = ("testing", "cli")
+SUFFIXES = (".py", ".css", ".js")  # code, and what the page of a job tree is drawn with
 EPOCH = (
     1980,
     1,
@@ -78,7 +79,7 @@ def _package_files(package: str) -> Iterator[tuple[str, bytes]]:
             f"the package {package!r} that travels with every job is not installed"
         )
     root = Path(spec.origin).parent
-    for path in root.rglob("*.py"):
+    for path in root.rglob("*"):
         relative = path.relative_to(root)
-        if relative.parts[0] not in CLIENT_ONLY:
+        if path.suffix in SUFFIXES and relative.parts[0] not in CLIENT_ONLY:
             yield f"{package}/{relative.as_posix()}", path.read_bytes()

@@ -7,7 +7,6 @@ Pure, and strict on purpose: what would fail in the queue, or be read as somethi
 
 from __future__ import annotations
 
-import math
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -207,10 +206,9 @@ def _plain_text(name: str, value: object) -> str:
 def _spell(limit: datetime.timedelta) -> str:
     if limit.total_seconds() <= 0:
         raise InvalidOption("a time limit is longer than nothing; leave it out for none")
-    minutes, seconds = divmod(math.ceil(limit.total_seconds()), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    return f"{days}-{hours:02}:{minutes:02}:{seconds:02}"
+    from slurm.usage import format_duration  # late: jobs are given text
+
+    return format_duration(limit.total_seconds(), "sbatch")
 
 
 def _refuse_control_characters(text: str) -> None:

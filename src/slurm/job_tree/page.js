@@ -1,8 +1,4 @@
-"""What the page can do beside being looked at: arrows that follow folding, neighbours that light up, folding at once."""
-
-from __future__ import annotations
-
-SCRIPT = """
+/* What the page can do beside being looked at: arrows that follow folding, neighbours that light up, folding at once. */
 "use strict";
 document.documentElement.classList.add("js");
 const about = document.getElementById("about");
@@ -52,7 +48,7 @@ for (const row of document.querySelectorAll(".row[data-after]"))
 
 function point(summary) {
   for (const near of document.querySelectorAll(".near")) near.classList.remove("near");
-  about.textContent = summary ? summary.title.split("\\n").join("  \\u00b7  ") : "";
+  about.textContent = summary ? summary.title.split("\n").join("  \u00b7  ") : "";
   if (!summary) return;
   const row = summary.parentElement;
   for (const id of [...before(row), ...(behind.get(row.id) || [])].slice(0, 200)) shown(line(id)).classList.add("near");
@@ -93,4 +89,3 @@ if (document.querySelector(".row.bad") && document.querySelector(".row:not(.bad)
   button("Only what went wrong", made => {
     made.setAttribute("aria-pressed", document.body.classList.toggle("only-bad"));
   });
-"""
