@@ -65,7 +65,7 @@ def test_the_stages_of_a_job() -> None:
     submitted(benchmark, 1, 0)
     running(benchmark, 1, 11)
     ended(benchmark, 1, [10, 10.5, 40.5, 41])
-    benchmark._on_fetched_ctx(ResultFetchedContext(**about(1), duration=0.25))
+    benchmark.result_fetched(ResultFetchedContext(**about(1), duration=0.25))
     assert stages(benchmark) == {
         "queued": 10,
         "starting": 0.5,

@@ -36,6 +36,8 @@ WITHOUT_EXAMPLE = {
     "base.BackendBase.note_ends": "for the tracker",
     "base.BackendBase.submit_job": "for the submitter, with a script and the SDK's code",
     "base.BackendBase.submit_jobs": "for the submitter, with a script and the SDK's code",
+    "BenchmarkCallback.result_fetched": "for the listener",
+    "callbacks.BenchmarkCallback.result_fetched": "for the listener",
     "callbacks.CompletedContext.with_metadata": "for who tells callbacks of an end",
     "slurmfile.ClusterSettings": "see slurmfile.cluster_settings",
     "slurmfile.ClusterSettings.naming_the_file": "for cluster_settings",

@@ -157,8 +157,12 @@ class BaseCallback:
         >>> BaseCallback().close()
         """
 
-    def _on_fetched_ctx(self, ctx: ResultFetchedContext) -> None:
-        """Client: a result was read."""
+
+class HearsOfResults(BaseCallback):
+    """A callback that is told as well, on the client, when a result was read; not one of the nine hooks."""
+
+    def result_fetched(self, ctx: ResultFetchedContext) -> None:
+        """A result was read."""
 
 
 def overrides(callback: BaseCallback, hook: str) -> bool:

@@ -8,7 +8,7 @@ import threading
 from dataclasses import replace
 from typing import Any
 
-from slurm.callbacks.base import BaseCallback
+from slurm.callbacks.base import HearsOfResults
 from slurm.callbacks.contexts import (
     CallbackContext,
     CompletedContext,
@@ -20,7 +20,7 @@ from slurm.callbacks.timing import JobTiming, summary, text_table
 from slurm.states import ACTIVE
 
 
-class BenchmarkCallback(BaseCallback):
+class BenchmarkCallback(HearsOfResults):
     """Measures the stages of every job: queued, starting, running, noticing, fetching.
 
     Call ``cluster.drain_callbacks()`` before you ask for the numbers: hooks are called a moment after
@@ -60,7 +60,7 @@ class BenchmarkCallback(BaseCallback):
             seen_ended=ctx.timestamp,
         )
 
-    def _on_fetched_ctx(self, ctx: ResultFetchedContext) -> None:
+    def result_fetched(self, ctx: ResultFetchedContext) -> None:
         self._note(ctx, fetching=ctx.duration)
 
     def timings(self) -> list[JobTiming]:

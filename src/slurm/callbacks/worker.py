@@ -10,14 +10,14 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from slurm.callbacks.base import CLIENT_HOOKS, BaseCallback, overrides
+from slurm.callbacks.base import CLIENT_HOOKS, BaseCallback, HearsOfResults, overrides
 from slurm.callbacks.contexts import CallbackContext
 from slurm.callbacks.hooks import call_hook, close, name_of
 from slurm.context import activated
 
 logger: logging.Logger = logging.getLogger(__name__)
 
-FETCHED = "_on_fetched_ctx"
+FETCHED = "result_fetched"
 
 
 class Worker:
@@ -29,8 +29,8 @@ class Worker:
     def __init__(self, callback: BaseCallback) -> None:
         self.callback = callback
         self.hooks: frozenset[str] = frozenset(
-            hook for hook in (*CLIENT_HOOKS, FETCHED) if overrides(callback, hook)
-        )
+            hook for hook in CLIENT_HOOKS if overrides(callback, hook)
+        ) | ({FETCHED} if isinstance(callback, HearsOfResults) else frozenset())
         polls = "on_job_status_update_ctx" in self.hooks
         self._poll_interval = callback.poll_interval_secs if polls else None
         self._poll_at = float("-inf")
