@@ -20,6 +20,7 @@ from tests.conformance.sites import Gate, Site, local_site, slurm_site, ssh_site
 from tests.conformance.waiting import PATIENCE
 
 from slurm import Cluster
+from slurm.results import failures
 
 BACKENDS = ("local", "ssh", "slurm")
 SLOWEST = "test_time_limits.py"
@@ -139,7 +140,7 @@ def new_gate(site: Site, client: Cluster) -> Iterator[Callable[[], Gate]]:
 @pytest.fixture
 def late_accounts(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a job used is waited for until it is on record, which may take a busy cluster longer than users would wait."""
-    monkeypatch.setattr("slurm.results.failures.RECORD_GRACE", PATIENCE)
+    monkeypatch.setattr(failures, "RECORD_GRACE", PATIENCE)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from tests.conformance.waiting import PATIENCE
 import conformance_endings as endings
 import conformance_tasks as tasks
 from slurm import ArrayJob, Cluster, Job, JobNode, JobTree
+from slurm.api import ssh
 
 
 class Ended(NamedTuple):
@@ -27,7 +28,7 @@ class Ended(NamedTuple):
 def noted_for_sure() -> Iterator[None]:
     """A client notes ends where that takes no time; here it may, on a busy cluster."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("slurm.api.ssh.COURTESY_TIMEOUT", PATIENCE)
+        patch.setattr(ssh, "COURTESY_TIMEOUT", PATIENCE)
         yield
 
 

@@ -9,6 +9,7 @@ import pytest
 from tests.conformance.waiting import PATIENCE
 
 from slurm import Cluster
+from slurm.results import failures
 
 # They take longest and mostly wait: whoever begins with them is done when the others are.
 FIRST = ("tests/slurm/faults/", "tests/slurm/test_sleeping_client.py")
@@ -35,7 +36,7 @@ def ssh(cluster: Cluster) -> Iterator[Cluster]:
 @pytest.fixture
 def late_accounts(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a job used is waited for until it is on record, which may take a busy cluster longer than users would wait."""
-    monkeypatch.setattr("slurm.results.failures.RECORD_GRACE", PATIENCE)
+    monkeypatch.setattr(failures, "RECORD_GRACE", PATIENCE)
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from tests.helpers.accounting import settled
 
-from accounting import settled
 from slurm import Cluster
 from slurm.testing import DockerCluster
 

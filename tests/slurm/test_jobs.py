@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.helpers.accounting import settled
+from tests.helpers.cluster_files import wait_for_file
 
 import cluster_tasks
-from accounting import settled
 from slurm import Cluster
 from slurm.errors import DependencyFailed, HostKeyError, JobCancelled, SubmissionRefused
 from slurm.testing import DockerCluster
-from waiting import wait_for_file
 
 pytestmark = pytest.mark.slurm
 

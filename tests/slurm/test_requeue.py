@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from tests.helpers.cluster_files import wait_for_file
 
 import requeue_tasks
 from slurm import Cluster
 from slurm.testing import DockerCluster
-from waiting import wait_for_file
 
 pytestmark = pytest.mark.slurm
 

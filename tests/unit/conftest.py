@@ -15,12 +15,12 @@ from typing import Any
 
 import hypothesis
 import pytest
-from tests.unit.channels import AGENT, Open
-from tests.unit.fakes import DEADLINE, FakeBackend, Programs, assert_ended, job_on, request_of
-from tests.unit.local_site import Site
-from tests.unit.prepared import PreparedPython
-from tests.unit.processes import JobRun, RunJob, RunPython, execute
-from tests.unit.scheduler_on_disk import SchedulerOnDisk
+from tests.helpers.channels import AGENT, Open
+from tests.helpers.fakes import DEADLINE, FakeBackend, Programs, assert_ended, job_on, request_of
+from tests.helpers.local_site import Site
+from tests.helpers.prepared import PreparedPython
+from tests.helpers.processes import JobRun, RunJob, RunPython, execute
+from tests.helpers.scheduler_on_disk import SchedulerOnDisk
 
 from slurm import Cluster, Job
 from slurm.agent.agent import Agent
@@ -28,6 +28,8 @@ from slurm.api.local import LocalBackend
 from slurm.api.slurm_cli import InProcessBackend, SlurmCliBackend
 from slurm.api.transport import Channel
 from slurm.job_dir.paths import SDK
+
+HELPERS = Path(__file__).parents[1] / "helpers"
 
 # The same examples in every run, and no clock: a busy machine is no failure.
 hypothesis.settings.register_profile(
@@ -150,7 +152,7 @@ def run_job(fake_cluster: Cluster, sdk_directory: Path, prepared_python: Prepare
 @pytest.fixture
 def tasks(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The module `node_tasks`, importable by its own name here and on the node."""
-    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    monkeypatch.syspath_prepend(str(HELPERS))
     return importlib.import_module("node_tasks")
 
 

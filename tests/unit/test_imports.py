@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from tests.unit.processes import RunPython
+from tests.helpers.processes import RunPython
 
 import slurm
 

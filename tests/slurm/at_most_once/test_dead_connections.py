@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 from tests.conformance.waiting import wait_until
+from tests.helpers.cluster_files import wait_for_file
 
 import cluster_tasks
 from at_most_once.bench import TIMEOUT, Bench
 from slurm import Cluster, Job
-from waiting import wait_for_file
+from slurm.api import liveness, transport
 
 pytestmark = pytest.mark.slurm
 
@@ -21,9 +22,9 @@ pytestmark = pytest.mark.slurm
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Silence is noticed sooner than users would like."""
-    monkeypatch.setattr("slurm.api.liveness.QUIET", 1.0)
-    monkeypatch.setattr("slurm.api.liveness.GRACE", 4.0)
-    monkeypatch.setattr("slurm.api.transport.LOOK", 0.2)
+    monkeypatch.setattr(liveness, "QUIET", 1.0)
+    monkeypatch.setattr(liveness, "GRACE", 4.0)
+    monkeypatch.setattr(transport, "LOOK", 0.2)
 
 
 class Stopped:

@@ -9,6 +9,7 @@ from tests.conformance.waiting import wait_until
 
 from at_most_once.bench import Bench
 from slurm import Job
+from slurm.api import transport
 from slurm.api.agent_text import agent_sources, packed
 
 pytestmark = pytest.mark.slurm
@@ -46,7 +47,7 @@ def with_agent(monkeypatch: pytest.MonkeyPatch, module: str, **constants: str) -
     for name, value in constants.items():
         assert f"\n{name} = " in sources[module]
         sources[module] += f"{name} = {value}\n"
-    monkeypatch.setattr("slurm.api.transport.agent_text", lambda: packed(sources))
+    monkeypatch.setattr(transport, "agent_text", lambda: packed(sources))
 
 
 @pytest.mark.parametrize("plan", FAULTS.values(), ids=FAULTS)

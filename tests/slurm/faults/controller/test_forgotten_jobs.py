@@ -7,7 +7,7 @@ import pytest
 import fault_tasks
 from faults.crew import crew_of
 from faults.site import A_WHILE, TIMEOUT, Site, wait_until
-from slurm import Job
+from slurm import Job, states
 from slurm.errors import JobLost
 
 pytestmark = pytest.mark.slurm
@@ -35,7 +35,7 @@ def test_jobs_that_the_controller_forgot_are_lost_and_no_others_taken_for_them(
     given_away.cancel()
     assert (given_away.get_status(), later.get_status()) == ("RUNNING", "PENDING")
     assert not given_away.wait(A_WHILE)
-    monkeypatch.setattr("slurm.states.LOST_AFTER", SOON)
+    monkeypatch.setattr(states, "LOST_AFTER", SOON)
 
     assert "given its id to another job" in lost(given_away)
     assert "sacctmgr show runawayjobs" in lost(runaway)

@@ -1,0 +1,199 @@
+"""Submitting with sbatch, against fake programs on the PATH."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.conformance.waiting import wait_until
+from tests.helpers.fakes import NO_ACCOUNTING, Programs
+
+from slurm.agent import commands
+from slurm.agent import programs as programs_of_agent
+from slurm.agent.programs import scrubbed_environment
+from slurm.agent.sbatch import sbatch_argv
+from slurm.api.requests import Archive, JobRequest, Submitted
+from slurm.api.slurm_cli import SlurmCliBackend
+from slurm.errors import SlurmError, SubmissionRefused, SubmissionUnknown
+
+TOKEN = "c0ffee"
+QUIET_SACCT = "exit 0"
+
+
+def submit(slurm: SlurmCliBackend, folder: Path, **submit_options: str) -> Submitted:
+    base = folder / "jobs"
+    request = JobRequest(
+        job_dir=str(base / "train" / "1"),
+        files={"job.sh": b"#!/bin/bash\n", "metadata.json": b"{}"},
+        options={},
+        submit_options={"comment": TOKEN, **submit_options},
+        token=TOKEN,
+    )
+    [answer] = slurm.submit_jobs(
+        [request], base=str(base), events=f"{base}/.events/me", archive=Archive(str(folder))
+    )
+    return answer
+
+
+@pytest.mark.parametrize(
+    "printed",
+    [
+        "echo 4711",
+        "echo '4711;cluster'",
+        "echo 'Your quota is nearly used up.'; echo; echo 4711",
+        "echo 'sbatch: lua: Submitted job' >&2; printf 4711",
+    ],
+)
+def test_the_job_id_is_read_past_what_a_site_prints(
+    printed: str, slurm: SlurmCliBackend, programs: Programs, tmp_path: Path
+) -> None:
+    programs.add("sbatch", printed)
+    assert submit(slurm, tmp_path).job_id == "4711"
+
+
+def test_sbatch_is_called_with_its_arguments_as_they_are(
+    slurm: SlurmCliBackend, programs: Programs, tmp_path: Path
+) -> None:
+    programs.add("sbatch", "pwd > $HERE/cwd; cat > $HERE/stdin; echo 1")
+    job_dir = submit(
+        slurm, tmp_path, comment=f"{TOKEN} $(touch pwned); 'x'", dependency="afterok:3"
+    ).job_dir
+    assert programs.calls("sbatch") == [
+        [
+            "--parsable",
+            f"--comment={TOKEN} $(touch pwned); 'x'",
+            "--dependency=afterok:3",
+            f"{job_dir}/job.sh",
+        ]
+    ]
+    assert (programs.folder / "cwd").read_text().strip() == job_dir
+    assert (programs.folder / "stdin").read_text() == ""
+    assert not list(tmp_path.rglob("pwned"))
+
+
+def test_a_job_inside_a_job_does_not_inherit_it(
+    slurm: SlurmCliBackend, programs: Programs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (
+        "SLURM_JOB_ID",
+        "SBATCH_PARTITION",
+        "SRUN_X",
+        "PMI_RANK",
+        "PMIX_ID",
+        "SACCT_FORMAT",
+    ):
+        monkeypatch.setenv(name, "outer")
+    monkeypatch.setenv("SLURM_CONF", "/etc/other/slurm.conf")
+    monkeypatch.setenv("MY_VARIABLE", "kept")
+    programs.add("sbatch", "env > $HERE/env; echo 1")
+    submit(slurm, tmp_path)
+    lines = (programs.folder / "env").read_text().splitlines()
+    assert not [line for line in lines if "outer" in line]
+    assert "SLURM_CONF=/etc/other/slurm.conf" in lines
+    assert "MY_VARIABLE=kept" in lines
+    assert scrubbed_environment()["PATH"] == os.environ["PATH"]
+
+
+def test_a_refusal_is_sbatchs_own_words(
+    slurm: SlurmCliBackend, programs: Programs, tmp_path: Path
+) -> None:
+    programs.add("sbatch", "echo 'sbatch: error: invalid partition specified: gpuu' >&2; exit 1")
+    answer = submit(slurm, tmp_path)
+    assert isinstance(answer.error, SubmissionRefused)
+    assert str(answer.error) == "sbatch: error: invalid partition specified: gpuu"
+    assert not (tmp_path / "jobs" / "train" / "1").exists()
+
+
+LOST_ANSWERS = {
+    "timed out": "echo 'sbatch: error: Batch job submission failed: Socket timed out on send/recv operation' >&2; exit 1",
+    "controller gone": "echo 'Unable to contact slurm controller (receive failure)' >&2; exit 1",
+    "zero bytes": "echo 'Batch job submission failed: Zero Bytes were transmitted or received' >&2; exit 1",
+    "killed": "kill -9 $$",
+    "nothing printed": "exit 0",
+    "no id printed": "echo 'Have a nice day.'",
+}
+
+
+@pytest.mark.parametrize("sbatch", LOST_ANSWERS.values(), ids=LOST_ANSWERS)
+def test_a_lost_answer_is_no_refusal_the_job_is_found_by_its_token(
+    sbatch: str, slurm: SlurmCliBackend, programs: Programs, tmp_path: Path
+) -> None:
+    programs.add("sbatch", f"echo '4711|PENDING|Priority||{TOKEN} mine' > $HERE/queue; {sbatch}")
+    answer = submit(slurm, tmp_path)
+    assert answer.error is None
+    assert answer.job_id == "4711"
+    assert (tmp_path / "jobs" / "train" / "1" / "job.sh").exists(), "the files of a live job"
+
+
+def test_a_job_that_has_left_the_queue_is_found_by_its_token_in_accounting(
+    slurm: SlurmCliBackend, programs: Programs, tmp_path: Path
+) -> None:
+    programs.add(
+        "sbatch", f"echo '4711|{TOKEN} mine' > $HERE/accounts; {LOST_ANSWERS['timed out']}"
+    )
+    assert submit(slurm, tmp_path).job_id == "4711"
+
+
+@pytest.mark.parametrize("sacct", [QUIET_SACCT, NO_ACCOUNTING])
+def test_a_job_that_nobody_knows_is_unknown(
+    sacct: str, slurm: SlurmCliBackend, programs: Programs, tmp_path: Path
+) -> None:
+    programs.add("sacct", sacct)
+    programs.add("sbatch", LOST_ANSWERS["timed out"])
+    assert isinstance(submit(slurm, tmp_path).error, SubmissionUnknown)
+
+
+def test_a_hung_sbatch_is_given_up(
+    slurm: SlurmCliBackend, programs: Programs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "COMMAND_TIMEOUT", 0.15)
+    programs.add("sbatch", "exec sleep 600")
+    answer = submit(slurm, tmp_path)
+    assert isinstance(answer.error, SlurmError)
+    assert "sbatch gave no answer" in str(answer.error)
+
+
+def test_what_a_hung_sbatch_has_said_is_told(
+    slurm: SlurmCliBackend, programs: Programs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a controller that is full: sbatch tries for minutes."""
+    busy = "sbatch: error: Slurm temporarily unable to accept job, sleeping and retrying"
+    programs.add("sbatch", f"echo '{busy}' >&2; touch $HERE/said; exec sleep 600")
+    child: Any = programs_of_agent.child_class()
+
+    class Patient(child):  # type: ignore[misc]
+        def communicate(self, data: Any, timeout: float) -> Any:
+            if "sbatch" in self.args[0]:
+                wait_until((programs.folder / "said").exists, "sbatch has said it")
+                timeout = 0.5
+            return super().communicate(data, timeout=timeout)
+
+    monkeypatch.setattr(programs_of_agent, "child_class", lambda: Patient)
+    error = submit(slurm, tmp_path).error
+    assert isinstance(error, SubmissionUnknown)
+    assert str(error).endswith(f"sbatch gave no answer in 60 s; it said: {busy}")
+
+
+def test_without_slurm_nothing_is_submitted_and_nothing_left_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    answer = submit(SlurmCliBackend(), tmp_path)
+    assert isinstance(answer.error, SlurmError)
+    assert "is this a Slurm login node?" in str(answer.error)
+    assert not isinstance(answer.error, SubmissionUnknown), "it is quite sure"
+    assert not (tmp_path / "jobs" / "train" / "1").exists()
+    assert not list((tmp_path / "jobs").rglob("*.json"))
+
+
+def test_the_command_line_is_an_argument_list_in_a_fixed_order() -> None:
+    argv = sbatch_argv("/j/job.sh", {"dependency": "afterok:1:2", "comment": "a b"})
+    assert argv == [
+        "sbatch",
+        "--parsable",
+        "--comment=a b",
+        "--dependency=afterok:1:2",
+        "/j/job.sh",
+    ]

@@ -1,0 +1,217 @@
+"""The channel to an agent, over a real child process: framing, noise, and every way to break it."""
+
+from __future__ import annotations
+
+import io
+import os
+import shlex
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.helpers.channels import AGENT, Open, shell
+
+from slurm.agent.agent import Agent
+from slurm.agent.frames import read_frame, write_frame
+from slurm.agent.server import Server
+from slurm.api.transport import Channel
+from slurm.errors import (
+    RemoteFileMissing,
+    SlurmError,
+    TransportError,
+)
+
+DEADLINE = 60.0
+
+
+class Slow:
+    """A file whose reading ends when a test says: requests for it are in flight until then."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        os.mkfifo(path)
+
+    def in_flight(self) -> int:
+        """Wait until the agent has opened it; what is written to the answer arrives there."""
+        return os.open(self.path, os.O_WRONLY)
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> Slow:
+    return Slow(tmp_path / "slow")
+
+
+@pytest.fixture(scope="module")
+def channel() -> Iterator[Channel]:
+    """A channel that nobody breaks."""
+    made = Channel.opened(AGENT, target="login", connect_timeout=DEADLINE)
+    yield made
+    made.close()
+
+
+def read(channel: Channel, path: Path) -> bytes:
+    return channel.request("read", {"path": str(path)}, b"", DEADLINE)[1]
+
+
+def said(channel: Channel) -> Any:
+    return channel.request("hello", {}, b"", DEADLINE)[0]
+
+
+# --- answers -------------------------------------------------------------------------------------
+
+
+def test_the_agent_answers_from_the_other_process(channel: Channel) -> None:
+    assert said(channel)["python"] == list(sys.version_info[:3])
+    assert channel.alive
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        "echo 'Welcome to login1!'; echo; echo 'slurm-sdk-agent of another'; echo 'on stderr' >&2; "
+        r"printf '\000\377\n\r\n'; head -c 500000 /dev/zero | tr '\000' '\n'",
+        "printf 'no newline at the end'",
+    ],
+)
+def test_what_login_shells_print_is_skipped(noise: str, channel_to: Open) -> None:
+    assert said(channel_to(shell(f"{noise}; exec $AGENT")))["protocol"] == 1
+
+
+def test_requests_in_flight_are_answered_out_of_order(
+    channel: Channel, slow: Slow, tmp_path: Path
+) -> None:
+    (tmp_path / "quick").write_bytes(b"quick")
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(read, channel, slow.path)
+        writer = slow.in_flight()
+        assert read(channel, tmp_path / "quick") == b"quick"
+        assert not first.done()
+        os.write(writer, b"slow")
+        os.close(writer)
+        assert first.result(DEADLINE) == b"slow"
+
+
+def test_many_threads_get_their_own_answers(channel: Channel, tmp_path: Path) -> None:
+    def there_and_back(number: int) -> bool:
+        content = bytes([number]) * (1000 * number)
+        params = {"path": str(tmp_path / str(number)), "exclusive": False}
+        channel.request("write", params, content, DEADLINE)
+        return read(channel, tmp_path / str(number)) == content
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(there_and_back, range(40)))
+
+
+def test_large_blobs_go_both_ways(channel: Channel, tmp_path: Path) -> None:
+    blob = os.urandom(1 << 20) * 12
+    channel.request("write", {"path": str(tmp_path / "b"), "exclusive": False}, blob, DEADLINE)
+    assert read(channel, tmp_path / "b") == blob
+
+
+def test_errors_of_the_agent_arrive_as_what_they_are(channel: Channel, tmp_path: Path) -> None:
+    with pytest.raises(RemoteFileMissing, match="nothing"):
+        read(channel, tmp_path / "nothing")
+    with pytest.raises(SlurmError, match="fly"):
+        channel.request("fly", {}, b"", DEADLINE)
+    with pytest.raises(SlurmError, match="TypeError"):
+        channel.request("read", {"no": "path"}, b"", DEADLINE)
+    assert said(channel)["protocol"] == 1, "the connection is as good as before"
+
+
+# --- no answer -----------------------------------------------------------------------------------
+
+
+def test_a_request_that_takes_too_long_fails_and_the_others_do_not(
+    channel: Channel, slow: Slow
+) -> None:
+    with pytest.raises(TransportError, match=r"login did not answer 'read'"):
+        channel.request("read", {"path": str(slow.path)}, b"", 0.05)
+    assert said(channel)["protocol"] == 1
+    os.close(slow.in_flight())
+    assert said(channel)["protocol"] == 1, "its late answer is for nobody"
+
+
+def test_a_killed_process_fails_everybody_who_waits(
+    channel_to: Open, slow: Slow, tmp_path: Path
+) -> None:
+    pid_file = tmp_path / "pid"
+    channel = channel_to(shell(f"echo $$ > {shlex.quote(str(pid_file))}; exec $AGENT"))
+    with ThreadPoolExecutor() as pool:
+        waiting = [pool.submit(read, channel, slow.path) for _ in range(3)]
+        writer = slow.in_flight()
+        os.kill(int(pid_file.read_text()), signal.SIGKILL)
+        errors = [future.exception(DEADLINE) for future in waiting]
+        os.close(writer)
+    assert [type(error) for error in errors] == [TransportError] * 3
+    assert not channel.alive
+    with pytest.raises(TransportError):
+        said(channel)
+
+
+def test_closing_does_not_wait_for_whoever_else_holds_stderr(
+    channel_to: Open, tmp_path: Path
+) -> None:
+    """As a connection master does that older ssh leaves in the background (ControlPersist)."""
+    pid_file = tmp_path / "pid"
+    master = f"sleep 600 <&- >&- & echo $! > {shlex.quote(str(pid_file))}"
+    channel = channel_to(shell(f"{master}; exec $AGENT"))
+    assert said(channel)["protocol"] == 1
+    closing = threading.Thread(target=channel.close)
+    closing.start()
+    closing.join(DEADLINE / 2)
+    closed = not closing.is_alive()
+    os.kill(int(pid_file.read_text()), signal.SIGKILL)
+    closing.join(DEADLINE)
+    assert closed
+
+
+def test_closing_fails_everybody_who_waits(channel_to: Open, slow: Slow) -> None:
+    channel = channel_to()
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(read, channel, slow.path)
+        writer = slow.in_flight()
+        channel.close()
+        error = waiting.exception(DEADLINE)
+        os.close(writer)
+    assert isinstance(error, TransportError)
+    assert "closed" in str(error)
+    channel.close()
+
+
+# --- memory --------------------------------------------------------------------------------------
+
+
+class Tight:
+    """A stream in a process with little memory: what is to be read at a time must be small."""
+
+    def __init__(self, content: bytes) -> None:
+        self.stream = io.BytesIO(content)
+
+    def read(self, count: int) -> bytes:
+        if count > 1 << 16:
+            raise MemoryError
+        return self.stream.read(count)
+
+
+def test_a_blob_for_which_there_is_no_memory_is_passed_over() -> None:
+    frames = io.BytesIO()
+    write_frame(frames, {"id": 1}, bytes(300_000))
+    write_frame(frames, {"id": 2}, b"small")
+    tight = Tight(frames.getvalue())
+    assert read_frame(tight) == ({"id": 1}, None)
+    assert read_frame(tight) == ({"id": 2}, b"small")
+
+
+def test_a_request_for_which_the_agent_has_no_memory_is_answered() -> None:
+    frames, answers = io.BytesIO(), io.BytesIO()
+    write_frame(frames, {"id": 1, "op": "write", "params": {}}, bytes(300_000))
+    Server(Agent(object()), Tight(frames.getvalue()), answers).serve()
+    answers.seek(0)
+    answer = read_frame(answers)
+    assert answer is not None
+    assert (answer[0]["id"], answer[0]["error"]["kind"]) == (1, "file")

@@ -1,0 +1,47 @@
+"""A backend of the user's own: an extension point of the SDK."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.helpers.fakes import DEADLINE, FakeBackend
+
+from slurm import Cluster, task
+from slurm.errors import ConfigError, SubmissionError
+
+
+@task
+def train(steps: int) -> int:
+    return steps
+
+
+def test_a_cluster_is_made_of_any_backend(backend: FakeBackend, tmp_path: Path) -> None:
+    with Cluster(backend, job_base_dir=tmp_path) as cluster:
+        job = train(3)
+        backend.finish(job, 3)
+        assert (job.id, job.get_result(DEADLINE)) == ("1", 3)
+        assert repr(cluster) == f"<Cluster FakeBackend {tmp_path}>"
+    cluster.close()
+
+
+def test_jobs_of_two_backends_do_not_wait_for_each_other(tmp_path: Path) -> None:
+    with Cluster(FakeBackend(), job_base_dir=tmp_path) as first:
+        job = train(1)
+    second = Cluster(FakeBackend(), job_base_dir=tmp_path)
+    with second, pytest.raises(SubmissionError, match="cannot depend on job 1"):
+        train(job)
+    first.close()
+    second.close()
+
+
+def test_options_are_for_backends_that_are_still_to_be_made(backend: FakeBackend) -> None:
+    with pytest.raises(ConfigError, match="made already"):
+        Cluster(backend, hostname="login")
+
+
+def test_one_job_is_asked_for_and_cancelled_by_itself(backend: FakeBackend) -> None:
+    backend.say("7", "RUNNING")
+    assert str(backend.get_job_status("7").state) == "RUNNING"
+    backend.cancel_job("7")
+    assert backend.cancelled == ["7"]

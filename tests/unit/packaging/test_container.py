@@ -1,0 +1,451 @@
+"""Packaging as a container: what is started how, quoted, and built by whom.
+
+No container is started here: the programs on the PATH are fakes that say so, and run the command they
+are given on this machine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.helpers.fakes import DEADLINE, FakeBackend, Programs, request_of
+from tests.helpers.processes import RunJob, environment_of_a_job, result_of
+
+from slurm import Cluster, task, workflow
+from slurm.config.slurmfile import cluster_settings
+from slurm.errors import ConfigError, PackagingError
+from slurm.job_dir.payload import load_payload
+from slurm.packaging import strategy_of
+from slurm.packaging.images import enroot_reference
+from slurm.packaging.inherit import VARIABLE
+
+SRUN = """\
+# A fake srun: it starts no container, and runs the command that is given here.
+while [ "${1#--}" != "$1" ]; do shift; done
+exec "$@"
+"""
+ENROOT = """\
+# A fake enroot: it imports an empty file, and starts no container: the command is run here.
+if [ "$1" = import ]; then
+  while [ "$1" != --output ]; do shift; done
+  touch "$2"; exit
+fi
+while [ "$1" != -- ]; do shift; done
+shift 2
+exec "$@"
+"""
+DOCKER = """\
+# A fake docker: it builds nothing; an image's id is what its Dockerfile begins from.
+if [ "$1" = build ]; then
+  while [ $# -gt 1 ]; do
+    [ "$1" = --iidfile ] && to=$2
+    [ "$1" = --file ] && from=$2
+    shift
+  done
+  read -r line < "$from"
+  printf 'sha256:%s' "${line#FROM python:}" > "$to"
+fi
+"""
+HOSTILE = "/it's;$(touch pwned)&|<>*#~(`touch pwned`)"
+
+
+@pytest.fixture
+def container(programs: Programs, monkeypatch: pytest.MonkeyPatch) -> Programs:
+    """The fakes, and no real docker or podman on the PATH."""
+    for name, script in {"srun": SRUN, "enroot": ENROOT, "docker": DOCKER}.items():
+        programs.add(name, script)
+    monkeypatch.setenv("PATH", f"{programs.folder}:/usr/bin:/bin")
+    return programs
+
+
+def packaging(**settings: Any) -> dict[str, Any]:
+    return {"type": "container", "image": "python:3.12", "python": sys.executable, **settings}
+
+
+def in_container(some: Any, **settings: Any) -> Any:
+    return task(packaging=packaging(**settings))(some.unwrapped)
+
+
+def options(call: list[str], name: str) -> list[str]:
+    return [word.partition("=")[2] for word in call if word.startswith(f"--{name}=")]
+
+
+# --- pyxis ---------------------------------------------------------------------------------------
+
+
+def test_pyxis_runs_python_in_the_image(
+    container: Programs, run_job: RunJob, tasks: Any, fake_cluster: Cluster
+) -> None:
+    some = in_container(
+        tasks.echo,
+        image="nvcr.io/nvidia/pytorch:24.05-py3",
+        mounts=["/data", "/scratch:/mnt:ro"],
+        workdir="/work",
+        env=["MY_TOKEN", "LANG"],
+    )
+    run = run_job(some, 1, two=2)
+    assert result_of(run) == ((1,), {"two": 2})
+    [call] = container.calls("srun")
+    base = fake_cluster.job_base_dir
+    assert call[:4] == ["--nodes=1", "--ntasks=1", "--relative=0", "--overlap"]
+    assert options(call, "export") == ["ALL"]
+    assert options(call, "container-image") == ["nvcr.io#nvidia/pytorch:24.05-py3"]
+    assert options(call, "container-mounts") == [f"{base}:{base},/data:/data,/scratch:/mnt:ro"]
+    assert options(call, "container-workdir") == ["/work"]
+    assert options(call, "container-env") == ["MY_TOKEN,LANG"]
+    python = call.index(sys.executable)
+    sdk, directory = call[python + 2 :]
+    assert (call[python + 1], directory) == ("-u", str(run.directory))
+    assert sdk.startswith(f"{base}/.sdk/")
+    assert run.request.files["job.sh"].decode().splitlines()[-1].startswith("exec srun ")
+
+
+def test_only_what_is_asked_for_is_asked_of_srun(
+    container: Programs, run_job: RunJob, tasks: Any
+) -> None:
+    run = run_job(in_container(tasks.fails), "on purpose")
+    assert run.code == 1
+    [call] = container.calls("srun")
+    assert not [word for word in call if "workdir" in word or "container-env" in word]
+
+
+# --- enroot --------------------------------------------------------------------------------------
+
+
+def test_enroot_runs_python_in_an_image_file_with_the_jobs_variables(
+    container: Programs, run_job: RunJob, tasks: Any, tmp_path: Path, fake_cluster: Cluster
+) -> None:
+    some = in_container(
+        tasks.reads,
+        image="/images/my own.sqsh",
+        runtime="enroot",
+        mounts=["/data:/d:ro"],
+        workdir=str(tmp_path),
+        env=["GIVEN", "NOT_SET"],
+    )
+    run = run_job(some, "PWD", env={"GIVEN": "a b", "CUDA_VISIBLE_DEVICES": "0"})
+    assert result_of(run) == str(tmp_path)
+    [call] = container.calls("enroot")
+    start, separator = call[0], call.index("--")
+    assert (start, call[1]) == ("start", "--rw")
+    assert call[separator + 1] == "/images/my own.sqsh"
+    taken = [call[i + 1] for i, word in enumerate(call[:separator]) if word == "--env"]
+    wanted = {"JOB_DIR", "SLURM_JOB_ID", "SLURM_SDK_TOKEN", "CUDA_VISIBLE_DEVICES", "GIVEN"}
+    assert wanted <= set(taken)
+    assert not {"PATH", "HOME", "NOT_SET"} & set(taken)
+    mounted = [call[i + 1] for i, word in enumerate(call[:separator]) if word == "--mount"]
+    base = fake_cluster.job_base_dir
+    assert mounted == [f"{base}:{base}:x-create=auto,rbind", "/data:/d:x-create=auto,rbind,ro"]
+
+
+def test_an_image_of_a_registry_is_imported_once_for_all_jobs(
+    container: Programs, run_job: RunJob, tasks: Any, fake_cluster: Cluster
+) -> None:
+    some = in_container(tasks.echo, image="quay.io/me/tools", runtime="enroot")
+    folder = Path(fake_cluster.job_base_dir) / ".packages"
+    folder.mkdir()
+    script = request_of(fake_cluster, some).files["job.sh"].decode()
+    [place] = [line for line in script.splitlines() if "image.sqsh ] || (" in line]
+    Path(place.split()[2]).parent.mkdir()  # as the agent does
+    for number in range(2):
+        assert result_of(run_job(some, number)) == ((number,), {})
+    imported, *started = container.calls("enroot")
+    assert imported[:2] == ["import", "--output"]
+    assert imported[3:] == ["--", "docker://quay.io#me/tools"]
+    assert [call[0] for call in started] == ["start", "start"]
+    assert {call[call.index("--") + 1] for call in started} == {place.split()[2]}
+
+
+def test_an_import_that_fails_ends_the_job_with_a_word(
+    container: Programs, run_job: RunJob, tasks: Any, fake_cluster: Cluster, backend: FakeBackend
+) -> None:
+    container.add("enroot", "echo no network >&2; exit 1")
+    some = in_container(tasks.echo, runtime="enroot")
+    script = request_of(fake_cluster, some).files["job.sh"].decode()
+    [image] = [line.split()[2] for line in script.splitlines() if "image.sqsh ] || (" in line]
+    Path(image).parent.mkdir(parents=True)
+    run = run_job(some)
+    assert run.code == 1
+    assert run.stderr == "no network\nslurm-sdk: enroot could not import python:3.12\n"
+    assert len(container.calls("enroot")) == 1
+
+
+# --- signals -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("runtime", ["pyxis", "enroot"])
+def test_the_warning_signal_to_the_script_reaches_python(
+    runtime: str,
+    container: Programs,
+    run_job: RunJob,
+    tasks: Any,
+    tmp_path: Path,
+    fake_cluster: Cluster,
+) -> None:
+    """No shell stays in between; from srun on it is srun that forwards signals."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    some = in_container(tasks.waits_for_a_signal, runtime=runtime, image="/images/a.sqsh")
+    request = request_of(fake_cluster, some, str(pipe))
+    directory = Path(request.job_dir)
+    directory.mkdir(parents=True)
+    for name, content in request.files.items():
+        (directory / name).write_bytes(content)
+    process = subprocess.Popen(["bash", str(directory / "job.sh")], env=environment_of_a_job({}))
+    try:
+        assert pipe.read_text() == "ready"
+        process.send_signal(signal.SIGUSR1)
+        assert process.wait(DEADLINE) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+# --- quoting -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("runtime", ["pyxis", "enroot"])
+def test_odd_names_reach_the_program_as_they_are(
+    runtime: str, container: Programs, run_job: RunJob, tasks: Any, tmp_path: Path
+) -> None:
+    python = tmp_path / "odd 'python' $(touch pwned)"
+    python.symlink_to(sys.executable)
+    odd = "/it's;&|<>*#~(){}[]!"
+    run = run_job(
+        in_container(
+            tasks.reads,
+            runtime=runtime,
+            image=f"{HOSTILE} x.sqsh",
+            mounts=[f"{odd}:/mnt"],
+            python=str(python),
+        ),
+        "JOB_DIR",
+    )
+    assert result_of(run) == str(run.directory)
+    assert not list(run.directory.glob("**/pwned"))
+    [call] = container.calls("srun" if runtime == "pyxis" else "enroot")
+    assert any(f"{HOSTILE} x.sqsh" in word for word in call)
+    assert any(f"{odd}:/mnt" in word for word in call)
+
+
+def test_an_odd_reference_is_imported_under_its_own_name(
+    container: Programs, run_job: RunJob, tasks: Any, fake_cluster: Cluster
+) -> None:
+    some = in_container(tasks.echo, runtime="enroot", image="a'; touch pwned; echo $(id)")
+    script = request_of(fake_cluster, some).files["job.sh"].decode()
+    [image] = [line.split()[2] for line in script.splitlines() if "image.sqsh ] || (" in line]
+    Path(image).parent.mkdir(parents=True)
+    run = run_job(some)
+    assert result_of(run) == ((), {})
+    assert container.calls("enroot")[0][-1] == "docker://a'; touch pwned; echo $(id)"
+    assert not list(run.directory.glob("**/pwned"))
+
+
+@pytest.mark.parametrize(
+    "mount",
+    [
+        *("", "data", "a b", "/a:b", "/a:/b:rx", "/a:/b:ro:x", "/a,/b", "/a b", "/a\nb"),
+        *("/a$(touch pwned)", "/a`x`", '/a"b', "/a\\b", "/a:/b,c"),
+    ],
+)
+def test_a_mount_that_cannot_be_made_is_one_line(mount: str) -> None:
+    """Pyxis writes them into a bash script, in double quotes."""
+    with pytest.raises(ConfigError, match="mount") as caught:
+        strategy_of(packaging(mounts=[mount]))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_base_directory_that_cannot_be_mounted_is_refused(tmp_path: Path) -> None:
+    cluster = Cluster("slurm", job_base_dir=tmp_path / "a b", packaging=packaging())
+    with pytest.raises(ConfigError, match=r"job_base_dir: .*a b' cannot be mounted"):
+        cluster.dry_run(task(lambda: None))
+    cluster.close()
+
+
+def test_home_directories_are_those_of_the_cluster(fake_cluster: Cluster, tasks: Any) -> None:
+    some = in_container(tasks.echo, image="~/image.sqsh", mounts=["~/data", "~/a:/b", "/c:~/c"])
+    script = request_of(fake_cluster, some).files["job.sh"].decode()
+    assert "--container-image=/home/me/image.sqsh" in script
+    assert "/home/me/data:/home/me/data,/home/me/a:/b,/c:/home/me/c" in script
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        ("python", "python"),
+        ("me/tools:1", "me/tools:1"),
+        ("docker.io/me/tools", "me/tools"),
+        ("nvcr.io/nvidia/pytorch:24.05", "nvcr.io#nvidia/pytorch:24.05"),
+        ("localhost:5000/x", "localhost:5000#x"),
+        ("$oauthtoken@nvcr.io#nvidia/x", "$oauthtoken@nvcr.io#nvidia/x"),
+        ("docker://ghcr.io/a/b", "ghcr.io#a/b"),
+    ],
+)
+def test_a_registry_stands_before_a_hash(image: str, expected: str) -> None:
+    assert enroot_reference(image) == expected
+
+
+# --- settings ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "parts"),
+    [
+        ({"image": None}, ["image None is not text"]),
+        ({"image": ""}, ["image"]),
+        ({"image": "a\nb"}, ["control character"]),
+        ({"image": "tools.sqsh"}, ["'tools.sqsh'", "begins with / or ~/"]),
+        ({"image": "./x"}, ["'./x'"]),
+        ({"runtime": "pixys"}, ["'pixys'", "did you mean 'pyxis'?"]),
+        ({"mounts": "/data"}, ["mounts '/data' is no list"]),
+        ({"mounts": [3]}, ["mounts 3"]),
+        ({"env": ["A B"]}, ["'A B'"]),
+        ({"env": ["$(touch pwned)"]}, ["env"]),
+        ({"workdir": "here"}, ["workdir 'here'", "absolute"]),
+        ({"mount": []}, ["'mount'", "did you mean 'mounts'?"]),
+        ({"dockerfile": "D", "image": "me/tools:1"}, ["'me/tools:1'", "leave out the tag"]),
+        ({"context": ".", "image": "/a.sqsh"}, ["repository"]),
+    ],
+)
+def test_settings_that_make_no_sense_are_one_line(settings: Any, parts: list[str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        strategy_of(packaging(**settings))
+    assert all(part in str(caught.value) for part in parts), caught.value
+    assert "\n" not in str(caught.value)
+    with pytest.raises(ConfigError, match="needs the key 'image'"):
+        strategy_of("container")
+
+
+def test_python_in_the_image_may_be_another_than_the_hosts(
+    fake_cluster: Cluster, backend: FakeBackend
+) -> None:
+    backend.python = (3, 6, 8)
+    request_of(fake_cluster, task(packaging=packaging())(lambda: 1))
+
+
+# --- building ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Path:
+    folder = tmp_path / "it's a context"
+    folder.mkdir()
+    (folder / "Dockerfile").write_text("FROM python:3.12\n")
+    return folder
+
+
+def test_an_image_is_built_and_pushed_once_until_it_changes(
+    container: Programs, context: Path, fake_cluster: Cluster, tasks: Any
+) -> None:
+    def image(**settings: Any) -> str:
+        some = in_container(tasks.echo, image="registry.example.org:5000/me/tools", **settings)
+        script = request_of(fake_cluster, some).files["job.sh"].decode()
+        [word] = [word for word in script.split() if "container-image" in word]
+        return word.partition("=")[2].strip("'")
+
+    first = image(context=str(context))
+    assert image(context=str(context)) == first
+    assert first.startswith("registry.example.org:5000#me/tools:sdk-")
+    build, tag, push = container.calls("docker")
+    pushed = first.replace("#", "/")
+    assert build[0] == "build"
+    assert build[-3:] == ["--file", str(context / "Dockerfile"), str(context)]
+    assert (tag[0], tag[2]) == ("tag", pushed)
+    assert push == ["push", pushed]
+    (context / "Dockerfile").write_text("FROM python:3.13\n")
+    assert image(dockerfile=str(context / "Dockerfile")) != first
+    assert len(container.calls("docker")) == 6
+
+
+def test_podman_builds_where_there_is_no_docker(
+    container: Programs,
+    context: Path,
+    fake_cluster: Cluster,
+    tasks: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (container.folder / "docker").rename(container.folder / "podman")
+    monkeypatch.setenv("PATH", str(container.folder))
+    request_of(fake_cluster, in_container(tasks.echo, image="me/tools", context=str(context)))
+    calls = container.calls("docker")
+    assert [call[0] for call in calls] == ["build", "tag", "push"]
+    assert calls[-1][1] == "me/tools:sdk-3.12"
+    (container.folder / "podman").unlink()
+    (context / "Dockerfile").write_text("changed\n")
+    with pytest.raises(PackagingError, match="neither docker nor podman is on the PATH"):
+        request_of(fake_cluster, in_container(tasks.echo, image="me/tools", context=str(context)))
+
+
+def test_a_push_that_fails_is_not_remembered_as_done(
+    container: Programs, context: Path, fake_cluster: Cluster, tasks: Any, backend: FakeBackend
+) -> None:
+    container.add(
+        "docker", f'{DOCKER}[ "$1" = push ] && {{ echo "error: denied"; exit 1; }}; exit 0'
+    )
+    some = in_container(tasks.echo, image="me/tools", context=str(context))
+    for _ in range(2):
+        with fake_cluster, pytest.raises(PackagingError) as caught:
+            some()
+        docker = container.folder / "docker"
+        assert str(caught.value).startswith(
+            f"the image me/tools could not be pushed: {docker} exited with 1: error: denied"
+        )
+    assert backend.requests == []
+
+
+def test_a_context_without_dockerfile_is_one_line(
+    container: Programs, tmp_path: Path, fake_cluster: Cluster, tasks: Any
+) -> None:
+    with pytest.raises(ConfigError, match=r"there is no .*/Dockerfile to build me/tools from"):
+        request_of(fake_cluster, in_container(tasks.echo, image="me/tools", context=str(tmp_path)))
+
+
+def test_paths_in_a_slurmfile_are_relative_to_it(tmp_path: Path) -> None:
+    path = tmp_path / "Slurmfile.toml"
+    path.write_text(
+        '[default.packaging]\ntype = "container"\nimage = "me/tools"\ncontext = "docker"\n'
+    )
+    assert cluster_settings(path).arguments["packaging"]["context"] == str(tmp_path / "docker")
+
+
+# --- inside a workflow's job ---------------------------------------------------------------------
+
+
+def test_a_workflow_hands_its_built_image_on_and_its_job_builds_none(
+    container: Programs,
+    context: Path,
+    fake_cluster: Cluster,
+    tasks: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = packaging(image="me/tools", context=str(context))
+
+    def script_of(packaged: Any) -> str:
+        return (
+            request_of(fake_cluster, task(packaging=packaged)(tasks.echo.unwrapped))
+            .files["job.sh"]
+            .decode()
+        )
+
+    flow = workflow(packaging=settings)(tasks.without_context.unwrapped)
+    request = request_of(fake_cluster, flow)
+    inherited = load_payload(request.files["payload.pkl"]).children["packaging"]
+    assert inherited["built"].startswith("me/tools:sdk-")
+    (container.folder / "docker").unlink()
+    monkeypatch.setenv(VARIABLE, json.dumps(inherited))
+    (context / "Dockerfile").write_text("changed meanwhile\n")
+    for same in ("inherit", inherited, settings, {**settings, "mounts": ["/more"]}):
+        assert f"--container-image={inherited['built']} " in script_of(same)
+    assert "--container-image=other " in script_of({**settings, "image": "other", "context": None})
+    with pytest.raises(
+        ConfigError, match=r"echo is to run in an image built from .*'inherit'"
+    ) as caught:
+        script_of({**settings, "image": "me/others"})
+    assert "\n" not in str(caught.value)

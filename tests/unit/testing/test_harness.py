@@ -1,0 +1,99 @@
+"""The pytest plugin in another project, on a machine where no Docker answers."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.helpers.fakes import Programs
+
+from slurm.testing import ClusterError, DockerCluster
+from slurm.testing.access import Access
+
+TESTS = """
+def test_with_a_cluster(cluster): ...
+def test_with_docker(slurm_cluster): ...
+def test_that_breaks_it(disturbed_cluster): ...
+def test_without(): ...
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "test_it.py").write_text(TESTS)
+    return tmp_path
+
+
+def run_pytest(project: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    return subprocess.run(
+        [*argv, "--rootdir", str(project), *options, str(project)],
+        cwd=project,
+        # An engine that does not answer; one that is named is never installed.
+        env={**os.environ, "DOCKER_HOST": "tcp://127.0.0.1:9"},
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+
+
+def test_a_cluster_that_does_not_come_up_is_explained_once_at_the_end(project: Path) -> None:
+    done = run_pytest(project)
+    assert done.returncode == 1
+    assert "1 passed, 3 errors" in done.stdout
+    _, _, section = done.stdout.partition("= slurm cluster =")
+    assert "no Docker engine answers" in section
+    assert "Traceback" not in done.stdout
+    assert not list(project.glob(".slurm-cluster/*/id_ed25519"))
+
+
+def test_tests_that_need_the_cluster_are_marked(project: Path) -> None:
+    done = run_pytest(project, "-m", "not slurm")
+    assert done.returncode == 0
+    assert "1 passed, 3 deselected" in done.stdout
+
+
+@pytest.mark.parametrize("settings", [{"Min Age": 1}, {"MinJobAge": "1 2"}, {"MinJobAge": ""}])
+def test_settings_that_slurm_could_not_read_are_refused(settings: dict[str, str | int]) -> None:
+    with pytest.raises(ClusterError, match=r"no setting of slurm\.conf"):
+        DockerCluster(settings=settings)
+
+
+def test_a_shared_volume_has_a_size_that_docker_understands() -> None:
+    with pytest.raises(ClusterError, match="one like 500k, 64m or 2g"):
+        DockerCluster(shared_size="64 MB")
+
+
+def test_a_fault_is_done_to_a_service_that_there_is() -> None:
+    with pytest.raises(
+        ClusterError, match="there is no service 'slurmctl'; there are db, slurmdbd"
+    ):
+        DockerCluster().kill("slurmctl")
+    with pytest.raises(ClusterError, match="name a service: db, slurmdbd"):
+        DockerCluster().kill()
+
+
+def test_the_files_of_a_cluster_know_its_port(tmp_path: Path) -> None:
+    access = Access("mine", tmp_path / "mine")
+    assert access.port() is None
+    access.write(port=20022, host_key="ssh-ed25519 AAAA", write_private_key=lambda _: None)
+    assert access.port() == 20022
+
+
+def test_a_pause_for_which_the_machine_was_too_busy_is_tried_again(
+    programs: Programs, tmp_path: Path
+) -> None:
+    """A fake engine, for a real one says so only now and then."""
+    said = "Error response from daemon: Cannot pause container 1: OCI runtime pause failed: unable to freeze: unknown"
+    programs.add(
+        "docker", f"[ -e $HERE/again ] && exit 0; touch $HERE/again; echo '{said}' >&2; exit 1"
+    )
+    DockerCluster("busy", state_dir=tmp_path).pause("login")
+    assert [call[-2:] for call in programs.calls("docker")] == [["pause", "login"]] * 2
+    programs.add("docker", "echo 'no such service: login' >&2; exit 1")
+    with pytest.raises(ClusterError, match="no such service"):
+        DockerCluster("busy", state_dir=tmp_path).pause("login")
