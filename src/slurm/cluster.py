@@ -124,8 +124,8 @@ class Cluster:
             self._listener,
             ClusterFunctions(
                 packaging_of=self._packaging_of,
-                children_of=lambda inherited: self.site.of_children(
-                    inherited or strategy_of(self.packaging).inherited()
+                children_of=lambda inherited, base: self.site.of_children(
+                    inherited or strategy_of(self.packaging).inherited(), base
                 ),
                 job_of=self._job_of,
                 array_of=self._array_of,

@@ -70,12 +70,15 @@ class Site:
         """`event_dir`, where the directory for jobs is known."""
         return event_directory(base, self.client)
 
-    def of_children(self, packaging: Mapping[str, Any]) -> dict[str, Any]:
-        """The arguments of the `Cluster` that a workflow's own jobs are submitted to, on its node; plain JSON."""
+    def of_children(self, packaging: Mapping[str, Any], base: str) -> dict[str, Any]:
+        """The arguments of the `Cluster` that a workflow's own jobs are submitted to, on its node; plain JSON.
+
+        `base` is the directory for jobs, absolute; `packaging` is what they inherit from the workflow's job.
+        """
         is_local = self.name == "local"
         return {
             "backend_type": "local" if is_local else "slurm",
-            "job_base_dir": self.job_base_dir,
+            "job_base_dir": base,
             "python": self.python,
             "packaging": dict(packaging),
             "submit": dict(self.submit_defaults),

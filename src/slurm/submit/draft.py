@@ -113,7 +113,8 @@ class Drafter:
         task, effects, base = call.task, self._effects, self._effects.base()
         archive = archive_for(base)
         packaging = self._functions.packaging_of(task)
-        to = self._destination(call, effects.environment(self._facts(call), packaging))
+        environment = effects.environment(self._facts(call), packaging)
+        to = self._destination(call, environment, base)
         packed = pack(call, to, effects.placeholder)
         found = [(one, effects.wait(one)) for one in (*_found(packed, call), *call.after)]
         waits = merged(found)
@@ -140,14 +141,16 @@ class Drafter:
         )
         return draft, dependencies, archive
 
-    def _destination(self, call: Call, environment: Environment) -> Destination:
+    def _destination(self, call: Call, environment: Environment, base: str) -> Destination:
         is_workflow, backend = call.task.is_workflow, self._site.backend
         callbacks, copied = self._listener.pack(is_workflow)
         return Destination(
             environment,
             callbacks,
             copied,
-            children=self._functions.children_of(environment.inherited) if is_workflow else {},
+            children=(
+                self._functions.children_of(environment.inherited, base) if is_workflow else {}
+            ),
             shares_filesystem=backend.shares_filesystem,
             large_from=backend.large_from,
             python=self._effects.python,

@@ -37,14 +37,14 @@ class TaskPackaging(Protocol):
 class ClusterFunctions:
     """What only a `Cluster` can do for whoever submits to it.
 
-    - `packaging_of`: how a task's code gets there; `children_of`: the configuration of a workflow's own cluster, with
-      the packaging its jobs inherit.
+    - `packaging_of`: how a task's code gets there; `children_of`: the configuration of a workflow's own cluster, by
+      the packaging its jobs inherit and the directory for jobs.
     - `job_of`, `array_of`: the future of a job, by its record; of an array, by its task's name and what it is.
     - `is_closed`: whether nothing may be submitted any more.
     """
 
     packaging_of: Callable[[CalledTask], TaskPackaging]
-    children_of: Callable[[Mapping[str, Any] | None], dict[str, Any]]
+    children_of: Callable[[Mapping[str, Any] | None, str], dict[str, Any]]
     job_of: Callable[[JobRecord], Any]
     array_of: Callable[[str, Any], Any]
     is_closed: Callable[[], bool]

@@ -203,7 +203,9 @@ def test_a_workflows_cluster_is_plain_json_also_when_paths_were_given(
 def test_only_workflows_take_a_cluster_along(fake_cluster: Cluster) -> None:
     request = fake_cluster.dry_run(train)
     assert load_payload(request.files["payload.pkl"]).children == {}
-    assert children_of(fake_cluster) == fake_cluster.submitter.functions.children_of(None)
+    assert children_of(fake_cluster) == fake_cluster.submitter.functions.children_of(
+        None, fake_cluster.job_base_dir
+    )
     assert fake_cluster.dry_run(pipeline).orchestrator
     assert not fake_cluster.dry_run(train).orchestrator
 
