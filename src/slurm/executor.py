@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from slurm.context import activated, get_active_context
 from slurm.errors import SchedulerUnreachable, TransportError
+from slurm.job_dir.result import Outcome
 from slurm.states import JobState
 from slurm.task import SlurmTask
 from slurm.tracking.interrupts import Waiting
-from slurm.tracking.record import JobRecord, Outcome, watched_no_more
+from slurm.tracking.record import JobRecord, watched_no_more
 from slurm.tracking.timeouts import Deadline
 
 if TYPE_CHECKING:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from slurm import errors
 from slurm.context import carrying
 from slurm.job_dir.arguments import JobResultPlaceholder
+from slurm.job_dir.result import Outcome
 from slurm.states import ACTIVE, JobState, JobStatus
 from slurm.tracking.interrupts import Waiting
-from slurm.tracking.record import ArrayElement, JobRecord, Outcome, Upstream, watched_no_more
+from slurm.tracking.record import ArrayElement, JobRecord, Upstream, watched_no_more
 from slurm.tracking.timeouts import Deadline
 
 if TYPE_CHECKING:

@@ -186,6 +186,42 @@ def open_envelope(envelope: Envelope, *, job_id: str = "", job_dir: str = "") ->
     raise error from errors.RemoteTraceback(envelope.traceback)
 
 
+class Outcome(NamedTuple):
+    """What became of a job: a value or an exception, handed out as often as asked.
+
+    `place` is where the pickled value begins in the result file, and its length; None where it does
+    not stand there by itself. One that does not last may be another the next time: there was not the
+    memory for the value.
+    """
+
+    value: Any = None
+    error: BaseException | None = None
+    place: tuple[int, int] | None = None
+    lasts: bool = True
+
+    def get(self) -> Any:
+        """The value; raises the exception where there is one."""
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+
+def outcome_in(file: BinaryIO, path: str, *, job_id: str, job_dir: str) -> Outcome:
+    """What the result file of a job says, which is closed then; or why it cannot be had from it."""
+    with file:
+        try:
+            envelope = load_envelope(file, path=path)
+            value = open_envelope(envelope, job_id=job_id, job_dir=job_dir)
+        except Exception as error:  # noqa: BLE001 - the task's own exception, kept and raised
+            if isinstance(error, errors.JobError) and not error.job_id:
+                error.job_id, error.job_dir = job_id, job_dir
+            here = not isinstance(error.__cause__, errors.RemoteTraceback)
+            no_memory = here and isinstance(error, errors.ResultTooLarge)
+            return Outcome(error=error, lasts=not no_memory)
+    body = envelope.body
+    return Outcome(value, place=(body.offset, body.length) if isinstance(body, Part) else None)
+
+
 def _rebuild(envelope: Envelope, body: Pickled, job_id: str, job_dir: str) -> BaseException:
     if _size_of(body):
         try:

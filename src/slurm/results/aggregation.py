@@ -13,7 +13,8 @@ from slurm.job_dir.paths import ArrayDirectory
 if TYPE_CHECKING:
     from slurm.api.base import BackendBase
     from slurm.api.requests import FilePart
-    from slurm.tracking.record import JobRecord, Outcome
+    from slurm.job_dir.result import Outcome
+    from slurm.tracking.record import JobRecord
 
 logger: logging.Logger = logging.getLogger(__name__)
 

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from slurm.job_dir.paths import ArrayDirectory
+from slurm.job_dir.result import Outcome
 from slurm.results.aggregation import write_aggregated
 from slurm.results.failures import error_of_item
-from slurm.tracking.record import JobRecord, Outcome
+from slurm.tracking.record import JobRecord
 
 
 class ArrayResults:

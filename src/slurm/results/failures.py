@@ -16,8 +16,9 @@ from slurm.tracking.accounting import RECORD_GRACE
 from slurm.usage import NO_NODES, Account, exit_in_words
 
 if TYPE_CHECKING:
+    from slurm.job_dir.result import Outcome
     from slurm.tracking.accounting import Accounting
-    from slurm.tracking.record import JobRecord, Outcome
+    from slurm.tracking.record import JobRecord
 
 STDERR_TAIL = 2000
 

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Sequence
 
 from slurm.api.site import Site
 from slurm.errors import SlurmError
+from slurm.job_dir.result import Outcome
 from slurm.results.outcome import Outcomes
 from slurm.tracking.accounting import Accounting
 from slurm.tracking.listener import Listener
 from slurm.tracking.pushed_results import PushedResults
-from slurm.tracking.record import JobOperations, JobRecord, Outcome
+from slurm.tracking.record import JobOperations, JobRecord
 from slurm.tracking.tracker import Tracker
 
 logger: logging.Logger = logging.getLogger(__name__)

@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
 from slurm import errors
-from slurm.job_dir.result import load_envelope, open_envelope, too_large
-from slurm.job_dir.result_file import Part
-from slurm.tracking.record import JobRecord, Outcome
+from slurm.job_dir.result import Outcome, outcome_in, too_large
+from slurm.tracking.record import JobRecord
 
 if TYPE_CHECKING:
     from slurm.api.base import BackendBase
@@ -71,7 +70,7 @@ class Outcomes:
         with contextlib.suppress(errors.FileTooLarge):  # each by itself from there on
             for one, file in zip(left, files):
                 if file is not None:
-                    found[one] = one.keep(_opened(one, file))
+                    found[one] = one.keep(_in(file, one))
         for one in records:
             if one not in found:
                 found[one] = one.keep(self._read(one, patience, progress))
@@ -96,13 +95,15 @@ class Outcomes:
 
             return Outcome(error=failure_of(record, self._accounting, patience))
         except errors.FileTooLarge as error:
-            return _failed(record, too_large(record.directory.result, error.size, error.limit))
-        return _opened(record, file)
+            where = {"job_id": record.id, "job_dir": record.job_dir}
+            told = too_large(record.directory.result, error.size, error.limit, **where)
+            return Outcome(error=told, lasts=False)
+        return _in(file, record)
 
     def _that_was_pushed(self, record: JobRecord) -> Outcome | None:
         """The outcome that came with the news of the job's end, once."""
         content = self._pushed.take(record.token)
-        return None if content is None else _opened(record, io.BytesIO(content))
+        return None if content is None else _in(io.BytesIO(content), record)
 
     def _open_result(
         self, record: JobRecord, seconds: float, progress: Progress | None
@@ -117,19 +118,5 @@ class Outcomes:
                 time.sleep(RESULT_RETRY)
 
 
-def _opened(record: JobRecord, file: BinaryIO) -> Outcome:
-    with file:
-        try:
-            envelope = load_envelope(file, path=record.directory.result)
-            value = open_envelope(envelope, job_id=record.id, job_dir=record.job_dir)
-        except Exception as error:  # noqa: BLE001 - the task's own exception, kept and raised
-            return _failed(record, error)
-    body = envelope.body
-    return Outcome(value, place=(body.offset, body.length) if isinstance(body, Part) else None)
-
-
-def _failed(record: JobRecord, error: Exception) -> Outcome:
-    if isinstance(error, errors.JobError) and not error.job_id:
-        error.job_id, error.job_dir = record.id, record.job_dir
-    here = not isinstance(error.__cause__, errors.RemoteTraceback)
-    return Outcome(error=error, lasts=not (here and isinstance(error, errors.ResultTooLarge)))
+def _in(file: BinaryIO, record: JobRecord) -> Outcome:
+    return outcome_in(file, record.directory.result, job_id=record.id, job_dir=record.job_dir)

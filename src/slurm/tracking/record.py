@@ -19,6 +19,7 @@ from slurm.api.requests import Submitted
 from slurm.errors import SlurmError, SubmissionError
 from slurm.job_dir.arguments import JobResultPlaceholder
 from slurm.job_dir.paths import ArrayDirectory, JobDirectory
+from slurm.job_dir.result import Outcome
 from slurm.sbatch.dependency import Wait
 from slurm.states import JobState, JobStatus
 
@@ -31,27 +32,6 @@ logger: logging.Logger = logging.getLogger(__name__)
 # Seconds. Slurm forgets a finished job after its MinJobAge (slurm.conf(5): 300 s unless the site says otherwise) and
 # from then on refuses dependencies on it.
 DEPENDENCY_GRACE = 30.0
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a job: a value or an exception, handed out as often as asked.
-
-    `place` is where the pickled value begins in the result file, and its length; None where it does
-    not stand there by itself. One that does not last may be another the next time: there was not the
-    memory for the value.
-    """
-
-    value: Any = None
-    error: BaseException | None = None
-    place: tuple[int, int] | None = None
-    lasts: bool = True
-
-    def get(self) -> Any:
-        """The value; raises the exception where there is one."""
-        if self.error is not None:
-            raise self.error
-        return self.value
 
 
 @dataclass(frozen=True)
