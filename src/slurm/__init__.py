@@ -2,13 +2,18 @@
 
 The way of one submission::
 
-    train(prep_job, lr=0.1)          task.SlurmTask.__call__: a TaskCall, submitted to
-      -> context                     the active Cluster or WorkflowContext
-      -> submission.prepare          pure: options, packaging, payload, script -> api.base.JobRequest
-      -> BackendBase.submit_jobs     api.local, api.slurm_cli or api.ssh: one round trip to an agent
-      -> Job                         watched by the cluster's tracker
+    train(prep_job, lr=0.1)        task: a TaskCall, for whoever takes calls here
+      -> Submitter.submit          submit.submitter, of the active Cluster or WorkflowContext
+      -> Drafter.call              submit.draft: all that has an effect; code is packaged, arguments are pickled
+      -> prepare                   submit.prepare, pure: a Draft becomes an api.requests.JobRequest
+      -> BackendBase.submit_jobs   api.local, api.slurm_cli or api.ssh: one round trip to an agent
+      -> JobRecord                 tracking.record, watched by the cluster's tracker; Job is a face over one
     node: job.sh -> runner -> payload -> call -> result envelope, renamed into place, and an event
-      -> tracker                     sees the event, or the scheduler's word -> Job.get_result()
+      -> Tracker                   tracking.tracker sees the event, or the scheduler's word: JobRecord.observe
+      -> Outcomes.of               results.outcome reads the result -> Job.get_result()
+
+The files here are what users import. The rest is in rooms, each of which says what belongs there; imports point
+downwards, from ``cli`` to ``agent``, in the order that ``pyproject.toml`` has under ``tool.importlinter``.
 
 Public names are loaded on first use, so that ``import slurm`` costs next to nothing.
 """

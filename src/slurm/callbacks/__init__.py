@@ -3,6 +3,14 @@
 Hand instances to ``Cluster(callbacks=[...])`` or name classes in a Slurmfile. Names are loaded on
 first use: without callbacks nothing of this is, and nothing here needs a third-party package but
 `RichLoggerCallback`, which needs Rich.
+
+It may import `slurm.tracking` and what is below it: the tracker, submission and results tell its listener what
+happens, as plain facts and records. A `Job` is a type here, and comes from whoever made the listener.
+
+- `base`: what a callback is; `contexts`: what its hooks are told; `hooks`: callbacks as given, made, checked, called;
+- `client`: the listener; `worker`: the thread of one callback; `completion`, `transfer_progress`: what it adds;
+- `travel`, `node`: callbacks on their way to a job, and in it;
+- `logger`, `rich_logger`, `benchmark`: those there are; `lines`, `job_table`, `timing`: what they show.
 """
 
 from __future__ import annotations

@@ -20,4 +20,6 @@
 One daemon serves one state directory: every client and every workflow job that names it. Daemon and
 supervisors outlive their clients; a daemon that is killed is replaced by the next client, which
 takes over the jobs that run.
+
+It may import `slurm.sbatch`, `slurm.job_dir`, `slurm.agent` and the root's `errors`; it knows no cluster and no client.
 """

@@ -9,7 +9,8 @@
     pytest                             plugin: the fixtures slurm_cluster and cluster
       -> sharing                       one cluster for all xdist workers of a test run
 
-The cluster itself is described by ``docker-compose.yml`` and ``docker/``, which come along.
+The cluster itself is described by ``docker-compose.yml`` and ``docker/``, which come along. This room may import what
+a user's tests may: `Cluster`, and nothing that is not public.
 """
 
 from __future__ import annotations
