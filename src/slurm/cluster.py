@@ -23,7 +23,6 @@ from slurm.results.operations import Operations
 from slurm.sbatch.options import normalise
 from slurm.submit.arrays import ArrayBlocks, SubmittedArray, WaitingArray
 from slurm.submit.batch import Batch
-from slurm.submit.calls import array_call_of, call_of
 from slurm.submit.effects import ClusterFunctions
 from slurm.submit.submitter import Submitter
 from slurm.tracking.listener import Listener
@@ -285,8 +284,10 @@ class Cluster:
         bound = _bound(task, after)
         if sbatch_options:
             bound = bound.with_options(**sbatch_options)
-        array: ArrayJob[R] = self.submitter.map(array_call_of(bound, items, max_concurrent, pack))
-        return array
+        from slurm.submit.calls import array_call_of
+
+        call = array_call_of(bound, items, max_concurrent, pack)
+        return cast("ArrayJob[R]", self.submitter.map(call))
 
     def executor(self, **sbatch_options: Any) -> JobExecutor:
         """A `concurrent.futures.Executor` whose calls run as jobs of this cluster.
@@ -315,6 +316,8 @@ class Cluster:
         #SBATCH --mem=2G
         ...
         """
+        from slurm.submit.calls import call_of
+
         return self.submitter.preview(call_of(task, args, kwargs))
 
     @property
@@ -348,8 +351,7 @@ class Cluster:
         """
         from slurm.submit.reattach import job_with_id
 
-        job: Job[Any] = job_with_id(str(job_id), self.submitter)
-        return job
+        return cast("Job[Any]", job_with_id(str(job_id), self.submitter))
 
     def get_array(self, job_id: str | int) -> ArrayJob[Any]:
         """The array with this id, submitted by this client or an earlier one under this `job_base_dir`.
@@ -361,8 +363,7 @@ class Cluster:
         """
         from slurm.submit.reattach import array_with_id
 
-        array: ArrayJob[Any] = array_with_id(str(job_id), self.submitter)
-        return array
+        return cast("ArrayJob[Any]", array_with_id(str(job_id), self.submitter))
 
     def get_queue(self) -> list[Mapping[str, Any]]:
         """The user's live jobs, whoever submitted them.
@@ -445,6 +446,5 @@ def _with_objects(settings: ClusterSettings) -> dict[str, Any]:
 
 
 def _close_at_exit(reference: weakref.ref[Cluster]) -> None:
-    cluster = reference()
-    if cluster is not None:
+    if (cluster := reference()) is not None:
         cluster.close()

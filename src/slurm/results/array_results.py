@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
+from slurm.errors import SlurmError
 from slurm.job_dir.paths import ArrayDirectory
 from slurm.job_dir.result import Outcome
 from slurm.results.aggregation import write_aggregated
-from slurm.results.failures import error_of_item
 from slurm.tracking.record import JobRecord
 
 
@@ -56,4 +57,16 @@ class ArrayResults:
         return None if index is None else self._named(index, outcomes[index])
 
     def _named(self, index: int, outcome: Outcome) -> BaseException:
-        return error_of_item(self._records[index], outcome, index, len(self._records))
+        return _error_of_item(self._records[index], outcome, index, len(self._records))
+
+
+def _error_of_item(record: JobRecord, outcome: Outcome, index: int, count: int) -> BaseException:
+    """The exception of an item of an array, which is the user's; a note on it says which item raised it."""
+    job_id, state = record.id, record.status.state
+    error = outcome.error or SlurmError(f"job {job_id} is {state}, yet has a result")
+    note = f"raised by item {index} of {count} (job {job_id})"
+    with contextlib.suppress(AttributeError, TypeError):  # the class may allow no attributes
+        if note not in getattr(error, "__notes__", ()):
+            error.__notes__ = [*getattr(error, "__notes__", ()), note]  # type: ignore[attr-defined]
+        error.array_index = index  # type: ignore[attr-defined]
+    return error

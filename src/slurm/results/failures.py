@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,7 +15,6 @@ from slurm.tracking.accounting import RECORD_GRACE
 from slurm.usage import NO_NODES, Account, exit_in_words
 
 if TYPE_CHECKING:
-    from slurm.job_dir.result import Outcome
     from slurm.tracking.accounting import Accounting
     from slurm.tracking.record import JobRecord
 
@@ -229,15 +227,3 @@ def _dependency_failure(job: JobRecord, root: Root | None) -> errors.DependencyF
         state=str(job.status.state),
         root_job_id=root.job_id if root else "",
     )
-
-
-def error_of_item(record: JobRecord, outcome: Outcome, index: int, count: int) -> BaseException:
-    """The exception of an item of an array, which is the user's; a note on it says which item raised it."""
-    job_id, state = record.id, record.status.state
-    error = outcome.error or errors.SlurmError(f"job {job_id} is {state}, yet has a result")
-    note = f"raised by item {index} of {count} (job {job_id})"
-    with contextlib.suppress(AttributeError, TypeError):  # the class may allow no attributes
-        if note not in getattr(error, "__notes__", ()):
-            error.__notes__ = [*getattr(error, "__notes__", ()), note]  # type: ignore[attr-defined]
-        error.array_index = index  # type: ignore[attr-defined]
-    return error

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol, Union
 
 from slurm.config.checks import check_count
 from slurm.errors import ConfigError
-from slurm.node.binding import CallBinder
 
 if TYPE_CHECKING:
+    from slurm.node.binding import CallBinder
     from slurm.tracking.record import Dependency
 
 Arguments = tuple[tuple[Any, ...], Mapping[str, Any]]
@@ -112,6 +112,8 @@ def array_call_of(
 
 
 def _binder(task: CalledTask) -> CallBinder:
+    from slurm.node.binding import CallBinder  # late: it takes long to import
+
     binder = CallBinder(task.unwrapped)
     if not task.is_workflow and binder.needs_workflow():
         raise TypeError(f"{task.name}() takes a WorkflowContext: make it a @workflow, not a @task")

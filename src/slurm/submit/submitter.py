@@ -17,7 +17,6 @@ from slurm.errors import SlurmError, SubmissionUnknown
 from slurm.job_dir.paths import ArrayDirectory
 from slurm.sbatch.array_layout import ArrayLayout
 from slurm.submit.arrays import SubmittedArray, WaitingArray
-from slurm.submit.draft import Drafter, Placement, PreparedCall
 from slurm.submit.effects import ClusterFunctions, Effects, NoEffects
 from slurm.submit.refusals import problem_of, unknown, unknown_batch
 from slurm.tracking.record import ArrayElement, Dependency, JobOperations, JobRecord
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from slurm.api.requests import Archive, JobRequest, Progress, Submitted
     from slurm.api.site import Site
     from slurm.submit.calls import ArrayCall, Call, TaskCall
+    from slurm.submit.draft import Drafter, Placement, PreparedCall
     from slurm.tracking.listener import Listener, SubmissionNews
 
 
@@ -178,6 +178,8 @@ class Submitter:
             )
 
     def _drafter(self, effects: type[Effects]) -> Drafter:
+        from slurm.submit.draft import Drafter  # late: who only reads results needs none of it
+
         made = effects(self.site, self.listener)
         return Drafter(self.site, self.listener, self.functions, self.placement, made)
 
