@@ -14,7 +14,7 @@ from slurm.job import Job, Promise
 from slurm.job_dir.arguments import JobResultPlaceholder
 from slurm.results.array_results import ArrayResults
 from slurm.submit.arrays import ArraySubmission, SubmittedArray, WaitingArray
-from slurm.tracking.interrupts import Waiting
+from slurm.tracking.interrupts import InterruptibleWait
 from slurm.tracking.record import (
     ArrayElement,
     Dependency,
@@ -349,7 +349,7 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Upstream, Promise, Generic[
         True
         """
         deadline = Deadline(timeout)
-        with Waiting(self.records):
+        with InterruptibleWait(self.records):
             return all(job.wait(deadline.left()) for job in self.jobs)
 
     def cancel(self) -> None:

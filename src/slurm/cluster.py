@@ -19,7 +19,7 @@ from slurm.errors import ConfigError
 from slurm.job import Job
 from slurm.packaging.base import PackagedTask
 from slurm.packaging.named import PackagingConfig, strategy_of
-from slurm.results.operations import Operations
+from slurm.results.operations import ClusterOperations
 from slurm.sbatch.options import normalise
 from slurm.submit.arrays import ArrayBlocks, SubmittedArray, WaitingArray
 from slurm.submit.batch import Batch
@@ -114,7 +114,7 @@ class Cluster:
             )  # late: without any, nothing of it is loaded
 
             self.callbacks, self._listener = heard_by(callbacks, self._job_of)
-        self.operations: Operations = Operations(
+        self.operations: ClusterOperations = ClusterOperations(
             self.site, self._listener, cancel_on_interrupt=cancel_on_interrupt
         )
         self.submitter: Submitter = Submitter(

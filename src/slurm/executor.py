@@ -15,7 +15,7 @@ from slurm.errors import SchedulerUnreachable, TransportError
 from slurm.job_dir.result import Outcome
 from slurm.states import JobState
 from slurm.task import SlurmTask
-from slurm.tracking.interrupts import Waiting
+from slurm.tracking.interrupts import InterruptibleWait
 from slurm.tracking.record import JobRecord, watched_no_more
 from slurm.tracking.timeouts import Deadline
 
@@ -69,7 +69,7 @@ class JobFuture(Future[T]):
         >>> future.result(timeout=60)
         42
         """
-        with Waiting(self.job.records):
+        with InterruptibleWait(self.job.records):
             return super().result(timeout)
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
@@ -78,7 +78,7 @@ class JobFuture(Future[T]):
         >>> print(future.exception())
         None
         """
-        with Waiting(self.job.records):
+        with InterruptibleWait(self.job.records):
             return super().exception(timeout)
 
     def running(self) -> bool:
@@ -276,7 +276,7 @@ def _results(array: ArrayJob[T], deadline: Deadline) -> Iterator[T]:
     try:
         for index, (job, record) in enumerate(zip(jobs, records)):
             left = deadline.left()
-            with Waiting(records):
+            with InterruptibleWait(records):
                 ended_in_time = job.wait(left)
             if ended_in_time and record.outcome is None:
                 ended = (one for one in records[index:] if one.finished and one.outcome is None)
@@ -300,7 +300,7 @@ def _cancel_pending(jobs: Sequence[Job[Any]]) -> list[Job[Any]]:
 
 
 def _wait_for(futures: Sequence[JobFuture[Any]], arrays: Sequence[ArrayJob[Any]]) -> None:
-    with Waiting([record for future in futures for record in future.job.records]):
+    with InterruptibleWait([record for future in futures for record in future.job.records]):
         wait(futures)
     for array in arrays:
         array.wait()

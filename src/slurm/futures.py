@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from slurm.tracking.interrupts import Waiting
+from slurm.tracking.interrupts import InterruptibleWait
 from slurm.tracking.record import JobOperations, JobRecord, Upstream
 from slurm.tracking.timeouts import Deadline
 
@@ -38,7 +38,7 @@ def as_completed(jobs: Iterable[Job[T]], timeout: float | None = None) -> Iterat
         job.add_done_callback(ended.put)
     for left in range(len(waiting), 0, -1):
         try:
-            with Waiting(records):
+            with InterruptibleWait(records):
                 job = ended.get(timeout=deadline.left())
         except queue.Empty:
             raise TimeoutError(f"{left} of {len(waiting)} jobs have not ended") from None
@@ -106,7 +106,7 @@ def gather(*jobs: Job[Any] | ArrayJob[Any], return_exceptions: bool = False) -> 
             raise TypeError(
                 f"gather() takes jobs, one argument each, not {type(job).__name__}: gather(*jobs)"
             )
-    with Waiting([record for job in jobs for record in job.records]):
+    with InterruptibleWait([record for job in jobs for record in job.records]):
         for job in jobs:
             job.wait()
     by_cluster: dict[JobOperations, list[JobRecord]] = {}

@@ -12,7 +12,7 @@ from slurm.context import carrying
 from slurm.job_dir.arguments import JobResultPlaceholder
 from slurm.job_dir.result import Outcome
 from slurm.states import ACTIVE, JobState, JobStatus
-from slurm.tracking.interrupts import Waiting
+from slurm.tracking.interrupts import InterruptibleWait
 from slurm.tracking.record import ArrayElement, JobRecord, Upstream, watched_no_more
 from slurm.tracking.timeouts import Deadline
 
@@ -226,7 +226,7 @@ class Job(Awaitable[T], Upstream, Promise, Generic[T]):
         record = self._record
         if not record.finished:
             record.operations.watch([record])
-        with Waiting([record]):
+        with InterruptibleWait([record]):
             news = record.wait(timeout)
         if news and not record.finished:
             raise watched_no_more(record)

@@ -7,7 +7,7 @@ from typing import Any
 from slurm.local.jobs import LocalJob
 from slurm.local.queue import Queue
 from slurm.local.records import Records
-from slurm.local.requests import Room, read_submission
+from slurm.local.requests import Resources, read_submission
 
 
 def request(token: str = "t", *, orchestrator: bool = False, **options: Any) -> dict[str, Any]:
@@ -26,7 +26,7 @@ class Machine:
     """A queue in front of a machine whose jobs run until they are ended; `now` is its clock."""
 
     def __init__(self, cpus: int = 2, mem: int = 8192, records: Records | None = None) -> None:
-        self.room = Room(cpus, mem)
+        self.room = Resources(cpus, mem)
         self.queue = Queue(records or Records({}, {}))
         self.now = 1000.0
         self.count = 0

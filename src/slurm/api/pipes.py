@@ -11,7 +11,7 @@ from typing import IO, Any
 AT_ONCE = 1 << 16  # bytes
 
 
-class Outlet:
+class PipeWriter:
     """Writes to a child; never for longer than it takes to find out that nobody reads.
 
     `moved` is called when a part was taken and there is more: the last one a pipe may take while
@@ -56,7 +56,7 @@ class Outlet:
         """Nothing is kept back."""
 
 
-class Inlet(io.RawIOBase):
+class PipeReader(io.RawIOBase):
     """Reads from a child; `moved` is called for every part that arrives."""
 
     def __init__(self, stream: IO[bytes], moved: Callable[[], None]) -> None:

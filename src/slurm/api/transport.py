@@ -20,7 +20,7 @@ from slurm.agent.frames import NOISE_LIMIT, read_frame, write_frame
 from slurm.api.agent_backend import error_of
 from slurm.api.agent_text import agent_text
 from slurm.api.liveness import Liveness, Peer
-from slurm.api.pipes import Inlet, Outlet
+from slurm.api.pipes import PipeReader, PipeWriter
 from slurm.api.ssh_errors import explain
 from slurm.errors import TransportError
 
@@ -69,7 +69,7 @@ class Channel:
         self._peer = Peer()
         self._process = _start(argv, target, environment or {})
         self._give_up_at = time.monotonic() + connect_timeout
-        self._outlet = Outlet(
+        self._writer = PipeWriter(
             self._pipe(self._process.stdin), moved=self._peer.heard, check=self._look, every=LOOK
         )
         self._drain = threading.Thread(target=self._read_stderr, daemon=True)
@@ -154,9 +154,9 @@ class Channel:
         # Whoever writes at the moment, and gets nowhere, says as much as a question would.
         if liveness is Liveness.ASK and self._writing.acquire(blocking=False):
             try:
-                if self._outlet.has_room():
+                if self._writer.has_room():
                     write_frame(
-                        self._outlet, {"id": next(self._ids), "op": "ping", "params": {}}, b""
+                        self._writer, {"id": next(self._ids), "op": "ping", "params": {}}, b""
                     )
             except (OSError, ValueError) as error:
                 raise self._lost(f"the connection broke while sending: {error}") from error
@@ -166,7 +166,7 @@ class Channel:
     def _send(self, header: dict[str, Any], blob: bytes) -> None:
         try:
             with self._writing:
-                write_frame(self._outlet, header, blob)
+                write_frame(self._writer, header, blob)
         except (OSError, ValueError) as error:
             raise self._lost(f"the connection broke while sending: {error}") from error
         except BaseException:  # Ctrl-C: what comes after half a frame would be read as its rest
@@ -183,13 +183,13 @@ class Channel:
         # A refused login closes the pipe under us; the reader says why, from ssh's own words. The
         # text is smaller than a pipe, so that nobody need read it before this goes on.
         with contextlib.suppress(OSError):
-            self._outlet.write(f"{len(source)} {self._nonce}\n".encode() + source)
+            self._writer.write(f"{len(source)} {self._nonce}\n".encode() + source)
         self._reader.start()
 
     def _read_answers(self) -> None:
         try:
-            inlet = Inlet(self._pipe(self._process.stdout), self._peer.heard)
-            with io.BufferedReader(inlet, 1 << 16) as stdout:
+            unbuffered = PipeReader(self._pipe(self._process.stdout), self._peer.heard)
+            with io.BufferedReader(unbuffered, 1 << 16) as stdout:
                 if self._skip_noise(stdout):
                     self.has_opened = True
                     self._opened.set()
@@ -231,7 +231,9 @@ class Channel:
             answer.set_result((reply["result"], blob))
 
     def _read_stderr(self) -> None:
-        with io.BufferedReader(Inlet(self._pipe(self._process.stderr), lambda: None)) as stderr:
+        with io.BufferedReader(
+            PipeReader(self._pipe(self._process.stderr), lambda: None)
+        ) as stderr:
             for line in stderr:
                 self._stderr.append(line.decode("utf-8", "replace").rstrip())
 

@@ -19,7 +19,7 @@ from slurm.states import ACTIVE, JobState
 
 
 @dataclass
-class Row:
+class TaskRow:
     """The jobs of one task, or the elements of one array.
 
     `total` of them are known, and no more will be if it `is_fixed`; `done` and `failed` have ended;
@@ -59,7 +59,7 @@ class JobTable:
     """All rows, in the order in which they began. Not for several threads at once."""
 
     def __init__(self) -> None:
-        self.rows: dict[str, Row] = {}
+        self.rows: dict[str, TaskRow] = {}
         self.doing: list[str] = []
         self.transfers: dict[str, TransferContext] = {}
 
@@ -88,7 +88,7 @@ class JobTable:
         elif isinstance(context, CompletedContext):
             self._completed(context)
 
-    def shown(self, most: int) -> list[Row]:
+    def shown(self, most: int) -> list[TaskRow]:
         """At most so many rows: those that have not ended before those that have, the newest of each."""
         rows = list(self.rows.values())
         if len(rows) > most:
@@ -113,7 +113,7 @@ class JobTable:
         if row.ended >= row.total:
             row.ended_at = context.timestamp
 
-    def _row_of(self, context: JobStatusUpdatedContext | CompletedContext) -> Row:
+    def _row_of(self, context: JobStatusUpdatedContext | CompletedContext) -> TaskRow:
         """The row of a job; one that another client submitted is counted when it is first heard of."""
         row = self._row(context)
         if not row.is_fixed and context.job_dir not in row.live:
@@ -121,13 +121,13 @@ class JobTable:
             row.live[context.job_dir] = JobState.PENDING
         return row
 
-    def _row(self, context: CallbackContext) -> Row:
+    def _row(self, context: CallbackContext) -> TaskRow:
         """The row of a task, or of an array, which has its directory to itself."""
         title = context.task_name
         if context.array_dir:
             title = f"{title} {context.job_id.partition('_')[0]}"
         key = context.array_dir or context.task_name
-        return self.rows.setdefault(key, Row(title, context.timestamp))
+        return self.rows.setdefault(key, TaskRow(title, context.timestamp))
 
 
 def _work(context: PackagingBeginContext | SubmitBeginContext) -> str:

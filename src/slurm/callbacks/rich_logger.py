@@ -20,7 +20,7 @@ from slurm.callbacks.contexts import (
     TransferContext,
     utc_now,
 )
-from slurm.callbacks.job_table import JobTable, Row
+from slurm.callbacks.job_table import JobTable, TaskRow
 from slurm.callbacks.lines import duration_or_dash, is_failure, line_of
 from slurm.errors import ConfigError
 from slurm.usage import format_size
@@ -195,7 +195,7 @@ class RichLoggerCallback(BaseCallback):
             self._ending = None
 
 
-def _cells(row: Row) -> list[Any]:
+def _cells(row: TaskRow) -> list[Any]:
     from rich.progress_bar import ProgressBar
     from rich.text import Text
 

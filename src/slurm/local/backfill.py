@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from slurm.local.requests import Room
+from slurm.local.requests import Resources
 
 
 class Reservation(NamedTuple):
@@ -16,16 +16,18 @@ class Reservation(NamedTuple):
     """
 
     start: float
-    spare: Room
+    spare: Resources
 
 
-def reserve(cost: Room, free: Room, running: Iterable[tuple[float, Room]]) -> Reservation:
+def reserve(
+    cost: Resources, free: Resources, running: Iterable[tuple[float, Resources]]
+) -> Reservation:
     """A place for a job that takes `cost` and does not fit into what is `free` now.
 
     `running` are the jobs that run: when each must have ended, and what it takes until then.
     """
     for end, taken in sorted(running, key=lambda one: one[0]):
-        free = Room(free.cpus + taken.cpus, free.mem + taken.mem)
+        free = Resources(free.cpus + taken.cpus, free.mem + taken.mem)
         if free.holds(cost):
             return Reservation(end, free.without(cost))
     return Reservation(math.inf, free)
@@ -39,7 +41,7 @@ class Admission:
     however many small ones follow it.
     """
 
-    def __init__(self, machine: Room, running: Iterable[tuple[float, Room]]) -> None:
+    def __init__(self, machine: Resources, running: Iterable[tuple[float, Resources]]) -> None:
         self._running = list(running)
         self._free = machine
         for _, cost in self._running:
@@ -51,7 +53,7 @@ class Admission:
         """Whether nobody else can be let in."""
         return self._place is not None and self._free.cpus <= 0
 
-    def admit(self, cost: Room, end: float) -> bool:
+    def admit(self, cost: Resources, end: float) -> bool:
         """Whether a job is let in that takes `cost` and must have ended by `end`."""
         if not self._free.holds(cost):
             if self._place is None:

@@ -27,7 +27,7 @@ class Condition(NamedTuple):
         return str(self.job_id) if self.index is None else f"{self.job_id}_{self.index}"
 
 
-class Dependency(NamedTuple):
+class ParsedDependency(NamedTuple):
     """What a job waits for: all of the `conditions`, or `any_of` them."""
 
     conditions: tuple[Condition, ...] = ()
@@ -49,7 +49,7 @@ class Standing(NamedTuple):
 
 
 @functools.lru_cache(maxsize=4096)
-def parse_dependency(text: str) -> Dependency:
+def parse_dependency(text: str) -> ParsedDependency:
     """The meaning of sbatch's ``--dependency``, in the types that concern one machine.
 
     Raises `Refused`.
@@ -71,7 +71,7 @@ def parse_dependency(text: str) -> Dependency:
             raise dependency_problem(text, why)
         else:
             conditions += [_condition(kind, match) for match in matches if match is not None]
-    return Dependency(tuple(conditions), singleton, "?" in text)
+    return ParsedDependency(tuple(conditions), singleton, "?" in text)
 
 
 def _condition(kind: str, match: re.Match[str]) -> Condition:
@@ -84,7 +84,7 @@ def dependency_problem(text: str, why: str) -> Refused:
 
 
 def may_start(
-    dependency: Dependency, standing: Callable[[Condition], Standing], first_of_name: bool
+    dependency: ParsedDependency, standing: Callable[[Condition], Standing], first_of_name: bool
 ) -> bool | None:
     """Whether a job may start as far as others are concerned; None when it never will.
 

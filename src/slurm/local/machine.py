@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from slurm.local.requests import Room
+from slurm.local.requests import Resources
 
 
 def node_name() -> str:
@@ -12,10 +12,10 @@ def node_name() -> str:
     return os.uname().nodename.split(".")[0]
 
 
-def machine_room() -> Room:
+def machine_room() -> Resources:
     """The cpus that this process, and so its children, may use, and the physical memory."""
     if hasattr(os, "sched_getaffinity"):
         cpus = len(os.sched_getaffinity(0))
     else:
         cpus = os.cpu_count() or 1
-    return Room(cpus, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20)
+    return Resources(cpus, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20)

@@ -18,7 +18,7 @@ from slurm.local.jobs import LocalJob
 from slurm.local.launch import Launch, launch_of
 from slurm.local.machine import node_name
 from slurm.local.ps import leader_age, signal_group
-from slurm.local.requests import Room
+from slurm.local.requests import Resources
 from slurm.local.state import StateDirectory
 from slurm.local.supervisor import spawn
 
@@ -50,7 +50,7 @@ class Processes:
         self._ended = ended
         self._log = log
 
-    def start(self, job: LocalJob, *, room: Room, kill_wait: float) -> LocalJob:
+    def start(self, job: LocalJob, *, room: Resources, kill_wait: float) -> LocalJob:
         """Run a pending job; returns it as it is now, RUNNING or FAILED."""
         running = job._replace(state="RUNNING", reason="None", start=time.time(), node=node_name())
         try:

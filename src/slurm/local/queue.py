@@ -15,8 +15,8 @@ from slurm.local.backfill import Admission
 from slurm.local.jobs import LIVE, JobSpec, LocalJob, array_observation, spokesman
 from slurm.local.ready import ReadyJobs
 from slurm.local.records import Records
-from slurm.local.requests import Room, cost_of
-from slurm.local.waiting import Waiting
+from slurm.local.requests import Resources, cost_of
+from slurm.local.waiting import WaitingJobs
 
 NEVER = "DependencyNeverSatisfied"
 
@@ -36,7 +36,7 @@ class Queue:
 
     def __init__(self, records: Records) -> None:
         self.records = records
-        self._waiting = Waiting(records)
+        self._waiting = WaitingJobs(records)
         self._ready = ReadyJobs()
         self._orchestrators = ReadyJobs()  # they take no room, so each starts at once
         self._head: int | None = None  # the first job there is no room for
@@ -67,7 +67,7 @@ class Queue:
         if before.begun != job.begun or (before.state in LIVE) != (job.state in LIVE):
             self._waiting.stir(job)
 
-    def plan(self, machine: Room, now: float) -> Plan:
+    def plan(self, machine: Resources, now: float) -> Plan:
         """What may start on `machine`, in order; whoever asks is going to `put` it as started."""
         cancel = []
         for job, holds in list(self._waiting.review()):
@@ -82,7 +82,7 @@ class Queue:
         start = itertools.chain(*free, self._fitting(machine, now))
         return Plan(tuple(start), tuple(cancel))
 
-    def _fitting(self, machine: Room, now: float) -> Iterator[LocalJob]:
+    def _fitting(self, machine: Resources, now: float) -> Iterator[LocalJob]:
         self._head = None
         running = (
             (_latest_end(job.submission, job.start or now), cost_of(job.submission, machine))

@@ -14,7 +14,7 @@ from slurm.local.dependencies import (
 from slurm.local.jobs import ACTIVE, LIVE, JobSpec, LocalJob
 
 
-class Progress:
+class ArrayProgress:
     """How many jobs of one submission are unbegun, live, active, and how many ended other than well."""
 
     __slots__ = ("active", "live", "unbegun", "unwell")
@@ -46,7 +46,7 @@ class Records:
     def __init__(self, submissions: Mapping[int, JobSpec], jobs: Mapping[int, LocalJob]) -> None:
         self.submissions: dict[int, JobSpec] = {}
         self.jobs: dict[int, LocalJob] = {}
-        self.progress: dict[int, Progress] = {}
+        self.progress: dict[int, ArrayProgress] = {}
         self.active: dict[int, LocalJob] = {}
         self.live_ids: set[int] = set()  # of submissions
         self.live_named: dict[str, set[int]] = {}  # the same by name
@@ -66,7 +66,7 @@ class Records:
         self.submissions[submission.job_id] = submission
         self._tokens[submission.token] = submission.job_id
         self.next_id = max(self.next_id, submission.last_id + 1)
-        progress = self.progress[submission.job_id] = Progress()
+        progress = self.progress[submission.job_id] = ArrayProgress()
         for job in jobs:
             self.jobs[job.job_id] = job
             progress.count(job, 1)

@@ -17,34 +17,36 @@ UNSUPPORTED = ("begin", "hold", "deadline", "export-file")
 MODEST = 1024  # megabytes
 
 
-class Room(NamedTuple):
+class Resources(NamedTuple):
     """Cpus and memory in megabytes: what the machine has for jobs, what is free, what one takes."""
 
     cpus: int
     mem: int
 
-    def holds(self, other: Room) -> bool:
+    def holds(self, other: Resources) -> bool:
         """Whether `other` fits in."""
         return other.cpus <= self.cpus and other.mem <= self.mem
 
-    def without(self, other: Room) -> Room:
+    def without(self, other: Resources) -> Resources:
         """What is left beside `other`."""
-        return Room(self.cpus - other.cpus, self.mem - other.mem)
+        return Resources(self.cpus - other.cpus, self.mem - other.mem)
 
 
-def cost_of(submission: JobSpec, machine: Room) -> Room:
+def cost_of(submission: JobSpec, machine: Resources) -> Resources:
     """What one job of a submission takes while it runs.
 
     One that is larger than the machine takes all of it. An orchestrator waits for others, so it takes
     nothing from them.
     """
     if submission.orchestrator:
-        return Room(0, 0)
+        return Resources(0, 0)
     mem = machine.mem if submission.mem is None else min(submission.mem, machine.mem)
-    return Room(min(submission.cpus, machine.cpus), mem)
+    return Resources(min(submission.cpus, machine.cpus), mem)
 
 
-def read_submission(job_id: int, request: Mapping[str, Any], now: float, machine: Room) -> JobSpec:
+def read_submission(
+    job_id: int, request: Mapping[str, Any], now: float, machine: Resources
+) -> JobSpec:
     """The submission a client asks for, as the next `job_id`. Raises `Refused`."""
     given = {**request["options"], **request["submit_options"]}
     for name in UNSUPPORTED:

@@ -20,7 +20,7 @@ BACKLOG = 512
 Handler = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 
-class Connection:
+class ClientConnection:
     """One client: what it has sent so far, and what it is still to be told."""
 
     def __init__(self, peer: socket.socket) -> None:
@@ -40,7 +40,7 @@ class LineServer:
     def __init__(
         self, selector: selectors.BaseSelector, address: str, path: str, handle: Handler
     ) -> None:
-        self.connections: dict[int, Connection] = {}
+        self.connections: dict[int, ClientConnection] = {}
         self.served: bool = False
         self._selector = selector
         self._path = path
@@ -78,17 +78,17 @@ class LineServer:
             peer, _ = self._listener.accept()
             peer.setblocking(False)
             self.served = True
-            connection = Connection(peer)
+            connection = ClientConnection(peer)
             self.connections[peer.fileno()] = connection
             receive = functools.partial(self._receive, connection)
             self._selector.register(peer, selectors.EVENT_READ, receive)
 
-    def _watch(self, connection: Connection, events: int) -> None:
+    def _watch(self, connection: ClientConnection, events: int) -> None:
         key = self._selector.get_key(connection.peer)
         if key.events != events:
             self._selector.modify(connection.peer, events, key.data)
 
-    def _receive(self, connection: Connection) -> None:
+    def _receive(self, connection: ClientConnection) -> None:
         try:
             data = connection.peer.recv(1 << 18)
         except BlockingIOError:  # ready to be written to, which flush does
@@ -112,7 +112,7 @@ class LineServer:
             return {"error": "a request is a JSON object on one line", "kind": "protocol"}
         return self._handle(request)
 
-    def _send(self, connection: Connection) -> None:
+    def _send(self, connection: ClientConnection) -> None:
         try:
             sent = connection.peer.send(connection.outgoing) if connection.outgoing else 0
         except BlockingIOError:
@@ -130,7 +130,7 @@ class LineServer:
         else:
             self._watch(connection, selectors.EVENT_READ)
 
-    def _hang_up(self, connection: Connection) -> None:
+    def _hang_up(self, connection: ClientConnection) -> None:
         self._selector.unregister(connection.peer)
         del self.connections[connection.peer.fileno()]
         connection.peer.close()

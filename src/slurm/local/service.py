@@ -14,7 +14,7 @@ from slurm.local.machine import machine_room, node_name
 from slurm.local.processes import Processes, job_at_end
 from slurm.local.queue import Queue
 from slurm.local.records import Records
-from slurm.local.requests import Room, read_submission
+from slurm.local.requests import Resources, read_submission
 from slurm.local.state import StateDirectory
 
 KEEP_JOBS = 10_000  # when the journal is rewritten
@@ -44,7 +44,9 @@ class Service:
         self._state = state
         self._settings = settings
         machine = machine_room()
-        self.room: Room = Room(settings.max_cpus or machine.cpus, settings.max_mem or machine.mem)
+        self.room: Resources = Resources(
+            settings.max_cpus or machine.cpus, settings.max_mem or machine.mem
+        )
         self._journal = Journal(state.journal)
         self._records = Records(self._journal.submissions, self._journal.jobs)
         self.queue: Queue = Queue(self._records)
@@ -169,7 +171,7 @@ class Service:
         for name, there in (("script", os.path.isfile), ("cwd", os.path.isdir)):
             if not there(request[name]):
                 raise Refused(f"{name} {request[name]}: no such file or directory")
-        room = Room(
+        room = Resources(
             int(request.get("max_cpus") or self.room.cpus),
             int(request.get("max_mem") or self.room.mem),
         )

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 
-from slurm.local.dependencies import Dependency, may_start, parse_dependency
+from slurm.local.dependencies import ParsedDependency, may_start, parse_dependency
 from slurm.local.jobs import JobSpec, LocalJob
 from slurm.local.records import Records
 
 
-class Waiting:
+class WaitingJobs:
     """Pending jobs that wait for others, by submission."""
 
     def __init__(self, records: Records) -> None:
@@ -106,7 +106,7 @@ class Waiting:
                     yield job, holds
 
     def _may_start(
-        self, dependency: Dependency, submission: JobSpec, index: int | None
+        self, dependency: ParsedDependency, submission: JobSpec, index: int | None
     ) -> bool | None:
         first = True
         if dependency.singleton:
@@ -114,10 +114,10 @@ class Waiting:
             first = submission.job_id <= min(alive, default=math.inf)
         return may_start(dependency, lambda one: self._records.standing(one, index), first)
 
-    def _targets(self, dependency: Dependency) -> set[int]:
+    def _targets(self, dependency: ParsedDependency) -> set[int]:
         found = map(self._records.target_of, dependency.conditions)
         return {one for one in found if one is not None}
 
 
-def _dependency(submission: JobSpec) -> Dependency:
+def _dependency(submission: JobSpec) -> ParsedDependency:
     return parse_dependency(submission.options.get("dependency", ""))

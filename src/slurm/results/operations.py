@@ -19,7 +19,7 @@ from slurm.tracking.tracker import Tracker
 logger: logging.Logger = logging.getLogger(__name__)
 
 
-class Operations(JobOperations):
+class ClusterOperations(JobOperations):
     """Has jobs watched by one tracker, and their results read.
 
     The tracker is made when the first job is watched: where its runners leave their news may have to be asked for.

@@ -12,7 +12,7 @@ from slurm.errors import RemoteFileError, SchedulerUnreachable
 from slurm.job_dir.metadata import piece_key
 from slurm.job_dir.paths import ArrayDirectory, JobDirectory, receipt_of_job
 from slurm.sbatch.array_layout import ArrayLayout
-from slurm.sbatch.dependency import Wait, as_metadata
+from slurm.sbatch.dependency import DependencyClause, as_metadata
 from slurm.states import ENDED, ENDED_IF_IT_STAYS, NEVER_STARTS, JobState, Observation
 from slurm.tracking.record import Dependency, JobRecord, Upstream
 from slurm.tracking.reused_ids import mark_of
@@ -173,8 +173,8 @@ class _Search:
 
     def _links(self, job_id: str, own: WrittenJob) -> list[Link]:
         known = self._ours(job_id)
-        waits = [Wait(one.type, one.ids) for one in known.waits_for] if known else []
-        written = own.metadata.get("dependencies") or as_metadata(waits)
+        clauses = [DependencyClause(one.type, one.ids) for one in known.waits_for] if known else []
+        written = own.metadata.get("dependencies") or as_metadata(clauses)
         return [Link(str(one["job_id"]), one["type"]) for one in written]
 
     def _members(self, job_id: str, own: WrittenJob, link: Link) -> dict[str, str]:

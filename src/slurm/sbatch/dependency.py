@@ -11,7 +11,7 @@ from slurm.errors import ConfigError
 TYPES = ("afterok", "afternotok", "aftercorr", "afterany")
 
 
-class Wait(NamedTuple):
+class DependencyClause(NamedTuple):
     """A `type` of dependency on the jobs with these `ids`.
 
     It does not count where the scheduler need not know of it any more: it forgets jobs a while after their end.
@@ -22,32 +22,32 @@ class Wait(NamedTuple):
     counts: bool = True
 
 
-def option_of(waits: Iterable[Wait], given: str = "", piece: int = 0) -> str:
+def option_of(clauses: Iterable[DependencyClause], given: str = "", piece: int = 0) -> str:
     """The value for ``--dependency``, what the user has `given` for it included; empty for none.
 
     `piece` is which of an array's submissions it is for: each pairs with the same one of the other.
 
-    >>> option_of([Wait("afterany", ("12",)), Wait("afterok", ("13", "14"))], given="singleton")
+    >>> option_of([DependencyClause("afterany", ("12",)), DependencyClause("afterok", ("13", "14"))], given="singleton")
     'singleton,afterok:13:14,afterany:12'
     """
-    waiting = [one for one in waits if one.counts]
-    if waiting and "?" in given:
-        jobs = ", ".join(job_id for one in waiting for job_id in one.ids)
+    counting = [one for one in clauses if one.counts]
+    if counting and "?" in given:
+        jobs = ", ".join(job_id for one in counting for job_id in one.ids)
         raise ConfigError(
             f"option dependency={given!r}: any of those cannot be joined with the jobs that this one "
             f"waits for in any case ({jobs}); put them together with ','"
         )
     parts = [given]
     for kind in TYPES:
-        found = [one.ids for one in waiting if one.type == kind]
+        found = [one.ids for one in counting if one.type == kind]
         ids = [job_id for of in found for job_id in ([of[piece]] if kind == "aftercorr" else of)]
         parts.append(":".join([kind, *ids]) if ids else "")
     return ",".join(filter(None, parts))
 
 
-def as_metadata(waits: Iterable[Wait], given: str = "") -> list[dict[str, str]]:
+def as_metadata(clauses: Iterable[DependencyClause], given: str = "") -> list[dict[str, str]]:
     """What is waited for as ``metadata.json`` holds it, what the user has `given` for the option included."""
-    own = [{"job_id": job_id, "type": one.type} for one in waits for job_id in one.ids]
+    own = [{"job_id": job_id, "type": one.type} for one in clauses for job_id in one.ids]
     parts = (part.split(":") for part in given.lower().replace("?", ",").split(","))
     return own + [{"job_id": _plain(one), "type": kind} for kind, *ids in parts for one in ids]
 

@@ -11,7 +11,7 @@ from slurm.job_dir.metadata import utc_now
 from slurm.job_dir.paths import JobDirectory
 from slurm.packaging.sdk_archive import archive_for
 from slurm.submit.calls import ArrayCall, Call
-from slurm.submit.payload import Destination, PackedCall, pack
+from slurm.submit.payload import NodeFacts, PackedCall, pack
 from slurm.submit.prepare import Draft, prepare, prepare_array
 from slurm.tracking.listener import CallFacts, RequestFacts
 from slurm.tracking.record import Dependency, Upstream, merged
@@ -116,9 +116,9 @@ class Drafter:
         environment = effects.environment(self._facts(call), packaging)
         to = self._destination(call, environment, base)
         packed = pack(call, to, effects.placeholder)
-        found = [(one, effects.wait(one)) for one in (*_found(packed, call), *call.after)]
-        waits = merged(found)
-        dependencies = tuple(dependency for dependency, _ in waits)
+        found = [(one, effects.clause(one)) for one in (*_found(packed, call), *call.after)]
+        upstreams = merged(found)
+        dependencies = tuple(dependency for dependency, _ in upstreams)
         self._require_same_place(task.name, dependencies)
         draft = Draft(
             name=task.name,
@@ -136,15 +136,15 @@ class Drafter:
             is_workflow=task.is_workflow,
             parent=self._facts(call).parent_workflow,
             large=packed.large,
-            waits=tuple(wait for _, wait in waits),
+            clauses=tuple(clause for _, clause in upstreams),
             max_concurrent=call.max_concurrent if isinstance(call, ArrayCall) else None,
         )
         return draft, dependencies, archive
 
-    def _destination(self, call: Call, environment: Environment, base: str) -> Destination:
+    def _destination(self, call: Call, environment: Environment, base: str) -> NodeFacts:
         is_workflow, backend = call.task.is_workflow, self._site.backend
         callbacks, copied = self._listener.pack(is_workflow)
-        return Destination(
+        return NodeFacts(
             environment,
             callbacks,
             copied,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from slurm.errors import SlurmError
 from slurm.job_dir.arguments import JobResultPlaceholder
-from slurm.sbatch.dependency import Wait
+from slurm.sbatch.dependency import DependencyClause
 
 if TYPE_CHECKING:
     from slurm.api.site import Site
@@ -74,9 +74,9 @@ class Effects:
         """What stands for a job or an array among the arguments."""
         return upstream.placeholder()
 
-    def wait(self, dependency: Dependency) -> Wait:
+    def clause(self, dependency: Dependency) -> DependencyClause:
         """What has to come before, in sbatch's words."""
-        return dependency.wait
+        return dependency.clause
 
 
 class NoEffects(Effects):
@@ -102,10 +102,10 @@ class NoEffects(Effects):
             return upstream.placeholder()
         return JobResultPlaceholder(_unsubmitted(upstream))
 
-    def wait(self, dependency: Dependency) -> Wait:
+    def clause(self, dependency: Dependency) -> DependencyClause:
         if dependency.on.is_submitted:
-            return dependency.wait
-        return Wait(dependency.type, (_unsubmitted(dependency.on),))
+            return dependency.clause
+        return DependencyClause(dependency.type, (_unsubmitted(dependency.on),))
 
 
 def _unsubmitted(upstream: Upstream) -> str:

@@ -46,7 +46,7 @@ class PackedCall:
 
 
 @dataclass(frozen=True)
-class Destination:
+class NodeFacts:
     """What packing a call has to know of the nodes.
 
     - `environment`: how user code gets to run there; `callbacks` travel with the job, and `copied` says that one
@@ -76,7 +76,7 @@ class _Arguments:
 
 def pack(
     call: Call,
-    to: Destination,
+    to: NodeFacts,
     placeholder_of: Callable[[Upstream], JobResultPlaceholder],
 ) -> PackedCall:
     """Everything that `call` needs on the node. Raises `SerializationError`."""
@@ -117,7 +117,7 @@ def pack(
 
 def _pickled(
     call: Call,
-    to: Destination,
+    to: NodeFacts,
     placeholder_of: Callable[[Upstream], JobResultPlaceholder],
     *,
     main_travels: bool,
@@ -157,7 +157,7 @@ def _require_same_python(what: str, there: PythonVersion | None) -> None:
         )
 
 
-def _travelling(payload: Payload, to: Destination) -> dict[str, bytes]:
+def _travelling(payload: Payload, to: NodeFacts) -> dict[str, bytes]:
     """The payload as the node will see it, and the user's own files that go with it."""
     files = {}
     own: list[str] = []

@@ -21,7 +21,7 @@ from slurm.job_dir.paths import (
     token_of_piece,
 )
 from slurm.rendering import Environment, ScriptSpec, render_job_script
-from slurm.sbatch.dependency import Wait, as_metadata, option_of
+from slurm.sbatch.dependency import DependencyClause, as_metadata, option_of
 from slurm.sbatch.options import escape_filename_pattern
 from slurm.sbatch.overlay import DEFAULT_OPTIONS, overlay
 from slurm.sbatch.signal_and_requeue import SignalAndRequeue
@@ -38,7 +38,7 @@ class Draft:
     - `name`, `is_workflow`, `options`: the task's; `token`: the submission's; `parent`: the workflow job it is a child of.
     - `site_options`: sbatch options for every job of the site.
     - `directory`: where its files go; `files` and `large` are those to begin with, `environment` says how Python starts.
-    - `waits`: what must come before it; `max_concurrent`: how many of an array's jobs run at once.
+    - `clauses`: what must come before it; `max_concurrent`: how many of an array's jobs run at once.
     - `sdk_directory`, `event_dir`: where the SDK's code is, and where runners tell this client that they have finished.
     - `at`: the moment that is noted as that of the submission.
     """
@@ -56,7 +56,7 @@ class Draft:
     is_workflow: bool = False
     parent: str | None = None
     large: Mapping[str, SpooledFile] = field(default_factory=dict)
-    waits: tuple[Wait, ...] = ()
+    clauses: tuple[DependencyClause, ...] = ()
     max_concurrent: int | None = None
 
     @property
@@ -142,7 +142,7 @@ def _options(
     ending = SignalAndRequeue.of_options(draft.wanted)
     options = ending.options(overlay(own, draft.wanted))
     comment = options.pop("comment", "")
-    dependency = option_of(draft.waits, options.pop("dependency", ""), piece)
+    dependency = option_of(draft.clauses, options.pop("dependency", ""), piece)
     token = token_of_piece(draft.token, piece)
     submit_options = {"comment": f"{token} {comment}".strip()}
     if dependency:
@@ -175,7 +175,7 @@ def _metadata(draft: Draft, **more: Any) -> bytes:
         token=draft.token,
         is_workflow=draft.is_workflow,
         parent_workflow=draft.parent,
-        dependencies=as_metadata(draft.waits, draft.given_dependency),
+        dependencies=as_metadata(draft.clauses, draft.given_dependency),
         versions=(__version__, sys.version.split()[0]),
         at=draft.at,
         **more,

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from slurm.tracking.listener import Listener, SubmissionNews
 
 
-class BatchedCall(Protocol):
+class CallInBatch(Protocol):
     """A call that is ready, and is submitted with others."""
 
     prepared: PreparedCall
@@ -83,7 +83,7 @@ class Submitter:
         self.operations.watch([record])
         return record
 
-    def submit_batch(self, calls: Sequence[BatchedCall]) -> None:
+    def submit_batch(self, calls: Sequence[CallInBatch]) -> None:
         """Submit calls in one request: each has its answer, or its problem, afterwards.
 
         Raises what says nothing of any single job, such as `TransportError`.

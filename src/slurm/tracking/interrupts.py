@@ -8,8 +8,8 @@ from types import TracebackType
 from slurm.tracking.record import JobOperations, JobRecord
 
 
-class Waiting:
-    """``with Waiting(records):`` has a ``KeyboardInterrupt`` inside cancel those that have not ended.
+class InterruptibleWait:
+    """``with InterruptibleWait(records):`` has a ``KeyboardInterrupt`` inside cancel those that have not ended.
 
     Only on clusters with ``cancel_on_interrupt``. The interrupt goes on in any case.
     """

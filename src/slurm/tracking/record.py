@@ -20,7 +20,7 @@ from slurm.errors import SlurmError, SubmissionError
 from slurm.job_dir.arguments import JobResultPlaceholder
 from slurm.job_dir.paths import ArrayDirectory, JobDirectory
 from slurm.job_dir.result import Outcome
-from slurm.sbatch.dependency import Wait
+from slurm.sbatch.dependency import DependencyClause
 from slurm.states import JobState, JobStatus
 
 if TYPE_CHECKING:
@@ -308,7 +308,7 @@ class Dependency:
         return self.on.ids
 
     @property
-    def wait(self) -> Wait:
+    def clause(self) -> DependencyClause:
         """The same as plain data, for sbatch. Raises `SubmissionError` for an id that is another job's by now."""
         counts = self.on.holds_others_back(self.type)
         for record in self.on.records if counts else ():
@@ -317,12 +317,14 @@ class Dependency:
                     f"nothing can wait for job {record.id} ({record.task_name}), which the controller has "
                     "forgotten and whose id is another job's now: submit it again first"
                 )
-        return Wait(self.type, self.ids, counts)
+        return DependencyClause(self.type, self.ids, counts)
 
 
-def merged(waits: Iterable[tuple[Dependency, Wait]]) -> list[tuple[Dependency, Wait]]:
+def merged(
+    found: Iterable[tuple[Dependency, DependencyClause]],
+) -> list[tuple[Dependency, DependencyClause]]:
     """Each job once for each type, and no ``afterany`` beside an ``afterok`` on the same job."""
-    unique = {(wait.ids, wait.type): (one, wait) for one, wait in waits}
+    unique = {(clause.ids, clause.type): (one, clause) for one, clause in found}
     strict = {ids for ids, kind in unique if kind == "afterok"}
     return [
         both

@@ -30,7 +30,7 @@ def doom(moment: str) -> None:
         if moment == "half of it was sent":
             frame = io.BytesIO()
             write_frame(frame, header, blob)
-            channel._outlet.write(frame.getvalue()[: len(frame.getvalue()) // 2])
+            channel._writer.write(frame.getvalue()[: len(frame.getvalue()) // 2])
         elif moment != "nothing was sent":
             send(channel, header, blob)
         if moment != "it was answered":

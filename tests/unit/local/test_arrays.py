@@ -9,7 +9,7 @@ from tests.helpers.local_queue import Machine, request
 
 from slurm.local.arrays import Array, parse_array
 from slurm.local.jobs import Refused, pending_again
-from slurm.local.requests import Room, read_submission
+from slurm.local.requests import Resources, read_submission
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_an_array_is_spelled_as_sbatch_spells_it(
 )
 def test_a_malformed_array_is_refused_in_one_line(text: str) -> None:
     with pytest.raises(Refused) as caught:
-        read_submission(1, request(array=text), 0.0, Room(1, 1))
+        read_submission(1, request(array=text), 0.0, Resources(1, 1))
     message = str(caught.value)
     assert message.startswith(f"Invalid job array specification: --array={text}: ")
     assert "\n" not in message
@@ -60,10 +60,10 @@ def test_a_malformed_array_is_refused_in_one_line(text: str) -> None:
 
 def test_the_largest_index_is_below_the_array_size_the_client_names() -> None:
     wanted = {**request(array="0-9"), "max_array_size": 10}
-    submission = read_submission(1, wanted, 0.0, Room(1, 1))
+    submission = read_submission(1, wanted, 0.0, Resources(1, 1))
     assert submission.array == Array(tuple(range(10)))
     with pytest.raises(Refused, match=r"index 10 is not below max_array_size, which is 10$"):
-        read_submission(1, {**wanted, "options": {"array": "10"}}, 0.0, Room(1, 1))
+        read_submission(1, {**wanted, "options": {"array": "10"}}, 0.0, Resources(1, 1))
 
 
 @given(st.sets(st.integers(0, 1000), min_size=1))

@@ -14,7 +14,7 @@ import slurm.local.journal
 from slurm.agent.errors import AgentError
 from slurm.local.jobs import JobSpec, LocalJob
 from slurm.local.journal import Journal, JournalError
-from slurm.local.requests import Room, read_submission
+from slurm.local.requests import Resources, read_submission
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def empty(path: Path) -> Journal:
 
 
 def submission(job_id: int, **options: Any) -> JobSpec:
-    return read_submission(job_id, request(f"token {job_id}", **options), 5.0, Room(4, 4096))
+    return read_submission(job_id, request(f"token {job_id}", **options), 5.0, Resources(4, 4096))
 
 
 def ended(job: LocalJob, end: float) -> LocalJob:

@@ -14,7 +14,7 @@ from tests.helpers.local_queue import request
 from slurm.local.jobs import LocalJob, pending_again
 from slurm.local.launch import Launch, launch_of
 from slurm.local.ps import catches
-from slurm.local.requests import Room, read_submission
+from slurm.local.requests import Resources, read_submission
 from slurm.local.warning import Warner
 from slurm.sbatch.values import WarningSignal
 
@@ -33,7 +33,7 @@ def launch(job: LocalJob, **environment: str) -> Launch:
 
 
 def jobs(**options: Any) -> list[LocalJob]:
-    return read_submission(12, request(**options), 0.0, Room(2, 4096)).jobs()
+    return read_submission(12, request(**options), 0.0, Resources(2, 4096)).jobs()
 
 
 def test_an_element_sees_its_array_as_slurm_shows_it() -> None:

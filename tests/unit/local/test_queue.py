@@ -15,9 +15,9 @@ from slurm.local.backfill import reserve
 from slurm.local.dependencies import may_start
 from slurm.local.jobs import LIVE, Refused
 from slurm.local.records import Records
-from slurm.local.requests import Room, read_submission
+from slurm.local.requests import Resources, read_submission
 
-# Room
+# Resources
 
 
 def test_jobs_start_while_there_is_memory() -> None:
@@ -83,7 +83,7 @@ def test_a_bound_that_shrinks_stops_nothing_that_needs_no_more() -> None:
     machine = Machine(cpus=4, mem=4096)
     first, waiting = machine.submit(cpus_per_task="3", mem="3G"), machine.submit(cpus_per_task="4")
     assert machine.start() == [first]
-    machine.room = Room(2, 1024)
+    machine.room = Resources(2, 1024)
     none = machine.submit()
     assert machine.start() == []
     assert machine.end(first) == [waiting]
@@ -128,10 +128,12 @@ def test_jobs_that_leave_a_wide_one_enough_pass_it_however_long_they_are() -> No
 
 
 def test_a_reservation_is_made_for_the_first_moment_there_is_room() -> None:
-    running = [(30.0, Room(1, 0)), (10.0, Room(1, 100)), (20.0, Room(2, 100))]
-    place = reserve(Room(3, 100), Room(0, 0), running)
-    assert (place.start, place.spare) == (20.0, Room(0, 100))
-    assert reserve(Room(9, 0), Room(0, 0), [(math.inf, Room(9, 0))]).start == math.inf
+    running = [(30.0, Resources(1, 0)), (10.0, Resources(1, 100)), (20.0, Resources(2, 100))]
+    place = reserve(Resources(3, 100), Resources(0, 0), running)
+    assert (place.start, place.spare) == (20.0, Resources(0, 100))
+    assert (
+        reserve(Resources(9, 0), Resources(0, 0), [(math.inf, Resources(9, 0))]).start == math.inf
+    )
 
 
 @given(
@@ -260,4 +262,4 @@ def test_no_more_is_forgotten_than_has_to_be() -> None:
 def test_what_cannot_be_done_is_refused(name: str) -> None:
     options: dict[str, Any] = {name: "x"}
     with pytest.raises(Refused, match=f"--{name}: the local scheduler cannot do this"):
-        read_submission(1, request(**options), 0.0, Room(1, 1))
+        read_submission(1, request(**options), 0.0, Resources(1, 1))

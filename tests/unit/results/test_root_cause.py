@@ -299,7 +299,7 @@ def test_a_callback_may_ask_why_a_job_never_started(
 def test_dependencies_that_the_user_wrote_are_noted_too(fake_cluster: Cluster) -> None:
     job = job_on(fake_cluster, "1")
     assert as_metadata(
-        [Dependency(job, "afterany").wait], "AfterOk:2:3_1+5,afterany:4_*?singleton"
+        [Dependency(job, "afterany").clause], "AfterOk:2:3_1+5,afterany:4_*?singleton"
     ) == [
         {"job_id": "1", "type": "afterany"},
         {"job_id": "2", "type": "afterok"},
@@ -314,4 +314,4 @@ def test_any_of_several_cannot_be_joined_with_all_of_others(fake_cluster: Cluste
     given = "afterok:2?afterok:3"
     assert option_of([], given) == given
     with pytest.raises(ConfigError, match=r"dependency=.*\(1\)"):
-        option_of([Dependency(job).wait], given)
+        option_of([Dependency(job).clause], given)

@@ -358,10 +358,10 @@ def test_what_has_long_ended_well_holds_nobody_back(
     array = scale.map([1])
     finish(backend, array, 5)
     assert array.wait(DEADLINE)
-    waits = [dependency.wait for dependency in total.after(array).waits_for]
-    assert option_of(waits) == ""
+    clauses = [dependency.clause for dependency in total.after(array).waits_for]
+    assert option_of(clauses) == ""
     [dependency] = total.afternotok(array).waits_for
-    assert option_of([dependency.wait]) == "afternotok:1"
+    assert option_of([dependency.clause]) == "afternotok:1"
 
 
 # --- results -------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import pytest
 from slurm.job_dir.paths import JobDirectory
 from slurm.rendering import Environment
 from slurm.sbatch.array_layout import ArrayLayout
-from slurm.sbatch.dependency import Wait
+from slurm.sbatch.dependency import DependencyClause
 from slurm.submit.prepare import Draft, prepare, prepare_array
 
 DRAFT = Draft(
@@ -28,7 +28,10 @@ DRAFT = Draft(
     sdk_directory="/jobs/.sdk/0a1b2c3d",
     event_dir="/jobs/.events/me",
     at="2025-03-01T12:00:05.000+00:00",
-    waits=(Wait("afterok", ("7", "8")), Wait("afterany", ("6",), counts=False)),
+    clauses=(
+        DependencyClause("afterok", ("7", "8")),
+        DependencyClause("afterany", ("6",), counts=False),
+    ),
 )
 
 
