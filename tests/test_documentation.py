@@ -276,3 +276,18 @@ def test_the_command_line_page_has_the_options_of_the_programs(
 def test_the_examples_readme_names_all_its_files() -> None:
     text = (EXAMPLE / "README.md").read_text("utf-8")
     assert [path.name for path in EXAMPLE.glob("[!_]*.py") if f"`{path.name}`" not in text] == []
+
+
+ROOMS = sorted(
+    init.parent
+    for init in ROOT.glob("src/slurm/*/__init__.py")
+    if "examples" not in init.parts  # programs of users, which have a README
+)
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)
+def test_a_rooms_docstring_names_all_its_modules(room: Path) -> None:
+    """Where to look is found there first: a module that it does not name is found by chance."""
+    said = ast.get_docstring(ast.parse((room / "__init__.py").read_text())) or ""
+    modules = {path.stem for path in room.glob("*.py") if not path.stem.startswith("__")}
+    assert modules <= set(re.findall(r"\w+", said))

@@ -14,6 +14,7 @@ from slurm.job import Job, Promise
 from slurm.job_dir.arguments import JobResultPlaceholder
 from slurm.results.array_results import ArrayResults
 from slurm.submit.arrays import ArraySubmission, SubmittedArray, WaitingArray
+from slurm.tracking.deadline import Deadline
 from slurm.tracking.interrupts import InterruptibleWait
 from slurm.tracking.record import (
     ArrayElement,
@@ -22,7 +23,6 @@ from slurm.tracking.record import (
     Upstream,
     check_upstream,
 )
-from slurm.tracking.timeouts import Deadline
 
 if TYPE_CHECKING:
     from slurm.cluster import Cluster

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from slurm import context
-from slurm.api import named
+from slurm.api import by_name
 from slurm.api.base import BackendBase
 from slurm.api.site import Site
 from slurm.array_job import ArrayJob
@@ -18,8 +18,8 @@ from slurm.config.checks import check_flag, check_text
 from slurm.errors import ConfigError
 from slurm.job import Job
 from slurm.packaging.base import PackagedTask
-from slurm.packaging.named import PackagingConfig, strategy_of
-from slurm.results.operations import ClusterOperations
+from slurm.packaging.by_name import PackagingConfig, strategy_of
+from slurm.results.job_operations import ClusterOperations
 from slurm.sbatch.options import normalise
 from slurm.submit.arrays import ArrayBlocks, SubmittedArray, WaitingArray
 from slurm.submit.batch import Batch
@@ -85,7 +85,7 @@ class Cluster:
         cancel_on_interrupt: bool = False,
         **backend_options: Any,
     ) -> None:
-        named.name_of(backend_type)  # before anything else is looked at
+        by_name.name_of(backend_type)  # before anything else is looked at
         strategy_of(packaging)
         self.packaging = packaging
         for name, value in (("job_base_dir", job_base_dir), ("python", python)):
@@ -93,7 +93,7 @@ class Cluster:
                 check_text(name, value)
         check_flag("cancel_on_interrupt", cancel_on_interrupt)
         self.cancel_on_interrupt: bool = cancel_on_interrupt
-        self.site: Site = named.make_site(
+        self.site: Site = by_name.make_site(
             backend_type,
             backend_options,
             base=os.fspath(job_base_dir or DEFAULT_BASE),

@@ -12,7 +12,7 @@ R = TypeVar("R")
 if TYPE_CHECKING:
     from typing import Concatenate, ParamSpec, Protocol
 
-    from slurm.packaging.named import PackagingConfig
+    from slurm.packaging.by_name import PackagingConfig
     from slurm.runtime import JobContext
     from slurm.workflow import WorkflowContext
 

@@ -15,9 +15,9 @@ from slurm.errors import SchedulerUnreachable, TransportError
 from slurm.job_dir.result import Outcome
 from slurm.states import JobState
 from slurm.task import SlurmTask
+from slurm.tracking.deadline import Deadline
 from slurm.tracking.interrupts import InterruptibleWait
 from slurm.tracking.record import JobRecord, watched_no_more
-from slurm.tracking.timeouts import Deadline
 
 if TYPE_CHECKING:
     from typing import ParamSpec

@@ -7,9 +7,9 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from slurm.tracking.deadline import Deadline
 from slurm.tracking.interrupts import InterruptibleWait
 from slurm.tracking.record import JobOperations, JobRecord, Upstream
-from slurm.tracking.timeouts import Deadline
 
 if TYPE_CHECKING:
     from slurm.array_job import ArrayJob

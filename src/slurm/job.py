@@ -12,9 +12,9 @@ from slurm.context import carrying
 from slurm.job_dir.arguments import JobResultPlaceholder
 from slurm.job_dir.result import Outcome
 from slurm.states import ACTIVE, JobState, JobStatus
+from slurm.tracking.deadline import Deadline
 from slurm.tracking.interrupts import InterruptibleWait
 from slurm.tracking.record import ArrayElement, JobRecord, Upstream, watched_no_more
-from slurm.tracking.timeouts import Deadline
 
 if TYPE_CHECKING:
     from slurm.array_job import ArrayJob

@@ -1,5 +1,7 @@
 """Slurm's job states, and the pure reducer from observations to what is known of a job.
 
+It says when a state that may pass is believed, and after how long a job is given up as lost.
+
 The rows are the states and the flags of Slurm's page "Job State Codes", all of which its tools may print.
 """
 
@@ -92,7 +94,7 @@ ACTIVE = frozenset(
         JobState.RESIZING,
     }
 )
-FINAL_SOURCES = frozenset({"event", "result", "given up"})
+FINAL_SOURCES = frozenset({"event", "result", "never starts"})
 NEVER_STARTS = frozenset({"DependencyNeverSatisfied"})
 
 
@@ -103,7 +105,7 @@ class Observation:
     `source` is ``squeue``, ``sacct`` (of jobs that squeue does not name), ``local`` (the local
     scheduler), ``absent`` (the scheduler answered and did not name the job) or ``reused`` (it did name
     one of that id, which is another job). Final whatever the state: ``event`` (the job's own runner said
-    that it finished), ``result`` (its result file did) and ``given up`` (it could never start).
+    that it finished), ``result`` (its result file did) and ``never starts`` (what it waits for cannot happen).
 
     `origin` is what the source says of where the job of that id came from, its comment, its script and
     its working directory joined by ``|``; empty where it says nothing. `missing_for` is for how many
@@ -121,7 +123,9 @@ class Observation:
 
     @property
     def missing(self) -> bool:
-        """Whether the controller does not know the job while nobody says that it has ended.
+        """Whether the controller does not know the job while accounts have it as going on, or its id is another's.
+
+        Nor does anybody know an ``absent`` one: that is believed after a few sightings in a row.
 
         >>> Observation("7", "sacct", JobState.RUNNING).missing, Observation("7", "sacct", JobState.FAILED).missing
         (True, False)

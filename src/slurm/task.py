@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from slurm.array_job import ArrayJob
     from slurm.cluster import Cluster
     from slurm.job import Job
-    from slurm.packaging.named import PackagingConfig
+    from slurm.packaging.by_name import PackagingConfig
     from slurm.tracking.record import Dependency
     from slurm.workflow import WorkflowContext
 

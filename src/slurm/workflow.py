@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slurm.agent.notes import read_json
+from slurm.agent.json_files import read_json
 from slurm.errors import RemoteFileMissing
 from slurm.job_dir.paths import METADATA, RESULT, SHARED, TASKS, ArrayDirectory, sanitise
 from slurm.job_dir.result import load_envelope, open_envelope

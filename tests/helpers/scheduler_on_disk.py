@@ -26,12 +26,12 @@ class SchedulerOnDisk:
     """Takes the place of `SlurmCommands`.
 
     `die` kills this process with SIGKILL ``before`` or ``after`` the submission is noted; `answer`
-    is raised in place of an answer, after it was noted. `latest_job` and `look_again` are those of
+    is raised in place of an answer, after it was noted. `latest_job` and `search_pauses` are those of
     `SlurmCommands`.
     """
 
     latest_job = 0.0
-    look_again: tuple[float, ...] = ()
+    search_pauses: tuple[float, ...] = ()
 
     def __init__(self, path: Path, *, die: str = "", answer: AgentError | None = None) -> None:
         self.path = path

@@ -63,7 +63,7 @@ def slurm(programs: Programs) -> SlurmCliBackend:
     programs.add("squeue", "cat $HERE/queue 2>/dev/null; exit 0")
     programs.add("sacct", "cat $HERE/accounts 2>/dev/null; exit 0")
     backend = SlurmCliBackend()
-    backend.agent.scheduler.look_again = ()
+    backend.agent.scheduler.search_pauses = ()
     return backend
 
 

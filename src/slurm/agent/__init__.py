@@ -9,4 +9,13 @@ nothing else from ``slurm``, and run on Python 3.6.
 the dialect of ``sbatch``, ``squeue``, ``sacct`` and ``scancel``: a scheduler that is not Slurm (the
 local one) takes its place and nothing else changes. Every job imports the modules for files, so what
 only some need is imported where they need it.
+
+- `agent`: the agent itself; `server`, `frames`: at the end of two pipes; `loader`: out of memory;
+- `submit_requests`, `job_requests`, `metadata_requests`, `file_requests`, `staging_requests`, `program_requests`;
+- `submission`, `receipts`: one submission, at most once; `parallel`: several at once;
+- `slurm_commands`, `commands`: Slurm's commands, and how they are run; `sbatch`: the one that submits;
+  `queries`: squeue and sacct; `tables`, `job_ids`: what those print;
+- `files`, `directories`, `locks`: files that appear whole, directories that are private, one writer at a time;
+- `json_files`: small ones that several processes write; `event_files`: by which a runner says that it has finished;
+- `directory_names`: what lies where below a ``job_base_dir``; `programs`: those that are started; `errors`.
 """

@@ -5,7 +5,7 @@ import time
 from typing import Any, List, Tuple
 
 from .directories import remove
-from .news import read_news
+from .event_files import read_news
 
 
 class JobRequests:

@@ -5,7 +5,7 @@ import time
 from typing import Any, Dict, Iterator, List, Tuple
 
 from .files import beginning
-from .notes import lock_of, read_json, write_json
+from .json_files import lock_of, read_json, write_json
 
 METADATA_FILES = ("metadata.json", "array_metadata.json")
 LARGEST_METADATA = 1 << 20  # bytes; what is longer is none

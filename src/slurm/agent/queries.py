@@ -1,4 +1,4 @@
-"""What the queue and the accounts say of jobs."""
+"""What squeue and sacct say of jobs."""
 
 import re
 from typing import Any, Dict, List, Set

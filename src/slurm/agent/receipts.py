@@ -8,8 +8,8 @@ from typing import Any, Callable, Dict, Optional
 
 from .directories import remove
 from .errors import AgentError
+from .json_files import create_json, read_json, update_json, write_json
 from .locks import Locked
-from .notes import create_json, read_json, update_json, write_json
 
 SUBMISSION_TURN = 200.0  # seconds to wait for another submission of the same job
 

@@ -16,14 +16,14 @@ from .tables import SQUEUE_FIELDS, find_mark
 # while. It can become a job as long as the signature on it is valid (munge: 300 s), by clocks that may
 # differ by as much; sbatch itself may take two minutes to ask.
 LATEST_JOB = 900.0
-LOOK_AGAIN = (1.0, 2.0, 4.0, 8.0, 15.0)  # pauses between looks for a job whose answer was lost
+SEARCH_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)  # pauses in the search for a job whose answer was lost
 DEFAULT_ARRAY_SIZE = 1001
 
 
 class SlurmCommands(Queries):
     """Slurm through its own commands.
 
-    `latest_job` and `look_again` say how long an sbatch without an answer may still make a job, and
+    `latest_job` and `search_pauses` say how long an sbatch without an answer may still make a job, and
     when to look for it: a scheduler that knows its tokens by heart needs neither.
     """
 
@@ -31,7 +31,7 @@ class SlurmCommands(Queries):
 
     def __init__(self) -> None:
         super().__init__()
-        self.look_again: Tuple[float, ...] = LOOK_AGAIN
+        self.search_pauses: Tuple[float, ...] = SEARCH_PAUSES
 
     def submit(
         self,

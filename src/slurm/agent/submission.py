@@ -6,10 +6,10 @@ import time
 from typing import Any, Callable, Dict, Optional
 
 from .errors import AgentError
-from .notes import read_json
+from .json_files import read_json
 from .receipts import Receipt
 
-LOOK_TIMEOUT = 60.0  # seconds for all looks, if the scheduler is slow to answer
+SEARCH_TIMEOUT = 60.0  # seconds for the whole search, if the scheduler is slow to answer
 
 
 class Submission:
@@ -36,7 +36,7 @@ class Submission:
             if known is None:
                 known = self._begin(prepare, silent)
             elif known["job_id"] is None:
-                found = self._look(known, silent)
+                found = self._search(known, silent)
                 known = (
                     dict(known, job_id=found) if found else self.receipt.begin_again(known, prepare)
                 )
@@ -50,7 +50,7 @@ class Submission:
         with self.receipt.turn():
             known = self.receipt.read()
             if known is not None and known["job_id"] is None:
-                known["job_id"] = self._look(known, "")
+                known["job_id"] = self._search(known, "")
             return None if known is None else known["job_id"]
 
     def _begin(self, prepare: Callable[[], None], silent: str) -> Dict[str, Any]:
@@ -59,7 +59,7 @@ class Submission:
             raise AgentError("unreachable", message)
         return self.receipt.begin(prepare)
 
-    def _look(self, known: Dict[str, Any], silent: str = "") -> Optional[str]:
+    def _search(self, known: Dict[str, Any], silent: str = "") -> Optional[str]:
         """The job of an earlier attempt, noted; None if there is none and can be none any more."""
         try:
             job_id = self._trace(known["job_dir"]) or self._found(known, silent)
@@ -108,7 +108,7 @@ class Submission:
         return None if found is None else str(found)
 
     def _ask_scheduler(self, known: Dict[str, Any]) -> str:
-        pauses = iter(self.scheduler.look_again)
+        pauses = iter(self.scheduler.search_pauses)
         while True:
             try:
                 return self._ask(known["job_dir"])
@@ -141,8 +141,8 @@ class Submission:
 
     def _reconcile(self, known: Dict[str, Any], error: AgentError) -> str:
         """After a lost answer: the job, as soon as the scheduler knows it by its token."""
-        deadline = time.monotonic() + LOOK_TIMEOUT
-        for pause in (0.0, *self.scheduler.look_again):
+        deadline = time.monotonic() + SEARCH_TIMEOUT
+        for pause in (0.0, *self.scheduler.search_pauses):
             if time.monotonic() + pause > deadline:
                 break
             time.sleep(pause)

@@ -10,10 +10,10 @@ from .directories import (
     require_own_base,
     require_own_directory,
 )
+from .directory_names import EVENTS, RECEIPTS
 from .errors import AgentError
 from .files import write_atomic
-from .names import EVENTS, RECEIPTS
-from .order import Order, chains_of
+from .parallel import Order, chains_of
 from .staging_requests import adopt, is_there
 from .submission import Submission
 

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
 from slurm import errors
+from slurm.agent.directory_names import STAGED
 from slurm.agent.file_requests import UNSENT
-from slurm.agent.names import STAGED
 from slurm.api.base import BackendBase
 from slurm.api.disk_and_memory import too_large
 from slurm.api.requests import (

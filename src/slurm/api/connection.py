@@ -39,15 +39,17 @@ def pause_before(attempt: int, chance: Callable[[], float] = random.random) -> f
 class Connection:
     """Leads questions to an agent, through as many channels as that takes, one after the other.
 
-    `start` begins one; `patience` is how many seconds a question waits for the next one when it has
+    `start` begins one; `reconnect_timeout` is how many seconds a question waits for the next one when it has
     lost its own. The first channel of all is waited for only until it has failed: where nothing was
     ever reached, something is wrong that waiting does not mend. May be used by several threads.
     """
 
-    def __init__(self, start: Callable[[], Channel], *, target: str, patience: float) -> None:
+    def __init__(
+        self, start: Callable[[], Channel], *, target: str, reconnect_timeout: float
+    ) -> None:
         self._start = start
         self._target = target
-        self._patience = patience
+        self._reconnect_timeout = reconnect_timeout
         self._changed = threading.Condition()
         self._channel: Channel | None = None
         self._has_been_open = False
@@ -78,17 +80,19 @@ class Connection:
                 losses += 1
                 if losses >= MOST_LOSSES:
                     raise
-                until = time.monotonic() + self._patience
+                until = time.monotonic() + self._reconnect_timeout
                 self._sleep_until(time.monotonic() + pause_before(losses - 1), until)
 
     def open(self, until: float | None = None) -> Channel:
         """A channel that is open, waited for `until` the monotonic clock says so. Raises `TransportError`.
 
-        Without `until`, with patience from when it is found to be lost.
+        Without `until`, ``reconnect_timeout`` from when it is found to be lost.
         """
         while True:
             channel = self._begun()
-            until = until or (time.monotonic() + self._patience if self._has_been_open else NEVER)
+            until = until or (
+                time.monotonic() + self._reconnect_timeout if self._has_been_open else NEVER
+            )
             try:
                 if channel is None:
                     self._sleep_until(self._not_before, until)
@@ -139,7 +143,7 @@ class Connection:
             if self.closed or not self._has_been_open or isinstance(error, HOPELESS):
                 raise error
             if time.monotonic() >= until:
-                seconds = f"{self._patience:.0f} s"
+                seconds = f"{self._reconnect_timeout:.0f} s"
                 raise TransportError(f"{error} (trying again for {seconds} was in vain)") from error
             logger.info("no connection yet, trying again: %s", error)
 

@@ -63,7 +63,9 @@ class SSHCommandBackend(AgentBackend):
             connect_timeout=connect_timeout,
         )
         self.python = python
-        self._connection = Connection(self._channel, target=hostname, patience=reconnect_timeout)
+        self._connection = Connection(
+            self._channel, target=hostname, reconnect_timeout=reconnect_timeout
+        )
 
     @property
     def shares_filesystem(self) -> bool:

@@ -25,7 +25,7 @@ NAME = re.compile(r"[0-9a-f]{16}")
 NAME_LENGTH = 16
 # A socket's path may have 103 bytes (macOS), and while ssh makes one it is 17 longer.
 LONGEST_FOLDER = 103 - 17 - NAME_LENGTH - 1
-PATIENCE = 10.0  # seconds for `ssh -G`, which may have to look up names
+PROBE_TIMEOUT = 10.0  # seconds for `ssh -G`, which may have to look up names
 
 
 @dataclass(frozen=True)
@@ -91,13 +91,13 @@ def _run(argv: Sequence[str]) -> subprocess.CompletedProcess[str]:
             capture_output=True,
             encoding="utf-8",
             errors="surrogateescape",
-            timeout=PATIENCE,
+            timeout=PROBE_TIMEOUT,
             check=False,
         )
     except OSError as error:
         raise ConfigError(f"cannot run ssh: {error.strerror}. Is it on the PATH?") from error
     except subprocess.TimeoutExpired as error:
-        raise ConfigError(f"{shlex.join(argv)} took more than {PATIENCE:g} s") from error
+        raise ConfigError(f"{shlex.join(argv)} took more than {PROBE_TIMEOUT:g} s") from error
 
 
 def folder(home: str, user_id: int) -> str:
@@ -148,7 +148,7 @@ def answers(path: str) -> bool:
         if not stat.S_ISSOCK(about.st_mode) or about.st_uid != os.geteuid():
             return False
         with socket.socket(socket.AF_UNIX) as probe:
-            probe.settimeout(PATIENCE)
+            probe.settimeout(PROBE_TIMEOUT)
             probe.connect(path)
     except OSError:
         return False

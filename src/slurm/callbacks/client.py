@@ -102,7 +102,7 @@ class CallbackListener(Listener):
         if after.finished and not before.finished:
             self._tell("on_completed_ctx", lambda: self._completed(record, after), Completion)
 
-    def looked(self, live: Callable[[], Iterable[JobRecord]]) -> None:
+    def polled(self, live: Callable[[], Iterable[JobRecord]]) -> None:
         curious = [worker for worker in self._workers if worker.take_poll()]
         if not curious:
             return

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from slurm.agent.notes import read_json
+from slurm.agent.json_files import read_json
 from slurm.job_dir.metadata import utc_now
 from slurm.job_dir.paths import JobDirectory, array_of
 from slurm.node.job_id import own_job_id

@@ -1,4 +1,4 @@
-"""The command ``slurm``: subcommands, each a module that is imported when it is asked for.
+"""The command ``slurm``: subcommands (`login`, `tree`), each a module that is imported when it is asked for.
 
 A subcommand belongs here with its arguments and what it prints; what it shows comes from the rooms below, any of which
 it may import. `slurm.config.command_line` has what other programs share with it.

@@ -27,7 +27,7 @@ import re
 import time
 from typing import NamedTuple
 
-from slurm.agent.names import EVENTS, RECEIPTS
+from slurm.agent.directory_names import EVENTS, RECEIPTS
 
 UNWRITTEN = os.EX_IOERR  # how a runner exits that could write neither its result nor why not
 

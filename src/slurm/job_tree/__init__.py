@@ -9,6 +9,9 @@ its backend.
       -> build  pure: their contents -> JobTree of JobNodes                          nodes, build
       -> fold   pure: siblings of one task that are too many become one Row          rows
       -> draw   pure: text, mermaid, and page (timeline, page.css, page.js)
+
+`tree` has what a user holds. `build` reads values with `facts`, and arrays with `elements`; `page` and `timeline` draw
+with `bars`, `scale` and `markup`; times and states have the same `words` everywhere.
 """
 
 from __future__ import annotations

@@ -60,10 +60,10 @@ class Daemon:
             if self.service.busy or self.server.connections:
                 idle_since = time.monotonic()
             else:
-                patience = self.settings.idle_timeout
+                idle_timeout = self.settings.idle_timeout
                 if not self.server.served:
-                    patience = max(patience, FIRST_CLIENT_WAIT)
-                timeout = idle_since + patience - time.monotonic()
+                    idle_timeout = max(idle_timeout, FIRST_CLIENT_WAIT)
+                timeout = idle_since + idle_timeout - time.monotonic()
                 if timeout <= 0:
                     break
             for key, _ in self.selector.select(timeout):

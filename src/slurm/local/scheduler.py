@@ -42,7 +42,7 @@ class LocalScheduler:
 
     # It knows its tokens by heart: one that it does not know may be submitted at once.
     latest_job: float = 0.0
-    look_again: tuple[float, ...] = ()
+    search_pauses: tuple[float, ...] = ()
 
     def __init__(
         self,

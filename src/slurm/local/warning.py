@@ -29,7 +29,7 @@ class Warner:
     def __init__(self, warning: WarningSignal, time_limit: int, start: float) -> None:
         self._warning = warning
         self._early = time_limit <= warning.seconds
-        self._patience = FIRST_LOOK
+        self._pause = FIRST_LOOK
         self._blind = start + time_limit / 2
         moment = start + (FIRST_LOOK if self._early else time_limit - warning.seconds)
         self.due: float | None = moment
@@ -40,8 +40,8 @@ class Warner:
         if self._early:
             targets = [pid for pid in targets if self._may_have(pid, now)]
             if not targets:
-                self._patience = min(self._patience * 1.5, LONGEST_LOOK)
-                self.due = now + self._patience
+                self._pause = min(self._pause * 1.5, LONGEST_LOOK)
+                self.due = now + self._pause
                 return
         self.due = None
         for pid in targets:

@@ -23,7 +23,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
 from slurm.agent.errors import AgentError
-from slurm.agent.notes import read_json, update_json
+from slurm.agent.json_files import read_json, update_json
 from slurm.errors import SlurmError
 from slurm.node.job_id import own_job_id
 from slurm.node.time_left import NEVER, ask_time_left, end_time_of
@@ -67,7 +67,7 @@ class Stopping:
         self._environ = dict(environ)
         self._signal_and_requeue = SignalAndRequeue.of_environment(environ)
         self._notes = notes
-        heard = {signal.SIGUSR1} if self._signal_and_requeue.lead is not None else set()
+        heard = {signal.SIGUSR1} if self._signal_and_requeue.warning_seconds is not None else set()
         if self.may_come_back:
             heard.add(signal.SIGTERM)
         for number in heard:
@@ -78,7 +78,7 @@ class Stopping:
             os.set_blocking(self._doorbell, False)
             watch = threading.Thread(target=self._watch, args=(doorbell,), daemon=True)
             watch.start()
-        lead = self._signal_and_requeue.lead
+        lead = self._signal_and_requeue.warning_seconds
         if lead is not None and (WARNED in environ or self._warning_is_due(lead)):
             self._hear(signal.SIGUSR1)
 
@@ -173,7 +173,7 @@ class Stopping:
 
     def _watch(self, doorbell: int) -> None:
         os.read(doorbell, 1)
-        reserve = SHORTLY * (self._signal_and_requeue.lead or 0)
+        reserve = SHORTLY * (self._signal_and_requeue.warning_seconds or 0)
         while True:
             spare = self._seconds_left(ask=True) - reserve
             if spare <= 0:
@@ -214,7 +214,11 @@ class Stopping:
         end = end_time_of(self._environ)
         if end is None:
             # Nobody can tell: then the warning is all there is to go by.
-            end = self._told_at + (self._signal_and_requeue.lead or 0) if self.told else NEVER
+            end = (
+                self._told_at + (self._signal_and_requeue.warning_seconds or 0)
+                if self.told
+                else NEVER
+            )
         return end - time.time()
 
 

@@ -8,8 +8,8 @@ What brings code to a node belongs here, the SDK's own as well; what lies in a j
 import `slurm.api`, `slurm.node`, `slurm.rendering` and what is below them. A strategy is handed the `Cluster`
 and the `SlurmTask` it packages for, as types only.
 
-- `base`: what a strategy can do; `none`, `wheel`, `container`, `inherit`: those there are; `names`, `named`: by name;
-- `function_reference`: how a function is found again on the node;
+- `base`: what a strategy can do; `none`, `wheel`, `container`, `inherit`: those there are; `names`, `by_name`: by name;
+- `function_reference`: by what a node finds a function (its module, its script, its value); `slurm.runner.functions` does;
 - `sdk_archive`: the SDK's own code, as it travels;
 - `projects`, `building`, `installer`: a wheel of the user's project, from its sources to an environment;
 - `images`, `mounts`: container images, and what they see of the host; `programs`: running what builds things.
@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from slurm.packaging.base import PackagingStrategy, environment_for
+    from slurm.packaging.by_name import PackagingConfig, strategy_of
     from slurm.packaging.container import ContainerPackagingStrategy
     from slurm.packaging.inherit import InheritPackagingStrategy
-    from slurm.packaging.named import PackagingConfig, strategy_of
     from slurm.packaging.names import STRATEGIES, name_of_strategy
     from slurm.packaging.none import NonePackagingStrategy
     from slurm.packaging.wheel import WheelPackagingStrategy
@@ -36,12 +36,12 @@ _HOME_OF = {
     "Environment": "slurm.rendering",
     "InheritPackagingStrategy": "slurm.packaging.inherit",
     "NonePackagingStrategy": "slurm.packaging.none",
-    "PackagingConfig": "slurm.packaging.named",
+    "PackagingConfig": "slurm.packaging.by_name",
     "PackagingStrategy": "slurm.packaging.base",
     "WheelPackagingStrategy": "slurm.packaging.wheel",
     "environment_for": "slurm.packaging.base",
     "name_of_strategy": "slurm.packaging.names",
-    "strategy_of": "slurm.packaging.named",
+    "strategy_of": "slurm.packaging.by_name",
 }
 
 __all__ = [

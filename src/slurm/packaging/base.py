@@ -169,7 +169,7 @@ class PackagedTask:
         return self._checked(self._strategy.prepare(self._task, self._cluster))
 
     def preview(self) -> Environment:
-        """The same, without doing anything for it."""
+        """What `prepare` would return, with nothing done for it."""
         return self._checked(self._strategy.preview(self._task, self._cluster))
 
     def _checked(self, made: Environment) -> Environment:

@@ -45,7 +45,7 @@ class InheritPackagingStrategy(PackagingStrategy):
 
 def _parents(task: SlurmTask[Any, Any], cluster: Cluster) -> PackagedTask:
     """The task, packaged as the workflow job around this process is."""
-    from slurm.packaging.named import strategy_of  # late: this strategy is one of those
+    from slurm.packaging.by_name import strategy_of  # late: this strategy is one of those
 
     settings = settings_of_parent()
     if settings is None or settings.get("type") == "inherit":

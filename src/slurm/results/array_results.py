@@ -21,13 +21,13 @@ class ArrayResults:
         self._directory = directory
         self._aggregated = False
 
-    def values(self, patience: float | None, *, return_exceptions: bool) -> list[Any]:
+    def values(self, timeout: float | None, *, return_exceptions: bool) -> list[Any]:
         """Those of items that have all ended, in their order.
 
         Raises the exception of the first that has one; with `return_exceptions` it stands in its place. When all
         are values they are put into one file as well, once.
         """
-        outcomes = self._fetched(self._records, patience)
+        outcomes = self._fetched(self._records, timeout)
         error = self._first_error(outcomes)
         if error is not None and not return_exceptions:
             raise error
@@ -37,19 +37,19 @@ class ArrayResults:
             self._aggregated = True
         return [one.value if one.error is None else one.error for one in outcomes]
 
-    def error(self, patience: float | None) -> BaseException | None:
+    def error(self, timeout: float | None) -> BaseException | None:
         """The exception of the first item that has one, once all have ended; None for none."""
-        return self._first_error(self._fetched(self._records, patience))
+        return self._first_error(self._fetched(self._records, timeout))
 
-    def first_failure(self, patience: float | None) -> BaseException:
+    def first_failure(self, timeout: float | None) -> BaseException:
         """The exception of the first item of those that have failed by now: there is one."""
         failed = (n for n, one in enumerate(self._records) if one.finished and not one.successful)
         index = next(failed)
-        [outcome] = self._fetched([self._records[index]], patience)
+        [outcome] = self._fetched([self._records[index]], timeout)
         return self._named(index, outcome)
 
-    def _fetched(self, records: Sequence[JobRecord], patience: float | None) -> list[Outcome]:
-        return records[0].operations.fetch_all(records, patience)
+    def _fetched(self, records: Sequence[JobRecord], timeout: float | None) -> list[Outcome]:
+        return records[0].operations.fetch_all(records, timeout)
 
     def _first_error(self, outcomes: Sequence[Outcome]) -> BaseException | None:
         failed = (index for index, outcome in enumerate(outcomes) if outcome.error is not None)

@@ -68,11 +68,11 @@ NO_RESOURCES = frozenset({"job-name", "output", "error", "array"})
 
 
 def failure_of(
-    job: JobRecord, accounting: Accounting, patience: float | None = None
+    job: JobRecord, accounting: Accounting, timeout: float | None = None
 ) -> errors.JobError:
     """The error for a finished `job` that left no result file.
 
-    What the job used is waited for up to `patience` seconds, and a few at most. Raises only what says
+    What the job used is waited for up to `timeout` seconds, and a few at most. Raises only what says
     nothing about the job: `TransportError`.
     """
     status = job.status
@@ -91,7 +91,7 @@ def failure_of(
     requested = requested_of(job)
     if status.reason in WHY_LOST:  # what is on record is another's, or goes on and on
         return _error(job, Ending(status.state, "", requested, Account(), status.reason))
-    grace = RECORD_GRACE if patience is None else min(RECORD_GRACE, patience)
+    grace = RECORD_GRACE if timeout is None else min(RECORD_GRACE, timeout)
     nothing_to_come = waited_in_vain or status.state is JobState.UNKNOWN
     account = accounting.of(job.id, 0.0 if nothing_to_come else grace)
     return _error(job, Ending(status.state, status.exit_code, requested, account))

@@ -43,24 +43,24 @@ class Outcomes:
         self._accounting = accounting
         self._listener = listener
 
-    def of(self, record: JobRecord, patience: float | None = None) -> Outcome:
+    def of(self, record: JobRecord, timeout: float | None = None) -> Outcome:
         """See `JobOperations.fetch`."""
         if record.outcome is not None:
             return record.outcome
         with self._listener.fetching([record]) as progress:
-            return record.keep(self._read(record, patience, progress))
+            return record.keep(self._read(record, timeout, progress))
 
-    def of_all(self, records: Sequence[JobRecord], patience: float | None = None) -> list[Outcome]:
+    def of_all(self, records: Sequence[JobRecord], timeout: float | None = None) -> list[Outcome]:
         """See `JobOperations.fetch_all`."""
         found = {one: one.outcome for one in records if one.outcome is not None}
         unknown = [one for one in records if one not in found]
         if unknown:
             with self._listener.fetching(unknown) as progress:
-                found.update(self._read_together(unknown, patience, progress))
+                found.update(self._read_together(unknown, timeout, progress))
         return [found[one] for one in records]
 
     def _read_together(
-        self, records: Sequence[JobRecord], patience: float | None, progress: Progress | None
+        self, records: Sequence[JobRecord], timeout: float | None, progress: Progress | None
     ) -> dict[JobRecord, Outcome]:
         pushed = ((one, self._that_was_pushed(one)) for one in records)
         found = {one: one.keep(outcome) for one, outcome in pushed if outcome is not None}
@@ -73,17 +73,15 @@ class Outcomes:
                     found[one] = one.keep(_in(file, one))
         for one in records:
             if one not in found:
-                found[one] = one.keep(self._read(one, patience, progress))
+                found[one] = one.keep(self._read(one, timeout, progress))
         return found
 
-    def _read(
-        self, record: JobRecord, patience: float | None, progress: Progress | None
-    ) -> Outcome:
+    def _read(self, record: JobRecord, timeout: float | None, progress: Progress | None) -> Outcome:
         pushed = self._that_was_pushed(record)
         if pushed is not None:
             return pushed
         grace = RESULT_GRACE if record.successful else 0.0
-        waited = grace if patience is None else min(grace, patience)
+        waited = grace if timeout is None else min(grace, timeout)
         try:
             file = self._open_result(record, waited, progress)
         except errors.RemoteFileMissing:
@@ -93,7 +91,7 @@ class Outcomes:
                 ) from None
             from slurm.results.failures import failure_of  # late: most jobs end well
 
-            return Outcome(error=failure_of(record, self._accounting, patience))
+            return Outcome(error=failure_of(record, self._accounting, timeout))
         except errors.FileTooLarge as error:
             where = {"job_id": record.id, "job_dir": record.job_dir}
             told = too_large(record.directory.result, error.size, error.limit, **where)

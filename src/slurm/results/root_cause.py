@@ -211,7 +211,7 @@ class _Search:
         if known is None or known.is_array:
             return seen
         [record] = known.records
-        return mark_of(record).only(seen, record.status)
+        return mark_of(record).own_or_reused(seen, record.status)
 
     def _written(self, job_id: str) -> WrittenJob:
         self._read([job_id])

@@ -6,6 +6,10 @@ many items there are, and how many of them a task runs.
 Reads the payload, restores the imports the client had, replaces placeholders by the results of
 other jobs, calls the function, and leaves the result envelope, the job's metadata and an event.
 
+- `execute`: one job, from its payload to its result file;
+- `functions`: the user's function, found by the reference that travelled; `injection`: its context, among its arguments;
+- `placeholders`: other jobs among the arguments, replaced by their results.
+
 It may import any room, and imports few: a job starts in the time that takes. What only some jobs need is imported
 where they need it; `slurm.node` has what a job knows of itself.
 """

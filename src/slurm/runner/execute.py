@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from slurm.agent.directories import make_private_directory
+from slurm.agent.event_files import LARGEST_NEWS, write_news
 from slurm.agent.files import replacing
-from slurm.agent.news import LARGEST_NEWS, write_news
-from slurm.agent.notes import read_json, update_json
+from slurm.agent.json_files import read_json, update_json
 from slurm.callbacks.node import NodeCallbacks
 from slurm.errors import RemoteError, ResultCorrupted
 from slurm.job_dir.arguments import JobResultPlaceholder, load_arguments

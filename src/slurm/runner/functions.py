@@ -1,4 +1,4 @@
-"""Finding the user's function again, by the reference that travelled."""
+"""Finding the user's function on the node, by what `slurm.packaging.function_reference` chose."""
 
 from __future__ import annotations
 

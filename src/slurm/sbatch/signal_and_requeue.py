@@ -1,4 +1,4 @@
-"""What is agreed with the scheduler about the end of a job: its warning, and its way back. Pure.
+"""The signal before a job's time limit, and how often the job may be requeued. Pure.
 
 The client puts it into sbatch's options and into the job's environment, where the runner finds it.
 """
@@ -9,7 +9,9 @@ import signal
 from collections.abc import Mapping
 from typing import NamedTuple
 
-LONGEST_LEAD = 60  # seconds; Slurm looks at its jobs' limits every 30 s and warns early, never late
+# Seconds: the warning comes a quarter of the limit before it, and no earlier than this. Slurm looks at its
+# jobs' limits every 30 s and warns early, never late. A --signal of the user's has a default of its own (`values`).
+LONGEST_WARNING = 60
 WARNING = "SLURM_SDK_WARNING"
 REQUEUES = "SLURM_SDK_REQUEUE"
 
@@ -17,11 +19,11 @@ REQUEUES = "SLURM_SDK_REQUEUE"
 class SignalAndRequeue(NamedTuple):
     """How a job is warned, and how often it may ask to be requeued.
 
-    `lead`: seconds before the time limit at which it gets SIGUSR1, None when it does not;
+    `warning_seconds`: seconds before the time limit at which it gets SIGUSR1, None when it does not;
     `requeues`: how often at most, infinite for any number, 0 for a job that may not.
     """
 
-    lead: float | None = None
+    warning_seconds: float | None = None
     requeues: float = 0
 
     @classmethod
@@ -29,7 +31,7 @@ class SignalAndRequeue(NamedTuple):
         """What sbatch's `options` say; ``requeue`` may have a number, which sbatch's has not.
 
         >>> SignalAndRequeue.of_options({"time": "10", "requeue": "3"})
-        SignalAndRequeue(lead=60, requeues=3.0)
+        SignalAndRequeue(warning_seconds=60, requeues=3.0)
         """
         from slurm.sbatch.options import parse_time_limit
         from slurm.sbatch.values import parse_signal  # which the runner does without
@@ -40,19 +42,22 @@ class SignalAndRequeue(NamedTuple):
             heard = warning.batch and warning.number == signal.SIGUSR1
             return cls(warning.seconds if heard else None, requeues)
         limit = parse_time_limit(options.get("time", "UNLIMITED"))
-        return cls(max(1, min(LONGEST_LEAD, limit // 4)) if limit else None, requeues)
+        return cls(max(1, min(LONGEST_WARNING, limit // 4)) if limit else None, requeues)
 
     @classmethod
     def of_environment(cls, environ: Mapping[str, str]) -> SignalAndRequeue:
         """What the client wrote into the job's environment."""
-        lead = environ.get(WARNING)
-        return cls(None if lead is None else float(lead), float(environ.get(REQUEUES, 0)))
+        warning_seconds = environ.get(WARNING)
+        return cls(
+            None if warning_seconds is None else float(warning_seconds),
+            float(environ.get(REQUEUES, 0)),
+        )
 
     def options(self, given: Mapping[str, str]) -> dict[str, str]:
         """The options `given`, with what it takes to have the scheduler do that."""
         options = dict(given)
-        if self.lead is not None:
-            options.setdefault("signal", f"B:USR1@{self.lead:.0f}")
+        if self.warning_seconds is not None:
+            options.setdefault("signal", f"B:USR1@{self.warning_seconds:.0f}")
         if self.requeues:
             options["requeue"] = ""
             options.setdefault("open-mode", "append")  # what the attempts before have printed stays
@@ -61,8 +66,8 @@ class SignalAndRequeue(NamedTuple):
     def environment(self) -> dict[str, str]:
         """What the runner reads back with `of_environment`."""
         exports = {}
-        if self.lead is not None:
-            exports[WARNING] = f"{self.lead:.0f}"
+        if self.warning_seconds is not None:
+            exports[WARNING] = f"{self.warning_seconds:.0f}"
         if self.requeues:
             exports[REQUEUES] = f"{self.requeues:.0f}"
         return exports

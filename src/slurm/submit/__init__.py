@@ -3,7 +3,11 @@
 It may import `slurm.callbacks`, `slurm.results`, `slurm.packaging`, `slurm.tracking` and what is below them.
 
 - `calls`: a call of a task, and of a mapped one, as plain data;
-- `payload`: what travels for it; `prepare`: the requests it becomes;
-- `submitter`: hands them to the backend; `batch`, `arrays`: those that are submitted later, or together;
+- `draft`: everything that its requests are made of; `packing`: what travels of it in files;
+- `effects`: what is done before a submission can be made (code packaged, files read), and how a dry run answers
+  the same questions without doing it;
+- `prepare`: from a draft to requests, pure;
+- `submitter`: hands requests to the backend; `refusals`: the errors for what the backend refused;
+- `batch`, `arrays`: calls that are submitted together, or later;
 - `reattach`: jobs that an earlier client submitted, found again.
 """

@@ -11,7 +11,7 @@ from slurm.job_dir.metadata import utc_now
 from slurm.job_dir.paths import JobDirectory
 from slurm.packaging.sdk_archive import archive_for
 from slurm.submit.calls import ArrayCall, Call
-from slurm.submit.payload import NodeFacts, PackedCall, pack
+from slurm.submit.packing import NodeFacts, PackedCall, pack
 from slurm.submit.prepare import Draft, prepare, prepare_array
 from slurm.tracking.listener import CallFacts, RequestFacts
 from slurm.tracking.record import Dependency, Upstream, merged

@@ -1,4 +1,4 @@
-"""What has to be done before the requests of a call can be made, and what a dry run does instead: nothing."""
+"""What has to be done before the requests of a call can be made, and what a dry run shows in the place of that."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from slurm.api.site import Site
     from slurm.rendering import Environment
     from slurm.submit.calls import CalledTask
-    from slurm.submit.payload import PythonVersion
+    from slurm.submit.packing import PythonVersion
     from slurm.tracking.listener import CallFacts, Listener
     from slurm.tracking.record import Dependency, JobRecord, Upstream
 
@@ -30,7 +30,7 @@ class TaskPackaging(Protocol):
         """Bring the code there. Raises `PackagingError`, `ConfigError`."""
 
     def preview(self) -> Environment:
-        """What that would come to, without doing it."""
+        """What `prepare` would return, with nothing done for it; what only doing it would tell stands in ``<>``."""
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,11 @@
       -> docker_cluster.DockerCluster  what can be done with one cluster
            -> compose.ComposeProject   how docker compose is called for it
            -> access                   the files by which the cluster is reached
+           -> disturbing               its services broken, and mended
     pytest                             plugin: the fixtures slurm_cluster and cluster
       -> sharing                       one cluster for all xdist workers of a test run
 
-The cluster itself is described by ``docker-compose.yml`` and ``docker/``, which come along. This room may import what
+What can go wrong is in `errors`. The cluster itself is described by ``docker-compose.yml`` and ``docker/``, which come along. This room may import what
 a user's tests may: `Cluster`, and nothing that is not public.
 """
 

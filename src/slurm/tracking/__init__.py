@@ -1,12 +1,16 @@
-"""The scheduler's word on live jobs: asked for all of them together, and told to whoever waits.
+"""What the scheduler says of live jobs: asked for all of them together, and told to whoever waits.
 
 One tracker for each cluster. It may import `slurm.api` and what is below it; what became of a job (`slurm.results`)
 and who is told of it (`slurm.callbacks`) are above.
 
+- `record`: the `JobRecord`, what is known of one job; `Upstream` and `Dependency`, what it waits for;
 - `tracker`: the two threads that watch; `poll_interval`, `retries`: how often they ask, and what they do when it fails;
-- `scheduler_answers`, `reused_ids`: what the scheduler says, told apart from other jobs that got an id;
-- `evidence`: what it means for one job, whose own files are asked where it says too little;
-- `pushed_results`: results that came with the news of an end; `end_notes`: notes on ends that no runner wrote;
-- `accounting`: what is on record of jobs that failed;
-- `listener`: who is told what happens, and does nothing; `interrupts`: what Ctrl-C in a wait does.
+- `scheduler_answers`: asks about jobs, and adds up how long each has been missing (`slurm.states` says after how many
+  seconds a missing job is lost);
+- `reused_ids`: whether a row of the scheduler's is about our job, or about another one with the same id;
+- `evidence`: what a row means for one job, whose own files are asked where it says too little;
+- `pushed_results`: results that came with the event of an end; `end_notes`: notes on ends that no runner wrote;
+- `accounting`: sacct's rows of jobs that failed;
+- `listener`: the interface through which callbacks are told; a cluster without callbacks has this one;
+- `interrupts`: catches Ctrl-C in a wait; `deadline`: the end of a timeout.
 """

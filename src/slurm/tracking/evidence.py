@@ -18,7 +18,7 @@ HEAD = 1 << 16  # bytes
 
 
 class Case(NamedTuple):
-    """An observation of a job, and what it would be `expected` to be after it."""
+    """An observation of a job, and the `expected` status, which that alone would lead to."""
 
     job: JobRecord
     seen: Observation
@@ -40,7 +40,7 @@ class Case(NamedTuple):
         return not self.expected.finished
 
     @property
-    def goes_on_unseen(self) -> bool:
+    def forgotten_unended(self) -> bool:
         """The controller has forgotten it, and accounts are late or away: they may be for long."""
         return self.goes_on and self.seen.source in ("sacct", "reused")
 
@@ -81,13 +81,13 @@ class Evidence:
         """What the scheduler says is enough."""
         return case.seen
 
-    def given_up(self, case: Case) -> Observation:
+    def cancelled(self, case: Case) -> Observation:
         """It will be cancelled."""
-        return replace(case.seen, source="given up", state=JobState.CANCELLED)
+        return replace(case.seen, source="never starts", state=JobState.CANCELLED)
 
     def by_its_result(self, case: Case) -> Observation:
         """As the result says that it left; where there is none, what the scheduler says."""
-        state = self._word_of_result(case.job)
+        state = self._state_by_result(case.job)
         if state is JobState.UNKNOWN:
             return case.seen
         return replace(case.seen, source="result", state=state)
@@ -99,7 +99,7 @@ class Evidence:
             return told
         return replace(case.seen, source="result", state=JobState.CANCELLED)
 
-    def _word_of_result(self, job: JobRecord) -> JobState:
+    def _state_by_result(self, job: JobRecord) -> JobState:
         """How a job ended that the scheduler has forgotten, by the result it left.
 
         Its beginning tells; whether the rest is as it was written is a matter for whoever reads it.
@@ -117,9 +117,9 @@ class Evidence:
 
 # The first that applies says what is asked.
 RULES: Sequence[tuple[Callable[[Case], bool], Callable[[Evidence, Case], Observation]]] = (
-    (lambda case: case.never_starts, Evidence.given_up),
+    (lambda case: case.never_starts, Evidence.cancelled),
     (lambda case: case.is_settled, Evidence.as_seen),
-    (lambda case: case.goes_on_unseen, Evidence.by_its_result),
+    (lambda case: case.forgotten_unended, Evidence.by_its_result),
     (lambda case: case.goes_on, Evidence.as_seen),
     (lambda case: case.is_packed, Evidence.by_its_result),
     (lambda case: case.may_never_have_started, Evidence.by_its_files),

@@ -1,4 +1,4 @@
-"""What an interrupted wait does to the jobs it waits for: nothing, unless their cluster says otherwise."""
+"""Ctrl-C in a wait: the jobs that are waited for are handed to their cluster, which may cancel them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from slurm.tracking.record import JobOperations, JobRecord
 
 
 class InterruptibleWait:
-    """``with InterruptibleWait(records):`` has a ``KeyboardInterrupt`` inside cancel those that have not ended.
+    """``with InterruptibleWait(records):`` tells the cluster of those that have not ended of a ``KeyboardInterrupt``.
 
-    Only on clusters with ``cancel_on_interrupt``. The interrupt goes on in any case.
+    `slurm.results.job_operations` cancels them there if the cluster has ``cancel_on_interrupt``. The
+    interrupt goes on in any case.
     """
 
     def __init__(self, records: Sequence[JobRecord]) -> None:

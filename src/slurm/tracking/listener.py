@@ -1,4 +1,4 @@
-"""Who is told what happens to jobs, while that is nobody: every place where callbacks hear of something.
+"""The interface through which callbacks are told what happens to jobs; a cluster without callbacks has this one.
 
 What is told is plain facts and records; a cluster with callbacks has a `slurm.callbacks.client.CallbackListener`.
 """
@@ -72,11 +72,11 @@ class Listener:
     def observed(self, record: JobRecord, before: JobStatus, after: JobStatus) -> None:
         """The tracker has heard of a job. Called before anybody who waits for the job is told."""
 
-    def looked(self, live: Callable[[], Iterable[JobRecord]]) -> None:
+    def polled(self, live: Callable[[], Iterable[JobRecord]]) -> None:
         """The tracker has asked the scheduler; `live` gives the jobs that have not ended."""
 
     def seconds_to_poll(self) -> float:
-        """How long the tracker may wait before it looks again, for the sake of callbacks."""
+        """How long the tracker may wait before it polls again, for the sake of callbacks."""
         return float("inf")
 
     def pack(self, is_workflow: bool) -> tuple[PackedCallbacks, bool]:

@@ -1,4 +1,4 @@
-"""How long to leave the scheduler in peace: often after something changed, rarely while nothing does."""
+"""How many seconds pass between two polls: few after something changed, more while nothing does."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SPREAD = 0.2
 
 
 class PollInterval:
-    """The seconds between two questions, at least `shortest` and about `longest` at most.
+    """The seconds between two polls, at least `shortest` and about `longest` at most.
 
     Every pause is drawn out by up to a fifth, so that many clients that began together do not go on
     asking together; `chance` draws a number from 0 to 1.
@@ -35,13 +35,13 @@ class PollInterval:
         """Something was done that changes a job."""
         self.interval = self.shortest
 
-    def after(self, *, changed: bool, took: float, patience: float = math.inf) -> float:
+    def after(self, *, changed: bool, took: float, wanted_within: float = math.inf) -> float:
         """The pause after an answer that `took` so many seconds; a scheduler that is slow has longer ones.
 
-        Callbacks that want to know of a change within `patience` seconds make it shorter, though
+        Callbacks that want to know of a change within `wanted_within` seconds make it shorter, though
         never shorter than `shortest`.
         """
         grown = min(self.longest, self.interval * GROWTH)
         self.interval = self.shortest if changed else grown
-        pause = max(self.shortest, min(self.interval, patience), 2 * took)
+        pause = max(self.shortest, min(self.interval, wanted_within), 2 * took)
         return pause * (1 + SPREAD * self._chance())

@@ -69,16 +69,16 @@ class JobOperations(abc.ABC):
         """Somebody pressed Ctrl-C while waiting for these jobs."""
 
     @abc.abstractmethod
-    def fetch(self, record: JobRecord, patience: float | None = None) -> Outcome:
+    def fetch(self, record: JobRecord, timeout: float | None = None) -> Outcome:
         """What became of a finished job.
 
         Raises only what says nothing about it: the connection's errors, and the built-in ``TimeoutError``
-        when the result of a completed job is not visible within `patience` seconds and still may be.
+        when the result of a completed job is not visible within `timeout` seconds and still may be.
         """
 
     @abc.abstractmethod
     def fetch_all(
-        self, records: Sequence[JobRecord], patience: float | None = None
+        self, records: Sequence[JobRecord], timeout: float | None = None
     ) -> list[Outcome]:
         """`fetch` for many, their result files read together."""
 

@@ -1,4 +1,4 @@
-"""What is tried again for ever: how long it is left alone after a failure, and what is said of that."""
+"""Endless retries: pauses that grow while something fails, and an outage that is logged once."""
 
 from __future__ import annotations
 

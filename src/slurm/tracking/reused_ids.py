@@ -35,11 +35,11 @@ class JobMark(NamedTuple):
     path: str
     script: str = JOB_SCRIPT
 
-    def is_in(self, origin: str) -> bool | None:
+    def matches(self, origin: str) -> bool | None:
         """Whether a job of this `origin` is the one with this mark; None where that says too little.
 
         >>> mark = JobMark("c0ffee", "/home/me/slurm_jobs/train/12")
-        >>> mark.is_in("c0ffee|/tmp/copy.sh|/home/me"), mark.is_in("mine|(null)|/home/me"), mark.is_in("mine||")
+        >>> mark.matches("c0ffee|/tmp/copy.sh|/home/me"), mark.matches("mine|(null)|/home/me"), mark.matches("mine||")
         (True, False, None)
         """
         if self.token in origin:
@@ -51,9 +51,9 @@ class JobMark(NamedTuple):
         name, script = re.escape(posixpath.basename(self.path)), re.escape(self.script)
         return re.search(f"/{name}(/{script})?(\\||$)", origin) is not None
 
-    def only(self, seen: Observation, status: JobStatus) -> Observation:
-        """`seen` as far as it is about the job with this mark, of which `status` is known: else ``reused``."""
-        own = self.is_in(seen.origin)
+    def own_or_reused(self, seen: Observation, status: JobStatus) -> Observation:
+        """`seen` if it may be about the job with this mark, of which `status` is known; else the same id ``reused``."""
+        own = self.matches(seen.origin)
         if own or (own is None and not status.reused):
             return seen
         return Observation(seen.job_id, "reused")

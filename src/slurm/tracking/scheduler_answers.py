@@ -1,4 +1,4 @@
-"""What the scheduler says of jobs, told apart from others that have got their ids, and for how long."""
+"""Asks the scheduler about jobs, and adds up for how long each has been missing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Seen = tuple[JobRecord, Observation]
 
 
-class Absences:
+class MissingTimes:
     """Adds up, for each job, the times between two answers in a row that both found it missing.
 
     What passes while nobody answers does not count, and a job that is seen again begins anew.
@@ -49,27 +49,26 @@ class SchedulerAnswers:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._absences = Absences()
+        self._missing_times = MissingTimes()
 
     def of_all(self, backend: BackendBase, jobs: Iterable[JobRecord]) -> list[Seen]:
         """What the scheduler says of all live jobs, and for how long those that are missing have been."""
         try:
             seen = self.of(backend, jobs)
         except SlurmError:
-            self._absences.no_answer()
+            self._missing_times.no_answer()
             raise
-        return self._absences.timed(seen, self._clock())
+        return self._missing_times.timed(seen, self._clock())
 
     def of(self, backend: BackendBase, jobs: Iterable[JobRecord]) -> list[Seen]:
         """What the scheduler says of some jobs; ``reused`` where it speaks of another of the same id."""
-        futures: dict[
-            str, list[JobRecord]
-        ] = {}  # one job may have several, and one id several jobs
+        # One job may have several records, and one id several jobs.
+        records: dict[str, list[JobRecord]] = {}
         for job in jobs:
-            futures.setdefault(job.id, []).append(job)
-        answers = backend.query_jobs(list(futures)) if futures else []
+            records.setdefault(job.id, []).append(job)
+        answers = backend.query_jobs(list(records)) if records else []
         return [
-            (job, mark_of(job).only(one, job.status))
+            (job, mark_of(job).own_or_reused(one, job.status))
             for one in answers
-            for job in futures.get(one.job_id, ())
+            for job in records.get(one.job_id, ())
         ]

@@ -38,9 +38,9 @@ class Tracker:
     """Watches every live job of one cluster from two threads.
 
     One listens: a runner that finishes leaves an event, seen at once and without asking the scheduler.
-    The other looks: it asks the scheduler about all jobs together, every `interval_min` to
+    The other polls: it asks the scheduler about all jobs together, every `interval_min` to
     `interval_max` seconds, often after something changed, rarely while nothing does. So news come at
-    once while the scheduler takes its time. Errors of a look never change a job's state.
+    once while the scheduler takes its time. Errors of a poll never change a job's state.
     """
 
     def __init__(
@@ -68,11 +68,11 @@ class Tracker:
         self._announcing = False
         self._seen_events: list[str] = []
         self._changed = threading.Condition()
-        self._looking = threading.Lock()
-        self._looked = float("-inf")
-        self._looked_at: frozenset[str] = frozenset()
+        self._polling = threading.Lock()
+        self._polled = float("-inf")
+        self._polled_ids: frozenset[str] = frozenset()
         self._poll_interval = PollInterval(interval_min, interval_max)
-        self._next_look = 0.0
+        self._next_poll = 0.0
         self._retries = Retries(interval_min, interval_max)
         self._threads: list[threading.Thread] = []
         self._closed = False
@@ -87,13 +87,13 @@ class Tracker:
                 if self._closed:
                     raise SlurmError(f"job {job.id} cannot be watched: its cluster was closed")
                 self._jobs[job.id] = [*futures, job]
-                self._looked_at -= {job.id}  # this future has seen nothing of it
+                self._polled_ids -= {job.id}  # this future has seen nothing of it
                 self._hurry()
             if self._jobs and not self._threads:
                 self._start()
 
     def hurry(self) -> None:
-        """Look again as soon as allowed: something was done that changes a job."""
+        """Poll again as soon as allowed: something was done that changes a job."""
         with self._changed:
             self._hurry()
 
@@ -103,14 +103,14 @@ class Tracker:
         A state that ends the job only if it stays is looked at until it is believed or gone.
         """
         self.watch([job])
-        with self._looking:
-            fresh = time.monotonic() - self._looked < self.interval_min
-            if not fresh or job.id not in self._looked_at:
-                self._look()
+        with self._polling:
+            fresh = time.monotonic() - self._polled < self.interval_min
+            if not fresh or job.id not in self._polled_ids:
+                self._poll()
         while job.status.sightings and not job.status.finished and not self._closed:
             self._pause(self.interval_min)
-            with self._looking:
-                self._look()
+            with self._polling:
+                self._poll()
         self._announce()
 
     def cancel(self, jobs: Iterable[JobRecord], *, whole: bool = False) -> None:
@@ -133,7 +133,7 @@ class Tracker:
             self.hurry()
 
     def stop(self) -> None:
-        """Watch no longer than the look that is under way; whoever waits for a job is told."""
+        """Watch no longer than the poll that is under way; whoever waits for a job is told."""
         with self._changed:
             self._closed = self._retries.quiet = True
             self._changed.notify_all()
@@ -150,13 +150,13 @@ class Tracker:
 
     def _hurry(self) -> None:
         self._poll_interval.hurry()
-        self._next_look = min(self._next_look, time.monotonic() + self.interval_min)
+        self._next_poll = min(self._next_poll, time.monotonic() + self.interval_min)
         self._changed.notify_all()
 
     def _start(self) -> None:
         for name, wait, step in (
             ("listen", self._wait_for_jobs, self._listen),
-            ("look", self._wait_for_a_look, self._look_in_turn),
+            ("poll", self._wait_for_a_poll, self._poll_in_turn),
         ):
             thread = threading.Thread(
                 target=self._repeat, args=(name, wait, step), name=f"slurm-{name}", daemon=True
@@ -177,11 +177,11 @@ class Tracker:
                 self._changed.wait()
             return not self._closed
 
-    def _wait_for_a_look(self) -> bool:
+    def _wait_for_a_poll(self) -> bool:
         """Wait until one is due, or there is something to write down."""
         with self._changed:
             while not (self._closed or self.notes):
-                left = self._next_look - time.monotonic() if self._jobs else None
+                left = self._next_poll - time.monotonic() if self._jobs else None
                 if left is not None and left <= 0:
                     break
                 self._changed.wait(left)
@@ -193,11 +193,11 @@ class Tracker:
             while not self._closed and (left := until - time.monotonic()) > 0:
                 self._changed.wait(left)
 
-    def _look_in_turn(self) -> None:
+    def _poll_in_turn(self) -> None:
         self.notes.write()
-        with self._looking:
-            if time.monotonic() >= self._next_look:
-                self._look()
+        with self._polling:
+            if time.monotonic() >= self._next_poll:
+                self._poll()
 
     def _listen(self) -> None:
         """Wait for events for a while."""
@@ -223,17 +223,17 @@ class Tracker:
                 futures = self._futures(seen.job_id)  # an id that several items share
                 self._note_all((job, seen) for job in futures if job.token == token)
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         started = time.monotonic()
         before = {job: job.status.state for job in self._live()}
         if before:
             seen = self._answers.of_all(self.backend, before)
             self._cancel_hopeless(seen)
             self._note_all((job, self._evidence.of(job, one)) for job, one in seen)
-            self.listener.looked(self._live)
-        self._looked = time.monotonic()
-        self._looked_at = frozenset(job.id for job in before)
-        self._schedule(before, self._looked - started)
+            self.listener.polled(self._live)
+        self._polled = time.monotonic()
+        self._polled_ids = frozenset(job.id for job in before)
+        self._schedule(before, self._polled - started)
 
     def _schedule(self, before: dict[JobRecord, JobState], took: float) -> None:
         with self._changed:
@@ -242,9 +242,11 @@ class Tracker:
                 job.status.sightings or job.status.state != before.get(job, job.status.state)
                 for job in self._every_future()
             )
-            patience = self.listener.seconds_to_poll()
-            pause = self._poll_interval.after(changed=changed, took=took, patience=patience)
-            self._next_look = time.monotonic() + pause
+            wanted_within = self.listener.seconds_to_poll()
+            pause = self._poll_interval.after(
+                changed=changed, took=took, wanted_within=wanted_within
+            )
+            self._next_poll = time.monotonic() + pause
             self._changed.notify_all()
 
     def _cancel_hopeless(self, seen: Iterable[Seen]) -> None:
@@ -265,7 +267,7 @@ class Tracker:
             return self._jobs.get(job_id, [])
 
     def _note(self, job: JobRecord, seen: Observation, *, tell: bool) -> None:
-        """One observation at a time: a look that took long must not undo what was seen meanwhile."""
+        """One observation at a time: a poll that took long must not undo what was seen meanwhile."""
         with self._changed:
             status = reduce(job.status, seen)
             if status.finished and job.id in self._jobs:

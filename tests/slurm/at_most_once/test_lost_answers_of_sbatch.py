@@ -76,7 +76,7 @@ def test_a_job_that_comes_late_is_waited_for_and_not_submitted_again(
     bench: Bench, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As with a controller that hangs for a while: sbatch gives up, and the request is still there."""
-    with_agent(monkeypatch, "slurm_commands", LOOK_AGAIN="()")
+    with_agent(monkeypatch, "slurm_commands", SEARCH_PAUSES="()")
     bench.put("plan", LATE)
     assert bench.asked(bench.client(), key) is None
     assert bench.asked(bench.client(), key) is None, "it may still come"

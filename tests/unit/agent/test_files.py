@@ -11,7 +11,7 @@ import pytest
 
 from slurm.agent.directories import make_private_directory
 from slurm.agent.files import write_atomic
-from slurm.agent.notes import update_json
+from slurm.agent.json_files import update_json
 from slurm.api.slurm_cli import InProcessBackend
 from slurm.errors import RemoteFileError, RemoteFileMissing, SlurmError
 

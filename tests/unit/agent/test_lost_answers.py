@@ -291,7 +291,7 @@ def test_a_controller_that_comes_back_soon_is_asked_again(
     slurm: SlurmCliBackend, programs: Programs, tmp_path: Path
 ) -> None:
     """It was being restarted: there was no connection, so nothing can have been submitted."""
-    slurm.agent.scheduler.look_again = (0.0, 0.0)
+    slurm.agent.scheduler.search_pauses = (0.0, 0.0)
     away = "echo 'Unable to contact slurm controller (connect failure)' >&2; exit 1"
     programs.add("sbatch", f"if mkdir $HERE/once 2>/dev/null; then {away}; fi; echo 7")
     [answer] = submitted(slurm, tmp_path)
@@ -312,7 +312,7 @@ def test_a_controller_that_stays_away_was_not_asked_and_nothing_is_left(
 def test_a_lost_answer_is_looked_for_until_the_job_shows(
     base: Path, scheduler: disk.SchedulerOnDisk
 ) -> None:
-    scheduler.look_again = (0.0, 0.0, 0.0)
+    scheduler.search_pauses = (0.0, 0.0, 0.0)
     scheduler.answer = AgentError("unanswered", "Socket timed out")
     looks = [AgentError("unreachable", "squeue: Connection refused"), None]
     find = scheduler.find_submission

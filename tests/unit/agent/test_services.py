@@ -14,7 +14,7 @@ import pytest
 
 from slurm.agent.agent import Agent
 from slurm.agent.errors import AgentError
-from slurm.agent.news import LARGEST_NEWS, MOST_NEWS, write_news
+from slurm.agent.event_files import LARGEST_NEWS, MOST_NEWS, write_news
 from slurm.api.slurm_cli import InProcessBackend
 from slurm.errors import SlurmError
 

@@ -20,7 +20,7 @@ from tests.helpers import scheduler_on_disk as disk
 
 from slurm.agent.agent import Agent
 from slurm.agent.errors import AgentError
-from slurm.agent.order import MOST_SBATCH
+from slurm.agent.parallel import MOST_SBATCH
 from slurm.api.requests import Archive, Submitted
 from slurm.api.slurm_cli import InProcessBackend
 from slurm.errors import RemoteFileError, SubmissionRefused

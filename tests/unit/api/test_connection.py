@@ -105,8 +105,8 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "FIRST_PAUSE", 0.0)
 
 
-def to(attempts: Attempts, patience: float = DEADLINE) -> Connection:
-    return Connection(attempts, target="login", patience=patience)
+def to(attempts: Attempts, reconnect_timeout: float = DEADLINE) -> Connection:
+    return Connection(attempts, target="login", reconnect_timeout=reconnect_timeout)
 
 
 def test_the_pauses_grow_to_half_a_minute_and_are_half_chance() -> None:
@@ -175,7 +175,7 @@ def test_a_refusal_at_a_reconnect_is_told_at_once(error: TransportError) -> None
 
 def test_patience_ends_and_says_how_long_it_was() -> None:
     attempts = Attempts(opens, fails())
-    link = to(attempts, patience=0.02)
+    link = to(attempts, reconnect_timeout=0.02)
     link.ask(hello)
     attempts.made[0].fail()
     with pytest.raises(TransportError, match=r"closed .*trying again for 0 s was in vain"):
@@ -240,7 +240,7 @@ def test_closing_tells_whoever_waits(
     monkeypatch.setattr(connection, "FIRST_PAUSE", 1000.0)
     monkeypatch.setattr(connection, "LONGEST_PAUSE", 1000.0)
     attempts = Attempts(opens, plan)
-    link = to(attempts, patience=1000.0)
+    link = to(attempts, reconnect_timeout=1000.0)
     link.ask(hello)
     attempts.made[0].fail()
     with ThreadPoolExecutor() as pool:

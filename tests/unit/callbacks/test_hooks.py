@@ -492,7 +492,7 @@ def test_only_hooks_that_are_overridden_cost_anything(
     backend.finish(job, 5)
     assert job.get_result(DEADLINE) == 5
     started = {thread.name for thread in set(threading.enumerate()) - before}
-    assert started <= {"slurm-listen", "slurm-look"}
+    assert started <= {"slurm-listen", "slurm-poll"}
 
 
 def test_a_callback_of_the_runner_alone_hears_nothing_here(

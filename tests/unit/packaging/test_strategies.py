@@ -22,7 +22,7 @@ from slurm.packaging import (
     strategy_of,
 )
 from slurm.packaging.inherit import VARIABLE
-from slurm.submit import payload
+from slurm.submit import packing
 
 
 class Greeting(PackagingStrategy):
@@ -201,7 +201,7 @@ def test_a_class_of_the_script_takes_the_script_along(
     fake_cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     script = MainModule(module="program")
-    monkeypatch.setattr(payload, "main_module", lambda: script)
+    monkeypatch.setattr(packing, "main_module", lambda: script)
 
     def main_of(packaging: Any) -> Any:
         request = request_of(fake_cluster, workflow(packaging=packaging)(flow.unwrapped))

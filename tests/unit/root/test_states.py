@@ -160,7 +160,7 @@ observations = st.builds(
     Observation,
     st.just("1"),
     st.sampled_from(
-        ["squeue", "sacct", "local", "event", "absent", "reused", "result", "given up"]
+        ["squeue", "sacct", "local", "event", "absent", "reused", "result", "never starts"]
     ),
     st.sampled_from(JobState),
     reason=st.sampled_from(["", "Priority", "DependencyNeverSatisfied"]),
@@ -190,7 +190,7 @@ def test_what_is_seen_of_another_job_changes_nothing(
 ) -> None:
     known = status = after(*before)
     for one in others:
-        status = after(MARK.only(one, status), start=status)
+        status = after(MARK.own_or_reused(one, status), start=status)
     if known.finished or not others:
         assert status == known
     else:
@@ -206,12 +206,12 @@ def test_nothing_that_is_said_of_an_id_is_about_the_job_that_had_it(
 ) -> None:
     """Later rows that do not say where their job came from are the other one's as well."""
     status = functools.reduce(
-        lambda known, one: after(MARK.only(one, known), start=known), others, JobStatus()
+        lambda known, one: after(MARK.own_or_reused(one, known), start=known), others, JobStatus()
     )
     for state in JobState:
         unsaid = Observation("1", source, state)
-        assert MARK.only(unsaid, status).source == "reused"
-        assert MARK.only(replace(unsaid, origin="c0ffee||"), status).source == source
+        assert MARK.own_or_reused(unsaid, status).source == "reused"
+        assert MARK.own_or_reused(replace(unsaid, origin="c0ffee||"), status).source == source
 
 
 @hypothesis.given(st.lists(observations, max_size=20))
@@ -245,7 +245,7 @@ def test_seeing_the_end_twice_is_seeing_it_once(
 def test_a_job_goes_on_as_long_as_it_is_seen_to_go_on(mixed: list[Observation]) -> None:
     """Three uncertain looks in a row end a job; a sighting between any of them does not add up."""
     uncertain = [o for o in mixed if o.source == "absent" or o.state in ENDS_ONCE_IT_STAYS.split()]
-    final = ("event", "result", "given up", "reused")
+    final = ("event", "result", "never starts", "reused")
     uncertain = [o for o in uncertain if o.source not in final]
     status = JobStatus()
     for one in uncertain:

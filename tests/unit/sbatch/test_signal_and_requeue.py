@@ -16,16 +16,17 @@ def train() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limit", "lead"), [("10", 60), ("4", 60), ("2", 30), ("1", 15), ("0:10", 2), ("0:01", 1)]
+    ("limit", "warning_seconds"),
+    [("10", 60), ("4", 60), ("2", 30), ("1", 15), ("0:10", 2), ("0:01", 1)],
 )
 def test_a_job_is_warned_a_minute_before_its_limit_and_a_short_one_later(
-    limit: str, lead: int, fake_cluster: Cluster
+    limit: str, warning_seconds: int, fake_cluster: Cluster
 ) -> None:
     request = fake_cluster.dry_run(train.with_options(time=limit))
-    assert request.options["signal"] == f"B:USR1@{lead}"
+    assert request.options["signal"] == f"B:USR1@{warning_seconds}"
     script = request.files["job.sh"].decode()
-    assert f"#SBATCH --signal=B:USR1@{lead}\n" in script
-    assert f"export SLURM_SDK_WARNING={lead}\n" in script
+    assert f"#SBATCH --signal=B:USR1@{warning_seconds}\n" in script
+    assert f"export SLURM_SDK_WARNING={warning_seconds}\n" in script
 
 
 def test_a_job_without_a_limit_is_not_warned(fake_cluster: Cluster) -> None:
@@ -35,7 +36,7 @@ def test_a_job_without_a_limit_is_not_warned(fake_cluster: Cluster) -> None:
 
 
 @pytest.mark.parametrize(
-    ("signal", "lead"),
+    ("signal", "warning_seconds"),
     [
         ("B:USR1@300", 300),
         ("RB:SIGUSR1@90", 90),
@@ -46,12 +47,12 @@ def test_a_job_without_a_limit_is_not_warned(fake_cluster: Cluster) -> None:
     ],
 )
 def test_the_users_own_signal_stays_and_counts_where_it_is_the_sdks(
-    signal: str, lead: int | None, fake_cluster: Cluster
+    signal: str, warning_seconds: int | None, fake_cluster: Cluster
 ) -> None:
     request = fake_cluster.dry_run(train.with_options(signal=signal, time="UNLIMITED"))
     assert request.options["signal"] == signal
-    assert SignalAndRequeue.of_options(request.options).lead == lead
-    assert (b"trap" in request.files["job.sh"]) == (lead is not None)
+    assert SignalAndRequeue.of_options(request.options).warning_seconds == warning_seconds
+    assert (b"trap" in request.files["job.sh"]) == (warning_seconds is not None)
 
 
 @pytest.mark.parametrize(("given", "exported"), [(True, "inf"), (3, "3")])
@@ -74,7 +75,7 @@ def test_any_other_job_says_nothing_of_requeues(fake_cluster: Cluster) -> None:
 
 
 @hypothesis.given(st.integers(1, 10**6), st.integers(1, 10**6) | st.just(float("inf")) | st.just(0))
-def test_the_runner_reads_what_the_client_wrote(lead: int, requeues: float) -> None:
-    terms = SignalAndRequeue(lead, requeues)
+def test_the_runner_reads_what_the_client_wrote(warning_seconds: int, requeues: float) -> None:
+    terms = SignalAndRequeue(warning_seconds, requeues)
     assert SignalAndRequeue.of_environment(terms.environment()) == terms
     assert SignalAndRequeue.of_environment({}) == SignalAndRequeue()

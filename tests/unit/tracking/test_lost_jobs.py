@@ -23,7 +23,7 @@ from slurm.job_dir.result import dump_envelope, value_envelope
 from slurm.states import JobState, Observation
 from slurm.tracking.record import JobRecord
 from slurm.tracking.reused_ids import mark_of
-from slurm.tracking.scheduler_answers import Absences
+from slurm.tracking.scheduler_answers import MissingTimes
 
 SOON = 0.05  # seconds, in the place of the minutes after which a job is lost
 ANOTHERS = "0ff1ce|/jobs/other/job.sh|/jobs/other"
@@ -122,8 +122,8 @@ def test_every_submission_of_an_array_is_known_by_its_own_token_and_script(
         script = f"{request.job_dir}/{request.script}"
         for job in array:
             own = job.id.startswith(f"{number}_")
-            assert mark_of(*job.records).is_in(f"{request.token}|(null)|/home/me") is own
-            assert mark_of(*job.records).is_in(f"|{script}|/home/me") is own
+            assert mark_of(*job.records).matches(f"{request.token}|(null)|/home/me") is own
+            assert mark_of(*job.records).matches(f"|{script}|/home/me") is own
 
 
 def test_what_got_the_id_is_not_cancelled(
@@ -226,21 +226,21 @@ def lone(fake_cluster: Cluster) -> JobRecord:
 
 
 def test_a_job_is_missing_from_the_first_answer_that_misses_it(lone: JobRecord) -> None:
-    absences = Absences()
+    absences = MissingTimes()
     seen = [absences.timed([(lone, one)], at) for one, at in [(THERE, 100.0), (MISSING, 105.0)]]
     seen += [absences.timed([(lone, MISSING)], at) for at in (110.0, 115.0)]
     assert [one.missing_for for [(_, one)] in seen] == [0.0, 0.0, 5.0, 10.0]
 
 
 def test_a_job_that_is_seen_again_is_missing_anew(lone: JobRecord) -> None:
-    absences = Absences()
+    absences = MissingTimes()
     looks = [(MISSING, 100.0), (MISSING, 500.0), (THERE, 600.0), (MISSING, 700.0), (MISSING, 705.0)]
     seen = [absences.timed([(lone, one)], at)[0][1].missing_for for one, at in looks]
     assert seen == [0.0, 400.0, 0.0, 0.0, 5.0]
 
 
 def test_what_passes_while_nobody_answers_does_not_count(lone: JobRecord) -> None:
-    absences = Absences()
+    absences = MissingTimes()
     absences.timed([(lone, MISSING)], 100.0)
     absences.timed([(lone, MISSING)], 105.0)
     absences.no_answer()

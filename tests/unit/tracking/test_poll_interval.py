@@ -41,8 +41,8 @@ def test_callbacks_that_want_to_know_sooner_do_not_undercut_the_sites_floor() ->
     pace = even(shortest=5.0)
     for _ in range(20):
         pace.after(changed=False, took=0.0)
-    assert pace.after(changed=False, took=0.0, patience=8.0) == 8.0
-    assert pace.after(changed=False, took=0.0, patience=0.5) == 5.0
+    assert pace.after(changed=False, took=0.0, wanted_within=8.0) == 8.0
+    assert pace.after(changed=False, took=0.0, wanted_within=0.5) == 5.0
 
 
 def test_clients_that_began_together_do_not_ask_together() -> None:
@@ -62,6 +62,6 @@ def test_no_pause_is_shorter_than_the_floor_or_longer_than_it_may_be(
     shortest: float, times: float, looks: list[tuple[bool, float, float]]
 ) -> None:
     pace = PollInterval(shortest, shortest * times)
-    for changed, took, patience in looks:
-        pause = pace.after(changed=changed, took=took, patience=patience)
+    for changed, took, wanted_within in looks:
+        pause = pace.after(changed=changed, took=took, wanted_within=wanted_within)
         assert shortest <= pause <= 1.2 * max(shortest * times, 2 * took) * 1.0001

@@ -36,16 +36,16 @@ def test_a_login_that_is_refused_is_tried_rarely_and_for_ever() -> None:
     attempts = Retries(1.0, 15.0, clock=clock)
     looking, listening = Step(AuthenticationFailed("login: Permission denied")), Step()
     for _ in range(100):
-        assert attempts.attempt("look", looking) == REFUSED_PAUSE
+        assert attempts.attempt("poll", looking) == REFUSED_PAUSE
         clock.now += 20
         assert attempts.attempt("listen", listening) == REFUSED_PAUSE - 20, (
             "it needs the same login"
         )
-        assert attempts.attempt("look", looking) == REFUSED_PAUSE - 20, "woken up too soon"
+        assert attempts.attempt("poll", looking) == REFUSED_PAUSE - 20, "woken up too soon"
         clock.now += 40
     assert (looking.tried, listening.tried) == (100, 0)
     looking.error = None
-    assert attempts.attempt("look", looking) == attempts.attempt("listen", listening) == 0.0
+    assert attempts.attempt("poll", looking) == attempts.attempt("listen", listening) == 0.0
 
 
 def test_an_outage_is_told_once_whatever_it_concerns(caplog: pytest.LogCaptureFixture) -> None:
@@ -54,21 +54,21 @@ def test_an_outage_is_told_once_whatever_it_concerns(caplog: pytest.LogCaptureFi
     looking = Step(SchedulerUnreachable("no answer"))
     listening = Step(SlurmError("no connection"))
     for _ in range(3):
-        attempts.attempt("look", looking)
+        attempts.attempt("poll", looking)
         attempts.attempt("listen", listening)
     assert [record.getMessage() for record in caplog.records] == [
         "cannot see the jobs right now, trying again: no answer"
     ]
     looking.error = listening.error = None
-    attempts.attempt("look", looking)
+    attempts.attempt("poll", looking)
     attempts.attempt("listen", listening)
-    attempts.attempt("look", Step(SchedulerUnreachable("gone again")))
+    attempts.attempt("poll", Step(SchedulerUnreachable("gone again")))
     assert caplog.messages[1:] == ["cannot see the jobs right now, trying again: gone again"]
 
 
 def test_a_bug_is_told_every_time_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
     attempts = Retries(1.0, 15.0)
-    assert attempts.attempt("look", Step(ValueError("a bug"))) == 15.0
-    assert attempts.attempt("look", Step(ValueError("a bug"))) == 15.0
+    assert attempts.attempt("poll", Step(ValueError("a bug"))) == 15.0
+    assert attempts.attempt("poll", Step(ValueError("a bug"))) == 15.0
     assert len(caplog.records) == 2
-    assert attempts.attempt("look", Step()) == 0.0
+    assert attempts.attempt("poll", Step()) == 0.0

@@ -90,7 +90,7 @@ MARK = JobMark(TOKEN, FOLDER)
     ],
 )
 def test_any_mark_is_enough_to_know_a_job_by(origin: str) -> None:
-    assert MARK.is_in(origin) is True
+    assert MARK.matches(origin) is True
 
 
 @pytest.mark.parametrize(
@@ -107,9 +107,9 @@ def test_any_mark_is_enough_to_know_a_job_by(origin: str) -> None:
     ],
 )
 def test_what_comes_from_elsewhere_and_has_no_mark_is_another_job(origin: str) -> None:
-    assert MARK.is_in(origin) is False
+    assert MARK.matches(origin) is False
 
 
 @pytest.mark.parametrize("origin", ["", "x", f"{OTHER}||", "(null)|(null)|(null)", "a|b"])
 def test_a_comment_alone_makes_no_job_anothers(origin: str) -> None:
-    assert MARK.is_in(origin) is None
+    assert MARK.matches(origin) is None

@@ -75,13 +75,13 @@ class ClusterOperations(JobOperations):
             ids = ", ".join(record.id for record in records)
             logger.warning("interrupted, and these jobs go on: %s: %s", ids, error)
 
-    def fetch(self, record: JobRecord, patience: float | None = None) -> Outcome:
-        return self._outcomes.of(record, patience)
+    def fetch(self, record: JobRecord, timeout: float | None = None) -> Outcome:
+        return self._outcomes.of(record, timeout)
 
     def fetch_all(
-        self, records: Sequence[JobRecord], patience: float | None = None
+        self, records: Sequence[JobRecord], timeout: float | None = None
     ) -> list[Outcome]:
-        return self._outcomes.of_all(records, patience)
+        return self._outcomes.of_all(records, timeout)
 
     def close(self) -> None:
         """Watch no longer, have callbacks told what is left, and let go of the connection."""

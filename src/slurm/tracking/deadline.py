@@ -1,4 +1,4 @@
-"""How long somebody is still willing to wait."""
+"""The end of a timeout."""
 
 from __future__ import annotations
 
