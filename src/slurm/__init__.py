@@ -7,13 +7,15 @@ The way of one submission::
       -> Drafter.call              submit.draft: all that has an effect; code is packaged, arguments are pickled
       -> prepare                   submit.prepare, pure: a Draft becomes an api.requests.JobRequest
       -> BackendBase.submit_jobs   api.local, api.slurm_cli or api.ssh: one round trip to an agent
-      -> JobRecord                 tracking.record, watched by the cluster's tracker; Job is a face over one
+      -> JobRecord                 tracking.record, watched by the cluster's tracker; a Job wraps one
     node: job.sh -> runner -> payload -> call -> result envelope, renamed into place, and an event
-      -> Tracker                   tracking.tracker sees the event, or the scheduler's word: JobRecord.observe
+      -> Tracker                   tracking.tracker sees the event, or what the scheduler says: JobRecord.observe
       -> Outcomes.of               results.outcome reads the result -> Job.get_result()
 
-The files here are what users import. The rest is in rooms, each of which says what belongs there; imports point
-downwards, from ``cli`` to ``agent``, in the order that ``pyproject.toml`` has under ``tool.importlinter``.
+The files here are what users import, and what every room needs: `errors`, `states` (Slurm's job states, and when a job
+is lost), `usage` (what a job asked for and used; durations and sizes as text), `rendering` (the job script), `context`
+(the active cluster). The rest is in rooms (packages), each of which says what belongs there; imports point downwards,
+from ``cli`` to ``agent``, in the order that ``pyproject.toml`` has under ``tool.importlinter``.
 
 Public names are loaded on first use, so that ``import slurm`` costs next to nothing.
 """

@@ -106,7 +106,8 @@ class Gate:
         os.mkfifo(path)
         self.path = path
         self.handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-        self.wait = f'read -r _ < "{path}"'
+        # Opened for writing as well: else it would wait for one who writes, who may have come and gone.
+        self.wait = f'read -r _ <> "{path}"'
         self.hold = f'exec 9> "{path}"; printf x >&9'
 
     def open(self) -> None:

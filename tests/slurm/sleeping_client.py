@@ -34,5 +34,5 @@ if __name__ == "__main__":
         _, agent = cluster.backend.run_program(["sh", "-c", "echo $PPID"], timeout=TIMEOUT)
         jobs = [evening, even, odd, after, morning]
         say(agent=int(agent), tokens=[job.records[0].token.partition("_")[0] for job in jobs])
-        say(ended=[outcome(job) for job in (evening, even, odd, after)], clauses=not morning.done())
+        say(ended=[outcome(job) for job in (evening, even, odd, after)], waits=not morning.done())
         say(new=fault_tasks.double(5).get_result(TIMEOUT), late=outcome(morning))

@@ -1,4 +1,4 @@
-"""What is known of a job that has ended, beyond the tracker's word: from its metadata and its result."""
+"""What is known of a job that has ended, beyond what the tracker knows: from its metadata and its result."""
 
 from __future__ import annotations
 

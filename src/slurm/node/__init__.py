@@ -7,5 +7,6 @@ and no `Job`; `slurm.runtime` and `slurm.runner` are made of it.
 - `stopping`: whether it has to end soon, and its way back into the queue;
 - `time_left`: when it reaches its time limit;
 - `node_list`: Slurm's way of writing many nodes, taken apart;
-- `annotations`, `binding`: which contexts a function wants, and the call with them filled in.
+- `annotations`: which parameters want a context; `context_names`: the contexts there are, and a quick check for them;
+- `binding`: the call of a function, with its contexts filled in.
 """

@@ -8,7 +8,9 @@ What brings code to a node belongs here, the SDK's own as well; what lies in a j
 import `slurm.api`, `slurm.node`, `slurm.rendering` and what is below them. A strategy is handed the `Cluster`
 and the `SlurmTask` it packages for, as types only.
 
-- `base`: what a strategy can do; `none`, `wheel`, `container`, `inherit`: those there are; `names`, `by_name`: by name;
+- `base`: what a strategy can do: `prepare`, and `preview` for a dry run; `none`, `wheel`, `container`, `inherit`: those
+  there are, each with its settings; `names`: which name means which class;
+- `by_name`: a strategy from a table of configuration, and what is wrong in one;
 - `function_reference`: by what a node finds a function (its module, its script, its value); `slurm.runner.functions` does;
 - `sdk_archive`: the SDK's own code, as it travels;
 - `projects`, `building`, `installer`: a wheel of the user's project, from its sources to an environment;

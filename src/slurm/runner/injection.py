@@ -13,7 +13,7 @@ from slurm import context
 from slurm.agent.files import write_atomic
 from slurm.errors import SchedulerUnreachable, SlurmError
 from slurm.job_dir.paths import JobDirectory
-from slurm.node.annotations import may_want_context
+from slurm.node.context_names import may_want_context
 from slurm.node.job_id import own_job_id
 from slurm.node.stopping import say
 

@@ -9,6 +9,6 @@ from a file. It may import `slurm.config.slurmfile` and `slurm.job_dir`, and the
 - `values`: what a checked value means (a signal, a size in memory);
 - `overlay`: options of several places, one over the other;
 - `signal_and_requeue`: the signal before a job's time limit, and how often it may be requeued;
-- `dependency`: what a job waits for;
+- `dependency`: the value of ``--dependency``: clauses merged, joined, and as metadata has them;
 - `array_layout`: how the items of an array lie in array tasks and directories.
 """

@@ -1,13 +1,14 @@
-"""What a job waits for, in the words of sbatch's ``--dependency``. Pure."""
+"""The value of sbatch's ``--dependency``: clauses for jobs, merged and joined, and as metadata has them. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from slurm.errors import ConfigError
 
-# From the strictest: what one of them demands of a job, those behind it need not say again.
+T = TypeVar("T")
+
 TYPES = ("afterok", "afternotok", "aftercorr", "afterany")
 
 
@@ -20,6 +21,22 @@ class DependencyClause(NamedTuple):
     type: str
     ids: tuple[str, ...]
     counts: bool = True
+
+
+def merged(found: Iterable[tuple[T, DependencyClause]]) -> list[tuple[T, DependencyClause]]:
+    """Each clause once, beside what it was made of; ``afterok`` on a job covers ``afterany`` and ``aftercorr`` on it.
+
+    >>> found = [("a", DependencyClause("afterany", ("12",))), ("b", DependencyClause("afterok", ("12",)))]
+    >>> [origin for origin, clause in merged(found)]
+    ['b']
+    """
+    unique = {(clause.ids, clause.type): (origin, clause) for origin, clause in found}
+    strict = {ids for ids, kind in unique if kind == "afterok"}
+    return [
+        both
+        for (ids, kind), both in unique.items()
+        if kind not in ("afterany", "aftercorr") or ids not in strict
+    ]
 
 
 def option_of(clauses: Iterable[DependencyClause], given: str = "", piece: int = 0) -> str:

@@ -3,9 +3,9 @@
 It may import `slurm.callbacks`, `slurm.results`, `slurm.packaging`, `slurm.tracking` and what is below them.
 
 - `calls`: a call of a task, and of a mapped one, as plain data;
-- `draft`: everything that its requests are made of; `packing`: what travels of it in files;
-- `effects`: what is done before a submission can be made (code packaged, files read), and how a dry run answers
-  the same questions without doing it;
+- `draft`: everything that its requests are made of; `packing`: what of it travels in which file;
+- `effects`: what is done before a submission can be made (code is packaged), and who is asked in its place for a dry
+  run (each packaging strategy's `preview`);
 - `prepare`: from a draft to requests, pure;
 - `submitter`: hands requests to the backend; `refusals`: the errors for what the backend refused;
 - `batch`, `arrays`: calls that are submitted together, or later;

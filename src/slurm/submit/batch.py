@@ -44,7 +44,7 @@ class BatchedCall:
         )
 
     def settle(self, answer: Submitted, problem: SlurmError | None) -> None:
-        """Take the scheduler's word on this job."""
+        """Take the scheduler's answer about this job."""
         self.problem = problem
         if problem is None:
             self.record.settle(answer)

@@ -10,11 +10,12 @@ from slurm.errors import ConfigError, SubmissionError
 from slurm.job_dir.metadata import utc_now
 from slurm.job_dir.paths import JobDirectory
 from slurm.packaging.sdk_archive import archive_for
+from slurm.sbatch.dependency import merged
 from slurm.submit.calls import ArrayCall, Call
 from slurm.submit.packing import NodeFacts, PackedCall, pack
 from slurm.submit.prepare import Draft, prepare, prepare_array
 from slurm.tracking.listener import CallFacts, RequestFacts
-from slurm.tracking.record import Dependency, Upstream, merged
+from slurm.tracking.record import Dependency, Upstream
 
 if TYPE_CHECKING:
     from slurm.api.requests import Archive, JobRequest
@@ -117,8 +118,8 @@ class Drafter:
         to = self._destination(call, environment, base)
         packed = pack(call, to, effects.placeholder)
         found = [(one, effects.clause(one)) for one in (*_found(packed, call), *call.after)]
-        upstreams = merged(found)
-        dependencies = tuple(dependency for dependency, _ in upstreams)
+        needed = merged(found)
+        dependencies = tuple(dependency for dependency, _ in needed)
         self._require_same_place(task.name, dependencies)
         draft = Draft(
             name=task.name,
@@ -136,7 +137,7 @@ class Drafter:
             is_workflow=task.is_workflow,
             parent=self._facts(call).parent_workflow,
             large=packed.large,
-            clauses=tuple(clause for _, clause in upstreams),
+            clauses=tuple(clause for _, clause in needed),
             max_concurrent=call.max_concurrent if isinstance(call, ArrayCall) else None,
         )
         return draft, dependencies, archive

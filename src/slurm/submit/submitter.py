@@ -37,7 +37,7 @@ class CallInBatch(Protocol):
     problem: SlurmError | None
 
     def settle(self, answer: Submitted, problem: SlurmError | None) -> None:
-        """Take the scheduler's word on its job."""
+        """Take the scheduler's answer about its job."""
 
 
 @dataclass(frozen=True)

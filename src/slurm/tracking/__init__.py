@@ -3,14 +3,16 @@
 One tracker for each cluster. It may import `slurm.api` and what is below it; what became of a job (`slurm.results`)
 and who is told of it (`slurm.callbacks`) are above.
 
-- `record`: the `JobRecord`, what is known of one job; `Upstream` and `Dependency`, what it waits for;
+- `record`: the `JobRecord`, what is known of one job; `Upstream`, what can be waited for (the option itself is made in
+  `slurm.sbatch.dependency`);
 - `tracker`: the two threads that watch; `poll_interval`, `retries`: how often they ask, and what they do when it fails;
 - `scheduler_answers`: asks about jobs, and adds up how long each has been missing (`slurm.states` says after how many
   seconds a missing job is lost);
 - `reused_ids`: whether a row of the scheduler's is about our job, or about another one with the same id;
 - `evidence`: what a row means for one job, whose own files are asked where it says too little;
 - `pushed_results`: results that came with the event of an end; `end_notes`: notes on ends that no runner wrote;
-- `accounting`: sacct's rows of jobs that failed;
+- `accounting`: sacct's rows of jobs that failed, asked for and waited for a few seconds;
 - `listener`: the interface through which callbacks are told; a cluster without callbacks has this one;
-- `interrupts`: catches Ctrl-C in a wait; `deadline`: the end of a timeout.
+- `interrupts`: notices Ctrl-C in a wait and tells `slurm.results.job_operations`, which may cancel the jobs;
+- `deadline`: the end of a timeout.
 """

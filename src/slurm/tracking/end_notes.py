@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 logger: logging.Logger = logging.getLogger(__name__)
 
-RUNNERS_WORD = ("event", "result")
+SAID_BY_RUNNER = ("event", "result")
 
 
 class EndNotes:
@@ -39,7 +39,7 @@ class EndNotes:
     def add(self, job: JobRecord, seen: Observation) -> None:
         """Remember how `job` ended, unless its runner has said so itself."""
         lost = seen.state is JobState.UNKNOWN
-        if seen.state is JobState.COMPLETED or (seen.source in RUNNERS_WORD and not lost):
+        if seen.state is JobState.COMPLETED or (seen.source in SAID_BY_RUNNER and not lost):
             return
         with self._changing:
             self._ended.append((job, seen.state))

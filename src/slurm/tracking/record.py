@@ -1,7 +1,7 @@
 """What is known of one job, and what it waits for.
 
-A `JobRecord` is what the tracker watches, `slurm.results` reads and callbacks are told of; `slurm.job.Job` is a face
-over one. Whoever can be waited for is an `Upstream`.
+A `JobRecord` is what the tracker watches, `slurm.results` reads and callbacks are told of; `slurm.job.Job` wraps
+one. Whatever can be waited for is an `Upstream`.
 """
 
 from __future__ import annotations
@@ -194,7 +194,7 @@ class JobRecord:
                 self._news.set()
 
     def abandon(self) -> None:
-        """Take the tracker's last word on a job it does not watch to its end."""
+        """Take notice that the tracker watches the job no more, though it has not ended."""
         with self._changing:
             self._news.set()
         self.call_back()
@@ -318,19 +318,6 @@ class Dependency:
                     "forgotten and whose id is another job's now: submit it again first"
                 )
         return DependencyClause(self.type, self.ids, counts)
-
-
-def merged(
-    found: Iterable[tuple[Dependency, DependencyClause]],
-) -> list[tuple[Dependency, DependencyClause]]:
-    """Each job once for each type, and no ``afterany`` beside an ``afterok`` on the same job."""
-    unique = {(clause.ids, clause.type): (one, clause) for one, clause in found}
-    strict = {ids for ids, kind in unique if kind == "afterok"}
-    return [
-        both
-        for (ids, kind), both in unique.items()
-        if kind not in ("afterany", "aftercorr") or ids not in strict
-    ]
 
 
 def check_upstream(method: str, jobs: Iterable[object]) -> None:
