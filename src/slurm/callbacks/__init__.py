@@ -10,7 +10,9 @@ happens, as plain facts and records. A `Job` is a type here, and comes from whoe
 - `base`: what a callback is; `contexts`: what its hooks are told; `hooks`: callbacks as given, made, checked, called;
 - `client`: the listener; `worker`: the thread of one callback; `completion`, `transfer_progress`: what it adds;
 - `travel`, `node`: callbacks on their way to a job, and in it;
-- `logger`, `rich_logger`, `benchmark`: those there are; `lines`, `job_table`, `timing`: what they show.
+- `logger`, `rich_logger`, `benchmark`: those there are, each with what it prints (columns and cells of the live table
+  are `rich_logger`'s);
+- `lines`: one event as a line of text; `job_table`: what is counted for the live table; `timing`: where time went.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Configuration is data: mappings, text and numbers come out of here; whoever asked makes objects of them. It may
 import the root's `errors`, and nothing that knows a job or a backend.
 
-- `slurmfile`: ``Slurmfile.toml``, found, read, laid over its defaults;
+- `slurmfile`: ``Slurmfile.toml``, found from the working directory upwards, read, laid over its defaults;
 - `command_line`: the options that choose a cluster, and what a program does with an error;
 - `checks`: values from files and callers, checked where they come in, and near matches of names;
 - `named_classes`: classes that are named as ``module:Class``.

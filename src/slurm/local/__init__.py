@@ -11,6 +11,7 @@
              requests, arrays, dependencies     pure: what is asked for
              jobs, records                      pure: what is known
              queue, waiting, ready, backfill    pure: which job may start
+             machine           how many cpus and how much memory there is
              journal, state    what survives a crash, and which file is called what
              processes         starts and adopts supervisors
       -> supervisor            one process per job: starts it, holds it to its limit, ends all of it

@@ -10,5 +10,5 @@ from a file. It may import `slurm.config.slurmfile` and `slurm.job_dir`, and the
 - `overlay`: options of several places, one over the other;
 - `signal_and_requeue`: the signal before a job's time limit, and how often it may be requeued;
 - `dependency`: the value of ``--dependency``: clauses merged, joined, and as metadata has them;
-- `array_layout`: how the items of an array lie in array tasks and directories.
+- `array_layout`: how an array is cut into submissions (MaxArraySize), array tasks and directories.
 """

@@ -8,6 +8,6 @@ It may import `slurm.callbacks`, `slurm.results`, `slurm.packaging`, `slurm.trac
   run (each packaging strategy's `preview`);
 - `prepare`: from a draft to requests, pure;
 - `submitter`: hands requests to the backend; `refusals`: the errors for what the backend refused;
-- `batch`, `arrays`: calls that are submitted together, or later;
+- `batch`: calls that are submitted together; `arrays`: mapped calls, which wait for their first use;
 - `reattach`: jobs that an earlier client submitted, found again.
 """
