@@ -23,7 +23,7 @@ from slurm.results.job_operations import ClusterOperations
 from slurm.sbatch.options import normalise
 from slurm.submit.arrays import ArrayBlocks, SubmittedArray, WaitingArray
 from slurm.submit.batch import Batch
-from slurm.submit.effects import ClusterFunctions
+from slurm.submit.effects import ClusterFunctions, TaskPackaging
 from slurm.submit.submitter import Submitter
 from slurm.tracking.listener import Listener
 from slurm.tracking.record import JobRecord
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from slurm.config.slurmfile import ClusterSettings
     from slurm.executor import JobExecutor
     from slurm.submit.calls import CalledTask
-    from slurm.submit.effects import TaskPackaging
     from slurm.task import SlurmTask
 
 R = TypeVar("R")
@@ -103,19 +102,15 @@ class Cluster:
             poll_interval_max=poll_interval_max,
         )
         self.backend_type: str = self.site.name
-        self.backend: BackendBase = self.site.backend
         self.python: str = self.site.python
-        self.submit_defaults: Mapping[str, str] = self.site.submit_defaults
         self.callbacks: tuple[BaseCallback, ...] = ()
         self._listener: Listener = Listener()
         if not isinstance(callbacks, (tuple, list)) or callbacks:
-            from slurm.callbacks.client import (
-                heard_by,
-            )  # late: without any, nothing of it is loaded
+            from slurm.callbacks.client import heard_by  # late: without any, none of it is loaded
 
             self.callbacks, self._listener = heard_by(callbacks, self._job_of)
         self.operations: ClusterOperations = ClusterOperations(
-            self.site, self._listener, cancel_on_interrupt=cancel_on_interrupt
+            self.site, self._listener, cancel_on_interrupt=lambda: self.cancel_on_interrupt
         )
         self.submitter: Submitter = Submitter(
             self.site,
@@ -136,7 +131,23 @@ class Cluster:
         self._blocks = ArrayBlocks()
         atexit.register(_close_at_exit, weakref.ref(self))
 
-    # Making one
+    @property
+    def backend(self) -> BackendBase:
+        """How the cluster is reached, chosen when it was made.
+
+        >>> cluster.backend.file_exists(job.directory.result)
+        True
+        """
+        return self.site.backend
+
+    @property
+    def submit_defaults(self) -> Mapping[str, str]:
+        """The sbatch options of every job that does not say otherwise.
+
+        >>> Cluster("local", submit={"mem": "2G"}).submit_defaults
+        {'mem': '2G'}
+        """
+        return self.site.submit_defaults
 
     @classmethod
     def from_env(
@@ -208,8 +219,6 @@ class Cluster:
             return cls(**overrides)
         return cls.from_env(path, env=env, overrides=overrides)
 
-    # Using it
-
     def __enter__(self) -> Cluster:
         token = context.set_active_context(self)
         self._blocks.begin(functools.partial(context.reset_active_context, token))
@@ -248,7 +257,7 @@ class Cluster:
         >>> cluster.submit(double, time="5")(21).get_result()
         42
         """
-        return _bound(task, after).submit(self, key=key, **sbatch_options)
+        return task.after(*_jobs_in(after)).submit(self, key=key, **sbatch_options)
 
     def batch(self) -> Batch:
         """``with cluster.batch():`` submits the tasks that are called inside in one round trip, at its end.
@@ -281,11 +290,9 @@ class Cluster:
         >>> cluster.map(double, [1, 2, 3], pack=3, time="5").get_results()
         [2, 4, 6]
         """
-        bound = _bound(task, after)
-        if sbatch_options:
-            bound = bound.with_options(**sbatch_options)
         from slurm.submit.calls import array_call_of
 
+        bound = task.after(*_jobs_in(after)).with_options(**sbatch_options)
         call = array_call_of(bound, items, max_concurrent, pack)
         return cast("ArrayJob[R]", self.submitter.map(call))
 
@@ -395,8 +402,7 @@ class Cluster:
 
         Callbacks are told what they have not been told yet, which may take up to 10 seconds.
 
-        >>> cluster = Cluster("local")
-        >>> cluster.close()
+        >>> Cluster("local").close()
         """
         if self.closed or os.getpid() != self._process:
             return  # in a forked child, the connection and the directory are the parent's
@@ -408,8 +414,6 @@ class Cluster:
 
     def __repr__(self) -> str:
         return str(self.site)
-
-    # For whoever submits to it
 
     def _packaging_of(self, task: CalledTask) -> TaskPackaging:
         packaging = task.packaging or self.packaging
@@ -425,12 +429,8 @@ class Cluster:
         return array
 
 
-def _bound(
-    task: SlurmTask[..., R],
-    after: Job[Any] | ArrayJob[Any] | Sequence[Job[Any] | ArrayJob[Any]],
-) -> SlurmTask[..., R]:
-    jobs = after if isinstance(after, (list, tuple)) else [after]
-    return task.after(*jobs) if jobs else task
+def _jobs_in(after: Any) -> Sequence[Any]:
+    return after if isinstance(after, (list, tuple)) else [after]
 
 
 def _with_objects(settings: ClusterSettings) -> dict[str, Any]:

@@ -31,7 +31,9 @@ def as_completed(jobs: Iterable[Job[T]], timeout: float | None = None) -> Iterat
     [2, 4]
     """
     waiting = {id(job): job for job in jobs}
-    records = [record for job in waiting.values() for record in job.records]
+    # The futures of an executor are as good, whatever the type says; Ctrl-C leaves their jobs alone.
+    known: Iterable[object] = waiting.values()
+    records = [record for job in known if isinstance(job, Upstream) for record in job.records]
     deadline = Deadline(timeout)
     ended: queue.SimpleQueue[Job[T]] = queue.SimpleQueue()
     for job in waiting.values():

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 # ended only when the scheduler keeps saying so.
 SIGHTINGS_TO_BELIEVE = 3
 # Seconds after which a job is lost that the controller does not know while nobody says that it ended.
-# Accounting are late by seconds, or by minutes after an outage; a node that goes on with a job which its
+# Accounts are late by seconds, or by minutes after an outage; a node that goes on with a job which its
 # controller has forgotten ends it as soon as they talk again, unless the job ends before.
 LOST_AFTER = 600.0
 # Why a job was lost, in Slurm's style; the second is sacctmgr's word.

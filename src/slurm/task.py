@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from slurm.context import submitter_for, submitter_here
+from slurm.context import get_active_context, submitter_for, submitter_here
 from slurm.errors import ConfigError, NoActiveContext
 from slurm.job_dir.arguments import MAIN_ALIAS, JobResultPlaceholder
 from slurm.sbatch.options import normalise
@@ -247,8 +247,8 @@ class SlurmTask(Generic[P, R]):
         >>> double.submit(cluster, key="the double of 21")(21).id == job.id
         True
         """
-        here = submitter_here()
-        if cluster is None and here is None:
+        context = cluster if cluster is not None else get_active_context()
+        if context is None:
             raise NoActiveContext(
                 f"{self.name}.submit() needs a cluster: pass cluster=..., or call it inside "
                 "'with Cluster(...) as cluster:'"
@@ -258,8 +258,8 @@ class SlurmTask(Generic[P, R]):
         def submitter(*args: Any, **kwargs: Any) -> Job[R]:
             from slurm.submit.calls import call_of
 
-            receiver = here if cluster is None else submitter_for(cluster)
-            job: Job[R] = receiver.submit(call_of(task, args, kwargs, key))
+            # A batch that is open by then collects the call, wherever the submitter was made.
+            job: Job[R] = submitter_for(context).submit(call_of(task, args, kwargs, key))
             return job
 
         return submitter

@@ -10,7 +10,9 @@
            service             what an event means: starts, ends and requeues jobs
              requests, arrays, dependencies     pure: what is asked for
              jobs, records                      pure: what is known
-             queue, waiting, ready, backfill    pure: which job may start
+             queue             pure: which jobs start now, in what order, and why another does not
+             ready, backfill   pure: those that could, first come first; who may pass one that does not fit
+             waiting           pure: those held by a dependency
              machine           how many cpus and how much memory there is
              journal, state    what survives a crash, and which file is called what
              processes         starts and adopts supervisors

@@ -10,7 +10,7 @@ from slurm.errors import SlurmError
 from slurm.job_dir.paths import ArrayDirectory
 from slurm.job_dir.result import Outcome
 from slurm.results.aggregation import write_aggregated
-from slurm.tracking.record import JobRecord
+from slurm.tracking.record import JobRecord, watched_no_more
 
 
 class ArrayResults:
@@ -42,9 +42,13 @@ class ArrayResults:
         return self._first_error(self._fetched(self._records, timeout))
 
     def first_failure(self, timeout: float | None) -> BaseException:
-        """The exception of the first item of those that have failed by now: there is one."""
+        """The exception of the first item of those that have failed by now.
+
+        Raises `SlurmError` where none has: nobody watches them any more."""
         failed = (n for n, one in enumerate(self._records) if one.finished and not one.successful)
-        index = next(failed)
+        index = next(failed, None)
+        if index is None:  # the wait ended, for the cluster was closed
+            raise watched_no_more(next(one for one in self._records if not one.finished))
         [outcome] = self._fetched([self._records[index]], timeout)
         return self._named(index, outcome)
 

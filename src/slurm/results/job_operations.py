@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from slurm.api.site import Site
 from slurm.errors import SlurmError
@@ -30,7 +30,7 @@ class ClusterOperations(JobOperations):
         site: Site,
         listener: Listener,
         *,
-        cancel_on_interrupt: bool,
+        cancel_on_interrupt: Callable[[], bool],
     ) -> None:
         self._site = site
         self._listener = listener
@@ -67,7 +67,7 @@ class ClusterOperations(JobOperations):
         self.tracker.cancel(records, whole=whole)
 
     def interrupted(self, records: Sequence[JobRecord]) -> None:
-        if not self._cancel_on_interrupt:
+        if not self._cancel_on_interrupt():
             return
         try:
             self.cancel(records)

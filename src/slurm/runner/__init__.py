@@ -8,7 +8,7 @@ other jobs, calls the function, and leaves the result envelope, the job's metada
 
 - `execute`: one job, from its payload to its result file;
 - `functions`: the user's function, found by the reference that travelled; `injection`: its context, among its arguments;
-- `placeholders`: other jobs among the arguments, replaced by their results.
+- `placeholders`: the result that a placeholder stands for, read from the other job's directory.
 
 It may import any room, and imports few: a job starts in the time that takes. What only some jobs need is imported
 where they need it; `slurm.node` has what a job knows of itself.

@@ -47,7 +47,7 @@ SIGNAL = re.compile(
     rf"((B|R|BR|RB):)?((SIG)?({SIGNAL_NAMES})|[1-9]|[1-5][0-9]|6[0-4])(@[0-9]{{1,5}})?",
     re.IGNORECASE,
 )
-LONGEST_WARNING = 65535  # seconds
+MOST_SIGNAL_SECONDS = 65535  # seconds
 
 
 def problem_of_gres(text: str) -> str:
@@ -82,7 +82,7 @@ def problem_of_signal(text: str) -> str:
     ''
     """
     seconds = text.partition("@")[2]
-    fine = SIGNAL.fullmatch(text) and int(seconds or "0") <= LONGEST_WARNING
+    fine = SIGNAL.fullmatch(text) and int(seconds or "0") <= MOST_SIGNAL_SECONDS
     return "" if fine else SIGNAL_ADVICE
 
 

@@ -189,7 +189,9 @@ class Collector:
     def submit(self, call: TaskCall) -> Any:
         """The `Job` of a call, which is submitted when the block ends or its id is needed."""
         prepared = self._submitter.prepare(call)
-        record = self._batch.add(prepared) or self._submitter.submit_prepared(prepared)
+        record = self._batch.add(prepared)
+        if record is None:
+            return self._submitter.submit_prepared(prepared)
         return self._submitter.job_of(record)
 
     def instead_of(self, submitter: Submitter) -> Collector | Submitter:

@@ -117,10 +117,11 @@ class Drafter:
         environment = effects.environment(self._facts(call), packaging)
         to = self._destination(call, environment, base)
         packed = pack(call, to, effects.placeholder)
-        found = [(one, effects.clause(one)) for one in (*_found(packed, call), *call.after)]
-        needed = merged(found)
+        found = (*_found(packed, call), *call.after)
+        effects.submit_waiting(found)
+        self._require_same_place(task.name, found)
+        needed = merged((one, effects.clause(one)) for one in found)
         dependencies = tuple(dependency for dependency, _ in needed)
-        self._require_same_place(task.name, dependencies)
         draft = Draft(
             name=task.name,
             token=call.token,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -74,6 +74,11 @@ class Effects:
         """What stands for a job or an array among the arguments."""
         return upstream.placeholder()
 
+    def submit_waiting(self, dependencies: Iterable[Dependency]) -> None:
+        """Have the arrays submitted that are waited for."""
+        for dependency in dependencies:
+            _ = dependency.ids
+
     def clause(self, dependency: Dependency) -> DependencyClause:
         """What has to come before, in sbatch's words."""
         return dependency.clause
@@ -84,6 +89,10 @@ class NoEffects(Effects):
 
     The cluster is asked who it is where that has to be known; it need not answer.
     """
+
+    def __init__(self, site: Site, listener: Listener) -> None:
+        super().__init__(site, listener)
+        self._unsubmitted: list[Upstream] = []
 
     def base(self) -> str:
         return self._site.shown_base
@@ -100,13 +109,20 @@ class NoEffects(Effects):
     def placeholder(self, upstream: Upstream) -> JobResultPlaceholder:
         if upstream.is_submitted:
             return upstream.placeholder()
-        return JobResultPlaceholder(_unsubmitted(upstream))
+        return JobResultPlaceholder(self._shown(upstream))
+
+    def submit_waiting(self, dependencies: Iterable[Dependency]) -> None:
+        pass
 
     def clause(self, dependency: Dependency) -> DependencyClause:
         if dependency.on.is_submitted:
             return dependency.clause
-        return DependencyClause(dependency.type, (_unsubmitted(dependency.on),))
+        return DependencyClause(dependency.type, (self._shown(dependency.on),))
 
-
-def _unsubmitted(upstream: Upstream) -> str:
-    return f"<{upstream.task_name}>"
+    def _shown(self, upstream: Upstream) -> str:
+        """In the place of an id: ``<scale>``, and ``<scale 2>`` for another one of that name."""
+        if not any(upstream is one for one in self._unsubmitted):
+            self._unsubmitted.append(upstream)
+        same = [one for one in self._unsubmitted if one.task_name == upstream.task_name]
+        number = next(n for n, one in enumerate(same, 1) if one is upstream)
+        return f"<{upstream.task_name} {number}>" if number > 1 else f"<{upstream.task_name}>"

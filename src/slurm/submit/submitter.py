@@ -58,7 +58,7 @@ class Submitter:
 
     def submit(self, call: TaskCall) -> Any:
         """Submit one call, and return its `Job`; see `SlurmTask`."""
-        return self.job_of(self.submit_prepared(self.prepare(call)))
+        return self.submit_prepared(self.prepare(call))
 
     def prepare(self, call: TaskCall) -> PreparedCall:
         """The call, ready to be submitted. Raises where it cannot travel."""
@@ -70,8 +70,8 @@ class Submitter:
         self._require_open(call.task.name)
         return self._drafter(NoEffects).call(call).requests[0]
 
-    def submit_prepared(self, prepared: PreparedCall) -> JobRecord:
-        """Submit a call that is ready, and have its job watched."""
+    def submit_prepared(self, prepared: PreparedCall) -> Any:
+        """Submit a call that is ready, and return its `Job`, which is watched."""
         with self.listener.submitting(prepared.facts, prepared.about) as news:
             [answer] = news.answers = self._submit(prepared, news)
             record = news.record = self.record(
@@ -80,8 +80,11 @@ class Submitter:
                 submission=answer,
                 waits_for=prepared.dependencies,
             )
+            job = self.job_of(
+                record
+            )  # before it is watched: who hears of its end hears of this one
         self.operations.watch([record])
-        return record
+        return job
 
     def submit_batch(self, calls: Sequence[CallInBatch]) -> None:
         """Submit calls in one request: each has its answer, or its problem, afterwards.

@@ -119,6 +119,7 @@ class JobRecord:
         self._callbacks: list[Callable[[], object]] = []
         self._changing = threading.Lock()
         self._future: weakref.ref[Any] | None = None
+        self._held: Any = None
 
     # Where it is
 
@@ -220,6 +221,7 @@ class JobRecord:
         while True:
             with self._changing:
                 if not self._callbacks:
+                    self._held = None
                     return
                 function = self._callbacks.pop(0)
             self._call(function)
@@ -235,12 +237,18 @@ class JobRecord:
             logger.exception("a callback of job %s failed", self.id)
 
     def future(self, make: Callable[[], Any]) -> Any:
-        """The future of this job that somebody holds, or what `make` returns: there is one at a time."""
+        """The future of this job that somebody holds, or what `make` returns: there is one at a time.
+
+        Until the job has ended it is held here, and with it its cluster: a program may drop both and still
+        have its callbacks told of one and the same future, and its cluster closed when it exits.
+        """
         with self._changing:
             known = self._future() if self._future is not None else None
             if known is None:
                 known = make()
                 self._future = weakref.ref(known)
+            if not self._news.is_set():
+                self._held = known
             return known
 
     def __repr__(self) -> str:

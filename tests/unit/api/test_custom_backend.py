@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from tests.helpers.fakes import DEADLINE, FakeBackend
 
 from slurm import Cluster, task
 from slurm.errors import ConfigError, SubmissionError
+from slurm.states import REUSED
 
 
 @task
@@ -31,6 +33,27 @@ def test_jobs_of_two_backends_do_not_wait_for_each_other(tmp_path: Path) -> None
     second = Cluster(FakeBackend(), job_base_dir=tmp_path)
     with second, pytest.raises(SubmissionError, match="cannot depend on job 1"):
         train(job)
+    first.close()
+    second.close()
+
+
+def test_another_backend_is_said_before_anything_else_that_is_wrong(tmp_path: Path) -> None:
+    """Also where the job's id is another job's by now; and what is waited for besides is submitted."""
+    with Cluster(FakeBackend(), job_base_dir=tmp_path) as first:
+        [record] = (job := train(1)).records
+        record.observe(replace(record.status, reason=REUSED))
+    with Cluster(FakeBackend(), job_base_dir=tmp_path) as second:
+        array = train.map([1])
+        with pytest.raises(SubmissionError, match="cannot depend on job 1"):
+            train.after(job, array)(1)
+        assert array.is_submitted
+        own = train(1)
+        [record] = own.records
+        record.observe(replace(record.status, reason=REUSED))
+        array = train.map([1])
+        with pytest.raises(SubmissionError, match="nothing can wait for job 2"):
+            train.after(own, array)(1)
+        assert array.is_submitted
     first.close()
     second.close()
 

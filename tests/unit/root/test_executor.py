@@ -79,6 +79,15 @@ def test_a_wrong_option_is_refused_before_any_call(fake_cluster: Cluster) -> Non
         fake_cluster.executor(partitoin="gpu")
 
 
+def test_as_completed_of_this_package_takes_futures_of_an_executor(
+    executor: JobExecutor, backend: FakeBackend
+) -> None:
+    futures: list[Any] = [submitted(executor, backend) for _ in range(2)]
+    for future in futures:
+        backend.finish(future.job, 42)
+    assert [one.result() for one in slurm.as_completed(futures, DEADLINE)] == [42, 42]
+
+
 def test_wait_and_as_completed_of_the_standard_library_work(
     executor: JobExecutor, backend: FakeBackend
 ) -> None:

@@ -98,6 +98,25 @@ def test_every_way_to_call_a_task_is_batched(fake_cluster: Cluster, backend: Fak
     assert [one.options.get("mem") for one in backend.requests].count("2G") == 1
 
 
+def test_the_batch_that_is_open_at_the_call_collects_it(
+    fake_cluster: Cluster, backend: FakeBackend
+) -> None:
+    """Wherever the submitter was made: it says on which cluster, not in which batch."""
+    with fake_cluster:
+        outside = double.submit()
+        with fake_cluster.batch() as outer:
+            inside = double.submit()
+            outside(1)
+            assert (len(outer), backend.submissions) == (1, [])
+            with fake_cluster.batch() as inner:
+                inside(2)
+                assert (len(outer), len(inner)) == (1, 1)
+            with fake_cluster:
+                inside(3)
+            assert (len(outer), sizes(backend)) == (1, [1, 1])
+    assert sizes(backend) == [1, 1, 1]
+
+
 def test_threads_add_to_the_batch_they_were_started_in(
     fake_cluster: Cluster, backend: FakeBackend
 ) -> None:

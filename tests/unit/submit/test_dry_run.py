@@ -102,6 +102,16 @@ def test_an_array_that_is_waited_for_is_not_submitted(
     array.give_up("that was all")
 
 
+def test_two_arrays_of_one_task_are_two_dependencies(cluster: Cluster) -> None:
+    first, second = cluster.map(double, [1]), cluster.map(double, [2])
+    request = cluster.dry_run(double.after(first).afterany(second), 1)
+    assert request.submit_options["dependency"] == "afterok:<double>,afterany:<double 2>"
+    assert not first.is_submitted
+    assert not second.is_submitted
+    for array in (first, second):
+        array.give_up("that was all")
+
+
 def test_a_job_of_an_open_batch_is_not_submitted(
     cluster: Cluster, refusing: RefusingBackend
 ) -> None:
