@@ -1,4 +1,4 @@
-"""What is known of many jobs at once, for the table that `rich_logger` draws: a row for each task and each array. Pure."""
+"""What is known of many jobs at once, a row for each task and array of the table that `rich_logger` draws. Pure."""
 
 from __future__ import annotations
 

@@ -8,7 +8,8 @@ imports most of it, so it is standard library, Python 3.9, and quick to load.
 - `metadata`: ``metadata.json`` and ``array_metadata.json``;
 - `payload`: the function and what is around it; `arguments`: how arguments are pickled, into the payload or, large ones,
   into a file of their own, and read back, with results in place of placeholders;
-- `result`: the envelope with a value or an exception, pickled and read, and why a value cannot be pickled; `result_file`: its layout, with a checksum;
+- `result`: the envelope with a value or an exception, pickled and read, and why a value cannot be pickled;
+- `result_file`: its layout, with a checksum;
 - `remote_exceptions`: an exception as itself where that can be, in words where it cannot;
 - `large_files`: bytes that may be too many for memory.
 """

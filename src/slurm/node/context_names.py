@@ -1,4 +1,4 @@
-"""The contexts that a function may be given, and a quick check whether it may want one (`annotations` looks closely)."""
+"""The contexts that a function may be given, and a quick check whether it may want one: `annotations` is exact."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ and the `SlurmTask` it packages for, as types only.
 - `base`: what a strategy can do: `prepare`, and `preview` for a dry run; `none`, `wheel`, `container`, `inherit`: those
   there are, each with its settings; `names`: which name means which class;
 - `by_name`: a strategy from a table of configuration, and what is wrong in one;
-- `function_reference`: by what a node finds a function (its module, its script, its value); `slurm.runner.functions` does;
+- `function_reference`: by what `slurm.runner.functions` finds a function on the node (its module, script or value);
 - `sdk_archive`: the SDK's own code, as it travels;
 - `projects`, `building`, `installer`: a wheel of the user's project, from its sources to an environment;
 - `images`, `mounts`: container images, and what they see of the host; `programs`: running what builds things.
