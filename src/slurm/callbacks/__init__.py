@@ -4,7 +4,7 @@ Hand instances to ``Cluster(callbacks=[...])`` or name classes in a Slurmfile. N
 first use: without callbacks nothing of this is, and nothing here needs a third-party package but
 `RichLoggerCallback`, which needs Rich.
 
-It may import `slurm.tracking` and what is below it: the tracker, submission and results tell its listener what
+It may import `slurm.tracking`, `slurm.packaging` and what is below them: the tracker, submission and results tell its listener what
 happens, as plain facts and records. A `Job` is a type here, and comes from whoever made the listener.
 
 - `base`: what a callback is; `contexts`: what its hooks are told; `hooks`: callbacks as given, made, checked, called;

@@ -1,7 +1,7 @@
 """What a job's process knows of itself, on its node: standard library, Python 3.9, and quick to load.
 
-It may import the root's `errors`, and `slurm.job_dir`, `slurm.sbatch` and `slurm.agent`. It knows no cluster
-and no `Job`; `slurm.runtime` and `slurm.runner` are made of it.
+It may import the root's `errors`, and `slurm.local`, `slurm.sbatch`, `slurm.job_dir` and `slurm.agent`. It knows no
+cluster and no `Job`; `slurm.runtime` and `slurm.runner` are made of it.
 
 - `job_id`: which job this is;
 - `stopping`: whether it has to end soon, and its way back into the queue;

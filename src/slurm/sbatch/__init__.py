@@ -1,7 +1,7 @@
 """What may be asked of ``sbatch``: its options, checked before anything is submitted, and what they mean.
 
 Everything here is pure: text and plain data in, text and plain data out; nobody is asked, nothing is read
-from a file. It may import `slurm.config.slurmfile` and `slurm.job_dir`, and the root's `errors`, `usage` and `states`.
+from a file. It may import `slurm.config` and `slurm.job_dir`, and the root's `errors`, `usage` and `states`.
 
 - `options`: which options there are; Python keywords to checked text (names, flags, time limits, sizes, counts),
   and from there to ``#SBATCH`` lines;
