@@ -11,7 +11,7 @@ other jobs, calls the function, and leaves the result envelope, the job's metada
 - `injection`: the contexts among its arguments;
 - `placeholders`: the result that a placeholder stands for, read from the other job's directory.
 
-It may import any room but `slurm.cli`, and imports few: a job starts in the time that takes. What only some jobs need is imported
+It may import any room below it, and imports few: a job starts in the time that takes. What only some jobs need is imported
 where they need it; `slurm.node` has what a job knows of itself.
 """
 
