@@ -92,7 +92,9 @@ class NoEffects(Effects):
 
     def __init__(self, site: Site, listener: Listener) -> None:
         super().__init__(site, listener)
-        self._unsubmitted: list[Upstream] = []
+        self._numbers: dict[
+            str, dict[int, int]
+        ] = {}  # of what is not submitted, by name and identity
 
     def base(self) -> str:
         return self._site.shown_base
@@ -121,8 +123,6 @@ class NoEffects(Effects):
 
     def _shown(self, upstream: Upstream) -> str:
         """In the place of an id: ``<scale>``, and ``<scale 2>`` for another one of that name."""
-        if not any(upstream is one for one in self._unsubmitted):
-            self._unsubmitted.append(upstream)
-        same = [one for one in self._unsubmitted if one.task_name == upstream.task_name]
-        number = next(n for n, one in enumerate(same, 1) if one is upstream)
+        same = self._numbers.setdefault(upstream.task_name, {})
+        number = same.setdefault(id(upstream), len(same) + 1)
         return f"<{upstream.task_name} {number}>" if number > 1 else f"<{upstream.task_name}>"
