@@ -54,7 +54,7 @@ def render_job_script(spec: ScriptSpec) -> str:
     """The text of ``job.sh``; it can be handed to ``sbatch`` by hand as well."""
     lines = ["#!/bin/bash"]
     lines += [directive(name, value) for name, value in sorted(spec.options.items())]
-    lines += ["", f"# Written by slurm-sdk {spec.sdk_version}."]
+    lines += ["", f"# Written by slurm-tasks {spec.sdk_version}."]
     exports = {"JOB_DIR": spec.directory.path, **spec.exports}
     lines += [f"export {name}={shlex.quote(value)}" for name, value in exports.items()]
     lines += ['export SLURM_SDK_LAUNCHED_AT="$EPOCHREALTIME"']  # bash 5; empty in an older one

@@ -158,7 +158,7 @@ def load_envelope(source: bytes | BinaryIO, *, path: str = "result.pkl") -> Enve
         raise too_large(path, end) from None
     if written["schema"] > ENVELOPE_SCHEMA:
         raise errors.ResultNotLoadable(
-            f"{path} was written by a newer slurm-sdk: read it with that"
+            f"{path} was written by a newer slurm-tasks: read it with that"
         )
     written.setdefault("body", Part(file, file.tell(), end - file.tell()))
     return Envelope(**{name: written[name] for name in Envelope._fields if name in written})

@@ -48,7 +48,7 @@ def wheel_of(project: Path, *, isolated: bool) -> Wheel:
 def _build(project: Path, isolated: bool) -> Wheel:
     import tempfile
 
-    with tempfile.TemporaryDirectory(prefix="slurm-sdk-") as folder:
+    with tempfile.TemporaryDirectory(prefix="slurm-tasks-") as folder:
         what = f"the wheel of {project} could not be built"
         run(what, [*_tool(folder), *([] if isolated else ["--no-build-isolation"]), str(project)])
         wheels = list(Path(folder).glob("*.whl"))

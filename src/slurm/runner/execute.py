@@ -105,7 +105,7 @@ def _run(directory: JobDirectory, work: Work, metadata: Mapping[str, Any], token
     try:
         update_json(directory.metadata, begin)
     except OSError as error:  # the disk is full: there may be room when the function has returned
-        say(f"slurm-sdk: that the job has begun could not be noted: {error}")
+        say(f"slurm-tasks: that the job has begun could not be noted: {error}")
     process = os.getpid()
     with own_job.running():
         envelope = _enveloped(work.call, directory, attempt)
@@ -128,7 +128,9 @@ def _has_successor(directory: JobDirectory, attempt: int) -> bool:
     except (OSError, ValueError):
         return False
     if newest > attempt:
-        say(f"slurm-sdk: attempt {newest} of this job has begun: the result is that one's to write")
+        say(
+            f"slurm-tasks: attempt {newest} of this job has begun: the result is that one's to write"
+        )
     return newest > attempt
 
 
@@ -148,7 +150,7 @@ def _put_away(envelope: Envelope, directory: JobDirectory, work: Work, token: st
         work.callbacks.end(directory, envelope)
         _tell_the_client(event_name(token, envelope.attempt, success), directory.result)
     except (OSError, ValueError) as error:
-        say(f"slurm-sdk: what became of the job could not be noted: {error}")
+        say(f"slurm-tasks: what became of the job could not be noted: {error}")
     return 0 if success else 1
 
 
