@@ -299,7 +299,7 @@ def test_the_metadata_of_the_distribution_has_links_that_lead_somewhere_from_any
     urls = dict(line.split(", ") for line in about.get_all("Project-URL", []))
     assert set(urls) == {"Documentation", "Source", "Issues", "Changelog"}
     place = urls["Source"] + "/blob/main/"
-    links = re.findall(r"\]\(([^)]+)\)", str(about.get_payload()))
+    links = re.findall(r"\]\(([^)]+)\)", about["Description"] or "")
     ours = [link.removeprefix(place) for link in links if link.startswith(urls["Source"])]
     assert ours
     assert [path for path in ours if not (ROOT / path).exists()] == []
