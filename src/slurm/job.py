@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 from collections.abc import Awaitable, Callable, Generator
@@ -175,7 +176,7 @@ class Job(Awaitable[T], Upstream, Promise, Generic[T]):
         >>> job.status.finished, job.status.state == "COMPLETED"
         (True, True)
         """
-        return self._record.status
+        return self._watched.status
 
     def get_status(self) -> JobState:
         """The job's state, from the scheduler unless it was asked a moment ago.
@@ -197,7 +198,8 @@ class Job(Awaitable[T], Upstream, Promise, Generic[T]):
         >>> job.is_running()
         False
         """
-        return not self._record.status.finished and self._record.status.state in ACTIVE
+        status = self._met.status
+        return not status.finished and status.state in ACTIVE
 
     def is_completed(self) -> bool:
         """Whether the job has ended, in whatever way.
@@ -205,7 +207,7 @@ class Job(Awaitable[T], Upstream, Promise, Generic[T]):
         >>> job.is_completed()
         True
         """
-        return self._record.status.finished
+        return self._met.status.finished
 
     def is_successful(self) -> bool:
         """Whether the job has ended and its task returned.
@@ -213,7 +215,7 @@ class Job(Awaitable[T], Upstream, Promise, Generic[T]):
         >>> job.is_successful()
         True
         """
-        return self._record.successful
+        return self._met.successful
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until the job has ended, at most `timeout` seconds; returns whether it has.
@@ -223,7 +225,7 @@ class Job(Awaitable[T], Upstream, Promise, Generic[T]):
         >>> job.wait(timeout=60)
         True
         """
-        record = self._record
+        record = self._met
         if not record.finished:
             record.operations.watch([record])
         with InterruptibleWait([record]):
@@ -401,5 +403,20 @@ class Job(Awaitable[T], Upstream, Promise, Generic[T]):
         """What stands for its result among pickled arguments."""
         return JobResultPlaceholder(self.id, self.job_dir)
 
+    # A job that was found again is watched from its first use, and looked at before the first answer about it
+
+    @property
+    def _met(self) -> JobRecord:
+        self._record.meet()
+        return self._record
+
+    @property
+    def _watched(self) -> JobRecord:
+        record = self._record
+        if record.unmet:
+            with contextlib.suppress(errors.SlurmError):  # of a cluster that was closed
+                record.operations.watch([record])
+        return record
+
     def __repr__(self) -> str:
-        return repr(self._record)
+        return repr(self._watched)

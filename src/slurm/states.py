@@ -94,7 +94,7 @@ ACTIVE = frozenset(
         JobState.RESIZING,
     }
 )
-FINAL_SOURCES = frozenset({"event", "result", "never starts"})
+FINAL_SOURCES = frozenset({"event", "result", "metadata", "never starts"})
 NEVER_STARTS = frozenset({"DependencyNeverSatisfied"})
 
 
@@ -105,7 +105,8 @@ class Observation:
     `source` is ``squeue``, ``sacct`` (of jobs that squeue does not name), ``local`` (the local
     scheduler), ``absent`` (the scheduler answered and did not name the job) or ``reused`` (it did name
     one of that id, which is another job). Final whatever the state: ``event`` (the job's own runner said
-    that it finished), ``result`` (its result file did) and ``never starts`` (what it waits for cannot happen).
+    that it finished), ``result`` (its result file did), ``metadata`` (its metadata did, of a job that was found again) and
+    ``never starts`` (what it waits for cannot happen).
 
     `origin` is what the source says of where the job of that id came from, its comment, its script and
     its working directory joined by ``|``; empty where it says nothing. `missing_for` is for how many
@@ -155,6 +156,15 @@ class JobStatus:
         return not self.finished and self.reason in NEVER_STARTS
 
     @property
+    def uncertain(self) -> bool:
+        """True when it was seen in a state that ends it only if it stays.
+
+        >>> JobStatus(sightings=1).uncertain
+        True
+        """
+        return bool(self.sightings) and not self.finished
+
+    @property
     def reused(self) -> bool:
         """True when the scheduler has given the job's id to another job.
 
@@ -191,6 +201,7 @@ def reduce(status: JobStatus, seen: Observation) -> JobStatus:
             finished=True,
             exit_code=seen.exit_code,
             reason=seen.reason,
+            node=seen.node or status.node,
         )
     if seen.missing and seen.missing_for >= LOST_AFTER:
         return _lost(status, seen)

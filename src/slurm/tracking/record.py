@@ -61,6 +61,17 @@ class JobOperations(abc.ABC):
         """Know a job as it is now, or was a moment ago."""
 
     @abc.abstractmethod
+    def found_again(self, record: JobRecord) -> None:
+        """Another client submitted this job, or an earlier call did: it may have ended long ago."""
+
+    @abc.abstractmethod
+    def meet(self) -> None:
+        """Have the jobs watched that were found again so far, and know them as they are now; all of them together.
+
+        Where nobody answers they stay as they are, and are asked about again.
+        """
+
+    @abc.abstractmethod
     def cancel(self, records: Iterable[JobRecord], *, whole: bool = False) -> None:
         """Have the scheduler cancel those that have not ended, or the `whole` arrays they are in."""
 
@@ -120,6 +131,9 @@ class JobRecord:
         self._changing = threading.Lock()
         self._future: weakref.ref[Any] | None = None
         self._held: Any = None
+        self._heard = False
+        if isinstance(submission, Submitted) and submission.reattached:
+            operations.found_again(self)
 
     # Where it is
 
@@ -179,6 +193,16 @@ class JobRecord:
         recent = time.monotonic() - self._finished_at < DEPENDENCY_GRACE
         return recent and not self.status.forgotten
 
+    @property
+    def unmet(self) -> bool:
+        """Whether the job was found again, and nobody has said anything of it since."""
+        return self.is_submitted and not self._heard and self.submission.reattached
+
+    def meet(self) -> None:
+        """Have a job that was found again looked at, once, before the first answer about it."""
+        if self.unmet:
+            self.operations.meet()
+
     def wait(self, timeout: float | None) -> bool:
         """Wait for the end, or until nobody watches any more; whether either came in time."""
         return self._news.wait(timeout)
@@ -189,6 +213,7 @@ class JobRecord:
         """Take the tracker's news. The last one ends every wait."""
         if status.finished:
             self._finished_at = time.monotonic()
+        self._heard = True
         self.status = status
         if status.finished:
             with self._changing:

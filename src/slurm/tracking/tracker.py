@@ -25,12 +25,14 @@ from slurm.tracking.pushed_results import PushedResults
 from slurm.tracking.record import JobRecord
 from slurm.tracking.retries import Retries
 from slurm.tracking.scheduler_answers import SchedulerAnswers, Seen
+from slurm.tracking.written_ends import written_ends
 
 logger: logging.Logger = logging.getLogger(__name__)
 
 LONGEST_LISTEN = 2.0
 UNKNOWN_TO_CONTROLLER = ("absent", "reused", "sacct")
-ASKED = frozenset({"squeue", "sacct", "local"})  # sources that are the scheduler's own
+# Sources that are the scheduler's own words, or repeat them.
+ASKED = frozenset({"squeue", "sacct", "local", "metadata"})
 FASTEST_SCAN, SLOWEST_SCAN = 0.02, 0.25
 
 
@@ -107,7 +109,18 @@ class Tracker:
             fresh = time.monotonic() - self._polled < self.interval_min
             if not fresh or job.id not in self._polled_ids:
                 self._poll()
-        while job.status.sightings and not job.status.finished and not self._closed:
+        self._look_until_sure([job])
+
+    def meet(self, jobs: Sequence[JobRecord]) -> None:
+        """Know jobs that were found again: all of `jobs` are looked at together, unless something was heard of each."""
+        self.watch(jobs)
+        with self._polling:
+            if any(job.unmet for job in jobs):
+                self._poll()
+        self._look_until_sure(jobs)
+
+    def _look_until_sure(self, jobs: Sequence[JobRecord]) -> None:
+        while not self._closed and any(one.status.uncertain for one in jobs):
             self._pause(self.interval_min)
             with self._polling:
                 self._poll()
@@ -225,6 +238,7 @@ class Tracker:
 
     def _poll(self) -> None:
         started = time.monotonic()
+        self._note_all(written_ends(self.backend, [job for job in self._live() if job.unmet]))
         before = {job: job.status.state for job in self._live()}
         if before:
             seen = self._answers.of_all(self.backend, before)
