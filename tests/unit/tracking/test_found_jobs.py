@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.conformance.waiting import wait_until
 from tests.helpers.fakes import FakeBackend, tracker_of
 
 from slurm import ArrayJob, Cluster, Job, as_completed, gather
@@ -71,14 +72,14 @@ def test_a_found_job_is_watched_from_its_first_use(
     use(found)
     backend.wait_until(lambda: ["7"] in backend.queries)
     backend.say("7", "FAILED")
-    backend.wait_until(lambda: found.is_completed())
+    wait_until(found.is_completed, "the job has failed")
     assert found.get_status() == "FAILED"
 
 
 WAITS: dict[str, Callable[[Job[Any]], object]] = {
     "get_result": lambda job: job.get_result(DEADLINE),
     "gather": lambda job: gather(job)[0],
-    "as_completed": lambda job: [one.result() for one in as_completed([job], DEADLINE)][0],
+    "as_completed": lambda job: next(one.result() for one in as_completed([job], DEADLINE)),
     "await": lambda job: asyncio.run(awaited(job)),
 }
 
@@ -182,7 +183,7 @@ def test_the_elements_of_a_found_array_are_looked_at_together(
     assert backend.queries[0] == ["5_1", "5_3"]
     backend.say("5_1", "COMPLETED")
     backend.say("5_3", "COMPLETED")
-    backend.wait_until(array.is_completed)
+    wait_until(array.is_completed, "all elements have ended")
 
 
 def test_a_first_use_while_nobody_answers_is_no_error_and_no_end(
