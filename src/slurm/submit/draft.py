@@ -120,6 +120,7 @@ class Drafter:
         found = (*_found(packed, call), *call.after)
         effects.submit_waiting(found)
         self._require_same_place(task.name, found)
+        effects.confirm(task.name, found)
         needed = merged((one, effects.clause(one)) for one in found)
         dependencies = tuple(dependency for dependency, _ in needed)
         draft = Draft(
@@ -174,7 +175,7 @@ def _found(packed: PackedCall, call: Call) -> Iterator[Dependency]:
     """The dependencies that stand in the arguments."""
     array = _counterpart(packed, call)
     if array is not None:
-        yield Dependency(array, "aftercorr")
+        yield Dependency(array, "aftercorr", argument=True)
         return
     for jobs in packed.found:
         yield from map(Dependency, jobs)

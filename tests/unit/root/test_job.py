@@ -143,21 +143,5 @@ def test_output_is_what_the_job_has_written_so_far(job: Job[Any], backend: FakeB
     assert job.get_stderr() == "warning\n"
 
 
-def test_a_dependency_that_slurm_may_have_forgotten_is_not_asked_for(
-    job: Job[Any], backend: FakeBackend
-) -> None:
-    """sbatch refuses a dependency on a job it does not know any more."""
-    assert job.holds_others_back()
-    backend.say("7", "COMPLETED", source="sacct")
-    assert job.wait(DEADLINE)
-    assert not job.holds_others_back()
-
-
-def test_a_dependency_that_failed_is_asked_for(job: Job[Any], backend: FakeBackend) -> None:
-    backend.say("7", "FAILED", source="sacct")
-    assert job.wait(DEADLINE)
-    assert job.holds_others_back()
-
-
 def test_a_job_prints_as_what_it_is(job: Job[Any]) -> None:
     assert repr(job).startswith("<Job 7 train ")
