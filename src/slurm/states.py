@@ -139,7 +139,8 @@ class Observation:
 class JobStatus:
     """What is known of a job: its state, whether it `finished`, and how sure the rest is.
 
-    `forgotten`: the controller no longer knows the job, only accounting does, or nobody.
+    `forgotten`: the controller no longer knows the job, only accounting does, or nobody. `has_result`: its own runner
+    said that it ended, and so has left a result, which may not be visible everywhere yet.
     """
 
     state: JobState = JobState.PENDING
@@ -149,6 +150,7 @@ class JobStatus:
     exit_code: str = ""
     node: str = ""
     sightings: int = 0
+    has_result: bool = False
 
     @property
     def never_starts(self) -> bool:
@@ -202,6 +204,7 @@ def reduce(status: JobStatus, seen: Observation) -> JobStatus:
             exit_code=seen.exit_code,
             reason=seen.reason,
             node=seen.node or status.node,
+            has_result=seen.source == "event",
         )
     if seen.missing and seen.missing_for >= LOST_AFTER:
         return _lost(status, seen)

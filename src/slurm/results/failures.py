@@ -78,7 +78,8 @@ def failure_of(
     status = job.status
     if status.state is JobState.COMPLETED:
         return errors.ResultMissing(
-            f"job {job.id} ({job.task_name}) is COMPLETED but {job.directory.result} is not there",
+            f"job {job.id} ({job.task_name}) is COMPLETED but {job.directory.result} is not there, nor was it "
+            f"within {job.site.result_grace:g} s: where files appear later than that, raise the cluster's result_grace",
             job_id=job.id,
             job_dir=job.job_dir,
         )

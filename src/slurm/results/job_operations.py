@@ -38,7 +38,7 @@ class ClusterOperations(JobOperations):
         self._cancel_on_interrupt = cancel_on_interrupt
         self._pushed = PushedResults()
         self._accounting = Accounting(site.backend)
-        self._outcomes = Outcomes(site.backend, self._pushed, self._accounting, listener)
+        self._outcomes = Outcomes(site, self._pushed, self._accounting, listener)
         self._found_again: weakref.WeakKeyDictionary[JobRecord, None] = weakref.WeakKeyDictionary()
         self._tracker: Tracker | None = None
         self._closed = False

@@ -140,6 +140,7 @@ class Drafter:
             parent=self._facts(call).parent_workflow,
             large=packed.large,
             clauses=tuple(clause for _, clause in needed),
+            result_grace=self._site.result_grace,
             max_concurrent=call.max_concurrent if isinstance(call, ArrayCall) else None,
         )
         return draft, dependencies, archive

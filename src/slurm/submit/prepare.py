@@ -14,6 +14,8 @@ from slurm.job_dir.paths import (
     ARRAY_METADATA,
     JOB_SCRIPT,
     METADATA,
+    RESULT_GRACE,
+    RESULT_GRACE_VARIABLE,
     RESULTS,
     TASKS,
     JobDirectory,
@@ -40,6 +42,7 @@ class Draft:
     - `directory`: where its files go; `files` and `large` are those to begin with, `environment` says how Python starts.
     - `clauses`: what must come before it; `max_concurrent`: how many of an array's jobs run at once.
     - `sdk_directory`, `event_dir`: where the SDK's code is, and where runners tell this client that they have finished.
+    - `result_grace`: seconds for which a result that the job reads may not be visible yet.
     - `at`: the moment that is noted as that of the submission.
     """
 
@@ -58,6 +61,7 @@ class Draft:
     large: Mapping[str, SpooledFile] = field(default_factory=dict)
     clauses: tuple[DependencyClause, ...] = ()
     max_concurrent: int | None = None
+    result_grace: float = RESULT_GRACE
 
     @property
     def given_dependency(self) -> str:
@@ -156,6 +160,8 @@ def _script(draft: Draft, options: Mapping[str, str], arguments: Sequence[str] =
         "SLURM_SDK_TOKEN": draft.token,
         **SignalAndRequeue.of_options(draft.wanted).environment(),
     }
+    if draft.result_grace != RESULT_GRACE:
+        exports[RESULT_GRACE_VARIABLE] = str(draft.result_grace)
     spec = ScriptSpec(
         draft.directory,
         options,
