@@ -12,6 +12,7 @@ from slurm import errors
 from slurm.context import carrying
 from slurm.job_dir.arguments import JobResultPlaceholder
 from slurm.job_dir.result import Outcome
+from slurm.results import logs
 from slurm.states import ACTIVE, JobState, JobStatus
 from slurm.tracking.deadline import Deadline
 from slurm.tracking.interrupts import InterruptibleWait
@@ -344,20 +345,23 @@ class Job(Awaitable[T], Upstream, Promise, Generic[T]):
         return await loop.run_in_executor(None, self.get_result)
 
     def get_stdout(self) -> str:
-        """What the job has printed so far.
+        """What the job has printed so far: what is in the file that its option ``output`` names, if it has one.
+
+        Nothing before it has begun. Raises `RemoteFileMissing` where it has, and its file cannot be had from here, as
+        one on a disk of its node.
 
         >>> job.get_stdout()
         ''
         """
-        return self._read_output(self.stdout_path)
+        return logs.read(self._record, logs.STDOUT)
 
     def get_stderr(self) -> str:
-        """What the job has printed to stderr so far, log records among it.
+        """As `get_stdout`, what it has printed to stderr, log records among it; ``error`` is the option.
 
         >>> job.get_stderr()
         ''
         """
-        return self._read_output(self.stderr_path)
+        return logs.read(self._record, logs.STDERR)
 
     @property
     def stdout_path(self) -> str:
@@ -366,7 +370,7 @@ class Job(Awaitable[T], Upstream, Promise, Generic[T]):
         >>> job.stdout_path == f"{job.job_dir}/slurm_{job.id}.out"
         True
         """
-        return self._record.log_directory.stdout(self.id)
+        return logs.path_of(self._record, logs.STDOUT)
 
     @property
     def stderr_path(self) -> str:
@@ -375,13 +379,7 @@ class Job(Awaitable[T], Upstream, Promise, Generic[T]):
         >>> job.stderr_path == f"{job.job_dir}/slurm_{job.id}.err"
         True
         """
-        return self._record.log_directory.stderr(self.id)
-
-    def _read_output(self, path: str) -> str:
-        try:
-            return self._record.site.backend.read_file(path).decode("utf-8", "replace")
-        except errors.RemoteFileMissing:
-            return ""
+        return logs.path_of(self._record, logs.STDERR)
 
     # As what other jobs wait for
 

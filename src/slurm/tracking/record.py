@@ -10,7 +10,7 @@ import abc
 import logging
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -101,6 +101,8 @@ class JobRecord:
     - `token`: of its submission; `waits_for`: what must come before it; `element`: its place in an array.
     - `status`: what is known of it at this moment; `outcome`: what became of it, once somebody has asked.
 
+    - `options`: sbatch's options in its script; None where they have to be read from there.
+
     `submission` is the scheduler's answer; for a job of an open batch a function that submits, and returns it.
     """
 
@@ -114,6 +116,7 @@ class JobRecord:
         submission: Submitted | Callable[[], Submitted],
         waits_for: Sequence[Dependency] = (),
         element: ArrayElement | None = None,
+        options: Mapping[str, str] | None = None,
     ) -> None:
         self.site = site
         self.operations = operations
@@ -133,6 +136,7 @@ class JobRecord:
         self._heard = False
         found_again = isinstance(submission, Submitted) and submission.reattached
         self._alive: Moment | None = None if found_again else Moment()
+        self.options: Mapping[str, str] | None = None if found_again else options
         if found_again:
             operations.found_again(self)
 
@@ -153,6 +157,7 @@ class JobRecord:
         """Take the scheduler's answer."""
         self._submission = answer
         self._alive = None if answer.reattached else Moment()
+        self.options = None if answer.reattached else self.options
 
     @property
     def id(self) -> str:
