@@ -26,6 +26,11 @@ class OutputFiles:
     links: tuple[tuple[str, str], ...] = ()
 
 
+def literal(directory: str, pattern: str) -> str:
+    """`directory` as it has to stand before `pattern`, of which a backslash switches all symbols off."""
+    return directory if "\\" in pattern else escape_filename_pattern(directory)
+
+
 def output_files(
     own: Mapping[str, str], wanted: Mapping[str, str], name: str, job_dir: str
 ) -> OutputFiles:
@@ -39,11 +44,13 @@ def output_files(
     for key, pattern in given.items():
         directory = directory_of(pattern, {"x": name})
         if directory is not None:
-            options[key] = pattern
+            # Slurm expands the working directory as well, in whose name a %j is no symbol.
+            named = pattern == NOWHERE or pattern.lower() == "none"
+            options[key] = pattern if named else posixpath.join(literal(home, pattern), pattern)
             if expand(pattern, {}) != NOWHERE and directory:
                 directories.append(posixpath.join(home, directory))
         elif key == "error" and given.get("output") == pattern:
             options[key] = options["output"]  # one file for both
         else:
-            links.append((own[key], posixpath.join(escape_filename_pattern(home), pattern)))
+            links.append((own[key], posixpath.join(literal(home, pattern), pattern)))
     return OutputFiles(options, tuple(dict.fromkeys(directories)), tuple(links))

@@ -72,7 +72,7 @@ class Tracker:
         self._changed = threading.Condition()
         self._polling = threading.Lock()
         self._polled = float("-inf")
-        self._polled_ids: frozenset[str] = frozenset()
+        self._polled_jobs: frozenset[JobRecord] = frozenset()
         self._poll_interval = PollInterval(interval_min, interval_max)
         self._next_poll = 0.0
         self._retries = Retries(interval_min, interval_max)
@@ -89,7 +89,6 @@ class Tracker:
                 if self._closed:
                     raise SlurmError(f"job {job.id} cannot be watched: its cluster was closed")
                 self._jobs[job.id] = [*futures, job]
-                self._polled_ids -= {job.id}  # this future has seen nothing of it
                 self._hurry()
             if self._jobs and not self._threads:
                 self._start()
@@ -107,7 +106,7 @@ class Tracker:
         self.watch([job])
         with self._polling:
             fresh = time.monotonic() - self._polled < self.interval_min
-            if not fresh or job.id not in self._polled_ids:
+            if not fresh or job not in self._polled_jobs:
                 self._poll()
         self._look_until_sure([job])
 
@@ -246,7 +245,7 @@ class Tracker:
             self._note_all((job, self._evidence.of(job, one)) for job, one in seen)
             self.listener.polled(self._live)
         self._polled = time.monotonic()
-        self._polled_ids = frozenset(job.id for job in before)
+        self._polled_jobs = frozenset(before)
         self._schedule(before, self._polled - started)
 
     def _schedule(self, before: dict[JobRecord, JobState], took: float) -> None:

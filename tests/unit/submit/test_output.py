@@ -39,10 +39,19 @@ def test_directories_that_are_known_are_made_before(
     wanted: dict[str, str], directories: tuple[str, ...]
 ) -> None:
     made = plan(**wanted)
-    given = {key: value for key, value in wanted.items() if key in OWN}
+    home = wanted.get("chdir", "/jobs/7")
+    given = {
+        k: v if v[0] == "/" or v == "none" else f"{home}/{v}" for k, v in wanted.items() if k in OWN
+    }
     assert made.options == {**OWN, **given}
     assert set(made.directories) - {"/dev"} == set(directories) - {"/dev"}
     assert made.links == ()
+
+
+def test_a_working_directory_means_itself_whatever_is_in_its_name() -> None:
+    """Slurm replaces a ``%j`` in it as well."""
+    assert plan(output="a/%j", chdir="/50%j").options["output"] == "/50%%j/a/%j"
+    assert plan(output="a\\%j", chdir="/50%j").options["output"] == "/50%j/a\\%j"
 
 
 def test_those_that_only_the_job_knows_get_a_link() -> None:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 from tests.conformance.waiting import wait_until
-from tests.helpers.fakes import FakeBackend, tracker_of
+from tests.helpers.fakes import FakeBackend, job_on, tracker_of
 
 from slurm import ArrayJob, Cluster, Job, as_completed, gather
 from slurm.errors import JobFailed, JobTimeout, TransportError
 from slurm.job_dir.paths import ArrayDirectory
 from slurm.job_dir.result import dump_envelope, value_envelope
 from slurm.sbatch.array_layout import ArrayLayout
+from slurm.states import Observation
 from slurm.submit.arrays import SubmittedArray
 
 DEADLINE = 60.0
@@ -145,6 +146,28 @@ def test_callbacks_of_a_found_job_are_called_and_errors_say_how_it_ended(
         job.get_result(DEADLINE)
     assert backend.ends == [], "it was noted already"
     assert backend.queries == [], "its metadata says it all"
+
+
+def test_a_poll_that_was_under_way_says_nothing_of_a_job_that_was_found_meanwhile(
+    patient_cluster: Cluster, backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It asked about another future of the same job."""
+    asked, go_on, query = threading.Event(), threading.Event(), backend.query_jobs
+
+    def slow(ids: Sequence[str]) -> list[Observation]:
+        answer = query(ids)
+        asked.set()
+        assert go_on.wait(DEADLINE)
+        return answer
+
+    monkeypatch.setattr(backend, "query_jobs", slow)
+    backend.say("7", "RUNNING")
+    job_on(patient_cluster, "7")
+    assert asked.wait(DEADLINE)
+    again = Job.from_dir(left(backend, 7, status="running"), patient_cluster)
+    backend.say("7", "SUSPENDED")
+    threading.Timer(0.05, go_on.set).start()
+    assert again.get_status() == "SUSPENDED"
 
 
 def test_many_found_jobs_cost_one_question(fake_cluster: Cluster, backend: FakeBackend) -> None:
