@@ -35,6 +35,8 @@ def as_completed(jobs: Iterable[Job[T]], timeout: float | None = None) -> Iterat
     known: Iterable[object] = waiting.values()
     records = [record for job in known if isinstance(job, Upstream) for record in job.records]
     deadline = Deadline(timeout)
+    for record in records:
+        record.meet()
     ended: queue.SimpleQueue[Job[T]] = queue.SimpleQueue()
     for job in waiting.values():
         job.add_done_callback(ended.put)

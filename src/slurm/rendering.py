@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from slurm.job_dir.paths import JobDirectory
+from slurm.sbatch.filename_pattern import shell_word
 from slurm.sbatch.options import DIRECTIVE, directive
 from slurm.sbatch.signal_and_requeue import WARNING
 
@@ -39,7 +40,7 @@ class Environment:
 
 @dataclass(frozen=True)
 class ScriptSpec:
-    """Everything that stands in a job script."""
+    """Everything that stands in a job script; `links` are patterns of an output file and of another name for it."""
 
     directory: JobDirectory
     options: Mapping[str, str]
@@ -48,6 +49,7 @@ class ScriptSpec:
     sdk_version: str
     exports: Mapping[str, str] = field(default_factory=dict)
     arguments: Sequence[str] = ()
+    links: Sequence[tuple[str, str]] = ()
 
 
 def render_job_script(spec: ScriptSpec) -> str:
@@ -58,6 +60,11 @@ def render_job_script(spec: ScriptSpec) -> str:
     exports = {"JOB_DIR": spec.directory.path, **spec.exports}
     lines += [f"export {name}={shlex.quote(value)}" for name, value in exports.items()]
     lines += ['export SLURM_SDK_LAUNCHED_AT="$EPOCHREALTIME"']  # bash 5; empty in an older one
+    if spec.links:
+        lines += [
+            "# Slurm makes no directories, and the names of these are known to the job alone."
+        ]
+    lines += [_link(shell_word(file), shell_word(name)) for file, name in spec.links]
     warned = WARNING in spec.exports
     if spec.environment.setup:
         lines += ["trap 'export SLURM_SDK_WARNED=1' USR1"] if warned else []
@@ -72,6 +79,10 @@ def render_job_script(spec: ScriptSpec) -> str:
     else:
         lines += [f"exec {command}"]
     return "\n".join(lines) + "\n"
+
+
+def _link(file: str, name: str) -> str:
+    return f'slurm_sdk_name={name}; mkdir -p -- "${{slurm_sdk_name%/*}}" && ln -sfn -- {file} "$slurm_sdk_name"'
 
 
 def options_in(script: str) -> dict[str, str]:

@@ -39,6 +39,7 @@ CLUSTER_KEYS = (
     "python",
     "poll_interval_min",
     "poll_interval_max",
+    "result_grace",
     "cancel_on_interrupt",
     "backend_config",
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 
 from slurm.api.site import Site
@@ -37,8 +38,10 @@ class ClusterOperations(JobOperations):
         self._cancel_on_interrupt = cancel_on_interrupt
         self._pushed = PushedResults()
         self._accounting = Accounting(site.backend)
-        self._outcomes = Outcomes(site.backend, self._pushed, self._accounting, listener)
+        self._outcomes = Outcomes(site, self._pushed, self._accounting, listener)
+        self._found_again: weakref.WeakKeyDictionary[JobRecord, None] = weakref.WeakKeyDictionary()
         self._tracker: Tracker | None = None
+        self._closed = False
         self._making = threading.Lock()
 
     @property
@@ -55,6 +58,8 @@ class ClusterOperations(JobOperations):
                     pushed=self._pushed,
                     accounting=self._accounting,
                 )
+                if self._closed:
+                    self._tracker.stop()
             return self._tracker
 
     def watch(self, records: Sequence[JobRecord]) -> None:
@@ -62,6 +67,21 @@ class ClusterOperations(JobOperations):
 
     def refresh(self, record: JobRecord) -> None:
         self.tracker.refresh(record)
+
+    def found_again(self, record: JobRecord) -> None:
+        self._found_again[record] = None
+
+    def meet(self) -> None:
+        found = [record for record in list(self._found_again) if not record.finished]
+        try:
+            self.tracker.meet(found)
+        except SlurmError as error:
+            logger.debug(
+                "%d jobs were found again, and nobody tells how they are: %s", len(found), error
+            )
+        else:
+            for record in found:
+                self._found_again.pop(record, None)
 
     def cancel(self, records: Iterable[JobRecord], *, whole: bool = False) -> None:
         self.tracker.cancel(records, whole=whole)
@@ -85,7 +105,8 @@ class ClusterOperations(JobOperations):
 
     def close(self) -> None:
         """Watch no longer, have callbacks told what is left, and let go of the connection."""
-        tracker = self._tracker
+        with self._making:
+            self._closed, tracker = True, self._tracker
         if tracker is not None:
             tracker.stop()
         self._listener.close()  # while hooks can still ask for what a job has left

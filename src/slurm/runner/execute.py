@@ -101,6 +101,8 @@ def _run(directory: JobDirectory, work: Work, metadata: Mapping[str, Any], token
         "started_at": utc_now(),
         "node": os.environ.get("SLURMD_NODENAME"),
         "python_version": sys.version.split()[0],
+        "stdout": _file_behind(1),
+        "stderr": _file_behind(2),
     }
     try:
         update_json(directory.metadata, begin)
@@ -251,6 +253,15 @@ def _result_of(placeholder: JobResultPlaceholder) -> Any:
     from slurm.runner.placeholders import result_of
 
     return result_of(placeholder)
+
+
+def _file_behind(descriptor: int) -> str | None:
+    """The file to which a descriptor writes; None for a pipe, and where the system does not tell."""
+    try:
+        path = os.readlink(f"/proc/self/fd/{descriptor}")
+    except OSError:
+        return None
+    return path if path.startswith("/") else None
 
 
 def _launched_at(epoch: str) -> str | None:
