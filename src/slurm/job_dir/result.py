@@ -228,14 +228,18 @@ def outcome_in(file: BinaryIO, path: str, *, job_id: str, job_dir: str) -> Outco
 
 
 def _rebuild(envelope: Envelope, body: Pickled, job_id: str, job_dir: str) -> BaseException:
+    notes: list[str] = []
     if _size_of(body):
         try:
             return remote_exceptions.load_exception(_unpickle(envelope, body, job_id, job_dir))
-        except Exception:  # noqa: BLE001 - its class is not here, or not as it was there
-            pass  # the text still tells the story
-    return remote_exceptions.stand_in(
+        except Exception as problem:  # noqa: BLE001 - its class is not here, or not as it was there
+            if isinstance(problem.__cause__, errors.SerializationError):  # code of another Python
+                notes.append(f"the exception itself cannot be had here: {problem.__cause__}")
+    error = remote_exceptions.stand_in(
         envelope.type_name, envelope.message, job_id=job_id, job_dir=job_dir
     )
+    remote_exceptions.add_notes(error, (*envelope.notes, *notes))
+    return error
 
 
 def _size_of(body: Pickled) -> int:

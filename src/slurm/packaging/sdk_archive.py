@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from slurm.api.requests import Archive
+from slurm.errors import PackagingError
 from slurm.job_dir.paths import SDK
 
 # Nothing that is imported before the user's code is garbage: looking for some is a tenth of a job's start.
@@ -77,6 +78,10 @@ def _package_files(package: str) -> Iterator[tuple[str, bytes]]:
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError(
             f"the package {package!r} that travels with every job is not installed"
+        )
+    if not spec.submodule_search_locations:
+        raise PackagingError(
+            f"{spec.origin} is not the package {package} that travels with every job: give that module another name"
         )
     root = Path(spec.origin).parent
     for path in root.rglob("*"):

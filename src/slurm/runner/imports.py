@@ -27,8 +27,9 @@ def restore_search_path(entries: Sequence[str], own: Mapping[str, OwnModule]) ->
     sys.path[:] = dict.fromkeys(entry for entry in wanted if os.path.exists(entry))
     _tell_children([entry for entry in before if entry in sys.path])
     if own:
-        sys.meta_path.insert(0, OwnModules(own))
-        _forget_namesakes(own)
+        finder = OwnModules(own)
+        finder.forget_namesakes()
+        sys.meta_path.insert(0, finder)
 
 
 def _tell_children(entries: Sequence[str]) -> None:
@@ -36,21 +37,6 @@ def _tell_children(entries: Sequence[str]) -> None:
     given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     wanted = [entry for entry in (*entries, *given) if entry and os.pathsep not in entry]
     os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(wanted))
-
-
-def _forget_namesakes(own: Mapping[str, OwnModule]) -> None:
-    """Have modules found again that the runner imported before the user's came into reach, where one has its name.
-
-    Who has imported them keeps them.
-    """
-    for name in own:
-        loaded = sys.modules.get(name)
-        if loaded is None:
-            continue
-        spec = _found(name, None)
-        if spec is not None and _is(own[name], spec.origin) and loaded.__spec__ != spec:
-            for one in [one for one in sys.modules if f"{one}.".startswith(f"{name}.")]:
-                del sys.modules[one]
 
 
 def has_namesake(module: str, source: str, entries: Sequence[str]) -> bool:
@@ -80,17 +66,33 @@ class OwnModules:
         self, name: str, path: Any = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """What the other finders find."""
-        meant = self._left.pop(name, None)
-        if meant is None:
+        if name not in self._left:
             return None
         spec = _found(name, target)
-        if spec is not None and not _is(meant, spec.origin):
-            say(
-                f"slurm-sdk: the module {name!r} is {spec.origin or 'a folder without __init__.py'} here, and not "
-                f"{meant.file} as on the client: name the directory that holds yours in the packaging's pythonpath, or "
-                "give yours another name"
-            )
+        self._compare(name, spec)
         return spec
+
+    def forget_namesakes(self) -> None:
+        """Have those modules found again that the runner imported before the user's came into reach.
+
+        Who has imported them keeps them.
+        """
+        for name in [name for name in self._left if name in sys.modules]:
+            if self._compare(name, _found(name, None)):
+                for one in [one for one in sys.modules if f"{one}.".startswith(f"{name}.")]:
+                    del sys.modules[one]
+
+    def _compare(self, name: str, spec: ModuleSpec | None) -> bool:
+        """Whether the client's own module is found; says so, once, where it is another."""
+        meant = self._left.pop(name)
+        if spec is None or _is(meant, spec.origin):
+            return spec is not None
+        say(
+            f"slurm-sdk: the module {name!r} is {spec.origin or 'a folder without __init__.py'} here, and not "
+            f"{meant.file} as on the client: name the directory that holds yours in the packaging's pythonpath, or "
+            "give yours another name"
+        )
+        return False
 
 
 def _found(name: str, target: ModuleType | None) -> ModuleSpec | None:
