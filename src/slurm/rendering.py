@@ -24,6 +24,7 @@ class Environment:
     - `inherited`: the packaging of jobs submitted from inside this one; None for what the strategy's
       own `inherited` says.
     - `own_python`: whether Python is not the host's, so that its version is not known before.
+    - `packaged`: the modules that packaging installs there: those count, not the directories here that hold them.
 
     >>> Environment(["/opt/python/bin/python3"], setup=["module load cuda || exit 1"]).pythonpath
     ()
@@ -36,6 +37,7 @@ class Environment:
     files: Mapping[str, bytes] = field(default_factory=dict)
     inherited: Mapping[str, Any] | None = None
     own_python: bool = False
+    packaged: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

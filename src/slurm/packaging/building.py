@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.util
 import io
@@ -25,6 +26,16 @@ class Wheel:
     name: str
     address: str
     content: bytes = field(repr=False)
+
+    @functools.cached_property
+    def modules(self) -> tuple[str, ...]:
+        """The names under which what is in it can be imported."""
+        import zipfile
+
+        with zipfile.ZipFile(io.BytesIO(self.content)) as archive:
+            found = {name.partition("/")[0] for name in archive.namelist()}
+        names = {name.removesuffix(".py") for name in found}
+        return tuple(sorted(name for name in names if name.isidentifier()))
 
 
 _built: dict[tuple[Path, bool], tuple[str, Wheel]] = {}

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from slurm.api.requests import Archive
+from slurm.errors import PackagingError
 from slurm.job_dir.paths import SDK
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -80,6 +81,10 @@ def _package_files(package: str) -> Iterator[tuple[str, bytes]]:
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError(
             f"the package {package!r} that travels with every job is not installed"
+        )
+    if not spec.submodule_search_locations:
+        raise PackagingError(
+            f"{spec.origin} is not the package {package} that travels with every job: give that module another name"
         )
     root = Path(spec.origin).parent
     if package == "slurm":

@@ -82,14 +82,17 @@ class WheelPackagingStrategy(PackagingStrategy):
 
     def prepare(self, task: SlurmTask[Any, Any], cluster: Cluster) -> Environment:
         environment = self.environment or handed_on(self, "environment", SETTINGS)
+        packaged: Sequence[str] = ()
         if environment is None:
             project = self._project(task)
             wheel = wheel_of(project, isolated=self.build_isolation)
             python = interpreter_on(cluster, self.python)
             environment = environment_of(wheel, cluster, python, self.dependencies)
+            packaged = wheel.modules
         return Environment(
             [posixpath.join(environment, "bin", "python")],
             inherited={**self.inherited(), "environment": environment},
+            packaged=packaged,
         )
 
     def preview(self, task: SlurmTask[Any, Any], cluster: Cluster) -> Environment:

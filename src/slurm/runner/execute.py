@@ -223,18 +223,18 @@ class Work:
             payload = load_payload(file)
         restore_imports(payload, self.directory)
         try:
-            return payload, load_function(payload.function, self.directory)
+            return payload, load_function(payload, self.directory)
         finally:  # callbacks may be defined beside the function, and are told if it cannot be loaded
-            self.callbacks.load(payload.callbacks)
+            self.callbacks.load(payload.callbacks, payload.python)
 
     def _arguments(self, payload: Payload) -> tuple[tuple[Any, ...], dict[str, Any]]:
         if not payload.items:
-            return load_arguments(payload.arguments, _result_of)
+            return load_arguments(payload.arguments, _result_of, payload.python)
         path = self.directory.arguments if self.array is None else self.array.items
         begin, _ = payload.items[self.item]
         with open(path, "rb") as file:
             file.seek(begin)
-            return load_arguments(file, _result_of)
+            return load_arguments(file, _result_of, payload.python)
 
 
 def _log(envelope: Envelope) -> None:
