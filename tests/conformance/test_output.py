@@ -10,7 +10,7 @@ from tests.conformance.waiting import PATIENCE
 
 import conformance_output as tasks
 from slurm import ArrayJob, Cluster, Job
-from slurm.errors import JobFailed, RemoteFileMissing
+from slurm.errors import JobFailed, RemoteFileMissing, SlurmError
 
 # Each symbol of sbatch that means something in all its versions, and some that do not.
 SYMBOLS = "%x_%j_%4j_%12j_%J_%N_%n_%s_%t_%u_%A_%a_%b_%%j_%q_%3x_%5%.log"
@@ -81,6 +81,26 @@ def test_the_error_of_a_killed_job_has_its_last_words(said: Said) -> None:
     with pytest.raises(JobFailed, match="last words") as raised:
         said.killed.get_result(PATIENCE)
     assert "last words" in raised.value.stderr
+
+
+def test_a_directory_that_cannot_be_made_is_said_before_anything_is_submitted(
+    cluster: Cluster, folder: str
+) -> None:
+    cluster.backend.write_file(f"{folder}/file", b"")
+    with pytest.raises(
+        SlurmError, match=r"say: nothing was submitted: output= or error= .*/file/x, "
+    ):
+        tasks.say.with_options(output=f"{folder}/file/x/%j.log")("word")
+
+
+def test_a_job_whose_output_cannot_be_opened_says_where_that_was_to_go(
+    cluster: Cluster, folder: str
+) -> None:
+    job = tasks.say.with_options(output=f"{folder}")("word")
+    with pytest.raises(
+        JobFailed, match=f"could not be opened.*\nIts output was to go to {folder} and"
+    ):
+        job.get_result(PATIENCE)
 
 
 def test_output_that_goes_nowhere_is_said_to(said: Said) -> None:

@@ -106,7 +106,9 @@ class SubmitRequests:
         make_private_directory(request["job_dir"])
         require_own_directory(os.path.dirname(request["job_dir"]))
         for name in request["directories"]:
-            if not os.path.isabs(name) or _may_be_made(name):
+            if os.path.isabs(name):
+                _make_for_output(name)
+            else:
                 make_private_directory(os.path.join(request["job_dir"], name))
         for name, (offset, length) in request["files"].items():
             path = os.path.join(request["job_dir"], name)
@@ -130,9 +132,20 @@ class SubmitRequests:
         return Submission(self.scheduler, receipts, request).locate(), b""
 
 
-def _may_be_made(path: str) -> bool:
-    """Whether this machine has anything of an absolute `path`; nodes may have directories that it has not."""
-    return os.path.isdir(os.sep + path.split(os.sep)[1])
+def _make_for_output(path: str) -> None:
+    """Make a directory in which a job's output is to be, unless it is one of the nodes alone."""
+    if not os.path.isdir(os.sep + path.split(os.sep)[1]):
+        return
+    try:
+        make_private_directory(path)
+    except (AgentError, OSError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise AgentError(
+            "file",
+            "nothing was submitted: output= or error= name a file in {}, and that directory cannot be made: {}".format(
+                path, why
+            ),
+        ) from None
 
 
 def _remove_abandoned(events: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from slurm import errors
 from slurm.job_dir.paths import UNWRITTEN, JobDirectory
 from slurm.rendering import options_in
-from slurm.results.logs import tail
+from slurm.results.logs import STDERR, STDOUT, path_of, tail
 from slurm.results.root_cause import Root, root_of
 from slurm.states import NEVER_STARTS, REUSED, RUNAWAY, JobState
 from slurm.tracking.accounting import RECORD_GRACE
@@ -48,6 +48,7 @@ WHY_LOST = {
     RUNAWAY: f"{FORGOTTEN}, and accounts never heard of an end: sacctmgr show runawayjobs lets an "
     "administrator mend them",
 }
+OUTPUT_UNOPENED = "0:53"  # slurmstepd's, when it cannot open the files of --output and --error
 HOW_TO_GO_ON = "submit it again; should it leave a result yet, Job.from_dir() finds that"
 MEMORY = ("mem", "mem-per-cpu", "mem-per-gpu")
 # What is told of a request, in this order; what matters for how the job ended comes first.
@@ -119,6 +120,11 @@ class Ending:
         return killed or self.state is JobState.OUT_OF_MEMORY
 
     @property
+    def output_unopened(self) -> bool:
+        """Whether it never ran, for the files of its output could not be opened."""
+        return self._exit_code == OUTPUT_UNOPENED
+
+    @property
     def kind(self) -> type[errors.JobFailed]:
         """The class of the error."""
         if self.out_of_memory:
@@ -163,6 +169,8 @@ class Ending:
             given = [name for name in MEMORY if name in self.requested]
             why = "it was killed for its memory; " if self.state is JobState.FAILED else ""
             return f"{why}ask for more with the option {_keyword((given or ['mem'])[0])}="
+        if self.output_unopened:
+            return "the directory has to exist on its node, and a file in it to be yours to write"
         if self.state is JobState.FAILED and self._exit_code.startswith(f"{UNWRITTEN}:"):
             return (
                 "its result could not be written: see to it that there is room where its files are"
@@ -188,9 +196,11 @@ def requested_of(job: JobRecord) -> dict[str, str]:
 def _error(job: JobRecord, ending: Ending) -> errors.JobFailed:
     stderr, why_none = tail(job, STDERR_TAIL)
     message = f"job {job.id} ({job.task_name}) {ending.in_words()}. Its files: {job.job_dir}"
+    if ending.output_unopened:
+        message += f"\nIts output was to go to {path_of(job, STDOUT)} and {path_of(job, STDERR)}"
     if stderr:
         message += f"\nThe end of its stderr:\n{stderr}"
-    elif why_none:
+    elif why_none and not ending.output_unopened:
         message += f"\n{why_none}"
     return ending.kind(
         message,

@@ -117,7 +117,8 @@ class Drafter:
         environment = effects.environment(self._facts(call), packaging)
         to = self._destination(call, environment, base)
         packed = pack(call, to, effects.placeholder)
-        found = (*_found(packed, call), *call.after)
+        each_once = {(id(one.on), one.type): one for one in (*_found(packed, call), *call.after)}
+        found = tuple(each_once.values())
         effects.submit_waiting(found)
         self._require_same_place(task.name, found)
         effects.confirm(task.name, found)

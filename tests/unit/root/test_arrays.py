@@ -327,6 +327,8 @@ def test_mapping_over_an_array_pairs_the_elements(active: Cluster, backend: Fake
 
 
 def test_every_way_to_wait(active: Cluster, backend: FakeBackend) -> None:
+    for job_id in ("1", "2_0", "2_1"):
+        backend.say(job_id, "PENDING")
     array, job = scale.map([1, 2]), scale(1)
     scale.afterany(job).afternotok(array).after(job)(1)
     scale.aftercorr(array).map([3, 4]).submit()
