@@ -18,7 +18,8 @@ DONE = {
     "read by a task": True,
     "name": "__main__",
     "workflow": True,
-    "by value": True,
+    "without a name": True,
+    "code of the node's Python": True,
 }
 
 

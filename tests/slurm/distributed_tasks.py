@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 from slurm import JobContext, task
@@ -67,9 +65,8 @@ print(json.dumps(current_job_context().distributed_environment()))
 @task(nodes=2, ntasks_per_node=2, time="00:10:00", mem="100M")
 def ranks(job: JobContext) -> dict[str, Any]:
     """What each of four processes on two nodes believes itself to be."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(sys.path[0]).resolve())}
     argv = ["srun", sys.executable, "-c", RANKS]
-    done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
     return {"said": done.stdout.splitlines() or done.stderr, "world_size": job.world_size}
 
 

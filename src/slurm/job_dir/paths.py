@@ -3,11 +3,11 @@
 ::
 
     {job_base_dir}/{task_name}/{YYYYMMDD_HHMMSS}_{8 hex}/
-        job.sh  payload.pkl  script.py  module.py  slurm_<jobid>.out  slurm_<jobid>.err  result.pkl  metadata.json
+        job.sh  payload.pkl  <the user's script>  module.py  slurm_<jobid>.out  slurm_<jobid>.err  result.pkl  metadata.json
         arguments.pkl                            where they are large
         .slurm_environment.json  shared/  tasks/<task>/<ts>_<id>/        of a workflow
     {job_base_dir}/{task_name}/{YYYYMMDD_HHMMSS}_{8 hex}/               of an array
-        job.sh  job_<piece>.sh  payload.pkl  items.pkl  script.py  module.py  array_metadata.json
+        job.sh  job_<piece>.sh  payload.pkl  items.pkl  <the user's script>  module.py  array_metadata.json
         tasks/<item>/{metadata.json,result.pkl,slurm_<jobid>.out,slurm_<jobid>.err}  results/aggregated.pkl
     {job_base_dir}/.sdk/<content address>/      the SDK's own code, unpacked once
     {job_base_dir}/.packages/<content address>/ the user's code as a wheel, and environments it is installed in

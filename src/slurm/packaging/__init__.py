@@ -12,6 +12,7 @@ and the `SlurmTask` it packages for, as types only.
   there are, each with its settings; `names`: which name means which class;
 - `by_name`: a strategy from a table of configuration, and what is wrong in one;
 - `function_reference`: by what `slurm.runner.functions` finds a function on the node (its module, script or value);
+- `own_code`: what of this process's imports is the user's own, and where it is searched for;
 - `sdk_archive`: the SDK's own code, as it travels;
 - `projects`, `building`, `installer`: a wheel of the user's project, from its sources to an environment;
 - `images`, `mounts`: container images, and what they see of the host; `programs`: running what builds things.

@@ -7,7 +7,8 @@ Reads the payload, restores the imports the client had, replaces placeholders by
 other jobs, calls the function, and leaves the result envelope, the job's metadata and an event.
 
 - `execute`: one job, from its payload to its result file;
-- `functions`: the user's function, found by the reference that travelled;
+- `imports`: the order of imports, and modules of the user's whose name is another's there;
+- `scripts`: the user's ``__main__``; `functions`: the user's function, found by the reference that travelled;
 - `injection`: the contexts among its arguments;
 - `placeholders`: the result that a placeholder stands for, read from the other job's directory.
 

@@ -78,7 +78,9 @@ class OwnModules:
         Who has imported them keeps them.
         """
         for name in [name for name in self._left if name in sys.modules]:
-            if self._compare(name, _found(name, None)):
+            spec = _found(name, None)
+            loaded = getattr(sys.modules[name], "__file__", None)
+            if self._compare(name, spec) and spec is not None and spec.origin != loaded:
                 for one in [one for one in sys.modules if f"{one}.".startswith(f"{name}.")]:
                     del sys.modules[one]
 

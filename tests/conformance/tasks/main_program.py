@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from slurm import Cluster, task, workflow
+from slurm import Cluster, Job, task, workflow
+from slurm.errors import ResultNotLoadable
 
 PATIENCE = 240
 WAYS = ("fork", "spawn", "forkserver")
@@ -29,6 +30,9 @@ class Colour(Enum):
 class Point:
     x: int
     colour: Colour = Colour.RED
+
+
+SQUARES = [Point(1), Point(4), Point(9)]
 
 
 def square(point: Point) -> Point:
@@ -93,16 +97,32 @@ def connect(backend: str, arguments: dict[str, Any], slurmfile: str) -> Cluster:
     return Cluster(backend, **arguments)
 
 
-def by_value(ways: list[str]) -> list[Any]:
-    """Functions that have no name of their own, and use what the script defines."""
+@task
+def give(value: int) -> Any:
+    """A function by value: code of the node's Python."""
+    return lambda number: number + value
+
+
+def without_a_name(ways: list[str], *, same_python: bool) -> list[tuple[Any, Any]]:
+    """Functions that have no name of their own, and use what the script defines; each with what it returns."""
     times = 2
-    model = Model(times)
-    return [
-        lambda: times * len(points_of.unwrapped([1, 2, 3])) + len(squares(ways)),
-        functools.partial(squares, ways),
-        functools.partial(model.fit, point=Point(2)),
-        lambda point=Point(5): isinstance(point, Point) and points_of.unwrapped([5]) == [point],
+    named: list[tuple[Any, Any]] = [
+        (functools.partial(squares, ways), dict.fromkeys(ways, SQUARES)),
+        (functools.partial(Model(times).fit, point=Point(2)), [Point(4)]),
     ]
+    by_value: list[tuple[Any, Any]] = [
+        (lambda: times * len(points_of.unwrapped([1, 2, 3])) + len(squares(ways)), 7),
+        (lambda one=Point(5): isinstance(one, Point) and points_of.unwrapped([5]) == [one], True),
+    ]
+    return [*named, *(by_value if same_python else [])]
+
+
+def called(job: Job[Any], *, same_python: bool) -> bool:
+    """Whether the function that a job returned can be called, or was refused where it could not be."""
+    try:
+        return job.get_result(PATIENCE)(1) == 3 and same_python
+    except ResultNotLoadable:
+        return not same_python
 
 
 class Model:
@@ -120,22 +140,25 @@ class Model:
 def main() -> None:
     start = json.loads(sys.argv[1])
     with connect(**start) as cluster:
+        same = cluster.backend.host().python[:2] == sys.version_info[:2]
         packed = start_processes.map(WAYS, pack=len(WAYS))
-        sent, kept = send_tasks_to_a_process(), keep(Point(5))
+        sent, kept, given = send_tasks_to_a_process(), keep(Point(5)), give(2)
         read, flow = load(pickle.dumps(Point(5))), in_a_workflow(Point(4))
         with cluster.executor() as executor:
-            futures = [executor.submit(function) for function in by_value(["spawn"])]
-            called = [future.result(PATIENCE) for future in futures]
+            functions = without_a_name(["spawn"], same_python=same)
+            futures = [(executor.submit(function), gives) for function, gives in functions]
         pickled, name = kept.get_result(PATIENCE)
-        done = {
-            "processes": packed.get_results(PATIENCE) == [[Point(1), Point(4), Point(9)]] * 3,
+        done: dict[str, Any] = {
+            "processes": packed.get_results(PATIENCE) == [SQUARES] * 3,
             "tasks to a process": sent.get_result(PATIENCE) == [Point(7)],
             "read by the script": pickle.loads(pickled) == Point(5),  # noqa: S301 - ours
             "read by a task": read.get_result(PATIENCE),
             "name": name,
-            "workflow": flow.get_result(PATIENCE) == [[Point(1), Point(4), Point(9)], Point(16)],
-            "by value": called == [7, {"spawn": [Point(1), Point(4), Point(9)]}, [Point(4)], True],
+            "workflow": flow.get_result(PATIENCE) == [SQUARES, Point(16)],
+            "without a name": [future.result(PATIENCE) == gives for future, gives in futures],
+            "code of the node's Python": called(given, same_python=same),
         }
+    done["without a name"] = all(done["without a name"])
     print(json.dumps(done))
 
 
