@@ -12,6 +12,9 @@ from .errors import AgentError
 SCRUBBED_PREFIXES = ("SLURM_", "SBATCH_", "SRUN_", "SQUEUE_", "SACCT_", "PMI")
 KEPT_VARIABLES = ("SLURM_CONF", "SLURM_ENV")
 FIRST_WAITS = (0.00005,) * 10 + (0.0001,) * 10  # seconds
+# Held while a program is being started. A process that another thread forks meanwhile would keep its pipes open, and
+# so whoever reads from it would not see its end: who forks waits for this lock.
+STARTING: threading.Lock = threading.Lock()
 
 
 def scrubbed_environment() -> Dict[str, str]:
@@ -65,9 +68,10 @@ class Program:
         source = subprocess.DEVNULL if data is None else subprocess.PIPE
         if self._given_up.is_set():
             raise AgentError("timeout", self.argv[0] + " was given up before it began")
-        self.process = child_class()(
-            self.argv, stdin=source, stdout=subprocess.PIPE, start_new_session=True, **options
-        )
+        with STARTING:
+            self.process = child_class()(
+                self.argv, stdin=source, stdout=subprocess.PIPE, start_new_session=True, **options
+            )
         if self._given_up.is_set():
             self._send_kill()
         try:

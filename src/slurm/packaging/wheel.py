@@ -7,11 +7,11 @@ import json
 import os
 import posixpath
 import shlex
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from slurm import forks
 from slurm.config.checks import check_flag, check_text
 from slurm.errors import ConfigError, PackagingError, RemoteFileMissing
 from slurm.job_dir.paths import PACKAGES
@@ -31,7 +31,7 @@ SETTINGS = ("project", "python", "dependencies", "build_isolation")
 READY = ".ready"  # as the installer names it
 
 _made: dict[tuple[object, ...], str] = {}
-_making = threading.Lock()
+_making = forks.Lock()
 
 
 class WheelPackagingStrategy(PackagingStrategy):
