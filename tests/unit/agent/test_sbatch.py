@@ -42,14 +42,74 @@ def submit(slurm: SlurmCliBackend, folder: Path, **submit_options: str) -> Submi
     [
         "echo 4711",
         "echo '4711;cluster'",
-        "echo 'Your quota is nearly used up.'; echo; echo 4711",
-        "echo 'sbatch: lua: Submitted job' >&2; printf 4711",
+        "printf '\\n 4711\\r\\n\\n'",
+        "echo 'sbatch: lua: Submitted job 17' >&2; printf 4711",
     ],
 )
-def test_the_job_id_is_read_past_what_a_site_prints(
+def test_a_plain_job_id_is_believed_and_nobody_asked_again(
     printed: str, slurm: SlurmCliBackend, programs: Programs, tmp_path: Path
 ) -> None:
     programs.add("sbatch", printed)
+    assert submit(slurm, tmp_path).job_id == "4711"
+    assert not programs.calls("squeue")
+
+
+WITH_OTHER_WORDS = {
+    "a quota behind it": "4711\\nYour quota is 42\\n",
+    "a number behind it": "4711\\n42\\n",
+    "a number before it": "42\\n4711\\n",
+    "a number with a cluster": "4711;here\\n42;there\\n",
+    "a banner before it": "Welcome!\\n\\n4711\\n",
+    "only another number": "42 days until the maintenance\\n",
+    "a wrapper's words": "Submitted batch job 4711\\n",
+    "sbatch's own words": "sbatch: lua: job 42 is not alone\\n4711\\n",
+    "colours": "\\033[32m42\\033[0m\\n",
+    "other bytes": "\\377\\376 42\\n42\\377\\n",
+    "digits of another script": "\\331\\244\\331\\242\\n",
+    "no job's number": "0\\n",
+    "a part of a line": "id 42\\n",
+    "a number and words": "42 jobs\\n",
+    "a task of an array": "42_7\\n",
+    "two clusters": "42;a;b\\n",
+}
+
+
+@pytest.mark.parametrize("printed", WITH_OTHER_WORDS.values(), ids=WITH_OTHER_WORDS)
+@pytest.mark.parametrize("code", [0, 1])
+def test_beside_other_words_the_token_says_which_job_it_is(
+    code: int, printed: str, slurm: SlurmCliBackend, programs: Programs, tmp_path: Path
+) -> None:
+    """A site's wrapper may print anything, and any number may be a stranger's job."""
+    queue = f"printf '42|RUNNING|None|n1|another\\n4711|PENDING|Priority||{TOKEN}\\n' > $HERE/queue"
+    refused = "" if code == 0 or "4711" in printed else "echo 'timed out' >&2; "
+    programs.add("sbatch", f"{queue}; printf '{printed}'; {refused}exit {code}")
+    assert submit(slurm, tmp_path).job_id == "4711"
+    assert len(programs.calls("squeue")) == 1
+
+
+def test_where_nobody_knows_the_job_no_strangers_is_taken(
+    slurm: SlurmCliBackend, programs: Programs, tmp_path: Path
+) -> None:
+    programs.add(
+        "sbatch",
+        "echo '42|RUNNING|None|n1|another' > $HERE/queue; echo 4711; echo 'Your quota is 42'",
+    )
+    answer = submit(slurm, tmp_path)
+    assert isinstance(answer.error, SubmissionUnknown)
+    assert str(answer.error) == (
+        "sbatch printed no line that is a job id and nothing else: '4711\\nYour quota is 42\\n'"
+    )
+    assert answer.job_id == ""
+
+
+def test_a_refusal_of_sbatch_after_a_wrappers_words_is_no_refusal_of_a_job_that_is_there(
+    slurm: SlurmCliBackend, programs: Programs, tmp_path: Path
+) -> None:
+    programs.add(
+        "sbatch",
+        f"echo '4711|PENDING|Priority||{TOKEN}' > $HERE/queue; echo 'Submitted batch job 4711'; "
+        "echo 'sbatch: error: the mail was not sent' >&2; exit 1",
+    )
     assert submit(slurm, tmp_path).job_id == "4711"
 
 
