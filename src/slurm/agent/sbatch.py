@@ -1,7 +1,10 @@
 """The command line of ``sbatch``, and what its words say about a job."""
 
+import os
 import re
-from typing import Dict, List, Optional
+from typing import Dict, Iterable, List, Optional
+
+from .programs import in_a_job
 
 # What sbatch prints when the controller may have taken the job without saying so.
 LOST_ANSWERS = (
@@ -26,6 +29,21 @@ JOB_ID = r"([1-9][0-9]*)(?:;[^\s;]+)?"  # what --parsable prints: "id", or "id;c
 SBATCH_SAYS = r"(?m)^sbatch\S*: "
 # And when it cannot have taken it: there was no connection on which to ask.
 NEVER_SENT = ("unable to contact slurm controller (connect failure)",)
+
+
+# What sites tell their users to put into a start-up file: where their jobs go, and on whose account. All else that
+# sbatch reads from its environment would change what a job is, or what sbatch prints.
+USERS_DEFAULTS = ("account", "constraint", "partition", "qos", "reservation", "wckey")
+
+
+def users_defaults(told: Iterable[str]) -> Dict[str, str]:
+    """The variables of sbatch's by which its user says what holds for all jobs, but for the options that were `told`.
+
+    To sbatch a variable counts for more than a line of the script. In a job they are its submitter's, and hold no more.
+    """
+    names = () if in_a_job() else (name for name in USERS_DEFAULTS if name not in told)
+    found = {"SBATCH_" + name.upper(): os.environ.get("SBATCH_" + name.upper()) for name in names}
+    return {name: value for name, value in found.items() if value}
 
 
 def sbatch_argv(script: str, submit_options: Dict[str, str]) -> List[str]:

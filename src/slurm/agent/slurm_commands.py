@@ -9,7 +9,7 @@ from .errors import AgentError
 from .job_ids import collapse_job_ids
 from .locks import Locked
 from .queries import Queries
-from .sbatch import LOST_ANSWERS, id_in, outcome_of_sbatch, sbatch_argv
+from .sbatch import LOST_ANSWERS, id_in, outcome_of_sbatch, sbatch_argv, users_defaults
 from .tables import SQUEUE_FIELDS, find_mark
 
 # An sbatch that was cut off may have left its request with a controller that is busy, or stopped for a
@@ -46,7 +46,9 @@ class SlurmCommands(Queries):
         # Should this process be killed now, sbatch goes on: whoever asks for the same token next must
         # wait for it, and so it holds the lock too.
         locks = tuple(Locked.handles())
-        code, out, err = self.run(sbatch_argv(script, submit_options), cwd, locks)
+        defaults = users_defaults([*options, *submit_options])
+        argv = sbatch_argv(script, submit_options)
+        code, out, err = self.run(argv, cwd, locks, variables=defaults)
         job_id = id_in(out)
         if code == 0 and job_id is not None:
             return job_id
