@@ -275,7 +275,7 @@ class Channel:
         for answer in waiting:
             answer.set_exception(error)
         with contextlib.suppress(OSError):
-            self._pipe(self._process.stdin).close()
+            self._writer.close()
         # The reader closes its pipe as it ends. So does the drain, which is not waited for: an ssh
         # master that stays in the background keeps stderr open.
         if self._reader.is_alive() and self._reader is not threading.current_thread():
