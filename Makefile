@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 VENV ?= .venv
-PROJECT ?= slurm-sdk
+PROJECT ?= slurm-tasks
 PORT ?=
 DEBIAN_RELEASE ?=
 # Tests at once against the one cluster, and the seconds each may take; the first one waits for the cluster.

@@ -19,7 +19,7 @@ def facts(slurm_version: str) -> dict[str, object]:
     return {
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "commit": _said("git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"),
-        "slurm-sdk": __version__,
+        "slurm-tasks": __version__,
         "python": platform.python_version(),
         "slurm": slurm_version,
         "ssh": _said("ssh", "-V"),

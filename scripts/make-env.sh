@@ -12,7 +12,7 @@ log=$venv/install.log
 unset PIP_USER PIP_TARGET PIP_PREFIX PYTHONHOME PYTHONPATH
 
 fail() {
-    echo "slurm-sdk: $*" >&2
+    echo "slurm-tasks: $*" >&2
     exit 1
 }
 

@@ -18,6 +18,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
+from importlib.metadata import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,7 +48,7 @@ BLOCK = re.compile(
     r"(?:\n\n```text\n(?P<shown>.*?)^```$)?",
     re.MULTILINE | re.DOTALL,
 )
-HOME_SHOWN = "/home/me/slurm-sdk"
+HOME_SHOWN = "/home/me/slurm-tasks"
 VARYING = (
     (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}", "TIME"),
     (r"\b[0-9a-f]{16}\b", "RUN"),
@@ -77,7 +78,7 @@ def blocks(page: Path) -> Iterator[Block]:
 @pytest.fixture
 def checkout(tmp_path: Path, lend_sdk: Callable[[Path], None]) -> Iterator[Path]:
     """A folder with what the documented commands need of a checkout, and a home of its own beside it."""
-    folder = tmp_path.resolve() / "slurm-sdk"
+    folder = tmp_path.resolve() / "slurm-tasks"
     folder.mkdir()
     lend_sdk(folder.parent / "home/slurm_jobs")
     (folder / ".venv").symlink_to(sys.prefix)
@@ -154,10 +155,10 @@ def test_the_tutorials_local_commands_print_what_it_shows(checkout: Path) -> Non
 def test_the_tutorials_cluster_commands_print_what_it_shows(
     checkout: Path, slurm_cluster: DockerCluster
 ) -> None:
-    (folder := checkout / ".slurm-cluster/slurm-sdk").mkdir(parents=True)
+    (folder := checkout / ".slurm-cluster/slurm-tasks").mkdir(parents=True)
     (folder / "Slurmfile.toml").write_text(slurm_cluster.slurmfile.read_text())
     host = re.compile("^Host .*", re.MULTILINE)
-    ssh_config = host.sub("Host slurm-sdk", slurm_cluster.ssh_config.read_text())
+    ssh_config = host.sub("Host slurm-tasks", slurm_cluster.ssh_config.read_text())
     (folder / "ssh_config").write_text(ssh_config)
     run_blocks(TUTORIAL, "cluster", checkout, secrets.token_hex(4) + "-", 550)
 
@@ -291,3 +292,17 @@ def test_a_rooms_docstring_names_all_its_modules(room: Path) -> None:
     said = ast.get_docstring(ast.parse((room / "__init__.py").read_text())) or ""
     modules = {path.stem for path in room.glob("*.py") if not path.stem.startswith("__")}
     assert modules <= set(re.findall(r"\w+", said))
+
+
+def test_the_metadata_of_the_distribution_has_links_that_lead_somewhere_from_anywhere() -> None:
+    about = metadata("slurm-tasks")
+    urls = dict(line.split(", ") for line in about.get_all("Project-URL", []))
+    assert set(urls) == {"Documentation", "Source", "Issues", "Changelog"}
+    place = urls["Source"] + "/blob/main/"
+    links = re.findall(r"\]\(([^)]+)\)", about["Description"] or "")
+    ours = [link.removeprefix(place) for link in links if link.startswith(urls["Source"])]
+    assert ours
+    assert [path for path in ours if not (ROOT / path).exists()] == []
+    assert [link for link in links if not link.startswith(("https://", "#"))] == []
+    for page in (urls["Documentation"], urls["Changelog"]):
+        assert (ROOT / page.removeprefix(place)).is_file()

@@ -25,7 +25,7 @@ QUESTIONS = (
     "REQUEST_JOB_INFO_SINGLE",
     "DBD_GET_JOBS_COND",
 )
-AGENT = "slurm-sdk-agent"
+AGENT = "slurm-tasks-agent"
 
 
 @dataclass(frozen=True)

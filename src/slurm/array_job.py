@@ -187,6 +187,7 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Upstream, Promise, Generic[
             element=ArrayElement(
                 index, state.directory, packed=layout.pack > 1, piece=piece, group=self
             ),
+            options=state.options[piece] if state.options else None,
         )
         job: Job[T] = self._submitter.job_of(record)
         return job

@@ -12,9 +12,10 @@ from slurm.api import by_name
 from slurm.api.base import BackendBase
 from slurm.api.site import Site
 from slurm.array_job import ArrayJob
-from slurm.config.checks import check_flag, check_text
+from slurm.config.checks import check_flag
 from slurm.errors import ConfigError
 from slurm.job import Job
+from slurm.job_dir.paths import RESULT_GRACE
 from slurm.packaging.base import PackagedTask
 from slurm.packaging.by_name import PackagingConfig, strategy_of
 from slurm.results.job_operations import ClusterOperations
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-DEFAULT_BASE = "~/slurm_jobs"
-
 
 class Cluster:
     """A place to run jobs: ``local`` (this machine), ``slurm`` (a login node), ``ssh``, or a `BackendBase`.
@@ -49,6 +48,7 @@ class Cluster:
     - `submit`: sbatch options for every job that does not say otherwise.
     - `python`: the interpreter on the cluster (default: this one where files are shared, else ``python3``).
     - `poll_interval_min`, `poll_interval_max`: seconds between two questions to the scheduler.
+    - `result_grace`: seconds for which a result may appear later than its job has ended, on a slow file system.
     - `callbacks`: who is told what happens, see `slurm.callbacks`; a tuple of them afterwards.
     - `cancel_on_interrupt`: whether Ctrl-C in a wait cancels the jobs that are waited for.
     - `backend_options`: what the backend takes; for ssh ``hostname``, ``username``, ``port``,
@@ -79,6 +79,7 @@ class Cluster:
         python: str | None = None,
         poll_interval_min: float | None = None,
         poll_interval_max: float | None = None,
+        result_grace: float = RESULT_GRACE,
         callbacks: Iterable[BaseCallback] = (),
         cancel_on_interrupt: bool = False,
         **backend_options: Any,
@@ -86,19 +87,17 @@ class Cluster:
         by_name.name_of(backend_type)  # before anything else is looked at
         strategy_of(packaging)
         self.packaging = packaging
-        for name, value in (("job_base_dir", job_base_dir), ("python", python)):
-            if value is not None:
-                check_text(name, value)
         check_flag("cancel_on_interrupt", cancel_on_interrupt)
         self.cancel_on_interrupt: bool = cancel_on_interrupt
         self.site: Site = by_name.make_site(
             backend_type,
             backend_options,
-            base=os.fspath(job_base_dir or DEFAULT_BASE),
+            job_base_dir=job_base_dir,
             python=python,
             submit_defaults=normalise(submit or {}),
             poll_interval_min=poll_interval_min,
             poll_interval_max=poll_interval_max,
+            result_grace=result_grace,
         )
         self.backend_type: str = self.site.name
         self.python: str = self.site.python

@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import functools
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -193,14 +194,35 @@ def _submitting(
 # --- scripts that are loaded on the node ---------------------------------------------------------
 
 
+_loading_everywhere = threading.Event()
 _loading: contextvars.ContextVar[bool] = contextvars.ContextVar("slurm_loading", default=False)
 
 
 def is_loading_script() -> bool:
-    """Whether a user's script is being imported on the node, where its main part must not run."""
-    return _loading.get()
+    """Whether the user's main program is only being loaded here, where its main part must not run.
+
+    In a job, or in a process that multiprocessing has started by spawn or forkserver. What is submitted meanwhile
+    stands in a script without a main guard, or with one that is none.
+    """
+    if _loading_everywhere.is_set() or _loading.get():
+        return True
+    processes = sys.modules.get("multiprocessing.process")
+    # Python's own mark of it, by which it refuses to start processes there.
+    return processes is not None and getattr(processes.current_process(), "_inheriting", False)
 
 
-def set_loading_script(loading: bool) -> None:
-    """Say that a user's script is being imported; the runner does."""
-    _loading.set(loading)
+@contextlib.contextmanager
+def loading_script(*, everywhere: bool = False) -> Iterator[None]:
+    """While a user's script is loaded by the runner, nothing may be submitted: its main part must stay asleep.
+
+    Not by its threads either with `everywhere`, for loading that precedes all else.
+    """
+    token, outermost = _loading.set(True), not _loading_everywhere.is_set()
+    if everywhere:
+        _loading_everywhere.set()
+    try:
+        yield
+    finally:
+        if outermost:
+            _loading_everywhere.clear()
+        _loading.reset(token)

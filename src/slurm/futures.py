@@ -36,6 +36,8 @@ def as_completed(jobs: Iterable[Job[T]], timeout: float | None = None) -> Iterat
     known: Iterable[object] = waiting.values()
     records = [record for job in known if isinstance(job, Upstream) for record in job.records]
     deadline = Deadline(timeout)
+    for record in records:
+        record.meet()
     count = len(waiting)
     queues: forks.Own[queue.SimpleQueue[Job[T]]] = forks.Own(queue.SimpleQueue)
     while waiting:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 from collections.abc import Awaitable, Callable, Generator
@@ -11,6 +12,7 @@ from slurm import errors
 from slurm.context import carrying
 from slurm.job_dir.arguments import JobResultPlaceholder
 from slurm.job_dir.result import Outcome
+from slurm.results import logs
 from slurm.states import ACTIVE, JobState, JobStatus
 from slurm.tracking.deadline import Deadline
 from slurm.tracking.interrupts import InterruptibleWait
@@ -175,7 +177,7 @@ class Job(Awaitable[T], Upstream, Promise, Generic[T]):
         >>> job.status.finished, job.status.state == "COMPLETED"
         (True, True)
         """
-        return self._record.status
+        return self._watched.status
 
     def get_status(self) -> JobState:
         """The job's state, from the scheduler unless it was asked a moment ago.
@@ -197,7 +199,8 @@ class Job(Awaitable[T], Upstream, Promise, Generic[T]):
         >>> job.is_running()
         False
         """
-        return not self._record.status.finished and self._record.status.state in ACTIVE
+        status = self._met.status
+        return not status.finished and status.state in ACTIVE
 
     def is_completed(self) -> bool:
         """Whether the job has ended, in whatever way.
@@ -205,7 +208,7 @@ class Job(Awaitable[T], Upstream, Promise, Generic[T]):
         >>> job.is_completed()
         True
         """
-        return self._record.status.finished
+        return self._met.status.finished
 
     def is_successful(self) -> bool:
         """Whether the job has ended and its task returned.
@@ -213,7 +216,7 @@ class Job(Awaitable[T], Upstream, Promise, Generic[T]):
         >>> job.is_successful()
         True
         """
-        return self._record.successful
+        return self._met.successful
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until the job has ended, at most `timeout` seconds; returns whether it has.
@@ -223,7 +226,7 @@ class Job(Awaitable[T], Upstream, Promise, Generic[T]):
         >>> job.wait(timeout=60)
         True
         """
-        record = self._record
+        record = self._met
         if not record.finished:
             record.operations.watch([record])
         with InterruptibleWait([record]):
@@ -342,20 +345,23 @@ class Job(Awaitable[T], Upstream, Promise, Generic[T]):
         return await loop.run_in_executor(None, self.get_result)
 
     def get_stdout(self) -> str:
-        """What the job has printed so far.
+        """What the job has printed so far: what is in the file that its option ``output`` names, if it has one.
+
+        Nothing before it has begun. Raises `RemoteFileMissing` where it has, and its file cannot be had from here, as
+        one on a disk of its node.
 
         >>> job.get_stdout()
         ''
         """
-        return self._read_output(self.stdout_path)
+        return logs.read(self._record, logs.STDOUT)
 
     def get_stderr(self) -> str:
-        """What the job has printed to stderr so far, log records among it.
+        """As `get_stdout`, what it has printed to stderr, log records among it; ``error`` is the option.
 
         >>> job.get_stderr()
         ''
         """
-        return self._read_output(self.stderr_path)
+        return logs.read(self._record, logs.STDERR)
 
     @property
     def stdout_path(self) -> str:
@@ -364,7 +370,7 @@ class Job(Awaitable[T], Upstream, Promise, Generic[T]):
         >>> job.stdout_path == f"{job.job_dir}/slurm_{job.id}.out"
         True
         """
-        return self._record.log_directory.stdout(self.id)
+        return logs.path_of(self._record, logs.STDOUT)
 
     @property
     def stderr_path(self) -> str:
@@ -373,13 +379,7 @@ class Job(Awaitable[T], Upstream, Promise, Generic[T]):
         >>> job.stderr_path == f"{job.job_dir}/slurm_{job.id}.err"
         True
         """
-        return self._record.log_directory.stderr(self.id)
-
-    def _read_output(self, path: str) -> str:
-        try:
-            return self._record.site.backend.read_file(path).decode("utf-8", "replace")
-        except errors.RemoteFileMissing:
-            return ""
+        return logs.path_of(self._record, logs.STDERR)
 
     # As what other jobs wait for
 
@@ -401,5 +401,20 @@ class Job(Awaitable[T], Upstream, Promise, Generic[T]):
         """What stands for its result among pickled arguments."""
         return JobResultPlaceholder(self.id, self.job_dir)
 
+    # A job that was found again is watched from its first use, and looked at before the first answer about it
+
+    @property
+    def _met(self) -> JobRecord:
+        self._record.meet()
+        return self._record
+
+    @property
+    def _watched(self) -> JobRecord:
+        record = self._record
+        if record.unmet:
+            with contextlib.suppress(errors.SlurmError):  # of a cluster that was closed
+                record.operations.watch([record])
+        return record
+
     def __repr__(self) -> str:
-        return repr(self._record)
+        return repr(self._watched)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from slurm.job_dir.paths import JobDirectory
+from slurm.sbatch.filename_pattern import shell_word
 from slurm.sbatch.options import DIRECTIVE, directive
 from slurm.sbatch.signal_and_requeue import WARNING
 
@@ -23,6 +24,7 @@ class Environment:
     - `inherited`: the packaging of jobs submitted from inside this one; None for what the strategy's
       own `inherited` says.
     - `own_python`: whether Python is not the host's, so that its version is not known before.
+    - `packaged`: the modules that packaging installs there: those count, not the directories here that hold them.
 
     >>> Environment(["/opt/python/bin/python3"], setup=["module load cuda || exit 1"]).pythonpath
     ()
@@ -35,11 +37,12 @@ class Environment:
     files: Mapping[str, bytes] = field(default_factory=dict)
     inherited: Mapping[str, Any] | None = None
     own_python: bool = False
+    packaged: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
 class ScriptSpec:
-    """Everything that stands in a job script."""
+    """Everything that stands in a job script; `links` are patterns of an output file and of another name for it."""
 
     directory: JobDirectory
     options: Mapping[str, str]
@@ -48,16 +51,22 @@ class ScriptSpec:
     sdk_version: str
     exports: Mapping[str, str] = field(default_factory=dict)
     arguments: Sequence[str] = ()
+    links: Sequence[tuple[str, str]] = ()
 
 
 def render_job_script(spec: ScriptSpec) -> str:
     """The text of ``job.sh``; it can be handed to ``sbatch`` by hand as well."""
     lines = ["#!/bin/bash"]
     lines += [directive(name, value) for name, value in sorted(spec.options.items())]
-    lines += ["", f"# Written by slurm-sdk {spec.sdk_version}."]
+    lines += ["", f"# Written by slurm-tasks {spec.sdk_version}."]
     exports = {"JOB_DIR": spec.directory.path, **spec.exports}
     lines += [f"export {name}={shlex.quote(value)}" for name, value in exports.items()]
     lines += ['export SLURM_SDK_LAUNCHED_AT="$EPOCHREALTIME"']  # bash 5; empty in an older one
+    if spec.links:
+        lines += [
+            "# Slurm makes no directories, and the names of these are known to the job alone."
+        ]
+    lines += [_link(shell_word(file), shell_word(name)) for file, name in spec.links]
     warned = WARNING in spec.exports
     if spec.environment.setup:
         lines += ["trap 'export SLURM_SDK_WARNED=1' USR1"] if warned else []
@@ -72,6 +81,10 @@ def render_job_script(spec: ScriptSpec) -> str:
     else:
         lines += [f"exec {command}"]
     return "\n".join(lines) + "\n"
+
+
+def _link(file: str, name: str) -> str:
+    return f'slurm_sdk_name={name}; mkdir -p -- "${{slurm_sdk_name%/*}}" && ln -sfn -- {file} "$slurm_sdk_name"'
 
 
 def options_in(script: str) -> dict[str, str]:

@@ -94,7 +94,7 @@ ACTIVE = frozenset(
         JobState.RESIZING,
     }
 )
-FINAL_SOURCES = frozenset({"event", "result", "never starts"})
+FINAL_SOURCES = frozenset({"event", "result", "metadata", "never starts"})
 NEVER_STARTS = frozenset({"DependencyNeverSatisfied"})
 
 
@@ -105,7 +105,8 @@ class Observation:
     `source` is ``squeue``, ``sacct`` (of jobs that squeue does not name), ``local`` (the local
     scheduler), ``absent`` (the scheduler answered and did not name the job) or ``reused`` (it did name
     one of that id, which is another job). Final whatever the state: ``event`` (the job's own runner said
-    that it finished), ``result`` (its result file did) and ``never starts`` (what it waits for cannot happen).
+    that it finished), ``result`` (its result file did), ``metadata`` (its metadata did, of a job that was found again) and
+    ``never starts`` (what it waits for cannot happen).
 
     `origin` is what the source says of where the job of that id came from, its comment, its script and
     its working directory joined by ``|``; empty where it says nothing. `missing_for` is for how many
@@ -138,7 +139,8 @@ class Observation:
 class JobStatus:
     """What is known of a job: its state, whether it `finished`, and how sure the rest is.
 
-    `forgotten`: the controller no longer knows the job, only accounting does, or nobody.
+    `forgotten`: the controller no longer knows the job, only accounting does, or nobody. `has_result`: its own runner
+    said that it ended, and so has left a result, which may not be visible everywhere yet.
     """
 
     state: JobState = JobState.PENDING
@@ -148,11 +150,21 @@ class JobStatus:
     exit_code: str = ""
     node: str = ""
     sightings: int = 0
+    has_result: bool = False
 
     @property
     def never_starts(self) -> bool:
         """True when the scheduler says that the job's dependency can not be satisfied any more."""
         return not self.finished and self.reason in NEVER_STARTS
+
+    @property
+    def uncertain(self) -> bool:
+        """True when it was seen in a state that ends it only if it stays.
+
+        >>> JobStatus(sightings=1).uncertain
+        True
+        """
+        return bool(self.sightings) and not self.finished
 
     @property
     def reused(self) -> bool:
@@ -191,6 +203,8 @@ def reduce(status: JobStatus, seen: Observation) -> JobStatus:
             finished=True,
             exit_code=seen.exit_code,
             reason=seen.reason,
+            node=seen.node or status.node,
+            has_result=seen.source == "event",
         )
     if seen.missing and seen.missing_for >= LOST_AFTER:
         return _lost(status, seen)

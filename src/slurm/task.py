@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import functools
-import importlib
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from slurm.context import get_active_context, submitter_for, submitter_here
 from slurm.errors import ConfigError, NoActiveContext
-from slurm.job_dir.arguments import MAIN_ALIAS, JobResultPlaceholder
+from slurm.job_dir.arguments import JobResultPlaceholder
+from slurm.job_dir.main_module import find
 from slurm.sbatch.options import normalise
 from slurm.sbatch.overlay import DEFAULT_OPTIONS, overlay
 
@@ -294,11 +293,7 @@ class SlurmTask(Generic[P, R]):
 
 
 def _named_task(module: str, qualname: str, *settings: Any) -> SlurmTask[Any, Any]:
-    if module == MAIN_ALIAS and MAIN_ALIAS not in sys.modules:
-        module = "__main__"
-    found: Any = importlib.import_module(module)
-    for name in qualname.split("."):
-        found = getattr(found, name)
+    found = find(module, qualname)
     return _rebuilt_task(getattr(found, "unwrapped", found), *settings)
 
 

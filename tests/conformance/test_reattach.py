@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 from tests.conformance.sites import Gate, Site
-from tests.conformance.waiting import PATIENCE
+from tests.conformance.waiting import PATIENCE, wait_until
 
 import conformance_tasks as tasks
 from slurm import Cluster, Job
@@ -49,6 +49,7 @@ def test_a_job_is_found_by_its_id_and_by_its_directory(found: Found, client: Clu
     by_id, by_number = client.get_job(left.id), client.get_job(int(left.id))
     by_directory = Job.from_dir(left.job_dir, client)
     for job in (by_id, by_number, by_directory):
+        wait_until(job.is_completed, "a job that is found again is watched")
         assert (job.id, job.job_dir, job.task_name) == (left.id, left.job_dir, "x_of")
         assert job.reattached
         assert job.get_result(PATIENCE) == 3
@@ -70,9 +71,14 @@ def test_a_running_job_goes_on_and_ends_for_all_who_watch_it(
     one = cluster.get_job(found.jobs["running"].id)
     other = Job.from_dir(found.jobs["running"].job_dir)
     following = tasks.echo(other)
+    third = cluster.get_job(
+        found.jobs["running"].id
+    )  # of which nothing is asked but whether it is done
     assert one.get_status() in ("PENDING", "RUNNING")
     assert not other.wait(timeout=0)
+    assert not third.done()
     found.gate.open()
+    wait_until(third.done, "a job that is found again is watched")
     assert one.get_result(PATIENCE) == other.get_result(PATIENCE) == "waited"
     assert following.get_result(PATIENCE) == (("waited",), {})
 

@@ -44,10 +44,10 @@ def require_own_base(base: str) -> None:
 def _is_own(found: os.stat_result) -> bool:
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o002:
         return False
-    return not found.st_mode & 0o020 or _is_private_group(found.st_gid)
+    return not found.st_mode & 0o020 or is_private_group(found.st_gid)
 
 
-def _is_private_group(gid: int) -> bool:
+def is_private_group(gid: int) -> bool:
     """Whether this user alone is in the group, as is so with the own group that many systems give users."""
     import grp
 

@@ -94,7 +94,7 @@ class Receipt:
                 write_json(of_job, place, sync=False)
             write_json(self.path, known, sync=False)
         except (OSError, ValueError) as error:
-            sys.stderr.write("slurm-sdk: job {}: {}\n".format(known["job_id"], error))
+            sys.stderr.write("slurm-tasks: job {}: {}\n".format(known["job_id"], error))
 
     def take_back(self, job_dir: str) -> None:
         """Leave nothing of a submission that was refused; what is left makes the next one look for it."""

@@ -79,6 +79,6 @@ def serve_over_stdio(nonce: str) -> None:
     """Entry point over SSH: stray prints of anything imported later go to stderr, not the channel."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    answers.write(b"\nslurm-sdk-agent " + nonce.encode("ascii") + b"\n")
+    answers.write(b"\nslurm-tasks-agent " + nonce.encode("ascii") + b"\n")
     answers.flush()
     Server(Agent(), sys.stdin.buffer, answers).serve()

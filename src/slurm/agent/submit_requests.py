@@ -106,7 +106,8 @@ class SubmitRequests:
         make_private_directory(request["job_dir"])
         require_own_directory(os.path.dirname(request["job_dir"]))
         for name in request["directories"]:
-            make_private_directory(os.path.join(request["job_dir"], name))
+            if not os.path.isabs(name) or _may_be_made(name):
+                make_private_directory(os.path.join(request["job_dir"], name))
         for name, (offset, length) in request["files"].items():
             path = os.path.join(request["job_dir"], name)
             # The scheduler keeps the script, and the job writes the metadata anew.
@@ -127,6 +128,11 @@ class SubmitRequests:
             folder = os.path.dirname(folder)
         receipts = os.path.join(folder, RECEIPTS)
         return Submission(self.scheduler, receipts, request).locate(), b""
+
+
+def _may_be_made(path: str) -> bool:
+    """Whether this machine has anything of an absolute `path`; nodes may have directories that it has not."""
+    return os.path.isdir(os.sep + path.split(os.sep)[1])
 
 
 def _remove_abandoned(events: str) -> None:

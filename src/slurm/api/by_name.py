@@ -11,9 +11,16 @@ from typing import Any
 from slurm import forks
 from slurm.api.base import BackendBase
 from slurm.api.site import Site
-from slurm.config.checks import check_positive, check_text, expand_home, suggestion
+from slurm.config.checks import (
+    check_positive,
+    check_seconds,
+    check_text,
+    expand_home,
+    suggestion,
+)
 from slurm.errors import ConfigError
 
+DEFAULT_BASE = "~/slurm_jobs"
 # Seconds between two questions to the scheduler: at least, and at most while nothing changes.
 POLL_INTERVALS = {"local": (0.1, 1.0), "slurm": (1.0, 15.0), "ssh": (1.0, 15.0)}
 
@@ -35,14 +42,20 @@ def make_site(
     backend: str | BackendBase,
     options: Mapping[str, Any],
     *,
-    base: str,
+    job_base_dir: str | os.PathLike[str] | None,
     python: str | None,
     submit_defaults: Mapping[str, str],
     poll_interval_min: float | None,
     poll_interval_max: float | None,
+    result_grace: float,
 ) -> Site:
     """The site of a backend, by its name or made already. Raises `ConfigError` for what it does not understand."""
     name = name_of(backend)
+    for key, value in (("job_base_dir", job_base_dir), ("python", python)):
+        if value is not None:
+            check_text(key, value)
+    check_seconds("result_grace", result_grace)
+    base = os.fspath(job_base_dir or DEFAULT_BASE)
     if name != "ssh" and not base.startswith("~"):
         base = os.path.abspath(base)  # a later chdir must not move it
     python = python or ("python3" if name == "ssh" else sys.executable)
@@ -60,6 +73,7 @@ def make_site(
         python=python,
         submit_defaults=submit_defaults,
         poll_intervals=intervals,
+        result_grace=result_grace,
     )
 
 

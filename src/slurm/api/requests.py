@@ -24,7 +24,7 @@ class JobRequest:
     - `options`: sbatch options that stand in the script; `submit_options`: those on the command line.
     - `token`: identifies the submission; the same token never makes a second job.
     - `orchestrator`: the job mostly waits for others (a workflow).
-    - `directories`: names in `job_dir` of directories to make before the job is submitted.
+    - `directories`: those to make before the job is submitted: names in `job_dir`, and absolute ones for output.
     - `metadata`, `id_key`: the JSON file, and the key in it, that are told the job's id.
     - `continues`: this request shares the directory of the one before it, and is submitted only if
       that one was; `after_previous`: its job starts when that one's has ended.

@@ -10,7 +10,7 @@ from typing import Any
 from slurm import forks
 from slurm.api.base import BackendBase
 from slurm.errors import ConfigError, SlurmError
-from slurm.job_dir.paths import event_directory
+from slurm.job_dir.paths import RESULT_GRACE, event_directory
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +24,7 @@ class Site:
       are, each process's its own; `python`: the interpreter there.
     - `submit_defaults`: sbatch options for every job that does not say otherwise.
     - `poll_intervals`: seconds between two questions to the scheduler, at least and at most.
+    - `result_grace`: seconds for which the result of a job that has ended may not be visible yet.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Site:
     python: str
     submit_defaults: Mapping[str, str]
     poll_intervals: tuple[float, float]
+    result_grace: float = RESULT_GRACE
 
     @property
     def job_base_dir(self) -> str:
@@ -85,6 +87,7 @@ class Site:
             "submit": dict(self.submit_defaults),
             "poll_interval_min": self.poll_intervals[0],
             "poll_interval_max": self.poll_intervals[1],
+            "result_grace": self.result_grace,
             **(self.options if is_local else {}),
         }
 

@@ -104,14 +104,14 @@ def folder(home: str, user_id: int) -> str:
     """Where the sockets of a user are: below `home`, or in /tmp where that makes too long a path.
 
     >>> folder("/home/me", 1000), folder("/" + "h" * 80, 1000)
-    ('/home/me/.ssh/slurm-sdk', '/tmp/slurm-sdk-ssh-1000')
+    ('/home/me/.ssh/slurm-tasks', '/tmp/slurm-tasks-ssh-1000')
     """
-    usual = os.path.join(home, ".ssh", "slurm-sdk")
+    usual = os.path.join(home, ".ssh", "slurm-tasks")
     # ssh would look for variables in it, and no path of sockets is relative.
     usable = os.path.isabs(usual) and "$" not in usual
     if usable and len(os.fsencode(usual)) <= LONGEST_FOLDER:
         return usual
-    return f"/tmp/slurm-sdk-ssh-{user_id}"  # noqa: S108 - see `flaw`: only if it is ours
+    return f"/tmp/slurm-tasks-ssh-{user_id}"  # noqa: S108 - see `flaw`: only if it is ours
 
 
 def own_folder() -> str:

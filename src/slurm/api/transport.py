@@ -29,7 +29,7 @@ from slurm.errors import TransportError
 # dollar or exclamation marks: it passes the login shell, which may be any of sh, csh and fish.
 BOOTSTRAP = (
     "import sys, zlib; i = sys.stdin.buffer; n, k = i.readline().split(); "
-    'exec(compile(zlib.decompress(i.read(int(n))), "slurm-sdk-agent", "exec")); '
+    'exec(compile(zlib.decompress(i.read(int(n))), "slurm-tasks-agent", "exec")); '
     "serve_over_stdio(k.decode())"
 )
 STDERR_LINES_KEPT = 50
@@ -215,7 +215,7 @@ class Channel:
 
     def _skip_noise(self, stdout: IO[bytes]) -> bool:
         """Read past what login shells print; False when the stream ends before the agent speaks."""
-        mark = f"slurm-sdk-agent {self._nonce}\n".encode()
+        mark = f"slurm-tasks-agent {self._nonce}\n".encode()
         skipped = 0
         while line := stdout.readline(NOISE_LIMIT):
             if line == mark:

@@ -30,14 +30,14 @@ class NodeCallbacks:
         self.called_at: str | None = None
         self._packed: Sequence[tuple[str, bytes]] | None = None
 
-    def load(self, packed: Sequence[tuple[str, bytes]]) -> None:
-        """Unpickle what travelled, once. What cannot be is said in the job's stderr, and left out."""
+    def load(self, packed: Sequence[tuple[str, bytes]], python: str = "") -> None:
+        """Unpickle what Python `python` pickled, once. What cannot be is said in the job's stderr, and left out."""
         if self._packed is not None or not packed:
             return
         from slurm.callbacks.travel import unpack_all
 
         self._packed = packed
-        self.loaded += unpack_all(packed)
+        self.loaded += unpack_all(packed, python)
         atexit.register(self._close, os.getpid())
 
     def begin(self, directory: JobDirectory) -> None:

@@ -64,7 +64,7 @@ class RichLoggerCallback(BaseCallback):
         except ModuleNotFoundError as error:
             raise ConfigError(
                 "RichLoggerCallback needs Rich, which is not installed: "
-                "pip install 'slurm-sdk[rich]'"
+                "pip install 'slurm-tasks[rich]'"
             ) from error
         self.console: Console = console or console_type(stderr=True)
         self.refresh_per_second = refresh_per_second

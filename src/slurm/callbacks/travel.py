@@ -73,11 +73,11 @@ def pack(given: Iterable[PickledCallback], is_workflow: bool) -> tuple[PackedCal
     return tuple((one.name, one.data) for one in chosen), any(one.copied for one in chosen)
 
 
-def unpack_all(packed: Iterable[tuple[str, bytes]]) -> Iterator[BaseCallback]:
-    """The callbacks that were packed, without those that cannot be unpickled here: the log says so."""
+def unpack_all(packed: Iterable[tuple[str, bytes]], python: str = "") -> Iterator[BaseCallback]:
+    """The callbacks that Python `python` packed, without those that cannot be unpickled here: the log says so."""
     for name, data in packed:
         try:
-            (callback,), _ = load_arguments(data, _no_job)
+            (callback,), _ = load_arguments(data, _no_job, python)
         except (Exception, SystemExit):  # the user's class, which may do anything
             logger.exception("the callback %s cannot be loaded on the node", name)
         else:

@@ -42,8 +42,10 @@ def main(argv: list[str] | None = None) -> int:
 
 def parser_for(chosen: str) -> argparse.ArgumentParser:
     """The parser of all commands, of which only the `chosen` one is imported."""
-    parser = OneLineParser(prog="slurm", description="Look at, and look after, jobs of slurm-sdk.")
-    parser.add_argument("--version", action="version", version=f"slurm-sdk {__version__}")
+    parser = OneLineParser(
+        prog="slurm", description="Look at, and look after, jobs of slurm-tasks."
+    )
+    parser.add_argument("--version", action="version", version=f"slurm-tasks {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, (_, purpose) in COMMANDS.items():
         below = commands.add_parser(name, help=purpose, description=f"{purpose.capitalize()}.")

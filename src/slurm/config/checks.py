@@ -18,6 +18,13 @@ def check_positive(name: str, value: object) -> None:
         raise ConfigError(f"{name} {value!r} is not a number of seconds above zero")
 
 
+def check_seconds(name: str, value: object) -> None:
+    """Raises `ConfigError` unless `value` is a number from zero to below infinity."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not 0 <= float(value) < float("inf"):  # type: ignore[arg-type]
+        raise ConfigError(f"{name} {value!r} is not a number of seconds, zero or more")
+
+
 def check_port(name: str, value: object) -> None:
     """Raises `ConfigError` unless `value` is None or a TCP port."""
     if value is None:

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from slurm.config.checks import suggestion
+from slurm.config.found_files import require_trusted
 from slurm.errors import ConfigError
 
 FILE_NAME = "Slurmfile.toml"
@@ -38,12 +39,14 @@ CLUSTER_KEYS = (
     "python",
     "poll_interval_min",
     "poll_interval_max",
+    "result_grace",
     "cancel_on_interrupt",
     "backend_config",
 )
 SECTIONS = ("cluster", "packaging", "submit")
 CALLBACKS = "callbacks"
 SECRETS = ("password", "passphrase", "secret")
+CONSENT = "If you trust it, name it: SLURMFILE={path}, or --slurmfile"
 # Settings that name a file or a directory of this machine: of the backend, and of packaging.
 BACKEND_PATHS = ("identity_file", "known_hosts_file", "config_file")
 PACKAGING_PATHS = ("project", "dockerfile", "context")
@@ -101,6 +104,8 @@ def cluster_settings(
 def find_slurmfile(start: Path | None = None) -> Path | None:
     """``SLURMFILE``, else the first Slurmfile.toml from `start` (the working directory) upwards.
 
+    Raises `ConfigError` where somebody else could have written the one that is found.
+
     >>> Path("Slurmfile.toml").touch()
     >>> find_slurmfile().name
     'Slurmfile.toml'
@@ -111,7 +116,10 @@ def find_slurmfile(start: Path | None = None) -> Path | None:
         return path / FILE_NAME if path.is_dir() else path
     folder = (start or Path.cwd()).resolve()
     candidates = (parent / FILE_NAME for parent in (folder, *folder.parents))
-    return next((path for path in candidates if path.is_file()), None)
+    found = next((path for path in candidates if path.is_file()), None)
+    if found is not None:
+        require_trusted(found, CONSENT.format(path=found))
+    return found
 
 
 def load(path: Path, environment: str) -> dict[str, Any]:
@@ -138,10 +146,13 @@ def _locate(name_or_path: str | os.PathLike[str] | None) -> tuple[Path, str | No
     """The Slurmfile, and the environment's name if that is what was given."""
     if name_or_path is not None:
         path = Path(name_or_path).expanduser()
+        named = path.suffix == ".toml" or os.sep in str(name_or_path)
         for candidate in (path, path / FILE_NAME):
             if candidate.is_file():
+                if not named:  # an environment was meant, perhaps
+                    require_trusted(candidate, CONSENT.format(path=candidate))
                 return candidate, None
-        if path.suffix == ".toml" or os.sep in str(name_or_path):
+        if named:
             raise ConfigError(f"there is no Slurmfile at {path}")
     found = find_slurmfile()
     if found is None:

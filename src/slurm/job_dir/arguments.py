@@ -8,18 +8,14 @@ from __future__ import annotations
 
 import io
 import pickle
-import sys
-import types
 from collections.abc import Callable
 from typing import Any, BinaryIO, NamedTuple
 
 from slurm import errors
 from slurm.job_dir.large_files import SpooledFile
+from slurm.job_dir.main_module import MAIN_WORDS
 from slurm.job_dir.result_file import PROTOCOL
-
-MAIN_ALIAS = "__slurm_main__"
-MAIN_NAMES = ("__main__", MAIN_ALIAS)
-MAIN_WORDS = tuple(name.encode() for name in MAIN_NAMES)
+from slurm.job_dir.unpickling import Unpickler
 
 
 class JobResultPlaceholder(NamedTuple):
@@ -70,40 +66,17 @@ def write_arguments(
         raise
     except Exception:  # noqa: BLE001 - __reduce__ is the user's and may raise anything; see below
         pass
-    import cloudpickle
+    from slurm.job_dir.by_value import by_value_pickler  # late: cloudpickle
 
     spool.truncate(start)
-
-    class ByValue(cloudpickle.CloudPickler):  # type: ignore[misc]
-        """By value what has to be; what the travelling script defines keeps its identity there."""
-
-        def reducer_override(self, value: Any) -> Any:
-            if main_travels and _is_of_main(value):
-                return value.__qualname__
-            return super().reducer_override(value)
-
+    pickler = by_value_pickler(main_travels=main_travels)
     try:
-        _dump(ByValue, (args, kwargs), placeholder_of, spool)
+        _dump(pickler, (args, kwargs), placeholder_of, spool)
         return True
     except errors.SlurmError:
         raise
     except Exception as error:
         raise errors.SerializationError(f"an argument cannot be pickled: {error}") from error
-
-
-def _is_of_main(value: Any) -> bool:
-    """Whether a class or function is found in ``__main__`` under its own name."""
-    if not isinstance(value, (type, types.FunctionType)) or value.__module__ not in MAIN_NAMES:
-        return False
-    found: Any = sys.modules[value.__module__]
-    for name in value.__qualname__.split("."):
-        found = getattr(found, name, None)
-    return found is value
-
-
-def names_main(data: bytes) -> bool:
-    """Whether a pickle may refer to something that ``__main__`` defined."""
-    return any(word in data for word in MAIN_WORDS)
 
 
 def _dump(
@@ -121,9 +94,14 @@ def _dump(
 
 
 def load_arguments(
-    source: bytes | BinaryIO, result_of: Callable[[JobResultPlaceholder], Any]
+    source: bytes | BinaryIO,
+    result_of: Callable[[JobResultPlaceholder], Any],
+    python: str = "",
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Unpickle a call's arguments, each placeholder replaced by `result_of` it, asked once per job."""
+    """Unpickle a call's arguments, each placeholder replaced by `result_of` it, asked once per job.
+
+    `python` is the version that pickled them. Raises `SerializationError` for code of another one.
+    """
     results: dict[JobResultPlaceholder, Any] = {}
 
     class WithResults(Unpickler):
@@ -134,20 +112,5 @@ def load_arguments(
             return results[placeholder]
 
     file = io.BytesIO(source) if isinstance(source, bytes) else source
-    args, kwargs = WithResults(file).load()
+    args, kwargs = WithResults(file, python).load()
     return args, kwargs
-
-
-class Unpickler(pickle.Unpickler):
-    """Finds what a script defined, whichever of the two names the script ran under when it was pickled."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        main = sys.modules["__main__"]
-        spec = getattr(main, "__spec__", None)
-        if (module == MAIN_ALIAS and MAIN_ALIAS not in sys.modules) or (
-            spec is not None and module == spec.name
-        ):
-            module = "__main__"
-        if module == "pathlib._local":  # Python 3.13 alone has its paths there
-            module = "pathlib"
-        return super().find_class(module, name)

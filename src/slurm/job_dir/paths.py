@@ -31,6 +31,11 @@ from slurm.agent.directory_names import EVENTS, RECEIPTS
 
 UNWRITTEN = os.EX_IOERR  # how a runner exits that could write neither its result nor why not
 
+# Seconds for which the result of a job that has ended may not be visible yet to who reads it: NFS caches what a
+# directory holds for up to a minute by default, most sites' for far less. And what tells a job of another number.
+RESULT_GRACE = 10.0
+RESULT_GRACE_VARIABLE = "SLURM_SDK_RESULT_GRACE"
+
 JOB_SCRIPT = "job.sh"
 PAYLOAD = "payload.pkl"
 USER_SCRIPT = "script.py"

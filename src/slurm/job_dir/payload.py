@@ -12,7 +12,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, BinaryIO, NamedTuple
 
+from slurm.job_dir.main_module import MainModule
 from slurm.job_dir.result_file import PROTOCOL
+from slurm.job_dir.search_path import NODE_PATH, SDK_PATH, OwnModule
 
 # Named tuples, and no data classes: with those, a job would take half as long again to start.
 
@@ -20,9 +22,9 @@ from slurm.job_dir.result_file import PROTOCOL
 class FunctionReference(NamedTuple):
     """How the node finds the function.
 
-    `kind` is ``module`` (import `module`, take `qualname`), ``script`` (run the travelled script as
-    `module`, take `qualname`) or ``value`` (unpickle `pickled`). `source` is the module's own file,
-    for a node that cannot import it: in a payload relative to the job directory.
+    `kind` is ``module`` (import `module`, take `qualname`), ``script`` (load ``__main__``, take
+    `qualname`), ``object`` or ``value`` (unpickle `pickled`; the latter is code, for the same Python). `source` is the
+    module's own file, for a node that cannot import it: in a payload relative to the job directory.
     """
 
     kind: str
@@ -32,31 +34,26 @@ class FunctionReference(NamedTuple):
     source: str = ""
 
 
-class MainModule(NamedTuple):
-    """What ``__main__`` was on the client: an importable `module`, or the script at `path`.
-
-    In a payload, `path` is relative to the job directory, where the script has travelled.
-    """
-
-    module: str = ""
-    path: str = ""
-
-
 class Payload(NamedTuple):
     """All the runner needs to call the function.
 
     `children` is the configuration of a workflow's own cluster, plain JSON. `callbacks` are pickled
     as arguments are, each beside the name of its class. Where the arguments have a file of their own,
     `items` says where in it those of each item of an array begin and end; of a job by itself, all.
+
+    `sys_path` is where imports are searched for (see `slurm.job_dir.search_path`), `own_modules` what they are to find;
+    `python` is the version that pickled all this.
     """
 
     function: FunctionReference
     arguments: bytes
     main: MainModule | None = None
-    sys_path: tuple[str, ...] = ()
+    sys_path: tuple[str, ...] = (SDK_PATH, NODE_PATH)
     children: Mapping[str, Any] = MappingProxyType({})
     items: tuple[tuple[int, int], ...] = ()
     callbacks: tuple[tuple[str, bytes], ...] = ()
+    python: str = ""
+    own_modules: Mapping[str, OwnModule] = MappingProxyType({})
 
 
 def dump_payload(payload: Payload) -> bytes:
@@ -65,6 +62,7 @@ def dump_payload(payload: Payload) -> bytes:
     content["function"] = payload.function._asdict()
     content["main"] = payload.main._asdict() if payload.main else None
     content["children"] = dict(payload.children)
+    content["own_modules"] = {name: tuple(one) for name, one in payload.own_modules.items()}
     return pickle.dumps(content, PROTOCOL)
 
 
@@ -73,5 +71,11 @@ def load_payload(source: bytes | BinaryIO) -> Payload:
     file = io.BytesIO(source) if isinstance(source, bytes) else source
     content = pickle.load(file)  # noqa: S301 - the user's own file
     main = content.pop("main")
+    own = {name: OwnModule(*one) for name, one in content.pop("own_modules").items()}
     function = FunctionReference(**content.pop("function"))
-    return Payload(function=function, main=MainModule(**main) if main else None, **content)
+    return Payload(
+        function=function,
+        main=MainModule(**main) if main else None,
+        own_modules=own,
+        **content,
+    )

@@ -104,9 +104,9 @@ def type_name(error: BaseException) -> str:
 
 
 def text_of(error: BaseException) -> str:
-    """What the exception says."""
+    """What the exception says, as plain text: its own ``__str__`` may give another kind, which has to be imported."""
     try:
-        return str(error)
+        return str.__str__(str(error))
     except Exception as failure:  # noqa: BLE001 - the user's __str__ may raise anything
         return f"(its __str__ raised {type(failure).__name__})"
 
@@ -114,7 +114,7 @@ def text_of(error: BaseException) -> str:
 def notes_of(error: BaseException) -> tuple[str, ...]:
     """What was added to the exception with ``add_note`` (PEP 678), on whatever Python."""
     notes = getattr(error, "__notes__", ())
-    return tuple(map(str, notes)) if isinstance(notes, (list, tuple)) else ()
+    return tuple(str.__str__(str(one)) for one in notes) if isinstance(notes, (list, tuple)) else ()
 
 
 def add_notes(error: BaseException, notes: tuple[str, ...]) -> None:

@@ -10,8 +10,9 @@ from typing import Any, BinaryIO, NamedTuple, Union
 
 from slurm import errors
 from slurm.job_dir import remote_exceptions
-from slurm.job_dir.arguments import Unpickler
+from slurm.job_dir.main_module import name_of_main
 from slurm.job_dir.result_file import PROTOCOL, Part, Writer, require_whole
+from slurm.job_dir.unpickling import Unpickler
 
 ENVELOPE_SCHEMA = 2
 MEMORY = "this process has memory for"
@@ -33,8 +34,9 @@ class Envelope(NamedTuple):
     """What a finished runner leaves behind.
 
     `kind` is ``value`` or ``exception``; `body` its pickle, in memory or in an open file (empty for
-    an exception that has none). `type_name`, `message`, `traceback` describe an exception in text, of
-    a bounded length; `notes` are those added to it (PEP 678).
+    an exception that has none). `python` is the version that pickled it, `main` the name under which its
+    ``__main__`` can be imported, where there is one. `type_name`, `message`, `traceback` describe an exception in text,
+    of a bounded length; `notes` are those added to it (PEP 678).
     """
 
     kind: str
@@ -46,11 +48,13 @@ class Envelope(NamedTuple):
     traceback: str = ""
     schema: int = ENVELOPE_SCHEMA
     notes: tuple[str, ...] = ()
+    main: str = ""
 
 
 def value_envelope(value: Any, attempt: int) -> Envelope:
     """The envelope of a returned value."""
-    return Envelope("value", Returned(value), attempt, sys.version.split()[0])
+    python = sys.version.split()[0]
+    return Envelope("value", Returned(value), attempt, python, main=name_of_main())
 
 
 def exception_envelope(error: BaseException, attempt: int) -> Envelope:
@@ -71,6 +75,7 @@ def exception_envelope(error: BaseException, attempt: int) -> Envelope:
         ),
         traceback=remote_exceptions.traceback_of(error),
         notes=remote_exceptions.notes_of(error),
+        main=name_of_main(),
     )
 
 
@@ -119,10 +124,10 @@ def _write_value(out: Writer, value: Any) -> errors.ResultError | None:
         except Exception:
             if out.problem is not None:
                 raise
-            import cloudpickle  # it may manage, and says what is wrong if not
+            from slurm.job_dir.by_value import dump_by_value  # cloudpickle; it may manage
 
             out.rewind(place)
-            cloudpickle.dump(value, out, PROTOCOL)
+            dump_by_value(value, out, main_travels=True)
     except MemoryError:
         return errors.ResultTooLarge(
             f"the task returned a {kind} for which, pickled, there is no memory left; {SMALLER}"
@@ -158,7 +163,7 @@ def load_envelope(source: bytes | BinaryIO, *, path: str = "result.pkl") -> Enve
         raise too_large(path, end) from None
     if written["schema"] > ENVELOPE_SCHEMA:
         raise errors.ResultNotLoadable(
-            f"{path} was written by a newer slurm-sdk: read it with that"
+            f"{path} was written by a newer slurm-tasks: read it with that"
         )
     written.setdefault("body", Part(file, file.tell(), end - file.tell()))
     return Envelope(**{name: written[name] for name in Envelope._fields if name in written})
@@ -178,7 +183,7 @@ def open_envelope(envelope: Envelope, *, job_id: str = "", job_dir: str = "") ->
     if isinstance(body, Returned):
         return body.value
     if envelope.kind == "value":
-        return _unpickle(body, job_id, job_dir)
+        return _unpickle(envelope, body, job_id, job_dir)
     error = _rebuild(envelope, body, job_id, job_dir)
     remote_exceptions.add_notes(error, envelope.notes)
     if isinstance(error, errors.JobError) and not error.job_id:
@@ -223,26 +228,34 @@ def outcome_in(file: BinaryIO, path: str, *, job_id: str, job_dir: str) -> Outco
 
 
 def _rebuild(envelope: Envelope, body: Pickled, job_id: str, job_dir: str) -> BaseException:
+    notes: list[str] = []
     if _size_of(body):
         try:
-            return remote_exceptions.load_exception(_unpickle(body, job_id, job_dir))
-        except Exception:  # noqa: BLE001 - its class is not here, or not as it was there
-            pass  # the text still tells the story
-    return remote_exceptions.stand_in(
+            return remote_exceptions.load_exception(_unpickle(envelope, body, job_id, job_dir))
+        except Exception as problem:  # noqa: BLE001 - its class is not here, or not as it was there
+            if isinstance(problem.__cause__, errors.SerializationError):  # code of another Python
+                notes.append(f"the exception itself cannot be had here: {problem.__cause__}")
+    error = remote_exceptions.stand_in(
         envelope.type_name, envelope.message, job_id=job_id, job_dir=job_dir
     )
+    remote_exceptions.add_notes(error, (*envelope.notes, *notes))
+    return error
 
 
 def _size_of(body: Pickled) -> int:
     return body.length if isinstance(body, Part) else len(body)
 
 
-def _unpickle(body: Pickled, job_id: str, job_dir: str) -> Any:
+def _unpickle(envelope: Envelope, body: Pickled, job_id: str, job_dir: str) -> Any:
     place = {"job_id": job_id, "job_dir": job_dir}
     try:
-        return Unpickler(_opened(body)).load()
+        return Unpickler(_opened(body), envelope.python, envelope.main).load()
     except MemoryError:
         raise too_large(f"the result of job {job_id}", _size_of(body), **place) from None
+    except errors.SerializationError as error:
+        raise errors.ResultNotLoadable(
+            f"the result of job {job_id} cannot be had here: {error}", **place
+        ) from error
     except Exception as error:
         said = " ".join(f"{type(error).__name__}: {error}".split())
         raise errors.ResultNotLoadable(
@@ -276,7 +289,6 @@ def _pickle_with_fallback(value: Any) -> bytes:
     except MemoryError:
         raise
     except Exception:  # noqa: BLE001 - cloudpickle may manage, and says what is wrong if not
-        import cloudpickle
+        from slurm.job_dir.by_value import dumps_by_value
 
-        pickled: bytes = cloudpickle.dumps(value, PROTOCOL)
-        return pickled
+        return dumps_by_value(value, main_travels=True)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 import posixpath
-import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from slurm.local.jobs import LocalJob
+from slurm.sbatch.filename_pattern import NO_INDEX, JobNames, expand
 from slurm.sbatch.values import WarningSignal, parse_memory, parse_signal
 
 NO_LIMIT = 365 * 24 * 3600  # seconds; what slurmctld adds for the end time of a job without limit
-PATTERN = re.compile(r"%(%|([0-9]*)([AaJjNnstux]))")
-NO_INDEX = 4294967294  # what Slurm puts for %a of a job that is no array's
 
 
 class Launch(NamedTuple):
@@ -145,34 +143,15 @@ def array_variables(job: LocalJob) -> dict[str, str]:
     return {name: str(value) for name, value in variables.items()}
 
 
-def expand_filename_pattern(pattern: str, values: Mapping[str, Any]) -> str:
-    """A file name pattern of sbatch with its symbols replaced; `values` maps a symbol's letter.
-
-    A number after the percent sign pads numbers with zeros. A backslash anywhere switches all
-    symbols off, as in Slurm, and ``\\\\`` is one backslash then.
-    """
-    if "\\" in pattern:
-        return re.sub(r"\\(\\?)", r"\1", pattern)
-
-    def symbol(match: re.Match[str]) -> str:
-        if match[1] == "%":
-            return "%"
-        value = values[match[3]]
-        width = min(int(match[2] or "0"), 10)
-        return f"{value:0{width}}" if isinstance(value, int) else str(value)
-
-    return PATTERN.sub(symbol, pattern)
-
-
 def _file(job: LocalJob, option: str, default: str) -> str:
     pattern = job.options.get(option, default)
     if not pattern:
         return ""
-    job_id, submission = job.job_id, job.submission
+    submission = job.submission
     index = NO_INDEX if job.index is None else job.index
-    numbers = {"A": submission.job_id, "a": index, "J": job_id, "j": job_id, "n": 0, "t": 0}
-    names = {"N": job.node, "u": _user(), "x": submission.name, "s": "batch"}
-    return posixpath.join(submission.cwd, expand_filename_pattern(pattern, {**numbers, **names}))
+    ids = (submission.job_id, index, job.job_id)
+    names = JobNames(*ids, node=job.node, user=_user(), name=submission.name)
+    return posixpath.join(submission.cwd, expand(pattern, names.values))
 
 
 def _user() -> str:

@@ -96,7 +96,7 @@ class StateDirectory:
         digest = hashlib.sha256(os.fsencode(self.path)).hexdigest()[:16]
         problem = StateError(f"state directory {self.path}: its path is too long for a socket")
         for temporary in (tempfile.gettempdir(), "/tmp"):  # noqa: S108 - checked by _make_private
-            link = os.path.join(temporary, f"slurm-sdk-{os.getuid()}", digest)
+            link = os.path.join(temporary, f"slurm-tasks-{os.getuid()}", digest)
             address = os.path.join(link, os.path.basename(self.socket))
             if len(os.fsencode(address)) <= LONGEST_ADDRESS:
                 try:

@@ -194,12 +194,12 @@ class Stopping:
             try:
                 self._requeue()
             except SlurmError as error:
-                say(f"slurm-sdk: {error}")
+                say(f"slurm-tasks: {error}")
                 cause = error.__cause__
                 passing = isinstance(cause, AgentError) and cause.kind == "unreachable"
                 return passing and self._seconds_left() > 0
         if self.requeued:
-            say("slurm-sdk: the time limit is near, and the job goes back into the queue")
+            say("slurm-tasks: the time limit is near, and the job goes back into the queue")
         return False
 
     def _seconds_left(self, ask: bool = False) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.util
 import io
@@ -26,6 +27,16 @@ class Wheel:
     address: str
     content: bytes = field(repr=False)
 
+    @functools.cached_property
+    def modules(self) -> tuple[str, ...]:
+        """The names under which what is in it can be imported."""
+        import zipfile
+
+        with zipfile.ZipFile(io.BytesIO(self.content)) as archive:
+            found = {name.partition("/")[0] for name in archive.namelist()}
+        names = {name.removesuffix(".py") for name in found}
+        return tuple(sorted(name for name in names if name.isidentifier()))
+
 
 _built: dict[tuple[Path, bool], tuple[str, Wheel]] = {}
 _building = forks.Lock()
@@ -48,7 +59,7 @@ def wheel_of(project: Path, *, isolated: bool) -> Wheel:
 def _build(project: Path, isolated: bool) -> Wheel:
     import tempfile
 
-    with tempfile.TemporaryDirectory(prefix="slurm-sdk-") as folder:
+    with tempfile.TemporaryDirectory(prefix="slurm-tasks-") as folder:
         what = f"the wheel of {project} could not be built"
         run(what, [*_tool(folder), *([] if isolated else ["--no-build-isolation"]), str(project)])
         wheels = list(Path(folder).glob("*.whl"))

@@ -187,7 +187,7 @@ def import_commands(reference: str, folder: str) -> list[str]:
     lock, part, image = (
         shlex.quote(posixpath.join(folder, name)) for name in (".lock", "part.sqsh", IMPORTED)
     )
-    failed = shlex.quote(f"slurm-sdk: enroot could not import {reference}")
+    failed = shlex.quote(f"slurm-tasks: enroot could not import {reference}")
     return [
         f"[ -e {image} ] || (",
         f"  flock 9 || exit 1; [ -e {image} ] && exit 0; rm -f {part}",

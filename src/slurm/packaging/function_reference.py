@@ -1,13 +1,16 @@
 """How a function, and what ``__main__`` defined, is found again on the node.
 
 In this order: an importable module by reference, its own file beside it for a node that has no such
-module; a script by its text, which travels and is run there under another name, as
-``multiprocessing`` does for spawned processes; everything else (notebook cells, lambdas, closures)
+module; a script by its text, which travels and is ``__main__`` there, without its main part; an object that pickles
+(a partial, a bound method) as an argument would; everything else (notebook cells, lambdas, closures)
 by value, which needs the same Python minor version there.
 """
 
 from __future__ import annotations
 
+import functools
+import os
+import pickle
 import sys
 from collections.abc import Callable, Sequence
 from importlib.machinery import PathFinder
@@ -15,9 +18,18 @@ from pathlib import Path
 from typing import Any
 
 from slurm.errors import SerializationError
-from slurm.job_dir.arguments import MAIN_ALIAS, MAIN_NAMES
-from slurm.job_dir.payload import FunctionReference, MainModule
+from slurm.job_dir.main_guard import has_main_guard
+from slurm.job_dir.main_module import (
+    MAIN,
+    MAIN_NAMES,
+    MainModule,
+    name_of_main,
+    names_main,
+    travelled_main,
+)
+from slurm.job_dir.payload import FunctionReference
 from slurm.job_dir.result_file import PROTOCOL
+from slurm.packaging.own_code import is_installed
 
 
 def refer_to(function: Callable[..., Any]) -> FunctionReference:
@@ -27,12 +39,9 @@ def refer_to(function: Callable[..., Any]) -> FunctionReference:
     if defines(sys.modules.get(module), qualname, function):
         if module not in MAIN_NAMES:
             return FunctionReference("module", module, qualname, source=own_source(module))
-        main = main_module()
-        if main is not None and main.module:
-            return FunctionReference("module", main.module, qualname)
-        if main is not None:
-            return FunctionReference("script", MAIN_ALIAS, qualname)
-    return FunctionReference("value", module, qualname, _by_value(function, qualname))
+        if main_module() is not None:
+            return FunctionReference("script", MAIN, qualname)
+    return _pickled(function, module, qualname)
 
 
 def defines(module: Any, qualname: str, function: Callable[..., Any]) -> bool:
@@ -46,9 +55,7 @@ def defines(module: Any, qualname: str, function: Callable[..., Any]) -> bool:
 def own_source(module: str) -> str:
     """The file of a module that is the user's own; empty for what is installed with the interpreter."""
     file = getattr(sys.modules[module], "__file__", None) or ""
-    installed = {Path(prefix).resolve() for prefix in (sys.prefix, sys.base_prefix)}
-    path = Path(file).resolve()
-    if path.suffix != ".py" or module.partition(".")[0] == "slurm" or installed & set(path.parents):
+    if not file.endswith(".py") or module.partition(".")[0] == "slurm" or is_installed(file):
         return ""
     return file
 
@@ -67,24 +74,53 @@ def is_importable(module: str) -> bool:
 
 def main_module() -> MainModule | None:
     """What ``__main__`` is, if it can be had again elsewhere; None in a notebook or prompt."""
-    main = sys.modules.get(MAIN_ALIAS) or sys.modules["__main__"]
-    spec = getattr(main, "__spec__", None)
-    if spec is not None and spec.name not in MAIN_NAMES:
-        return MainModule(module=spec.name)
-    file = getattr(main, "__file__", None)
+    came = travelled_main()
+    if came is not None:
+        return came
+    if name_of_main():
+        return MainModule(module=name_of_main())
+    file = getattr(sys.modules[MAIN], "__file__", None)
     if file is None or not Path(file).is_file() or "ipykernel" in sys.modules:
         return None
     return MainModule(path=file)
 
 
-def _by_value(function: Callable[..., Any], name: str) -> bytes:
-    import cloudpickle
+def _pickled(function: Callable[..., Any], module: str, qualname: str) -> FunctionReference:
+    by_name = _main_can_be_named()
+    try:
+        pickled = pickle.dumps(function, PROTOCOL)
+        if by_name or not names_main(pickled):
+            return FunctionReference("object", module, qualname, pickled)
+    except Exception:  # noqa: BLE001 - __reduce__ is the user's and may raise anything; see below
+        pass
+    from slurm.job_dir.by_value import dumps_by_value  # late: cloudpickle
 
     try:
-        pickled: bytes = cloudpickle.dumps(function, PROTOCOL)
+        pickled = dumps_by_value(function, main_travels=by_name)
     except Exception as error:
         raise SerializationError(
-            f"{name} cannot be sent to the cluster: {error}. "
+            f"{qualname} cannot be sent to the cluster: {error}. "
             "Move it to a module, or pass what it captures as arguments"
         ) from error
-    return pickled
+    return FunctionReference("value", module, qualname, pickled)
+
+
+def _main_can_be_named() -> bool:
+    """Whether a job can load ``__main__``, so that what a function uses of it need not be copied.
+
+    What has no main guard cannot be: functions that are copied with all that they use do without.
+    """
+    main = main_module()
+    path = main.path or getattr(sys.modules[MAIN], "__file__", None) if main else None
+    if path is None:
+        return False
+    try:
+        found = os.stat(path)
+        return _is_guarded(path, found.st_mtime_ns, found.st_size)
+    except OSError:
+        return False
+
+
+@functools.lru_cache(maxsize=16)
+def _is_guarded(path: str, modified: int, size: int) -> bool:
+    return has_main_guard(Path(path).read_bytes(), path)

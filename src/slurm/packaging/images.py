@@ -88,7 +88,7 @@ def _build(repository: str, dockerfile: Path, context: Path) -> str:
             f"nothing here can build {repository}: neither docker nor podman is on the PATH"
         )
     what = f"the image {repository} could not be"
-    with tempfile.TemporaryDirectory(prefix="slurm-sdk-") as folder:
+    with tempfile.TemporaryDirectory(prefix="slurm-tasks-") as folder:
         written = Path(folder) / "id"
         files = ["--iidfile", str(written), "--file", str(dockerfile)]
         run(f"{what} built from {dockerfile}", [tool, "build", *files, str(context)])

@@ -10,18 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from slurm.config.checks import expand_home
+from slurm.config.found_files import require_trusted
 from slurm.errors import ConfigError
 from slurm.packaging.function_reference import own_source
 
 PROJECT_FILE = "pyproject.toml"
+CONSENT = "If you trust it, name {folder} with the packaging's project"
 ROOT_FILES = (".toml", ".py", ".cfg", ".in", ".txt", ".lock", ".yml", ".yaml")
 
 
 def project_of(function: Callable[..., Any], given: str | os.PathLike[str] | None) -> Path:
     """The directory with the ``pyproject.toml`` of `function`: the one `given`, else searched for.
 
-    From the file of the function's module upwards, then from the working directory. Raises
-    `ConfigError` where there is none.
+    From the file of the function's module upwards, then from the working directory. Raises `ConfigError`
+    where there is none, or where somebody else could have written the one that is found.
     """
     if given is not None:
         project = Path(expand_home("project", given)).resolve()
@@ -37,6 +39,7 @@ def project_of(function: Callable[..., Any], given: str | os.PathLike[str] | Non
     for start in starts:
         for folder in (start, *start.parents):
             if (folder / PROJECT_FILE).is_file():
+                require_trusted(folder / PROJECT_FILE, CONSENT.format(folder=folder))
                 return folder
     raise ConfigError(
         f"there is no {PROJECT_FILE} in {starts[0]} or above it: name the directory of your project "

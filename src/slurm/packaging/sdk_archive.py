@@ -6,12 +6,16 @@ import functools
 import hashlib
 import importlib.util
 import io
+import logging
 import posixpath
 from collections.abc import Iterator
 from pathlib import Path
 
 from slurm.api.requests import Archive
+from slurm.errors import PackagingError
 from slurm.job_dir.paths import SDK
+
+logger: logging.Logger = logging.getLogger(__name__)
 
 # Nothing that is imported before the user's code is garbage: looking for some is a tenth of a job's start.
 ENTRY_POINT = "import gc\n\ngc.disable()\nfrom slurm.runner import main\n\nmain()\n"
@@ -78,8 +82,25 @@ def _package_files(package: str) -> Iterator[tuple[str, bytes]]:
         raise ModuleNotFoundError(
             f"the package {package!r} that travels with every job is not installed"
         )
+    if not spec.submodule_search_locations:
+        raise PackagingError(
+            f"{spec.origin} is not the package {package} that travels with every job: give that module another name"
+        )
     root = Path(spec.origin).parent
+    if package == "slurm":
+        _warn_of_another(root.parent)
     for path in root.rglob("*"):
         relative = path.relative_to(root)
         if path.suffix in SUFFIXES and relative.parts[0] not in CLIENT_ONLY:
             yield f"{package}/{relative.as_posix()}", path.read_bytes()
+
+
+def _warn_of_another(installed_in: Path) -> None:
+    """Say so where another project's package of the same import name was installed over this one, or under it."""
+    if any(installed_in.glob("slurm_sdk-*.dist-info")):
+        logger.warning(
+            "slurm-sdk, another project's package that is imported as `slurm` too, is installed in %s, "
+            "and one of the two has overwritten the other: pip uninstall slurm-sdk, then "
+            "pip install --force-reinstall slurm-tasks",
+            installed_in,
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import posixpath
 import shlex
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slurm import forks
+from slurm._version import __version__
 from slurm.config.checks import check_flag, check_text
 from slurm.errors import ConfigError, PackagingError, RemoteFileMissing
 from slurm.job_dir.paths import PACKAGES
@@ -28,7 +30,11 @@ if TYPE_CHECKING:
 
 INSTALL_TIMEOUT = 3600.0  # seconds
 SETTINGS = ("project", "python", "dependencies", "build_isolation")
-READY = ".ready"  # as the installer names it
+# As the installer has them.
+READY = ".ready"
+WARNING = "warning: "
+
+logger: logging.Logger = logging.getLogger(__name__)
 
 _made: dict[tuple[object, ...], str] = {}
 _making = forks.Lock()
@@ -76,14 +82,17 @@ class WheelPackagingStrategy(PackagingStrategy):
 
     def prepare(self, task: SlurmTask[Any, Any], cluster: Cluster) -> Environment:
         environment = self.environment or handed_on(self, "environment", SETTINGS)
+        packaged: Sequence[str] = ()
         if environment is None:
             project = self._project(task)
             wheel = wheel_of(project, isolated=self.build_isolation)
             python = interpreter_on(cluster, self.python)
             environment = environment_of(wheel, cluster, python, self.dependencies)
+            packaged = wheel.modules
         return Environment(
             [posixpath.join(environment, "bin", "python")],
             inherited={**self.inherited(), "environment": environment},
+            packaged=packaged,
         )
 
     def preview(self, task: SlurmTask[Any, Any], cluster: Cluster) -> Environment:
@@ -113,7 +122,7 @@ class WheelPackagingStrategy(PackagingStrategy):
     ) -> Sequence[str]:
         folder = posixpath.dirname(environment.interpreter[0])
         place = posixpath.dirname(folder)
-        gone = f"slurm-sdk: the environment {place} is not there any more: submit the job again"
+        gone = f"slurm-tasks: the environment {place} is not there any more: submit the job again"
         return [
             f"[ -e {shlex.quote(posixpath.join(place, READY))} ] || "
             f"{{ echo {shlex.quote(gone)} >&2; exit 1; }}",
@@ -131,7 +140,9 @@ def environment_of(wheel: Wheel, cluster: Cluster, python: str, dependencies: bo
             path = posixpath.join(folder, wheel.name)
             if not cluster.backend.file_exists(path):
                 cluster.backend.write_file(path, wheel.content, exclusive=True)
-            known = _install(cluster, python, [path, key, "yes" if dependencies else "no"])
+            known = _install(
+                cluster, python, [path, key, "yes" if dependencies else "no", __version__]
+            )
             _made[cluster.site.place, folder, key] = known
         return known
 
@@ -153,4 +164,8 @@ def _install(cluster: Cluster, python: str, arguments: Sequence[str]) -> str:
     printed = output.decode("utf-8", "replace")
     if status != 0:
         raise failure(what, printed)
-    return printed.splitlines()[-1]
+    *before, environment = printed.splitlines()
+    for line in before:
+        if line.startswith(WARNING):
+            logger.warning("%s", line[len(WARNING) :])
+    return environment

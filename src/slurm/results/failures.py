@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from slurm import errors
 from slurm.job_dir.paths import UNWRITTEN, JobDirectory
 from slurm.rendering import options_in
+from slurm.results.logs import tail
 from slurm.results.root_cause import Root, root_of
 from slurm.states import NEVER_STARTS, REUSED, RUNAWAY, JobState
 from slurm.tracking.accounting import RECORD_GRACE
@@ -78,7 +79,8 @@ def failure_of(
     status = job.status
     if status.state is JobState.COMPLETED:
         return errors.ResultMissing(
-            f"job {job.id} ({job.task_name}) is COMPLETED but {job.directory.result} is not there",
+            f"job {job.id} ({job.task_name}) is COMPLETED but {job.directory.result} is not there, nor was it "
+            f"within {job.site.result_grace:g} s: where files appear later than that, raise the cluster's result_grace",
             job_id=job.id,
             job_dir=job.job_dir,
         )
@@ -183,20 +185,13 @@ def requested_of(job: JobRecord) -> dict[str, str]:
     return {name: value for name, value in options.items() if name not in NO_RESOURCES}
 
 
-def stderr_tail(job: JobRecord) -> str:
-    """The last lines the job wrote to stderr; empty where there is no such file."""
-    try:
-        tail = job.site.backend.read_tail(job.log_directory.stderr(job.id), STDERR_TAIL)
-    except errors.RemoteFileError:
-        return ""
-    return tail.decode("utf-8", "replace").strip()
-
-
 def _error(job: JobRecord, ending: Ending) -> errors.JobFailed:
-    stderr = stderr_tail(job)
+    stderr, why_none = tail(job, STDERR_TAIL)
     message = f"job {job.id} ({job.task_name}) {ending.in_words()}. Its files: {job.job_dir}"
     if stderr:
         message += f"\nThe end of its stderr:\n{stderr}"
+    elif why_none:
+        message += f"\n{why_none}"
     return ending.kind(
         message,
         job_id=job.id,

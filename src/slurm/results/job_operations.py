@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 
 from slurm import forks
@@ -26,7 +27,7 @@ class Observer:
     def __init__(self, site: Site, listener: Listener) -> None:
         self.pushed: PushedResults = PushedResults()
         self.accounting: Accounting = Accounting(site.backend)
-        self.outcomes: Outcomes = Outcomes(site.backend, self.pushed, self.accounting, listener)
+        self.outcomes: Outcomes = Outcomes(site, self.pushed, self.accounting, listener)
         self.tracker: Tracker | None = None
         self.making: threading.Lock = threading.Lock()
 
@@ -51,6 +52,7 @@ class ClusterOperations(JobOperations):
         self._cancel_on_interrupt = cancel_on_interrupt
         self._begun = begun
         self._closed = False
+        self._found_again: weakref.WeakKeyDictionary[JobRecord, None] = weakref.WeakKeyDictionary()
         self._own = forks.Own(self._begin)
         self.begin()
 
@@ -87,6 +89,21 @@ class ClusterOperations(JobOperations):
     def refresh(self, record: JobRecord) -> None:
         self.tracker.refresh(record)
 
+    def found_again(self, record: JobRecord) -> None:
+        self._found_again[record] = None
+
+    def meet(self) -> None:
+        found = [record for record in list(self._found_again) if not record.finished]
+        try:
+            self.tracker.meet(found)
+        except SlurmError as error:
+            logger.debug(
+                "%d jobs were found again, and nobody tells how they are: %s", len(found), error
+            )
+        else:
+            for record in found:
+                self._found_again.pop(record, None)
+
     def cancel(self, records: Iterable[JobRecord], *, whole: bool = False) -> None:
         self.tracker.cancel(records, whole=whole)
 
@@ -112,11 +129,12 @@ class ClusterOperations(JobOperations):
 
         In a forked child that has not begun, all of that is its parent's.
         """
-        self._closed = True
         own = self._own.known
         if own is None:
+            self._closed = True
             return
-        tracker = own.tracker
+        with own.making:
+            self._closed, tracker = True, own.tracker
         if tracker is not None:
             tracker.stop()
         self._listener.close()  # while hooks can still ask for what a job has left

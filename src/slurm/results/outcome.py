@@ -13,15 +13,12 @@ from slurm.job_dir.result import Outcome, outcome_in, too_large
 from slurm.tracking.record import JobRecord
 
 if TYPE_CHECKING:
-    from slurm.api.base import BackendBase
     from slurm.api.requests import Progress
+    from slurm.api.site import Site
     from slurm.tracking.accounting import Accounting
     from slurm.tracking.listener import Listener
     from slurm.tracking.pushed_results import PushedResults
 
-# A result file may become visible on this machine after the scheduler says that the job is done
-# (NFS attribute caches live for up to a minute by default; most sites' are far shorter).
-RESULT_GRACE = 10.0
 RESULT_RETRY = 0.2
 
 
@@ -33,12 +30,13 @@ class Outcomes:
 
     def __init__(
         self,
-        backend: BackendBase,
+        site: Site,
         pushed: PushedResults,
         accounting: Accounting,
         listener: Listener,
     ) -> None:
-        self._backend = backend
+        self._backend = site.backend
+        self.grace: float = site.result_grace
         self._pushed = pushed
         self._accounting = accounting
         self._listener = listener
@@ -80,7 +78,8 @@ class Outcomes:
         pushed = self._that_was_pushed(record)
         if pushed is not None:
             return pushed
-        grace = RESULT_GRACE if record.successful else 0.0
+        has_one = record.successful or record.status.has_result
+        grace = self.grace if has_one else 0.0
         waited = grace if timeout is None else min(grace, timeout)
         try:
             file = self._open_result(record, waited, progress)

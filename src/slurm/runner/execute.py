@@ -101,11 +101,13 @@ def _run(directory: JobDirectory, work: Work, metadata: Mapping[str, Any], token
         "started_at": utc_now(),
         "node": os.environ.get("SLURMD_NODENAME"),
         "python_version": sys.version.split()[0],
+        "stdout": _file_behind(1),
+        "stderr": _file_behind(2),
     }
     try:
         update_json(directory.metadata, begin)
     except OSError as error:  # the disk is full: there may be room when the function has returned
-        say(f"slurm-sdk: that the job has begun could not be noted: {error}")
+        say(f"slurm-tasks: that the job has begun could not be noted: {error}")
     process = os.getpid()
     with own_job.running():
         envelope = _enveloped(work.call, directory, attempt)
@@ -128,7 +130,9 @@ def _has_successor(directory: JobDirectory, attempt: int) -> bool:
     except (OSError, ValueError):
         return False
     if newest > attempt:
-        say(f"slurm-sdk: attempt {newest} of this job has begun: the result is that one's to write")
+        say(
+            f"slurm-tasks: attempt {newest} of this job has begun: the result is that one's to write"
+        )
     return newest > attempt
 
 
@@ -148,7 +152,7 @@ def _put_away(envelope: Envelope, directory: JobDirectory, work: Work, token: st
         work.callbacks.end(directory, envelope)
         _tell_the_client(event_name(token, envelope.attempt, success), directory.result)
     except (OSError, ValueError) as error:
-        say(f"slurm-sdk: what became of the job could not be noted: {error}")
+        say(f"slurm-tasks: what became of the job could not be noted: {error}")
     return 0 if success else 1
 
 
@@ -219,18 +223,18 @@ class Work:
             payload = load_payload(file)
         restore_imports(payload, self.directory)
         try:
-            return payload, load_function(payload.function, self.directory)
+            return payload, load_function(payload, self.directory)
         finally:  # callbacks may be defined beside the function, and are told if it cannot be loaded
-            self.callbacks.load(payload.callbacks)
+            self.callbacks.load(payload.callbacks, payload.python)
 
     def _arguments(self, payload: Payload) -> tuple[tuple[Any, ...], dict[str, Any]]:
         if not payload.items:
-            return load_arguments(payload.arguments, _result_of)
+            return load_arguments(payload.arguments, _result_of, payload.python)
         path = self.directory.arguments if self.array is None else self.array.items
         begin, _ = payload.items[self.item]
         with open(path, "rb") as file:
             file.seek(begin)
-            return load_arguments(file, _result_of)
+            return load_arguments(file, _result_of, payload.python)
 
 
 def _log(envelope: Envelope) -> None:
@@ -249,6 +253,15 @@ def _result_of(placeholder: JobResultPlaceholder) -> Any:
     from slurm.runner.placeholders import result_of
 
     return result_of(placeholder)
+
+
+def _file_behind(descriptor: int) -> str | None:
+    """The file to which a descriptor writes; None for a pipe, and where the system does not tell."""
+    try:
+        path = os.readlink(f"/proc/self/fd/{descriptor}")
+    except OSError:
+        return None
+    return path if path.startswith("/") else None
 
 
 def _launched_at(epoch: str) -> str | None:

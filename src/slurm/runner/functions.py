@@ -2,75 +2,72 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import importlib.util
+import io
 import os
-import pickle
 import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.machinery import SourceFileLoader
 from typing import Any
 
-from slurm import context
-from slurm.job_dir.arguments import MAIN_ALIAS
+from slurm.context import loading_script
+from slurm.job_dir import main_module
+from slurm.job_dir.main_module import packaged_by_main
 from slurm.job_dir.paths import JobDirectory
-from slurm.job_dir.payload import FunctionReference, Payload
+from slurm.job_dir.payload import Payload
+from slurm.job_dir.unpickling import Unpickler
+from slurm.runner import scripts
+from slurm.runner.imports import has_namesake, restore_search_path
 
 
 def restore_imports(payload: Payload, directory: JobDirectory) -> None:
-    """Make the client's imports, and what its ``__main__`` defined, importable here."""
-    for entry in payload.sys_path:
-        if entry not in sys.path and os.path.isdir(entry):
-            sys.path.append(entry)
+    """Make the client's imports, and what its ``__main__`` defined, importable here.
+
+    The script is run now where its function is the job's; else when a pickle names it.
+    """
+    restore_search_path(payload.sys_path, payload.own_modules)
+    scripts.make_room()
     if payload.main is None:
         return
-    with _loading():
-        if payload.main.module:
-            sys.modules["__main__"] = importlib.import_module(payload.main.module)
-        else:
-            _load_file(MAIN_ALIAS, os.path.join(directory.path, payload.main.path))
+    scripts.expect(scripts.in_directory(payload.main, directory.path))
+    if payload.function.kind == "script" or packaged_by_main(payload.children):
+        scripts.load_now()
 
 
-def load_function(reference: FunctionReference, directory: JobDirectory) -> Callable[..., Any]:
-    """The plain function behind a reference; out of its task, where it is one."""
+def load_function(payload: Payload, directory: JobDirectory) -> Callable[..., Any]:
+    """The plain function that a job calls; out of its task, where it is one.
+
+    Raises what importing it does, and `SerializationError` for code of another Python.
+    """
     found: Any
-    if reference.kind == "value":
-        found = pickle.loads(reference.pickled)  # noqa: S301 - the user's own file
-    else:
-        found = _import(reference, directory)
+    reference = payload.function
+    if reference.kind == "script":
+        found = main_module.find(reference.module, reference.qualname)
+    elif reference.kind == "module":
+        found = _import(payload, directory)
         for name in reference.qualname.split("."):
             found = getattr(found, name)
+    else:
+        found = Unpickler(io.BytesIO(reference.pickled), payload.python).load()
     function: Callable[..., Any] = getattr(found, "unwrapped", found)
     return function
 
 
-def _import(reference: FunctionReference, directory: JobDirectory) -> types.ModuleType:
-    module = reference.module
+def _import(payload: Payload, directory: JobDirectory) -> types.ModuleType:
+    reference = payload.function
+    module, source = reference.module, os.path.join(directory.path, reference.source)
+    if reference.source and has_namesake(module, source, payload.sys_path):
+        return _load_file(module, source)
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module}.".startswith(f"{error.name}."):
             raise  # a module that was found needs one that is not
         if not reference.source:
-            raise ModuleNotFoundError(
-                f"the task's module {module!r} cannot be imported on the node: name the directory "
-                "that holds it there in the packaging's pythonpath",
-                name=error.name,
-            ) from None
-    with _loading():
-        return _load_file(module, os.path.join(directory.path, reference.source))
-
-
-@contextlib.contextmanager
-def _loading() -> Iterator[None]:
-    """While a user's file is loaded, nothing may be submitted: its main part must stay asleep."""
-    context.set_loading_script(True)
-    try:
-        yield
-    finally:
-        context.set_loading_script(False)
+            raise scripts.not_importable(module, error.name) from None
+    return _load_file(module, source)
 
 
 class _Loader(SourceFileLoader):
@@ -87,14 +84,6 @@ def _load_file(name: str, path: str) -> types.ModuleType:
         raise ImportError(f"{path} cannot be loaded as a Python script", path=path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    if name == MAIN_ALIAS:  # as multiprocessing does, for what was pickled under either name
-        sys.modules["__main__"] = module
-    try:
+    with loading_script(), scripts.told_of_exits(path):
         spec.loader.exec_module(module)
-    except SystemExit as leaving:  # which, raised by the task itself, would be its end
-        raise ImportError(
-            f"{path} calls sys.exit({leaving.code!r}) when it is loaded: put the part of it that is "
-            "not for the node under  if __name__ == '__main__':",
-            path=path,
-        ) from None
     return module

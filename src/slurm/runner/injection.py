@@ -95,7 +95,7 @@ def _workflow_context(
         cluster = _cluster(children, callbacks)
     except (SlurmError, OSError) as error:
         problem = str(error)
-        say(f"slurm-sdk: this workflow cannot submit jobs: {problem}")
+        say(f"slurm-tasks: this workflow cannot submit jobs: {problem}")
     return WorkflowContext(
         cluster=cluster,
         workflow_job_id=own_job_id(os.environ) or "",

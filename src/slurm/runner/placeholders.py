@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+import os
+import time
+from typing import Any, BinaryIO
 
 from slurm.errors import DependencyFailed, ResultMissing
 from slurm.job_dir.arguments import JobResultPlaceholder
-from slurm.job_dir.paths import ArrayDirectory, JobDirectory
+from slurm.job_dir.paths import RESULT_GRACE, RESULT_GRACE_VARIABLE, ArrayDirectory, JobDirectory
 from slurm.job_dir.result import Envelope, load_envelope, open_envelope
+
+RETRY = 0.2  # seconds
 
 
 def result_of(placeholder: JobResultPlaceholder) -> Any:
@@ -27,15 +31,30 @@ def result_of(placeholder: JobResultPlaceholder) -> Any:
 def result_of_job(placeholder: JobResultPlaceholder) -> Any:
     """The result of the job a placeholder stands for. Raises `DependencyFailed` when it raised."""
     path = JobDirectory(placeholder.job_dir).result
+    grace = float(os.environ.get(RESULT_GRACE_VARIABLE, RESULT_GRACE))
     try:
-        with open(path, "rb") as file:
-            return _opened(load_envelope(file, path=path), placeholder)
+        file = _open_within(grace, path)
     except FileNotFoundError:
         raise ResultMissing(
-            f"an argument is the result of job {placeholder.job_id}, and {path} is not there",
+            f"an argument is the result of job {placeholder.job_id}, and {path} is not there, nor was it within "
+            f"{grace:g} s: where files appear later than that, raise the cluster's result_grace",
             job_id=placeholder.job_id,
             job_dir=placeholder.job_dir,
         ) from None
+    with file:
+        return _opened(load_envelope(file, path=path), placeholder)
+
+
+def _open_within(seconds: float, path: str) -> BinaryIO:
+    """The file, which another node has written and may not be visible on this one yet. Raises FileNotFoundError."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return open(path, "rb")
+        except FileNotFoundError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(RETRY)
 
 
 def _opened(envelope: Envelope, placeholder: JobResultPlaceholder) -> Any:

@@ -9,6 +9,7 @@ from a file. It may import `slurm.config` and `slurm.job_dir`, and the root's `e
 - `values`: what a checked value means (a signal, a size in memory);
 - `overlay`: options of several places, one over the other;
 - `signal_and_requeue`: the signal before a job's time limit, and how often it may be requeued;
+- `filename_pattern`: what Slurm puts in the place of ``%j`` and its like in the names of output files;
 - `dependency`: the value of ``--dependency``: clauses merged, joined, and as metadata has them;
 - `array_layout`: how an array is cut into submissions (MaxArraySize), array tasks and directories.
 """

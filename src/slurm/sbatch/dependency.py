@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import enum
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
 from slurm.errors import ConfigError
@@ -12,15 +13,47 @@ T = TypeVar("T")
 TYPES = ("afterok", "afternotok", "aftercorr", "afterany")
 
 
+class Verdict(enum.Enum):
+    """What the ends of jobs that are known mean for one that waits for them."""
+
+    OPEN = "it has to wait"
+    MET = "it may start"
+    BROKEN = "it can not start any more"
+
+
+def judged(type: str, ends: Sequence[bool | None]) -> Verdict:
+    """Whether a dependency of that `type` is met by jobs that ended well, or badly, or (None) have not ended.
+
+    As Slurm has it: ``afternotok`` on an array is met when any of its elements has failed.
+
+    >>> judged("afterok", [True, None]).name, judged("afterok", [False, None]).name, judged("afternotok", [True, False]).name
+    ('OPEN', 'BROKEN', 'MET')
+    """
+    if type in ("afterok", "aftercorr"):
+        if all(ends):
+            return Verdict.MET
+        pairs_go_on = type == "aftercorr" and None in ends  # each has its own counterpart
+        return Verdict.BROKEN if False in ends and not pairs_go_on else Verdict.OPEN
+    if None in ends:
+        return Verdict.OPEN
+    return Verdict.MET if type == "afterany" or False in ends else Verdict.BROKEN
+
+
 class DependencyClause(NamedTuple):
     """A `type` of dependency on the jobs with these `ids`.
 
-    It does not count where the scheduler need not know of it any more: it forgets jobs a while after their end.
+    Those that are `done` have ended as they had to: the scheduler is not told of them. It forgets jobs a while after
+    their end, and may have given their ids to others.
     """
 
     type: str
     ids: tuple[str, ...]
-    counts: bool = True
+    done: frozenset[str] = frozenset()
+
+    @property
+    def left(self) -> tuple[str, ...]:
+        """The ids that the scheduler has to know of."""
+        return tuple(one for one in self.ids if one not in self.done)
 
 
 def merged(found: Iterable[tuple[T, DependencyClause]]) -> list[tuple[T, DependencyClause]]:
@@ -47,17 +80,18 @@ def option_of(clauses: Iterable[DependencyClause], given: str = "", piece: int =
     >>> option_of([DependencyClause("afterany", ("12",)), DependencyClause("afterok", ("13", "14"))], given="singleton")
     'singleton,afterok:13:14,afterany:12'
     """
-    counting = [one for one in clauses if one.counts]
+    counting = [one for one in clauses if one.left]
     if counting and "?" in given:
-        jobs = ", ".join(job_id for one in counting for job_id in one.ids)
+        jobs = ", ".join(job_id for one in counting for job_id in one.left)
         raise ConfigError(
             f"option dependency={given!r}: any of those cannot be joined with the jobs that this one "
             f"waits for in any case ({jobs}); put them together with ','"
         )
     parts = [given]
     for kind in TYPES:
-        found = [one.ids for one in counting if one.type == kind]
-        ids = [job_id for of in found for job_id in ([of[piece]] if kind == "aftercorr" else of)]
+        found = [one for one in counting if one.type == kind]
+        told = ((of.ids[piece],) if kind == "aftercorr" else of.ids for of in found)
+        ids = [one for of, own in zip(found, told) for one in own if one not in of.done]
         parts.append(":".join([kind, *ids]) if ids else "")
     return ",".join(filter(None, parts))
 

@@ -228,6 +228,13 @@ def _nodes(text: str) -> None:
         raise InvalidOption("give a positive count or a range, such as 2 or 2-4")
 
 
+def _file_name(text: str) -> None:
+    if text.endswith("/"):
+        raise InvalidOption("that is a directory; give the name of a file in it, such as %j.out")
+    if text.startswith("~"):
+        raise InvalidOption("sbatch knows no ~; give the path in full")
+
+
 def _matches(pattern: re.Pattern[str], advice: str) -> Callable[[str], None]:
     def check(text: str) -> None:
         if not pattern.fullmatch(text):
@@ -263,6 +270,7 @@ CHECKS: Mapping[str, Callable[[str], None]] = {
     ),
     **dict.fromkeys(("gpus", "gpus-per-node", "gpus-per-socket", "gpus-per-task"), _gpus),
     "nodes": _nodes,
+    **dict.fromkeys(("output", "error"), _file_name),
     **{name: _has_grammar(name) for name in ("gres", "dependency", "signal")},
     "requeue": _requeues,
 }

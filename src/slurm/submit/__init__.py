@@ -7,6 +7,7 @@ It may import `slurm.callbacks`, `slurm.results`, `slurm.packaging`, `slurm.trac
 - `effects`: what is done before a submission can be made (code is packaged), and who is asked in its place for a dry
   run (each packaging strategy's `preview`);
 - `prepare`: from a draft to requests, pure;
+- `output`: where a job's output goes, and the directories for it;
 - `submitter`: hands requests to the backend; `refusals`: the errors for what the backend refused;
 - `batch`: calls that are submitted together; `arrays`: mapped calls, which wait for their first use;
 - `reattach`: jobs that an earlier client submitted, found again.

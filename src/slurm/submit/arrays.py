@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextvars
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -26,7 +26,10 @@ logger: logging.Logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class SubmittedArray:
-    """An array that the scheduler has: the `ids` of its submissions, and how its items lie in them."""
+    """An array that the scheduler has: the `ids` of its submissions, and how its items lie in them.
+
+    `options` are sbatch's in the script of each submission, where this process has made them.
+    """
 
     ids: tuple[str, ...]
     directory: ArrayDirectory
@@ -34,6 +37,7 @@ class SubmittedArray:
     token: str
     waits_for: tuple[Dependency, ...] = ()
     reattached: bool = False
+    options: tuple[Mapping[str, str], ...] = ()
 
 
 class WaitingArray:

@@ -41,6 +41,7 @@ class BatchedCall:
             token=prepared.token,
             submission=self._submitted,
             waits_for=prepared.dependencies,
+            options=prepared.requests[0].options,
         )
 
     def settle(self, answer: Submitted, problem: SlurmError | None) -> None:

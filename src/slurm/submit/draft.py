@@ -120,6 +120,7 @@ class Drafter:
         found = (*_found(packed, call), *call.after)
         effects.submit_waiting(found)
         self._require_same_place(task.name, found)
+        effects.confirm(task.name, found)
         needed = merged((one, effects.clause(one)) for one in found)
         dependencies = tuple(dependency for dependency, _ in needed)
         draft = Draft(
@@ -139,6 +140,7 @@ class Drafter:
             parent=self._facts(call).parent_workflow,
             large=packed.large,
             clauses=tuple(clause for _, clause in needed),
+            result_grace=self._site.result_grace,
             max_concurrent=call.max_concurrent if isinstance(call, ArrayCall) else None,
         )
         return draft, dependencies, archive
@@ -174,7 +176,7 @@ def _found(packed: PackedCall, call: Call) -> Iterator[Dependency]:
     """The dependencies that stand in the arguments."""
     array = _counterpart(packed, call)
     if array is not None:
-        yield Dependency(array, "aftercorr")
+        yield Dependency(array, "aftercorr", argument=True)
         return
     for jobs in packed.found:
         yield from map(Dependency, jobs)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import contextlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -79,6 +80,21 @@ class Effects:
         for dependency in dependencies:
             _ = dependency.ids
 
+    def confirm(self, name: str, dependencies: Sequence[Dependency]) -> None:
+        """Have those looked at of which nothing was heard lately: their ids may be other jobs' by now.
+
+        Raises `DependencyFailed` where `name` could never start and the scheduler may not be asked to see to that.
+        """
+        with contextlib.suppress(SlurmError):  # nobody answers: what is known has to do
+            for dependency in dependencies:
+                for record in dependency.on.records:
+                    record.confirm()
+        for dependency in dependencies:
+            if dependency.hopeless:
+                from slurm.submit.refusals import hopeless
+
+                raise hopeless(name, dependency)
+
     def clause(self, dependency: Dependency) -> DependencyClause:
         """What has to come before, in sbatch's words."""
         return dependency.clause
@@ -114,6 +130,9 @@ class NoEffects(Effects):
         return JobResultPlaceholder(self._shown(upstream))
 
     def submit_waiting(self, dependencies: Iterable[Dependency]) -> None:
+        pass
+
+    def confirm(self, name: str, dependencies: Sequence[Dependency]) -> None:
         pass
 
     def clause(self, dependency: Dependency) -> DependencyClause:

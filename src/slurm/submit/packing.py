@@ -10,18 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slurm.errors import SerializationError
-from slurm.job_dir.arguments import (
-    MAIN_ALIAS,
-    MAIN_NAMES,
-    MAIN_WORDS,
-    JobResultPlaceholder,
-    names_main,
-    write_arguments,
-)
+from slurm.job_dir.arguments import JobResultPlaceholder, write_arguments
 from slurm.job_dir.large_files import SpooledFile
-from slurm.job_dir.paths import ARGUMENTS, ITEMS, PAYLOAD, USER_MODULE, USER_SCRIPT
-from slurm.job_dir.payload import MainModule, Payload, dump_payload
+from slurm.job_dir.main_module import (
+    MAIN_WORDS,
+    MainModule,
+    names_main,
+    packaged_by_main,
+    travelled_main,
+)
+from slurm.job_dir.paths import ARGUMENTS, ITEMS, OWN_NAMES, PAYLOAD, USER_MODULE, USER_SCRIPT
+from slurm.job_dir.payload import Payload, dump_payload
 from slurm.packaging.function_reference import is_importable, main_module, refer_to
+from slurm.packaging.own_code import own_modules, search_path
 from slurm.submit.calls import ArrayCall
 from slurm.tracking.record import Upstream
 
@@ -89,22 +90,25 @@ def pack(
             _require_same_python(f"{name} or one of its arguments", to.python())
         if to.copied:
             _require_same_python(f"a callback of {name}", to.python())
-    needs_main = (
+    may_need_main = (  # what only may is loaded there when a pickle asks for it: a result does where a job stands
         function.kind == "script"
-        or MAIN_ALIAS in sys.modules
-        or any(names_main(data) for _, data in to.callbacks)
+        or travelled_main() is not None
+        or any(arguments.found)
+        or any(names_main(data) for data in (function.pickled, *(d for _, d in to.callbacks)))
         or arguments.pickled.contains(MAIN_WORDS)
-        or _is_of_main(to.children)
+        or packaged_by_main(to.children)
     )
     pickled = arguments.pickled
     apart = isinstance(call, ArrayCall) or pickled.is_large
     payload = Payload(
         function,
         b"" if apart else pickled.getvalue(),
-        main if needs_main else None,
+        main if may_need_main else None,
         children=to.children,
         items=tuple(zip(arguments.ends, arguments.ends[1:])) if apart else (),
         callbacks=to.callbacks,
+        python=sys.version.split()[0],
+        own_modules=own_modules(to.environment.packaged),
     )
     packed = PackedCall(_travelling(payload, to), tuple(arguments.found))
     file = ITEMS if isinstance(call, ArrayCall) else ARGUMENTS
@@ -142,12 +146,6 @@ def _pickled(
     return _Arguments(pickled, ends, found, by_value)
 
 
-def _is_of_main(children: Mapping[str, Any]) -> bool:
-    """Whether a workflow's own jobs are packaged by a class that ``__main__`` defines."""
-    named = str(children.get("packaging", {}).get("type", ""))
-    return named.partition(":")[0] in MAIN_NAMES
-
-
 def _require_same_python(what: str, there: PythonVersion | None) -> None:
     if there is not None and there[:2] != sys.version_info[:2]:
         raise SerializationError(
@@ -160,25 +158,25 @@ def _require_same_python(what: str, there: PythonVersion | None) -> None:
 def _travelling(payload: Payload, to: NodeFacts) -> dict[str, bytes]:
     """The payload as the node will see it, and the user's own files that go with it."""
     files = {}
-    own: list[str] = []
     function, main = payload.function, payload.main
-    if to.shares_filesystem:
-        own = _own_sys_path()
-        if function.source and is_importable(function.module):
-            function = function._replace(source="")
+    if to.shares_filesystem and function.source and is_importable(function.module):
+        function = function._replace(source="")
     if function.source:
         files[USER_MODULE] = Path(function.source).read_bytes()
         function = function._replace(source=USER_MODULE)
     if main is not None and main.path:
-        files[USER_SCRIPT] = Path(main.path).read_bytes()
-        main = MainModule(path=USER_SCRIPT)
-    sys_path = (*to.environment.pythonpath, *own)
+        name = _name_of_script(main.path, to.environment)
+        files[name] = Path(main.path).read_bytes()
+        main = MainModule(path=name)
+    sys_path = search_path(
+        to.environment.pythonpath, to.environment.packaged, shared=to.shares_filesystem
+    )
     payload = payload._replace(function=function, main=main, sys_path=sys_path)
     return {**to.environment.files, PAYLOAD: dump_payload(payload), **files}
 
 
-def _own_sys_path() -> list[str]:
-    """What this process imports from beside its interpreter's own folders."""
-    prefixes = tuple({os.path.realpath(p) + os.sep for p in (sys.prefix, sys.base_prefix)})
-    entries = (os.path.abspath(entry) for entry in sys.path)
-    return [path for path in entries if not (os.path.realpath(path) + os.sep).startswith(prefixes)]
+def _name_of_script(path: str, environment: Environment) -> str:
+    """Its own, which tracebacks show, unless that is taken in a job directory."""
+    name = os.path.basename(path)
+    taken = name in OWN_NAMES or name in environment.files or not name.endswith(".py")
+    return USER_SCRIPT if taken or name.startswith(".") else name

@@ -14,6 +14,8 @@ from slurm.job_dir.paths import (
     ARRAY_METADATA,
     JOB_SCRIPT,
     METADATA,
+    RESULT_GRACE,
+    RESULT_GRACE_VARIABLE,
     RESULTS,
     TASKS,
     JobDirectory,
@@ -25,6 +27,7 @@ from slurm.sbatch.dependency import DependencyClause, as_metadata, option_of
 from slurm.sbatch.options import escape_filename_pattern
 from slurm.sbatch.overlay import DEFAULT_OPTIONS, overlay
 from slurm.sbatch.signal_and_requeue import SignalAndRequeue
+from slurm.submit.output import OutputFiles, output_files
 
 if TYPE_CHECKING:
     from slurm.job_dir.large_files import SpooledFile
@@ -40,6 +43,7 @@ class Draft:
     - `directory`: where its files go; `files` and `large` are those to begin with, `environment` says how Python starts.
     - `clauses`: what must come before it; `max_concurrent`: how many of an array's jobs run at once.
     - `sdk_directory`, `event_dir`: where the SDK's code is, and where runners tell this client that they have finished.
+    - `result_grace`: seconds for which a result that the job reads may not be visible yet.
     - `at`: the moment that is noted as that of the submission.
     """
 
@@ -58,6 +62,7 @@ class Draft:
     large: Mapping[str, SpooledFile] = field(default_factory=dict)
     clauses: tuple[DependencyClause, ...] = ()
     max_concurrent: int | None = None
+    result_grace: float = RESULT_GRACE
 
     @property
     def given_dependency(self) -> str:
@@ -73,12 +78,12 @@ class Draft:
 
 def prepare(draft: Draft) -> JobRequest:
     """The request of a call. Raises `ConfigError` for options that exclude each other."""
-    output = JobDirectory(escape_filename_pattern(draft.directory.path))
-    options, submit_options = _options(draft, output.stdout(), output.stderr())
+    output = _output(draft, JobDirectory(escape_filename_pattern(draft.directory.path)), "%j")
+    options, submit_options = _options(draft, output)
     return JobRequest(
         job_dir=draft.directory.path,
         files={
-            JOB_SCRIPT: _script(draft, options),
+            JOB_SCRIPT: _script(draft, options, output),
             **draft.files,
             METADATA: _metadata(draft),
         },
@@ -86,6 +91,7 @@ def prepare(draft: Draft) -> JobRequest:
         submit_options=submit_options,
         token=draft.token,
         orchestrator=draft.is_workflow,
+        directories=output.directories,
         large_files=draft.large,
     )
 
@@ -110,12 +116,12 @@ def _pieces(draft: Draft, layout: ArrayLayout) -> Iterator[JobRequest]:
     }
     for number, piece in enumerate(layout.pieces):
         folder = _folder_of_output(draft.directory, layout, number)
-        options, submit_options = _options(
-            draft, folder.stdout("%A_%a"), folder.stderr("%A_%a"), number
-        )
+        output = _output(draft, folder, "%A_%a")
+        options, submit_options = _options(draft, output, number)
         options["array"] = f"0-{piece.count - 1}{limit}"
         name = script_of_piece(number)
-        script = _script(draft, options, [str(piece.first), str(layout.count), str(layout.pack)])
+        arguments = [str(piece.first), str(layout.count), str(layout.pack)]
+        script = _script(draft, options, output, arguments)
         yield JobRequest(
             job_dir=draft.directory.path,
             files={name: script, **({} if number else whole)},
@@ -124,7 +130,9 @@ def _pieces(draft: Draft, layout: ArrayLayout) -> Iterator[JobRequest]:
             token=token_of_piece(draft.token, number),
             script=name,
             orchestrator=draft.is_workflow,
-            directories=() if number else (*(f"{TASKS}/{one}" for one in names), RESULTS),
+            directories=()
+            if number
+            else (*(f"{TASKS}/{one}" for one in names), RESULTS, *output.directories),
             metadata=ARRAY_METADATA,
             id_key=piece_key(number),
             continues=number > 0,
@@ -133,14 +141,21 @@ def _pieces(draft: Draft, layout: ArrayLayout) -> Iterator[JobRequest]:
         )
 
 
+def _output(draft: Draft, folder: JobDirectory, job_id: str) -> OutputFiles:
+    """Where the output goes: to `folder`, under the pattern `job_id`, where nobody says otherwise."""
+    own = {"output": folder.stdout(job_id), "error": folder.stderr(job_id)}
+    wanted = draft.wanted
+    name = wanted.get("job-name", draft.name)
+    return output_files(own, wanted, name, draft.directory.path)
+
+
 def _options(
-    draft: Draft, stdout: str, stderr: str, piece: int = 0
+    draft: Draft, output: OutputFiles, piece: int = 0
 ) -> tuple[dict[str, str], dict[str, str]]:
     """sbatch's options: those in the script (the SDK's defaults, the site's, the task's), and
     those on the command line."""
-    own = {"job-name": draft.name, "output": stdout, "error": stderr}
     ending = SignalAndRequeue.of_options(draft.wanted)
-    options = ending.options(overlay(own, draft.wanted))
+    options = ending.options(overlay({"job-name": draft.name}, draft.wanted, output.options))
     comment = options.pop("comment", "")
     dependency = option_of(draft.clauses, options.pop("dependency", ""), piece)
     token = token_of_piece(draft.token, piece)
@@ -150,12 +165,16 @@ def _options(
     return options, submit_options
 
 
-def _script(draft: Draft, options: Mapping[str, str], arguments: Sequence[str] = ()) -> bytes:
+def _script(
+    draft: Draft, options: Mapping[str, str], output: OutputFiles, arguments: Sequence[str] = ()
+) -> bytes:
     exports = {
         "SLURM_SDK_EVENT_DIR": draft.event_dir,
         "SLURM_SDK_TOKEN": draft.token,
         **SignalAndRequeue.of_options(draft.wanted).environment(),
     }
+    if draft.result_grace != RESULT_GRACE:
+        exports[RESULT_GRACE_VARIABLE] = str(draft.result_grace)
     spec = ScriptSpec(
         draft.directory,
         options,
@@ -164,6 +183,7 @@ def _script(draft: Draft, options: Mapping[str, str], arguments: Sequence[str] =
         __version__,
         exports,
         arguments,
+        output.links,
     )
     return render_job_script(spec).encode()
 

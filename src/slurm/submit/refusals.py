@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from slurm.errors import DependencyFailed, SlurmError, SubmissionRefused, SubmissionUnknown
+from slurm.sbatch.dependency import Verdict
 
 if TYPE_CHECKING:
     from slurm.api.requests import Submitted
     from slurm.submit.draft import PreparedCall
-    from slurm.tracking.record import JobRecord
+    from slurm.tracking.record import Dependency
 
 
 def problem_of(prepared: PreparedCall, answer: Submitted) -> SlurmError | None:
@@ -20,9 +21,9 @@ def problem_of(prepared: PreparedCall, answer: Submitted) -> SlurmError | None:
         return None
     if isinstance(error, SubmissionUnknown):
         return unknown(prepared, error)
-    hopeless = _hopeless(prepared) if isinstance(error, SubmissionRefused) else None
+    never = _never_starts(prepared) if isinstance(error, SubmissionRefused) else None
     said = "; ".join(filter(None, map(str.strip, str(error).splitlines())))
-    problem = hopeless or type(error)(f"{prepared.name}: {said}")
+    problem = never or type(error)(f"{prepared.name}: {said}")
     problem.__cause__ = error
     return problem
 
@@ -53,28 +54,28 @@ def unknown_batch(prepared: Sequence[PreparedCall], error: SubmissionUnknown) ->
     )
 
 
-def _hopeless(prepared: PreparedCall) -> DependencyFailed | None:
+def _never_starts(prepared: PreparedCall) -> DependencyFailed | None:
     """Name the job that can not end as it would have to any more, if that is why the call was refused.
 
     As long as Slurm remembers a job that failed it takes others that wait for it, and the tracker
     gives them up; afterwards it refuses them, with a word about a dependency and none about the job.
     """
+    broken = (one for one in prepared.dependencies if one.verdict is Verdict.BROKEN)
+    dependency = next(broken, None)
+    return None if dependency is None else hopeless(prepared.name, dependency)
+
+
+def hopeless(name: str, dependency: Dependency) -> DependencyFailed:
+    """Why a call of `name` is not submitted: the dependency is broken."""
     from slurm.results.root_cause import root_of
 
-    for dependency in prepared.dependencies:
-        for job in dependency.on.records:
-            if not job.finished or _is_as_wanted(job, dependency.type):
-                continue
-            error = job.operations.fetch(job).error
-            root = root_of(job) if isinstance(error, DependencyFailed) else None
-            culprit, state = (root.job_id, root.state) if root else (job.id, job.status.state)
-            return DependencyFailed(
-                f"{prepared.name} was not submitted: it waits for {dependency.type} of job {job.id} "
-                f"({job.task_name}), and job {culprit} ended as {state}",
-                root_job_id=culprit,
-            )
-    return None
-
-
-def _is_as_wanted(job: JobRecord, kind: str) -> bool:
-    return kind == "afterany" or job.successful == (kind != "afternotok")
+    wanted = dependency.type != "afternotok"
+    job = next(one for one in dependency.on.records if one.ended_well is not wanted)
+    error = job.operations.fetch(job).error
+    root = root_of(job) if isinstance(error, DependencyFailed) else None
+    culprit, state = (root.job_id, root.state) if root else (job.id, job.status.state)
+    return DependencyFailed(
+        f"{name} was not submitted: it waits for {dependency.type} of job {job.id} "
+        f"({job.task_name}), and job {culprit} ended as {state}",
+        root_job_id=culprit,
+    )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import posixpath
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -79,6 +79,7 @@ class Submitter:
                 token=prepared.token,
                 submission=answer,
                 waits_for=prepared.dependencies,
+                options=prepared.requests[0].options,
             )
             job = self.job_of(
                 record
@@ -136,6 +137,7 @@ class Submitter:
             token=call.token,
             waits_for=prepared.dependencies,
             reattached=answers[0].reattached,
+            options=tuple(request.options for request in prepared.requests),
         )
 
     # Futures
@@ -148,6 +150,7 @@ class Submitter:
         submission: Submitted | Callable[[], Submitted],
         waits_for: Sequence[Dependency] = (),
         element: ArrayElement | None = None,
+        options: Mapping[str, str] | None = None,
     ) -> JobRecord:
         """A record of a job here; see `JobRecord`."""
         return JobRecord(
@@ -158,6 +161,7 @@ class Submitter:
             submission=submission,
             waits_for=waits_for,
             element=element,
+            options=options,
         )
 
     def job_of(self, record: JobRecord) -> Any:

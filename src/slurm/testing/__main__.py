@@ -52,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, summary in COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=summary.capitalize() + ".")
         command.add_argument(
-            "--project", default="slurm-sdk", help="the compose project's name (%(default)s)"
+            "--project", default="slurm-tasks", help="the compose project's name (%(default)s)"
         )
         command.add_argument(
             "--state-dir", help="folder of the keys and settings (.slurm-cluster/PROJECT)"

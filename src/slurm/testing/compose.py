@@ -33,7 +33,7 @@ def cluster_files() -> Path:
         if (folder / "docker-compose.yml").is_file() and (folder / "docker").is_dir():
             return folder
     raise ClusterError(
-        "docker-compose.yml and docker/ are missing from this installation of slurm-sdk"
+        "docker-compose.yml and docker/ are missing from this installation of slurm-tasks"
     )
 
 
@@ -183,7 +183,7 @@ class ComposeProject:
         """The Debian release of the project's containers, running or not; None if it has none."""
         done = subprocess.run(
             [
-                *("docker", "ps", "--all", "--format", '{{.Label "slurm-sdk.release"}}'),
+                *("docker", "ps", "--all", "--format", '{{.Label "slurm-tasks.release"}}'),
                 *("--filter", f"label=com.docker.compose.project={self.name}"),
             ],
             stdin=subprocess.DEVNULL,

@@ -45,7 +45,7 @@ class DockerCluster(Disturbable):
 
     def __init__(
         self,
-        project: str = "slurm-sdk",
+        project: str = "slurm-tasks",
         *,
         ssh_port: int | None = None,
         debian_release: str = RELEASES[0],

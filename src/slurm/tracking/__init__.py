@@ -4,12 +4,13 @@ One tracker for each cluster. It may import `slurm.api` and what is below it; wh
 and who is told of it (`slurm.callbacks`) are above.
 
 - `record`: the `JobRecord`, what is known of one job; `Upstream`, what can be waited for (the option itself is made in
-  `slurm.sbatch.dependency`);
+  `slurm.sbatch.dependency`); `waiting`: what of it belongs to one process, and is made anew in a forked child;
 - `tracker`: the two threads that watch; `poll_interval`, `retries`: how often they ask, and what they do when it fails;
 - `scheduler_answers`: asks about jobs, and adds up how long each has been missing (`slurm.states` says after how many
   seconds a missing job is lost);
 - `reused_ids`: whether a row of the scheduler's is about our job, or about another one with the same id;
 - `evidence`: what a row means for one job, whose own files are asked where it says too little;
+- `written_ends`: how jobs ended that were found again, by their metadata files;
 - `pushed_results`: results that came with the event of an end; `end_notes`: notes on ends that no runner wrote;
 - `accounting`: sacct's rows of jobs that failed, asked for and waited for a few seconds;
 - `listener`: the interface through which callbacks are told; a cluster without callbacks has this one;

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 logger: logging.Logger = logging.getLogger(__name__)
 
 SAID_BY_RUNNER = ("event", "result")
+NOTED = "metadata"
 
 
 class EndNotes:
@@ -39,7 +40,9 @@ class EndNotes:
     def add(self, job: JobRecord, seen: Observation) -> None:
         """Remember how `job` ended, unless its runner has said so itself."""
         lost = seen.state is JobState.UNKNOWN
-        if seen.state is JobState.COMPLETED or (seen.source in SAID_BY_RUNNER and not lost):
+        if seen.state is JobState.COMPLETED or seen.source == NOTED:
+            return
+        if seen.source in SAID_BY_RUNNER and not lost:
             return
         with self._changing:
             self._ended.append((job, seen.state))

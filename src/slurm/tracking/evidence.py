@@ -41,8 +41,12 @@ class Case(NamedTuple):
 
     @property
     def forgotten_unended(self) -> bool:
-        """The controller has forgotten it, and accounts are late or away: they may be for long."""
-        return self.goes_on and self.seen.source in ("sacct", "reused")
+        """The controller has forgotten it, and accounts are late or away: they may be for long.
+
+        One that was found again may have ended long ago, so its files are asked as soon as nobody knows of it.
+        """
+        found_too_late = self.seen.source == "absent" and self.job.unmet
+        return self.goes_on and (self.seen.source in ("sacct", "reused") or found_too_late)
 
     @property
     def is_packed(self) -> bool:

@@ -10,9 +10,8 @@ import abc
 import contextlib
 import logging
 import threading
-import time
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +21,10 @@ from slurm.errors import SlurmError, SubmissionError
 from slurm.job_dir.arguments import JobResultPlaceholder
 from slurm.job_dir.paths import ArrayDirectory, JobDirectory
 from slurm.job_dir.result import Outcome
-from slurm.sbatch.dependency import DependencyClause
+from slurm.sbatch.dependency import DependencyClause, Verdict, judged
 from slurm.states import JobState, JobStatus
+from slurm.tracking.deadline import Moment
+from slurm.tracking.waiting import Waiting
 
 if TYPE_CHECKING:
     from slurm.api.site import Site
@@ -31,9 +32,9 @@ if TYPE_CHECKING:
 
 logger: logging.Logger = logging.getLogger(__name__)
 
-# Seconds. Slurm forgets a finished job after its MinJobAge (slurm.conf(5): 300 s unless the site says otherwise) and
-# from then on refuses dependencies on it.
-DEPENDENCY_GRACE = 30.0
+# Seconds in which the id of a job that has not ended is not given to another. Slurm keeps an ended one for its MinJobAge
+# (slurm.conf(5): 300 s unless the site says otherwise); then it refuses dependencies on it, and its id is free.
+SURE_OF_ID = 60.0
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,17 @@ class JobOperations(abc.ABC):
         """Know a job as it is now, or was a moment ago."""
 
     @abc.abstractmethod
+    def found_again(self, record: JobRecord) -> None:
+        """Another client submitted this job, or an earlier call did: it may have ended long ago."""
+
+    @abc.abstractmethod
+    def meet(self) -> None:
+        """Have the jobs watched that were found again so far, and know them as they are now; all of them together.
+
+        Where nobody answers they stay as they are, and are asked about again.
+        """
+
+    @abc.abstractmethod
     def cancel(self, records: Iterable[JobRecord], *, whole: bool = False) -> None:
         """Have the scheduler cancel those that have not ended, or the `whole` arrays they are in."""
 
@@ -85,29 +97,14 @@ class JobOperations(abc.ABC):
         """`fetch` for many, their result files read together."""
 
 
-class Waiting:
-    """What one process knows of a job, and waits for it with."""
-
-    __slots__ = ("callbacks", "changing", "fetching", "held", "news", "process", "status")
-
-    def __init__(self, status: JobStatus) -> None:
-        self.process: object = forks.here()
-        self.status = status
-        self.news: threading.Event = threading.Event()  # finished, or nobody watches any more
-        self.changing: threading.Lock = threading.Lock()
-        self.fetching: threading.Lock = threading.Lock()
-        self.callbacks: list[Callable[[], object]] = []
-        self.held: Any = None
-        if status.finished:
-            self.news.set()
-
-
 class JobRecord:
     """One job: where it is, what the scheduler said of it last, and what became of it.
 
     - `site`, `operations`: where it was submitted to, and what can be done with it.
     - `token`: of its submission; `waits_for`: what must come before it; `element`: its place in an array.
     - `status`: what is known of it at this moment; `outcome`: what became of it, once somebody has asked.
+
+    - `options`: sbatch's options in its script; None where they have to be read from there.
 
     `submission` is the scheduler's answer; for a job of an open batch a function that submits, and returns it.
 
@@ -124,6 +121,7 @@ class JobRecord:
         submission: Submitted | Callable[[], Submitted],
         waits_for: Sequence[Dependency] = (),
         element: ArrayElement | None = None,
+        options: Mapping[str, str] | None = None,
     ) -> None:
         self.site = site
         self.operations = operations
@@ -133,9 +131,14 @@ class JobRecord:
         self.element = element
         self.outcome: Outcome | None = None
         self._submission = submission
-        self._finished_at = 0.0
         self._future: weakref.ref[Any] | None = None
         self._known = Waiting(JobStatus())
+        self._heard = False
+        found_again = isinstance(submission, Submitted) and submission.reattached
+        self._alive: Moment | None = None if found_again else Moment()
+        self.options: Mapping[str, str] | None = None if found_again else options
+        if found_again:
+            operations.found_again(self)
 
     # Where it is
 
@@ -153,6 +156,8 @@ class JobRecord:
     def settle(self, answer: Submitted) -> None:
         """Take the scheduler's answer."""
         self._submission = answer
+        self._alive = None if answer.reattached else Moment()
+        self.options = None if answer.reattached else self.options
 
     @property
     def id(self) -> str:
@@ -214,13 +219,32 @@ class JobRecord:
         """Whether it has ended and its task returned."""
         return self.status.finished and self.status.state is JobState.COMPLETED
 
-    def holds_others_back(self, type: str) -> bool:
-        """Whether a dependency of that `type` on this job still means something to the scheduler."""
-        wanted = type == "afterany" or self.successful == (type != "afternotok")
-        if not (self.finished and wanted):
-            return True
-        recent = time.monotonic() - self._finished_at < DEPENDENCY_GRACE
-        return recent and not self.status.forgotten
+    @property
+    def ended_well(self) -> bool | None:
+        """Whether it ended as its dependents want; None where nobody knows that it has ended."""
+        return self.successful if self.finished else None
+
+    @property
+    def surely_has_its_id(self) -> bool:
+        """Whether it was a moment ago that it had not ended: its id can be no other job's yet."""
+        return self._alive is not None and self._alive.seconds_ago < SURE_OF_ID
+
+    def confirm(self) -> None:
+        """Have it looked at, if it may have ended by now and its id may be another's. Raises `SlurmError`."""
+        if self.unmet:
+            self.meet()
+        elif self.is_submitted and not self.finished and not self.surely_has_its_id:
+            self.operations.refresh(self)
+
+    @property
+    def unmet(self) -> bool:
+        """Whether the job was found again, and nobody has said anything of it since."""
+        return self.is_submitted and not self._heard and self.submission.reattached
+
+    def meet(self) -> None:
+        """Have a job that was found again looked at, once, before the first answer about it."""
+        if self.unmet:
+            self.operations.meet()
 
     def wait(self, timeout: float | None) -> bool:
         """Wait for the end, or until nobody watches any more; whether either came in time."""
@@ -230,8 +254,9 @@ class JobRecord:
 
     def observe(self, status: JobStatus) -> None:
         """Take the tracker's news. The last one ends every wait."""
-        if status.finished:
-            self._finished_at = time.monotonic()
+        if not (status.finished or status.forgotten):
+            self._alive = Moment()
+        self._heard = True
         waiting = self._waiting
         waiting.status = status
         if status.finished:
@@ -342,21 +367,19 @@ class Upstream(abc.ABC):
     def placeholder(self) -> JobResultPlaceholder:
         """What stands for its result among pickled arguments; what is not submitted yet is now."""
 
-    def holds_others_back(self, type: str = "afterok") -> bool:
-        """Whether a dependency of that `type` on it still means something to the scheduler."""
-        return any(record.holds_others_back(type) for record in self.records)
-
 
 @dataclass(frozen=True, eq=False)
 class Dependency:
     """A job or an array, `on` which another waits, and what of it: a `type` of sbatch's ``--dependency``.
 
     ``afterok``: it ended well; ``afternotok``: it did not; ``afterany``: it ended; ``aftercorr``:
-    the element of the array with the same index ended well.
+    the element of the array with the same index ended well. One that an `argument` stands for is read on the node, which
+    sees whether it ended well.
     """
 
     on: Upstream
     type: str = "afterok"
+    argument: bool = False
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -364,16 +387,48 @@ class Dependency:
         return self.on.ids
 
     @property
+    def verdict(self) -> Verdict:
+        """What is known of the ends of what is waited for means for it."""
+        return judged(self.type, [record.ended_well for record in self.on.records])
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether it can not be met any more, and the scheduler cannot be told of it, who may have forgotten the jobs."""
+        return self._broken_for_good and not self._judged_on_the_node
+
+    @property
+    def _broken_for_good(self) -> bool:
+        sure = any(record.surely_has_its_id for record in self.on.records)
+        return self.verdict is Verdict.BROKEN and not sure
+
+    @property
+    def _judged_on_the_node(self) -> bool:
+        """Each element reads the result of its counterpart: those whose own ended well can run."""
+        return self.type == "aftercorr" and self.argument
+
+    @property
     def clause(self) -> DependencyClause:
         """The same as plain data, for sbatch. Raises `SubmissionError` for an id that is another job's by now."""
-        counts = self.on.holds_others_back(self.type)
-        for record in self.on.records if counts else ():
-            if record.status.reused:
+        for record in self.on.records:
+            if record.status.reused and not record.finished:
                 raise SubmissionError(
                     f"nothing can wait for job {record.id} ({record.task_name}), which the controller has "
                     "forgotten and whose id is another job's now: submit it again first"
                 )
-        return DependencyClause(self.type, self.ids, counts)
+        return DependencyClause(self.type, self.ids, frozenset(self._done()))
+
+    def _done(self) -> Iterator[str]:
+        """The ids of those that have ended as they had to; an array has several where it took several submissions."""
+        whole = self.verdict is Verdict.MET or (self._broken_for_good and self._judged_on_the_node)
+        for piece, job_id in enumerate(self.ids):
+            own = [one for one in self.on.records if one.element and one.element.piece == piece]
+            ends = [record.ended_well for record in own]
+            if whole or (self.type != "afternotok" and len(self.ids) > 1 and _met(self.type, ends)):
+                yield job_id
+
+
+def _met(type: str, ends: Sequence[bool | None]) -> bool:
+    return judged(type, ends) is Verdict.MET
 
 
 def check_upstream(method: str, jobs: Iterable[object]) -> None:

@@ -26,12 +26,14 @@ from slurm.tracking.pushed_results import PushedResults
 from slurm.tracking.record import JobRecord
 from slurm.tracking.retries import Retries
 from slurm.tracking.scheduler_answers import SchedulerAnswers, Seen
+from slurm.tracking.written_ends import written_ends
 
 logger: logging.Logger = logging.getLogger(__name__)
 
 LONGEST_LISTEN = 2.0
 UNKNOWN_TO_CONTROLLER = ("absent", "reused", "sacct")
-ASKED = frozenset({"squeue", "sacct", "local"})  # sources that are the scheduler's own
+# Sources that are the scheduler's own words, or repeat them.
+ASKED = frozenset({"squeue", "sacct", "local", "metadata"})
 FASTEST_SCAN, SLOWEST_SCAN = 0.02, 0.25
 
 
@@ -71,7 +73,7 @@ class Tracker:
         self._changed = threading.Condition()
         self._polling = threading.Lock()
         self._polled = float("-inf")
-        self._polled_ids: frozenset[str] = frozenset()
+        self._polled_jobs: frozenset[JobRecord] = frozenset()
         self._poll_interval = PollInterval(interval_min, interval_max)
         self._next_poll = 0.0
         self._retries = Retries(interval_min, interval_max)
@@ -89,7 +91,6 @@ class Tracker:
                 if self._closed:
                     raise SlurmError(f"job {job.id} cannot be watched: its cluster was closed")
                 self._jobs[job.id] = [*futures, job]
-                self._polled_ids -= {job.id}  # this future has seen nothing of it
                 self._hurry()
             if self._jobs and not self._threads:
                 self._start()
@@ -107,9 +108,20 @@ class Tracker:
         self.watch([job])
         with self._polling:
             fresh = time.monotonic() - self._polled < self.interval_min
-            if not fresh or job.id not in self._polled_ids:
+            if not fresh or job not in self._polled_jobs:
                 self._poll()
-        while job.status.sightings and not job.status.finished and not self._closed:
+        self._look_until_sure([job])
+
+    def meet(self, jobs: Sequence[JobRecord]) -> None:
+        """Know jobs that were found again: all of `jobs` are looked at together, unless something was heard of each."""
+        self.watch(jobs)
+        with self._polling:
+            if any(job.unmet for job in jobs):
+                self._poll()
+        self._look_until_sure(jobs)
+
+    def _look_until_sure(self, jobs: Sequence[JobRecord]) -> None:
+        while not self._closed and any(one.status.uncertain for one in jobs):
             self._pause(self.interval_min)
             with self._polling:
                 self._poll()
@@ -228,6 +240,7 @@ class Tracker:
 
     def _poll(self) -> None:
         started = time.monotonic()
+        self._note_all(written_ends(self.backend, [job for job in self._live() if job.unmet]))
         before = {job: job.status.state for job in self._live()}
         if before:
             seen = self._answers.of_all(self.backend, before)
@@ -235,7 +248,7 @@ class Tracker:
             self._note_all((job, self._evidence.of(job, one)) for job, one in seen)
             self.listener.polled(self._live)
         self._polled = time.monotonic()
-        self._polled_ids = frozenset(job.id for job in before)
+        self._polled_jobs = frozenset(before)
         self._schedule(before, self._polled - started)
 
     def _schedule(self, before: dict[JobRecord, JobState], took: float) -> None:

@@ -107,7 +107,7 @@ class World:
     @property
     def sockets(self) -> Path:
         """Where `slurm login` puts its sockets."""
-        return self.folder / ".ssh" / "slurm-sdk"
+        return self.folder / ".ssh" / "slurm-tasks"
 
     def leave(self) -> None:
         """Close the clients, and the masters whose sockets are here."""

@@ -68,7 +68,7 @@ def sshd(cluster: DockerCluster, config: str) -> Iterator[Sshd]:
     argv += ["--health-cmd", "cluster-health login", "--health-interval", "500ms"]
     config = BASE + PATIENT.get(cluster.compose.release, "") + config
     argv += ["--env", f"SSHD_CONFIG={config}", "--entrypoint", "sh"]
-    image = f"slurm-sdk-cluster:{cluster.compose.release}"
+    image = f"slurm-tasks-cluster:{cluster.compose.release}"
     container = docker(*argv, image, "-c", START).stdout.strip()
     try:
         wait_for_line(container, "Server listening on 0.0.0.0 port 22.")

@@ -18,7 +18,7 @@ TIMEOUT = 240.0
 CHATTY = r"""
 echo "Welcome to the cluster of $USER"; echo "quota: 99% used" >&2
 printf '\033[2J\000\377slf\000\000\000\000\002'
-echo 'slurm-sdk-agent 0123456789abcdef'
+echo 'slurm-tasks-agent 0123456789abcdef'
 printf 'no newline at the end'
 """
 START_UP_FILES = {

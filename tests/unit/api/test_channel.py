@@ -73,7 +73,7 @@ def test_the_agent_answers_from_the_other_process(channel: Channel) -> None:
 @pytest.mark.parametrize(
     "noise",
     [
-        "echo 'Welcome to login1!'; echo; echo 'slurm-sdk-agent of another'; echo 'on stderr' >&2; "
+        "echo 'Welcome to login1!'; echo; echo 'slurm-tasks-agent of another'; echo 'on stderr' >&2; "
         r"printf '\000\377\n\r\n'; head -c 500000 /dev/zero | tr '\000' '\n'",
         "printf 'no newline at the end'",
     ],

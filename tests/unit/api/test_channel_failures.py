@@ -22,7 +22,7 @@ def answering(then: str) -> list[str]:
         "-c",
         "import sys, time\ni, o = sys.stdin.buffer, sys.stdout.buffer\n"
         "n, k = i.readline().split(); i.read(int(n))\n"
-        f"o.write(b'slurm-sdk-agent ' + k + b'\\n'); start = i.read(16)\n{then}\ntime.sleep(600)\n",
+        f"o.write(b'slurm-tasks-agent ' + k + b'\\n'); start = i.read(16)\n{then}\ntime.sleep(600)\n",
     ]
 
 

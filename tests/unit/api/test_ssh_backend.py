@@ -227,7 +227,7 @@ DROPS = """
 import sys
 n, k = sys.stdin.buffer.readline().split()
 sys.stdin.buffer.read(int(n))
-print("slurm-sdk-agent " + k.decode(), flush=True)
+print("slurm-tasks-agent " + k.decode(), flush=True)
 sys.stdin.buffer.read(12)
 """
 

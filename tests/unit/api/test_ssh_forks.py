@@ -174,7 +174,7 @@ sys.path[:] = {sys.path!r}
 from slurm.agent.frames import read_frame, write_frame
 i, o = sys.stdin.buffer, sys.stdout.buffer
 n, k = i.readline().split(); i.read(int(n))
-o.write(b'slurm-sdk-agent ' + k + b'\\n')
+o.write(b'slurm-tasks-agent ' + k + b'\\n')
 while (frame := read_frame(i)) is not None:
     # First what another process asked, numbered as our own might be.
     for other in (0, 1, "0", "1", "0123456789abcdef"):

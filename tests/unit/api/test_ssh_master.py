@@ -42,8 +42,8 @@ def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def sockets(home: Path) -> Path:
     """The folder that `slurm login` makes in it."""
     (home / ".ssh").mkdir(mode=0o700)
-    (home / ".ssh" / "slurm-sdk").mkdir(mode=0o700)
-    return home / ".ssh" / "slurm-sdk"
+    (home / ".ssh" / "slurm-tasks").mkdir(mode=0o700)
+    return home / ".ssh" / "slurm-tasks"
 
 
 @pytest.fixture
@@ -95,14 +95,14 @@ def test_each_destination_has_a_socket_of_its_own() -> None:
 
 @pytest.mark.parametrize("home", ["/" + "h" * 80, "home", "~", "/home/${HOME}"])
 def test_where_a_home_makes_no_path_of_a_socket_the_folder_is_in_tmp(home: str) -> None:
-    assert folder(home, 1000) == "/tmp/slurm-sdk-ssh-1000"
+    assert folder(home, 1000) == "/tmp/slurm-tasks-ssh-1000"
 
 
 def test_a_home_may_be_as_long_as_ssh_can_bear() -> None:
-    home = "/" + "h" * (LONGEST_FOLDER - len("//.ssh/slurm-sdk"))
-    assert folder(home, 1000) == f"{home}/.ssh/slurm-sdk"
-    assert folder(home + "h", 1000) == "/tmp/slurm-sdk-ssh-1000"
-    assert folder(home[:-1] + "ü", 1000) == "/tmp/slurm-sdk-ssh-1000"
+    home = "/" + "h" * (LONGEST_FOLDER - len("//.ssh/slurm-tasks"))
+    assert folder(home, 1000) == f"{home}/.ssh/slurm-tasks"
+    assert folder(home + "h", 1000) == "/tmp/slurm-tasks-ssh-1000"
+    assert folder(home[:-1] + "ü", 1000) == "/tmp/slurm-tasks-ssh-1000"
 
 
 def test_a_folder_of_ours_has_no_flaw(sockets: Path) -> None:
@@ -151,7 +151,7 @@ def test_only_a_socket_at_which_somebody_listens_answers(sockets: Path) -> None:
 
 def test_where_nobody_has_logged_in_no_process_is_started(home: Path, ssh: Programs) -> None:
     assert live_socket(HPC) == ""
-    for path in (home / ".ssh", home / ".ssh" / "slurm-sdk"):
+    for path in (home / ".ssh", home / ".ssh" / "slurm-tasks"):
         path.mkdir(mode=0o700)
         assert live_socket(HPC) == ""
     assert ssh.calls("ssh") == []
@@ -214,7 +214,7 @@ def test_a_login_asks_about_host_keys_unless_unknown_ones_are_refused(
 
 def test_the_folder_of_the_sockets_is_made_for_its_owner_only(home: Path, ssh: Programs) -> None:
     master_for(HPC).prepare()
-    for path in (home / ".ssh", home / ".ssh" / "slurm-sdk"):
+    for path in (home / ".ssh", home / ".ssh" / "slurm-tasks"):
         assert path.stat().st_mode & 0o777 == 0o700
     master_for(HPC).prepare()
 

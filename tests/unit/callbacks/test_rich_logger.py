@@ -287,7 +287,7 @@ def test_where_another_display_has_the_terminal_events_are_lines(
 
 def test_without_rich_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "rich.console", None)
-    with pytest.raises(ConfigError, match=r"needs Rich.*pip install 'slurm-sdk\[rich\]'"):
+    with pytest.raises(ConfigError, match=r"needs Rich.*pip install 'slurm-tasks\[rich\]'"):
         RichLoggerCallback()
 
 

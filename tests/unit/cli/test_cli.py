@@ -174,7 +174,7 @@ def test_every_command_is_there_and_says_what_it_does(
 def test_only_the_command_that_is_asked_for_is_imported(run_python: RunPython) -> None:
     done = run_python("-c", "import sys, slurm.cli as c\ntry: c.main(['--version'])\nexcept SystemExit: pass\n"
                       "print([m for m in sys.modules if m.startswith(('slurm.cli.', 'slurm.job_tree'))])")  # fmt: skip
-    assert done.stdout.split("\n")[:2] == [f"slurm-sdk {slurm.__version__}", "[]"]
+    assert done.stdout.split("\n")[:2] == [f"slurm-tasks {slurm.__version__}", "[]"]
 
 
 def test_a_reader_that_goes_away_is_no_error(jobs: Path) -> None:

@@ -15,7 +15,8 @@ import pytest
 
 from slurm.errors import SerializationError
 from slurm.job_dir.arguments import JobResultPlaceholder, dump_arguments, load_arguments
-from slurm.job_dir.payload import FunctionReference, MainModule, Payload, dump_payload, load_payload
+from slurm.job_dir.main_module import MainModule
+from slurm.job_dir.payload import FunctionReference, Payload, dump_payload, load_payload
 
 
 class FakeJob:
@@ -208,7 +209,7 @@ def test_plain_values_arrive_as_they_were(args: list[Any], kwargs: dict[str, Any
 
 def test_a_payload_is_read_as_it_was_written() -> None:
     payload = Payload(
-        FunctionReference("script", "__slurm_main__", "train"),
+        FunctionReference("script", "__main__", "train"),
         b"arguments",
         MainModule(path="script.py"),
         ("/home/me/lib",),

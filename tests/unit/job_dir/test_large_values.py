@@ -22,8 +22,9 @@ from tests.helpers.processes import RunJob, result_of
 from slurm import Cluster, Job, errors, task
 from slurm.api.slurm_cli import InProcessBackend
 from slurm.job_dir import large_files
-from slurm.job_dir.arguments import MAIN_WORDS, load_arguments, write_arguments
+from slurm.job_dir.arguments import load_arguments, write_arguments
 from slurm.job_dir.large_files import SpooledFile
+from slurm.job_dir.main_module import MAIN_WORDS
 from slurm.job_dir.result import load_envelope, open_envelope, value_envelope, write_envelope
 from slurm.job_dir.result_file import Writer
 
@@ -87,7 +88,7 @@ def test_words_are_found_wherever_they_stand(in_memory: int | None, offset: int)
     spool.write(content)
     assert spool.contains(MAIN_WORDS)
     assert not spool.contains(MAIN_WORDS, offset + 1)
-    assert not spool.contains([b"__slurm_main__"])
+    assert not spool.contains([b"__mp_main__"])
 
 
 def test_where_there_is_no_room_the_arguments_do_not_travel(

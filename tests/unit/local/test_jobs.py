@@ -28,7 +28,6 @@ from slurm.errors import (
     ResultNotSerializable,
     SlurmError,
 )
-from slurm.results import outcome
 
 
 def gone(pid: int) -> bool:
@@ -72,17 +71,16 @@ def test_workflows_do_not_take_the_place_of_the_jobs_they_wait_for(
     cluster.close()
 
 
-def test_a_result_that_was_removed_is_missing_not_a_traceback(
-    local: Cluster, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(outcome, "RESULT_GRACE", 0.1)
+def test_a_result_that_was_removed_is_missing_not_a_traceback(local: Cluster) -> None:
     rarely: dict[str, Any] = {"poll_interval_min": 600.0, "poll_interval_max": 600.0}
     listening = Cluster("local", job_base_dir=local.job_base_dir, **rarely)
     job = add.submit(listening)(1, 2)
     assert job.wait(PATIENCE)
     (Path(job.job_dir) / "result.pkl").unlink()
-    other = Cluster("local", job_base_dir=local.job_base_dir)
-    with pytest.raises(ResultMissing, match=r"result\.pkl"):
+    other = Cluster("local", job_base_dir=local.job_base_dir, result_grace=0.1)
+    with pytest.raises(
+        ResultMissing, match=r"result\.pkl .* within 0\.1 s: .* raise .* result_grace"
+    ):
         other.get_job(job.id).get_result()
     other.close()
     assert job.get_result() == 3, "it came with the news of the job's end"

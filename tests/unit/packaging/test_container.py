@@ -173,7 +173,7 @@ def test_an_import_that_fails_ends_the_job_with_a_word(
     Path(image).parent.mkdir(parents=True)
     run = run_job(some)
     assert run.code == 1
-    assert run.stderr == "no network\nslurm-sdk: enroot could not import python:3.12\n"
+    assert run.stderr == "no network\nslurm-tasks: enroot could not import python:3.12\n"
     assert len(container.calls("enroot")) == 1
 
 

@@ -159,7 +159,7 @@ def test_a_script_travels(tmp_path: Path, run_python: RunPython) -> None:
     script.write_text(REPORT + FUNCTIONS + "report(f=f, m=K.m, inner=made(), l=lambda: 1)")
     answer = said(run_python(str(script)).stdout)
     assert answer["main"] == {"module": "", "path": str(script)}
-    assert answer["f"] == {"kind": "script", "module": "__slurm_main__", "qualname": "f"}
+    assert answer["f"] == {"kind": "script", "module": "__main__", "qualname": "f"}
     assert answer["m"]["qualname"] == "K.m"
     assert answer["inner"]["kind"] == answer["l"]["kind"] == "value"
 
@@ -174,14 +174,16 @@ def test_a_function_of_a_script_whose_name_was_taken_goes_by_value(
     assert answer["g"]["kind"] == "value"
 
 
-def test_a_module_run_with_m_goes_by_its_real_name(tmp_path: Path, run_python: RunPython) -> None:
+def test_a_module_run_with_m_is_the_main_module_there_too(
+    tmp_path: Path, run_python: RunPython
+) -> None:
     package = tmp_path / "mypackage"
     package.mkdir()
     (package / "__init__.py").touch()
     (package / "train.py").write_text(REPORT + FUNCTIONS + "report(f=f, l=lambda: 1)")
     answer = said(run_python("-m", "mypackage.train").stdout)
     assert answer["main"] == {"module": "mypackage.train", "path": ""}
-    assert answer["f"] == {"kind": "module", "module": "mypackage.train", "qualname": "f"}
+    assert answer["f"] == {"kind": "script", "module": "__main__", "qualname": "f"}
     assert answer["l"]["kind"] == "value"
 
 
@@ -192,7 +194,9 @@ def test_a_package_run_with_m_goes_by_its_main_module(
     package.mkdir()
     (package / "__init__.py").touch()
     (package / "__main__.py").write_text(REPORT + FUNCTIONS + "report(f=f)")
-    assert said(run_python("-m", "mypackage").stdout)["f"]["module"] == "mypackage.__main__"
+    answer = said(run_python("-m", "mypackage").stdout)
+    assert answer["main"] == {"module": "mypackage.__main__", "path": ""}
+    assert answer["f"]["kind"] == "script"
 
 
 def test_what_was_typed_at_a_prompt_goes_by_value(run_python: RunPython) -> None:

@@ -30,14 +30,23 @@ def test_the_same_content_has_the_same_name_and_bytes(run_python: RunPython) -> 
         assert done.stdout.split() == [archive.directory, digest]
 
 
-def test_other_content_has_another_name(tmp_path: Path, run_python: RunPython) -> None:
+def test_other_content_has_another_name_and_another_projects_slurm_is_said(
+    tmp_path: Path, run_python: RunPython
+) -> None:
     source = Path(slurm.__file__).parent
     shutil.copytree(source, tmp_path / "slurm", ignore=shutil.ignore_patterns("__pycache__"))
-    same = run_python("-c", PRINT_NAME, PYTHONPATH=str(tmp_path)).stdout
+    done = run_python("-c", PRINT_NAME, PYTHONPATH=str(tmp_path))
+    same = done.stdout
     assert same == archive_for("/b").directory
+    assert done.stderr == ""
+    (tmp_path / "slurm_sdk-0.4.6.dist-info").mkdir()
     with (tmp_path / "slurm" / "states.py").open("a") as file:
         file.write("\n")
-    other = run_python("-c", PRINT_NAME, PYTHONPATH=str(tmp_path)).stdout
+    done = run_python("-c", PRINT_NAME, PYTHONPATH=str(tmp_path))
+    other = done.stdout
+    assert (
+        f"is installed in {tmp_path}, and one of the two has overwritten the other" in done.stderr
+    )
     assert Path(other).parent == Path(same).parent
     assert other != same
 

@@ -13,7 +13,8 @@ from tests.helpers.processes import RunJob, result_of
 from slurm import Cluster, task, workflow
 from slurm.config.slurmfile import cluster_settings
 from slurm.errors import ConfigError, SlurmError
-from slurm.job_dir.payload import MainModule, load_payload
+from slurm.job_dir.main_module import MainModule
+from slurm.job_dir.payload import load_payload
 from slurm.packaging import (
     Environment,
     NonePackagingStrategy,

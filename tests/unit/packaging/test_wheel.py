@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from tests.helpers.fakes import FakeBackend, Programs, request_of
 
+import slurm
 from slurm import Cluster, task
 from slurm.config.slurmfile import cluster_settings
 from slurm.errors import ConfigError, PackagingError
@@ -307,8 +308,8 @@ def test_the_wheel_is_built_and_sent_once_until_the_project_changes(
     assert len(backend.programs) == 1  # with another text, and yet the same wheel
     submitted(dependencies=False, build_isolation=False)
     assert uv.calls("uv")[-1][-2:] == ["--no-build-isolation", str(mine)]
-    assert [call[-1] for call in backend.programs] == ["yes", "no"]
-    assert len({call[-2] for call in backend.programs}) == 2
+    assert [call[-2] for call in backend.programs] == ["yes", "no"]
+    assert len({call[-3] for call in backend.programs}) == 2
 
 
 def test_an_environment_that_was_removed_is_made_again(
@@ -343,7 +344,7 @@ def test_the_script_runs_the_environments_python_and_finds_its_programs(
     )
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        "slurm-sdk: the environment /base/.packages/env is not there any more: submit the job again\n"
+        "slurm-tasks: the environment /base/.packages/env is not there any more: submit the job again\n"
     )
 
 
@@ -460,7 +461,7 @@ class Site:
 
     def start(self, wheel: str, dependencies: str = "no") -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [self.python, installer.__file__, wheel, "key", dependencies],
+            [self.python, installer.__file__, wheel, "key", dependencies, slurm.__version__],
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -528,12 +529,68 @@ def test_what_cannot_be_done_without_pip_is_said_in_one_line(
 
 
 def test_what_a_wheel_needs_is_without_extras_and_the_sdk(site: Site) -> None:
-    wanted = ["numpy>=2", "slurm-sdk-tools", "slurm", 'tomli; python_version < "3.11"']
-    others = ['rich; extra == "more"', "slurm-sdk>=0.1", "Slurm_SDK[rich]"]
+    wanted = ["numpy>=2", "slurm-tasks-tools", "slurm", 'tomli; python_version < "3.11"']
+    others = ['rich; extra == "more"', "slurm-tasks>=0.1", "Slurm_Tasks[rich]", "slurm-sdk>=0.1"]
     path = site.write(wheel({}, requires=[*wanted, *others]))
     assert installer.required_by(path) == wanted
-    code, place = site.run(site.write(wheel({"tiny.py": ""}, requires=others)), "yes")
-    assert code == 0, place
+    code, said = site.run(site.write(wheel({"tiny.py": ""}, requires=others)), "yes")
+    assert code == 0, said
+    [warning, _] = said.split("\n")
+    assert warning == (
+        "warning: tiny-1.2-py3-none-any.whl depends on slurm-sdk, another project's package that "
+        "brings a `slurm` too: it is left out. The SDK is slurm-tasks, and travels by itself"
+    )
+
+
+@pytest.fixture
+def site_with_pip(tmp_path: Path, bare_python: str, monkeypatch: pytest.MonkeyPatch) -> Site:
+    """Its pip takes what lies in the folder ``index``, and nothing from a network."""
+    import pip
+
+    venv = tmp_path / "with pip"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
+    [packages] = venv.glob("lib/python*/site-packages")
+    (packages / "pip").symlink_to(Path(pip.__file__).parent)
+    (tmp_path / "index").mkdir()
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", (tmp_path / "index").as_uri())
+    return Site(tmp_path / "base", str(venv / "bin" / "python"))
+
+
+def test_the_sdk_is_asked_of_no_index_though_something_depends_on_it(
+    site_with_pip: Site, tmp_path: Path
+) -> None:
+    index = tmp_path / "index"
+    needs = ["slurm-tasks[rich]>=0.1", "slurm-sdk"]
+    (index / "lab-1.2-py3-none-any.whl").write_bytes(
+        wheel({"lab.py": "x = 1"}, name="lab", requires=needs)
+    )
+    foreign = wheel({"slurm/__init__.py": "foreign = True"}, name="slurm_sdk")
+    (index / "slurm_sdk-1.2-py3-none-any.whl").write_bytes(foreign)
+    path = site_with_pip.write(wheel({"tiny.py": "import lab"}, requires=["lab", needs[0]]))
+    code, said = site_with_pip.run(path, "yes")
+    assert code == 0, said
+    [warning, place] = said.split("\n")
+    assert warning == (
+        "warning: what tiny-1.2-py3-none-any.whl depends on brings a package `slurm` of another "
+        "project: in the jobs, `import slurm` is the SDK"
+    )
+    ask = "import importlib.metadata as m, tiny; print(m.version('slurm-tasks'))"
+    python = Path(place, "bin", "python")
+    done = subprocess.run([python, "-c", ask], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == slurm.__version__, done.stderr
+
+
+def test_what_the_installer_warns_of_is_logged(
+    submitted: Any, uv: Programs, backend: FakeBackend, caplog: pytest.LogCaptureFixture
+) -> None:
+    backend.program_answer = (0, b"noise\nwarning: one\nwarning: two\n/base/.packages/env\n")
+    submitted()
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        "one",
+        "two",
+    ]
 
 
 def test_a_folder_that_others_can_write_to_is_not_trusted(site: Site) -> None:

@@ -139,7 +139,7 @@ def test_an_exception_for_which_there_is_no_memory_is_told_in_words() -> None:
 
 def test_a_file_of_a_newer_sdk_says_so() -> None:
     newer = value_envelope(5, 1)._replace(schema=99)
-    with pytest.raises(errors.ResultNotLoadable, match="newer slurm-sdk"):
+    with pytest.raises(errors.ResultNotLoadable, match="newer slurm-tasks"):
         load_envelope(dump_envelope(newer))
 
 

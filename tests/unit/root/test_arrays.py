@@ -24,8 +24,6 @@ from slurm.errors import (
 )
 from slurm.job_dir.arguments import load_arguments
 from slurm.job_dir.payload import load_payload
-from slurm.sbatch.dependency import option_of
-from slurm.tracking import record
 
 
 class Point(NamedTuple):
@@ -349,19 +347,6 @@ def test_only_arrays_alike_are_paired(active: Cluster) -> None:
         scale.aftercorr(array)(1)
     with pytest.raises(TypeError, match=r"aftercorr\(\) takes jobs"):
         scale.aftercorr([array])  # type: ignore[arg-type]
-
-
-def test_what_has_long_ended_well_holds_nobody_back(
-    active: Cluster, backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(record, "DEPENDENCY_GRACE", 0.0)
-    array = scale.map([1])
-    finish(backend, array, 5)
-    assert array.wait(DEADLINE)
-    clauses = [dependency.clause for dependency in total.after(array).waits_for]
-    assert option_of(clauses) == ""
-    [dependency] = total.afternotok(array).waits_for
-    assert option_of([dependency.clause]) == "afternotok:1"
 
 
 # --- results -------------------------------------------------------------------------------------

@@ -185,6 +185,16 @@ def test_a_workflow_submitted_over_ssh_submits_where_it_runs(
     again.close()
 
 
+def test_jobs_and_a_workflows_cluster_wait_for_late_results_as_long(
+    backend: FakeBackend, tmp_path: Path
+) -> None:
+    cluster = Cluster(backend, job_base_dir=tmp_path, result_grace=90)
+    assert children_of(cluster)["result_grace"] == 90
+    script = cluster.dry_run(train).files["job.sh"].decode()
+    assert "export SLURM_SDK_RESULT_GRACE=90\n" in script
+    cluster.close()
+
+
 @pytest.mark.parametrize("where", ["state_dir", "pythonpath"])
 def test_a_workflows_cluster_is_plain_json_also_when_paths_were_given(
     where: str, tmp_path: Path

@@ -72,6 +72,9 @@ def test_what_a_cluster_does_not_understand_is_one_line(
         ("ssh", {"hostname": "h", "connect_timeout": "soon"}, "connect_timeout"),
         ("slurm", {"poll_interval_min": "fast"}, "poll_interval_min"),
         ("slurm", {"poll_interval_max": -1}, "poll_interval_max"),
+        ("local", {"result_grace": -1}, "result_grace"),
+        ("local", {"result_grace": "long"}, "result_grace"),
+        ("local", {"result_grace": float("inf")}, "result_grace"),
         (5, {}, "5"),
     ],
 )

@@ -59,8 +59,9 @@ def test_an_exception_is_raised_every_time_with_the_remote_traceback(
     assert not job.is_successful()
 
 
+@pytest.mark.parametrize("value", [5, KeyError("gone")], ids=["returned", "raised"])
 def test_a_result_that_is_late_on_this_machine_is_waited_for(
-    job: Job[Any], backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
+    value: Any, job: Job[Any], backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outcome, "RESULT_RETRY", 0.001)
     read, late = backend.read_file, iter(range(3))
@@ -71,14 +72,17 @@ def test_a_result_that_is_late_on_this_machine_is_waited_for(
         return read(path)
 
     monkeypatch.setattr(backend, "read_file", read_late)
-    backend.finish(job, 5)
-    assert job.get_result(timeout=DEADLINE) == 5
+    backend.finish(job, value)
+    if isinstance(value, Exception):
+        assert isinstance(job.exception(timeout=DEADLINE), KeyError)
+    else:
+        assert job.get_result(timeout=DEADLINE) == value
 
 
 def test_a_job_that_ended_well_without_a_result_says_so(
     job: Job[Any], backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outcome, "RESULT_GRACE", 0.0)
+    monkeypatch.setattr(job.cluster.operations._own.get().outcomes, "grace", 0.0)
     backend.say("7", "COMPLETED")
     with pytest.raises(errors.ResultMissing, match=r"/jobs/7/result\.pkl") as caught:
         job.get_result(timeout=DEADLINE)
@@ -141,22 +145,6 @@ def test_output_is_what_the_job_has_written_so_far(job: Job[Any], backend: FakeB
     backend.files["/jobs/7/slurm_7.err"] = b"warning\n"
     assert job.get_stdout() == "step 1\n\N{REPLACEMENT CHARACTER}"
     assert job.get_stderr() == "warning\n"
-
-
-def test_a_dependency_that_slurm_may_have_forgotten_is_not_asked_for(
-    job: Job[Any], backend: FakeBackend
-) -> None:
-    """sbatch refuses a dependency on a job it does not know any more."""
-    assert job.holds_others_back()
-    backend.say("7", "COMPLETED", source="sacct")
-    assert job.wait(DEADLINE)
-    assert not job.holds_others_back()
-
-
-def test_a_dependency_that_failed_is_asked_for(job: Job[Any], backend: FakeBackend) -> None:
-    backend.say("7", "FAILED", source="sacct")
-    assert job.wait(DEADLINE)
-    assert job.holds_others_back()
 
 
 def test_a_job_prints_as_what_it_is(job: Job[Any]) -> None:

@@ -20,7 +20,7 @@ SNAPSHOT = """\
 #SBATCH --output=/base/train/1/slurm_%j.out
 #SBATCH --requeue
 
-# Written by slurm-sdk 1.2.
+# Written by slurm-tasks 1.2.
 export JOB_DIR=/base/train/1
 export SLURM_SDK_EVENT_DIR='/base/.events/c f'
 export SLURM_SDK_TOKEN=aa

@@ -132,7 +132,7 @@ def test_a_workflow_that_cannot_submit_says_so_before_it_begins(
     """On a compute node without Slurm's commands, say."""
     run = run_job(tasks.submits, 5, env={**SLURM, "SLURMD_NODENAME": "c7"})
     reason = "sbatch is not on the PATH of c7"
-    assert run.stderr.splitlines()[0] == f"slurm-sdk: this workflow cannot submit jobs: {reason}"
+    assert run.stderr.splitlines()[0] == f"slurm-tasks: this workflow cannot submit jobs: {reason}"
     with pytest.raises(errors.SlurmError, match=rf"echo cannot be submitted .* 42: .*: {reason}"):
         result_of(run)
     assert list((run.directory / "tasks").iterdir()) == []

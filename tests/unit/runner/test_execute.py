@@ -224,8 +224,11 @@ def test_a_failed_job_among_the_arguments_is_a_failed_dependency(
 
 
 def test_a_job_without_a_result_among_the_arguments_is_missing(
-    run_job: RunJob, tasks: Any, fake_cluster: Cluster
+    run_job: RunJob, tasks: Any, fake_cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("SLURM_SDK_RESULT_GRACE", "0.5")
     gone = job_on_disk(fake_cluster, "5", task_name="t", job_dir="/gone/5", token="t")
-    with pytest.raises(errors.ResultMissing, match=r"job 5, and /gone/5/result\.pkl"):
+    with pytest.raises(
+        errors.ResultMissing, match=r"job 5, and /gone/5/result\.pkl .* 0\.5 s: .* result_grace"
+    ):
         result_of(run_job(tasks.echo, gone))

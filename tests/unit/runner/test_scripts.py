@@ -97,8 +97,7 @@ if __name__ == "__main__":
     start = [str(tmp_path / "mine.py")] if way == "a script" else ["-m", "mine"]
     run_python(*start)
     trained, output = run_request("trains")
-    assert "main is" in output
-    assert "__main__" not in output
+    assert output == "main is __main__\n"
     failed, _ = run_request("fails")
     assert run_python(*start, str(trained), str(failed)).stdout == "0.5\ncaught this time\n"
 
@@ -218,3 +217,219 @@ def two():
     return 2
 request(task(lambda f: f()), two, name="function among the arguments")
 """
+
+
+# --- what is __main__ for the script is __main__ in its job ----------------------------------------
+
+KEEP = """
+import inspect
+from multiprocessing import get_context
+
+def rate_of(config):
+    return config.rate
+
+@task
+def keep(folder, config):
+    if __spec__ is None or __spec__.name != "pack.__main__":
+        with get_context("spawn").Pool(1) as pool:
+            assert pool.map(rate_of, [config]) == [2]
+    theirs = pickle.loads(Path(folder, "theirs").read_bytes())
+    assert type(theirs) is Config
+    Path(folder, "mine").write_bytes(pickle.dumps([config, fails]))
+    assert sys.modules[__name__] is sys.modules["__main__"]
+    assert inspect.getsource(Config).splitlines()[1] == "class Config:"
+    return [__file__, *sys.argv]
+
+if __name__ == "__main__":
+    if sys.argv[1:]:
+        config, task = pickle.loads(Path("mine").read_bytes())
+        assert type(config) is Config and task.unwrapped is fails.unwrapped
+        print(config.rate, "there")
+    else:
+        Path("theirs").write_bytes(pickle.dumps(Config(1)))
+        request(keep, str(Path.cwd()), Config(2))
+"""
+
+
+@pytest.mark.parametrize("start", [["my program-1.py"], ["-m", "pack.mine"], ["-m", "pack"]])
+def test_a_job_pickles_into_files_and_spawns_as_its_program_does(
+    start: list[str], tmp_path: Path, run_python: RunPython, run_request: RunRequest
+) -> None:
+    """Multiprocessing itself gives no functions to processes of ``python -m package``."""
+    package = tmp_path / "pack"
+    package.mkdir()
+    for path in (package / "mine.py", package / "__main__.py", tmp_path / "my program-1.py"):
+        path.write_text(HEAD + KEEP)
+    (package / "__init__.py").touch()
+    run_python(*start)
+    directory, output = run_request()
+    assert output == ""
+    own = {1: directory / start[0], 2: package / "mine.py"}[len(start)]
+    own = package / "__main__.py" if start[-1] == "pack" else own
+    assert result_in(directory) == [str(own)] * 2
+    assert run_python(*start, "again").stdout == "2 there\n"
+
+
+def test_a_program_that_has_a_name_is_found_by_those_who_read_its_jobs_results(
+    tmp_path: Path, run_python: RunPython, run_request: RunRequest
+) -> None:
+    """``python -m mine`` has its classes in ``__main__``; whoever else reads them imports ``mine``."""
+    (tmp_path / "mine.py").write_text(
+        HEAD + "if __name__ == '__main__':\n    request(train, Config(1))\n"
+    )
+    run_python("-m", "mine")
+    directory, _ = run_request()
+    read = "import mine, sys; from pathlib import Path\nfrom slurm.job_dir.result import *\n"
+    read += "value = open_envelope(load_envelope(Path(sys.argv[1], 'result.pkl').read_bytes()))\n"
+    run_python("-c", read + "assert type(value) is mine.Config", str(directory))
+
+
+def test_a_script_that_is_imported_as_well_is_two_modules_as_it_is_elsewhere(
+    tmp_path: Path, run_python: RunPython, run_request: RunRequest
+) -> None:
+    (tmp_path / "helper.py").write_text("import mine\nmade = mine.Config(3)\n")
+    (tmp_path / "mine.py").write_text(
+        HEAD
+        + "@task\ndef both():\n    import helper\n    return helper.made, Config(4)\n"
+        + "if __name__ == '__main__':\n    request(both)\n"
+    )
+    run_python("mine.py")
+    directory, _ = run_request()
+    content = (directory / "result.pkl").read_bytes()
+    assert b"\x8c\x04mine" in content  # of either copy there is one
+    assert b"\x8c\x08__main__" in content
+
+
+ODD_GUARDS = {
+    "none": "",
+    "a name for the word": "WORD = '__main__'\nif __name__ == WORD:\n    ",
+    "one that a child passes": "if __name__ in ('__main__', '__mp_main__'):\n    ",
+    "in a thread": "import threading\nimport contextvars\n",
+}
+
+
+@pytest.mark.parametrize("guard", ODD_GUARDS)
+def test_whatever_submits_while_its_script_is_loaded_is_told_so(
+    guard: str, tmp_path: Path, run_python: RunPython, run_request: RunRequest
+) -> None:
+    submit = "Cluster('slurm', job_base_dir='jobs').submit(train)(Config(1))"
+    if guard == "in a thread":
+        submit = (
+            "problems = []\n"
+            "def body():\n"
+            f"    try: {submit}\n"
+            "    except BaseException as error: problems.append(error)\n"
+            "thread = threading.Thread(target=body)\nthread.start(); thread.join()\nraise problems[0]"
+        )
+    (tmp_path / "mine.py").write_text(
+        HEAD
+        + "import os\nif 'CLIENT' in os.environ:\n    request(train, Config(1))\n    sys.exit()\n"
+        + ODD_GUARDS[guard]
+        + submit
+    )
+    run_python("mine.py", CLIENT="1")
+    directory, _ = run_request()
+    with pytest.raises(errors.SlurmError, match=r"train.* while its script was being loaded"):
+        result_in(directory)
+
+
+def test_a_process_that_is_still_loading_the_clients_script_submits_nothing(
+    tmp_path: Path, run_python: RunPython
+) -> None:
+    """Else each of a pool's processes would submit what a script without a main guard does."""
+    (tmp_path / "mine.py").write_text(
+        HEAD
+        + "from multiprocessing import get_context\n"
+        + "if __name__ == '__main__':\n"
+        + "    child = get_context('spawn').Process(target=len, args=([],))\n"
+        + "    child.start(); child.join(); print('exit', child.exitcode)\n"
+        + "else:\n    Cluster('slurm', job_base_dir='jobs').submit(train)(Config(1))\n"
+    )
+    done = run_python("mine.py")
+    assert done.stdout == "exit 1\n"
+    assert "train was called while its script was being loaded" in done.stderr
+    assert not list(tmp_path.glob("jobs/train"))
+
+
+def test_a_function_that_goes_by_value_needs_no_main_guard(
+    tmp_path: Path, run_python: RunPython, run_request: RunRequest
+) -> None:
+    """Nor does a script whose tasks are in modules, until something asks for what it defined."""
+    (tmp_path / "tasks.py").write_text(
+        "from slurm import task\n@task\ndef echo(*values):\n    return values\n"
+    )
+    (tmp_path / "mine.py").write_text(
+        HEAD
+        + "import functools, tasks\n"
+        + "def twice(c):\n    return 2 * c.rate\n"
+        + "request(task(lambda n: twice(Config(n))), 2, name='lambda')\n"
+        + "request(task(functools.partial(twice, Config(2))), name='partial')\n"
+        + "request(tasks.echo, 'text of __main__', name='module')\n"
+    )
+    run_python("mine.py")
+    for name, result in {"lambda": 4, "partial": 4, "module": ("text of __main__",)}.items():
+        directory, _ = run_request(name)
+        assert result_in(directory) == result
+
+
+BY_VALUE = """
+import functools
+from slurm import workflow
+
+def outer(n):
+    def inner():
+        def innermost(c):
+            return isinstance(c, Config) and type(train.unwrapped(c)) is Config and n
+        return innermost
+    return inner()
+
+def telling(function):
+    @functools.wraps(function)
+    def wrapper(*args, **kwargs):
+        return function(*args, **kwargs)
+    return wrapper
+
+@dataclass
+class Model:
+    key: object = lambda c: train.unwrapped(c).rate
+    def fit(self, c): return self.key(c)
+    __call__ = fit
+    @task
+    def method(self): pass
+
+FUNCTIONS = {
+    "closure": outer(2),
+    "wrapped": telling(lambda c: train.unwrapped(c).rate),
+    "default": lambda c, t=train: t.unwrapped(c).rate,
+    "method": Model().fit,
+    "object": Model(),
+    "partial of a method": functools.partial(Model().fit, Config(1)),
+}
+"""
+# What each gives for Config(1).
+GIVES = {
+    "closure": 2,
+    "wrapped": 2,
+    "default": 2,
+    "method": 2,
+    "object": 2,
+    "partial of a method": 2,
+}
+
+
+def test_what_goes_by_value_may_use_all_that_its_script_defines(
+    tmp_path: Path, run_python: RunPython, run_request: RunRequest
+) -> None:
+    """Tasks, classes whose identity counts, decorated functions: in a closure, a default, an object."""
+    (tmp_path / "mine.py").write_text(
+        HEAD
+        + BY_VALUE
+        + "if __name__ == '__main__':\n"
+        + "    for name in sys.argv[1:]:\n"
+        + "        arguments = [] if 'partial' in name else [Config(1)]\n"
+        + "        request(task(FUNCTIONS[name]), *arguments, name=name)\n"
+    )
+    run_python("mine.py", *GIVES)
+    for name, gives in GIVES.items():
+        directory, _ = run_request(name)
+        assert result_in(directory) == gives, name

@@ -30,7 +30,7 @@ DRAFT = Draft(
     at="2025-03-01T12:00:05.000+00:00",
     clauses=(
         DependencyClause("afterok", ("7", "8")),
-        DependencyClause("afterany", ("6",), counts=False),
+        DependencyClause("afterany", ("6",), done=frozenset({"6"})),
     ),
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from tests.helpers.fakes import FakeBackend, job_of
 from slurm import Cluster, Job, task
 from slurm.errors import ConfigError, SerializationError, SlurmError
 from slurm.job_dir.payload import load_payload
+from slurm.job_dir.search_path import NODE_PATH, SDK_PATH
 from slurm.packaging import NonePackagingStrategy, strategy_of
 
 
@@ -184,14 +186,34 @@ def test_the_clients_own_imports_go_along_where_files_are_shared(
     monkeypatch.syspath_prepend(str(tmp_path))
     request = fake_cluster.dry_run(plain)
     sys_path = load_payload(request.files["payload.pkl"]).sys_path
-    assert sys_path[0] == str(tmp_path)
+    assert sys_path[:2] == (str(tmp_path), SDK_PATH)
     assert not [path for path in sys_path if path.startswith(sys.base_prefix)]
 
 
-def test_pythonpath_comes_first(fake_cluster: Cluster) -> None:
+@pytest.mark.parametrize("shared", [True, False])
+def test_imports_are_searched_for_in_the_clients_order(
+    shared: bool,
+    fake_cluster: Cluster,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What stands before the interpreter's own directories, ``pythonpath``, those of the node, and what comes behind."""
+    monkeypatch.setattr(FakeBackend, "shares_filesystem", shared)
+    library = sysconfig.get_path("stdlib")
+    own = [str(tmp_path / name) for name in ("script", "given", "editable")]
+    site = [
+        f"{library}.zip",
+        library,
+        f"{library}/site-packages",
+        f"{sys.prefix}/lib/site-packages",
+    ]
+    monkeypatch.setattr(sys, "path", [*own[:2], Path("/no text"), *site, own[2]])
     some = task(packaging={"type": "none", "pythonpath": ["/my/lib"]})(plain.unwrapped)
     payload = load_payload(fake_cluster.dry_run(some).files["payload.pkl"])
-    assert payload.sys_path[0] == "/my/lib"
+    if shared:
+        assert payload.sys_path == (own[0], SDK_PATH, own[1], "/my/lib", NODE_PATH, own[2])
+    else:
+        assert payload.sys_path == (SDK_PATH, "/my/lib", NODE_PATH)
 
 
 def test_what_only_goes_by_value_needs_the_same_python_there(

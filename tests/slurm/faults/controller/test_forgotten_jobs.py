@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 import pytest
 
 import fault_tasks
 from faults.crew import crew_of
 from faults.site import A_WHILE, TIMEOUT, Site, wait_until
 from slurm import Job, states
-from slurm.errors import JobLost
+from slurm.errors import DependencyFailed, JobLost
 
 pytestmark = pytest.mark.slurm
 
@@ -53,20 +56,48 @@ def test_jobs_that_the_controller_forgot_are_lost_and_no_others_taken_for_them(
     crew.end_well(site, given_away, runaway, later)
 
 
+def test_what_depends_on_an_ended_job_whose_id_is_anothers_waits_for_nobody(site: Site) -> None:
+    """As when ids begin again at MaxJobId: the one that has it now is held, for ever."""
+    with saving_no_more(site):
+        good, bad = fault_tasks.double(21), fault_tasks.refuse(site.gate, 3)
+        site.open_gate()
+        assert good.wait(TIMEOUT)
+        assert bad.wait(TIMEOUT)
+    strangers = [fault_tasks.keep.with_options(hold=True)(site.gate, 3) for _ in range(2)]
+    assert [job.id for job in strangers] == [good.id, bad.id]
+    with site.another_client() as client:
+        again, failed = (Job.from_dir(job.job_dir, client) for job in (good, bad))
+        assert again.is_completed()
+        after = [client.submit(fault_tasks.double)(again), fault_tasks.double(good)]
+        assert [job.get_result(TIMEOUT) for job in after] == [84, 84]
+        with pytest.raises(DependencyFailed, match=f"job {bad.id} ended as FAILED"):
+            client.submit(fault_tasks.double)(failed)
+    assert [job.get_status() for job in strangers] == ["PENDING", "PENDING"]
+    for job in strangers:
+        job.cancel()
+
+
 def forgotten(site: Site) -> tuple[Job[int], Job[int]]:
     """Two jobs that ran, and that the controller does not know any more; it is there again.
 
     It is killed before it saves them, however slow this machine is: it cannot save.
     """
-    site.docker.exec("slurmctld", ["sh", "-c", SAVE_NO_MORE, STATE])
-    try:
+    with saving_no_more(site):
         jobs = two_running(site)
-    finally:
-        site.docker.kill("slurmctld")
-        site.docker.start("slurmctld")
     known = site.shell("squeue", "-h", "-o", "%k")
     assert not any(job.records[0].token in known for job in jobs)
     return jobs
+
+
+@contextlib.contextmanager
+def saving_no_more(site: Site) -> Iterator[None]:
+    """A controller that saves nothing from here on, is killed at the end, and started again."""
+    site.docker.exec("slurmctld", ["sh", "-c", SAVE_NO_MORE, STATE])
+    try:
+        yield
+    finally:
+        site.docker.kill("slurmctld")
+        site.docker.start("slurmctld")
 
 
 def two_running(site: Site) -> tuple[Job[int], Job[int]]:

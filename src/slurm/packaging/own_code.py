@@ -1,0 +1,122 @@
+"""What of this process's imports is the user's own: where it is searched for, and which modules were found there."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import sysconfig
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from slurm.job_dir.main_module import MAIN_NAMES
+from slurm.job_dir.search_path import NODE_PATH, SDK_PATH, OwnModule, digest_of
+
+INSTALLED = ("site-packages", "dist-packages")
+SDK_ROOT = str(Path(__file__).resolve().parents[2])
+
+
+def search_path(
+    pythonpath: Iterable[str], packaged: Iterable[str], *, shared: bool
+) -> tuple[str, ...]:
+    """In which order a node is to search for imports, with marks for what is its own.
+
+    As this process does: its own directories before and behind the interpreter's, and `pythonpath` behind the former.
+    Where no file system is `shared`, `pythonpath` alone. A directory that holds one of the modules that were `packaged`
+    comes behind what is installed there.
+    """
+    before, after = _own_entries() if shared else ([], [])
+    names = tuple(packaged)
+    covered = [entry for entry in before if _holds(entry, names)]
+    before = [entry for entry in before if entry not in covered]
+    return (*before[:1], SDK_PATH, *before[1:], *pythonpath, NODE_PATH, *covered, *after)
+
+
+def _own_entries() -> tuple[list[str], list[str]]:
+    """The user's own entries of ``sys.path`` before the interpreter's, and those behind the first of these."""
+    before: list[str] = []
+    after: list[str] = []
+    entries = before
+    searched: list[Any] = sys.path
+    for entry in searched:
+        if not isinstance(entry, str):
+            continue  # imports do not look there either
+        if is_installed(entry):
+            entries = after
+        elif not (Path(entry) / "SDK_ARCHIVE").is_file():  # each job has one of its own
+            entries.append(os.path.abspath(entry))
+    return before, after
+
+
+def _holds(folder: str, names: Iterable[str]) -> bool:
+    path = Path(folder)
+    return any((path / name).is_dir() or (path / f"{name}.py").is_file() for name in names)
+
+
+def is_installed(path: str) -> bool:
+    """Whether a file or directory belongs to the interpreter: its standard library, or what is installed for it."""
+    return bool(path) and _belongs_to_python(os.path.realpath(path))
+
+
+@functools.lru_cache(maxsize=4096)
+def _belongs_to_python(path: str) -> bool:
+    libraries = _libraries()
+    if any(f"{path}{os.sep}".startswith(library) for library in libraries):
+        return True
+    below = next((path[len(p) :] for p in _prefixes() if path.startswith(p)), None)
+    if below is None:
+        return False
+    parts = below.split(os.sep)
+    return (parts[-1].startswith("python") and parts[-1].endswith(".zip")) or bool(
+        {*INSTALLED} & {*parts}
+    )
+
+
+@functools.lru_cache(maxsize=1)
+def _prefixes() -> tuple[str, ...]:
+    return tuple({os.path.realpath(one) + os.sep for one in (sys.prefix, sys.base_prefix)})
+
+
+@functools.lru_cache(maxsize=1)
+def _libraries() -> tuple[str, ...]:
+    """The standard library, and what the user has installed for this version of Python."""
+    import site
+
+    found = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}
+    found |= {os.path.dirname(os.__file__), site.getusersitepackages()}
+    return tuple(os.path.realpath(one) + os.sep for one in found if one)
+
+
+def own_modules(without: Iterable[str] = ()) -> dict[str, OwnModule]:
+    """The user's own modules that are imported here, by their names; packages as a whole, `without` some.
+
+    They travel by reference: a node is to find the same.
+    """
+    left_out = {*without, *MAIN_NAMES, "slurm", "cloudpickle"}
+    return {
+        name: OwnModule(file, _digest(file)) for name, file in _own_files() if name not in left_out
+    }
+
+
+def _own_files() -> Iterator[tuple[str, str]]:
+    for name, module in list(sys.modules.items()):
+        if "." not in name and isinstance(module, ModuleType):
+            file = getattr(module, "__file__", None)
+            if file and file.endswith(".py") and not is_installed(file):
+                yield name, os.path.abspath(file)
+
+
+_digests: dict[str, tuple[tuple[int, int], str]] = {}
+
+
+def _digest(file: str) -> str:
+    try:
+        found = os.stat(file)
+        state = (found.st_mtime_ns, found.st_size)
+        if _digests.get(file, ((), ""))[0] != state:
+            _digests[file] = state, digest_of(Path(file).read_bytes())
+        return _digests[file][1]
+    except OSError:  # it was removed since: nothing can be compared with it
+        return ""
