@@ -14,8 +14,8 @@ The way of one submission::
 
 The files here are what users import, and what every room needs: `errors`, `states` (Slurm's job states, and when a job
 is lost), `usage` (what a job asked for and used; durations and sizes as text), `rendering` (the job script), `context`
-(the active cluster). The rest is in rooms (packages), each of which says what belongs there; imports point downwards,
-from ``cli`` to ``agent``, in the order that ``pyproject.toml`` has under ``tool.importlinter``.
+(the active cluster), `forks` (what a forked process must have for itself). The rest is in rooms (packages), each of which says what belongs there; imports point downwards,
+from ``cli`` to ``forks``, in the order that ``pyproject.toml`` has under ``tool.importlinter``.
 
 Public names are loaded on first use, so that ``import slurm`` costs next to nothing.
 """

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import atexit
 import functools
 import os
-import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from slurm import context
+from slurm import context, forks
 from slurm.api import by_name
 from slurm.api.base import BackendBase
 from slurm.api.site import Site
@@ -59,6 +57,7 @@ class Cluster:
 
     Raises `ConfigError` for what it does not understand. Connects on first use. Leaving
     ``with cluster:`` ends the context, not the connection: futures go on resolving until `close`.
+    A forked child goes on with a connection of its own.
 
     >>> from slurm import Cluster, task
     >>> @task(mem="500M")
@@ -109,7 +108,10 @@ class Cluster:
 
             self.callbacks, self._listener = heard_by(callbacks, self._job_of)
         self.operations: ClusterOperations = ClusterOperations(
-            self.site, self._listener, cancel_on_interrupt=lambda: self.cancel_on_interrupt
+            self.site,
+            self._listener,
+            cancel_on_interrupt=lambda: self.cancel_on_interrupt,
+            begun=lambda: forks.at_exit(self.close),
         )
         self.submitter: Submitter = Submitter(
             self.site,
@@ -125,10 +127,8 @@ class Cluster:
                 is_closed=lambda: self._closed,
             ),
         )
-        self._process = os.getpid()
         self._closed = False
         self._blocks = ArrayBlocks()
-        atexit.register(_close_at_exit, weakref.ref(self))
 
     @property
     def backend(self) -> BackendBase:
@@ -399,12 +399,13 @@ class Cluster:
     def close(self) -> None:
         """Let go of the connection. Jobs go on; their futures stay as they are.
 
-        Callbacks are told what they have not been told yet, which may take up to 10 seconds.
+        Callbacks are told what they have not been told yet, which may take up to 10 seconds. A forked child that
+        does not use the cluster leaves all of that to its parent.
 
         >>> Cluster("local").close()
         """
-        if self.closed or os.getpid() != self._process:
-            return  # in a forked child, the connection and the directory are the parent's
+        if self.closed:
+            return
         try:
             self.submit_waiting()
         finally:
@@ -424,6 +425,7 @@ class Cluster:
     def _array_of(self, task_name: str, state: WaitingArray | SubmittedArray) -> ArrayJob[Any]:
         array: ArrayJob[Any] = ArrayJob(self, task_name, state)
         if not array.is_submitted:
+            self.operations.begin()
             self._blocks.add(array)
         return array
 
@@ -442,8 +444,3 @@ def _with_objects(settings: ClusterSettings) -> dict[str, Any]:
 
     made = instances(settings.callbacks, f"{settings.path}: callbacks")
     return {**settings.arguments, "callbacks": made}
-
-
-def _close_at_exit(reference: weakref.ref[Cluster]) -> None:
-    if (cluster := reference()) is not None:
-        cluster.close()

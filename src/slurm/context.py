@@ -22,6 +22,8 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Protocol, TypeVar
 
+from slurm import forks
+
 R = TypeVar("R")
 
 
@@ -145,7 +147,7 @@ def _call_in(active: _Active | None, function: Callable[..., R], /, *args: Any, 
         return function(*args, **kwargs)
 
 
-_wrapping = threading.Lock()
+_wrapping = forks.Lock()
 
 
 @functools.lru_cache(maxsize=1)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, wait
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from slurm import forks
 from slurm.context import activated, get_active_context
 from slurm.errors import SchedulerUnreachable, TransportError
 from slurm.job_dir.result import Outcome
@@ -40,13 +41,39 @@ READ_AT_ONCE = 100
 class JobFuture(Future[T]):
     """A `concurrent.futures.Future` of a job; `job` is its `Job`. `JobExecutor.submit` returns it.
 
+    A forked child that asks for it has it settled there as well.
+
     >>> future.job.get_result() == future.result()
     True
     """
 
-    def __init__(self, job: Job[T]) -> None:
+    def __init__(self, job: Job[T], settling: Settling) -> None:
+        self._settling = settling
         super().__init__()
         self.job = job
+
+    # Whatever `Future`, `wait` and `as_completed` do takes this first, so here a child notices that it is one: nobody
+    # that its parent has waiting is there, and no thread that would settle anything.
+    @property
+    def _condition(self) -> threading.Condition:
+        if self._process is not forks.here():
+            self._begin_anew()
+        return self._changing
+
+    @_condition.setter
+    def _condition(self, condition: threading.Condition) -> None:
+        self._process = forks.here()
+        self._changing = condition
+
+    def _begin_anew(self) -> None:
+        with forks.renewing():
+            if self._process is forks.here():
+                return
+            self._condition = threading.Condition()
+            self._waiters: list[Any] = []
+            self._done_callbacks: list[Any] = []
+        if not self.done():
+            self._settling.begin(self)
 
     def cancel(self) -> bool:
         """Cancel the job if it has not started; whether it is cancelled, now or since before.
@@ -94,7 +121,8 @@ class JobFuture(Future[T]):
             self.set_running_or_notify_cancel()  # tells those who wait for several futures
 
     def _take(self, outcome: Outcome) -> None:
-        if self.cancelled() or not self.set_running_or_notify_cancel():
+        # It runs already where this process was forked while it was settled.
+        if self.cancelled() or not (super().running() or self.set_running_or_notify_cancel()):
             return
         if outcome.error is not None:
             self.set_exception(outcome.error)
@@ -122,12 +150,10 @@ class JobExecutor(Executor):
         self._context: SubmissionContext = active if active and own_workflow else cluster
         self._cluster = cluster
         self._options = dict(options)
-        self._changing = threading.Lock()
+        self._changing = forks.Lock()
         self._over = False
-        self._unsettled: set[JobFuture[Any]] = set()
         self._arrays: list[ArrayJob[Any]] = []
-        self._ended: queue.SimpleQueue[JobFuture[Any]] = queue.SimpleQueue()
-        self._settler: threading.Thread | None = None
+        self._settling = Settling(cluster)
 
     @overload
     def submit(self, fn: SlurmTask[P, T], /, *args: P.args, **kwargs: P.kwargs) -> JobFuture[T]: ...
@@ -146,15 +172,8 @@ class JobExecutor(Executor):
         """
         task = self._task(fn)
         with activated(self._context):
-            future: JobFuture[Any] = JobFuture(task(*args, **kwargs))
-        with self._changing:
-            self._unsettled.add(future)
-            if self._settler is None:
-                settle = threading.Thread(target=self._settle, name="slurm-executor", daemon=True)
-                self._settler = settle
-                with activated(None):
-                    settle.start()
-        future.job.add_done_callback(lambda job: self._ended.put(future))
+            future: JobFuture[Any] = JobFuture(task(*args, **kwargs), self._settling)
+        self._settling.begin(future)
         return future
 
     @overload
@@ -214,7 +233,7 @@ class JobExecutor(Executor):
         """
         with self._changing:
             self._over = True
-            futures, arrays = list(self._unsettled), list(self._arrays)
+            futures, arrays = self._settling.left(), list(self._arrays)
         if cancel_futures:
             cancelled = _cancel_pending(
                 [future.job for future in futures] + [job for array in arrays for job in array]
@@ -234,21 +253,60 @@ class JobExecutor(Executor):
             raise RuntimeError(f"{task.name}() was not submitted: its executor was shut down")
         return task
 
-    # Results are fetched here, not in the thread that watches all jobs of the cluster. The thread
-    # lives as long as there is a future that has none.
 
-    def _settle(self) -> None:
+class Settler:
+    """What one process settles futures with."""
+
+    def __init__(self) -> None:
+        self.futures: set[JobFuture[Any]] = set()
+        self.ended: queue.SimpleQueue[JobFuture[Any]] = queue.SimpleQueue()
+        self.thread: threading.Thread | None = None
+
+
+class Settling:
+    """Fetches the results of one executor's jobs: here, not in the thread that watches all jobs of the cluster.
+
+    The thread lives as long as there is a future that has none.
+    """
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._unsettled: set[JobFuture[Any]] = set()
+        self._changing = forks.Lock()
+        self._own = forks.Own(Settler)
+
+    def left(self) -> list[JobFuture[Any]]:
+        """The futures that have no result yet."""
+        with self._changing:
+            return list(self._unsettled)
+
+    def begin(self, future: JobFuture[Any]) -> None:
+        """Have it settled in this process when its job has ended."""
+        own = self._own.get()
+        with self._changing:
+            self._unsettled.add(future)
+            own.futures.add(future)
+            if own.thread is None:
+                own.thread = threading.Thread(
+                    target=self._settle, args=(own,), name="slurm-executor", daemon=True
+                )
+                with activated(None):
+                    own.thread.start()
+        future.job.add_done_callback(lambda job: own.ended.put(future))
+
+    def _settle(self, own: Settler) -> None:
         while True:
-            futures = [self._ended.get()]
-            while not self._ended.empty():
-                futures.append(self._ended.get())
+            futures = [own.ended.get()]
+            while not own.ended.empty():
+                futures.append(own.ended.get())
             records = [record for one in futures for record in one.job.records]
             for future, outcome in zip(futures, self._outcomes(records)):
                 future._take(outcome)
             with self._changing:
                 self._unsettled.difference_update(futures)
-                if not self._unsettled:
-                    self._settler = None
+                own.futures.difference_update(futures)
+                if not own.futures:
+                    own.thread = None
                     return
 
     def _outcomes(self, records: Sequence[JobRecord]) -> list[Outcome]:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from slurm import forks
 from slurm.tracking.deadline import Deadline
 from slurm.tracking.interrupts import InterruptibleWait
 from slurm.tracking.record import JobOperations, JobRecord, Upstream
@@ -37,15 +38,18 @@ def as_completed(jobs: Iterable[Job[T]], timeout: float | None = None) -> Iterat
     deadline = Deadline(timeout)
     for record in records:
         record.meet()
-    ended: queue.SimpleQueue[Job[T]] = queue.SimpleQueue()
-    for job in waiting.values():
-        job.add_done_callback(ended.put)
-    for left in range(len(waiting), 0, -1):
+    count = len(waiting)
+    queues: forks.Own[queue.SimpleQueue[Job[T]]] = forks.Own(queue.SimpleQueue)
+    while waiting:
+        if queues.known is None:  # at first; and in a child that was forked meanwhile
+            for job in waiting.values():
+                job.add_done_callback(queues.get().put)
         try:
             with InterruptibleWait(records):
-                job = ended.get(timeout=deadline.left())
+                job = queues.get().get(timeout=deadline.left())
         except queue.Empty:
-            raise TimeoutError(f"{left} of {len(waiting)} jobs have not ended") from None
+            raise TimeoutError(f"{len(waiting)} of {count} jobs have not ended") from None
+        del waiting[id(job)]
         yield job
 
 

@@ -2,7 +2,7 @@
 
 import os
 import pwd
-from typing import List, Optional, Tuple
+from typing import Dict, List, Optional, Tuple
 
 from .errors import AgentError
 from .programs import Program, scrubbed_environment
@@ -32,9 +32,10 @@ class Commands:
         cwd: Optional[str] = None,
         locks: Tuple[int, ...] = (),
         timeout: Optional[float] = None,
+        variables: Optional[Dict[str, str]] = None,
     ) -> Tuple[int, str, str]:
         timeout = COMMAND_TIMEOUT if timeout is None else timeout
-        environment = scrubbed_environment()
+        environment = dict(scrubbed_environment(), **(variables or {}))
         environment["SLURM_TIME_FORMAT"] = "%s"
         environment["SLURM_BITSTR_LEN"] = "0"  # name every task of an array
         program = Program(argv, timeout, detached=bool(locks))

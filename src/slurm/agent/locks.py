@@ -5,7 +5,7 @@ import fcntl
 import os
 import threading
 import time
-from typing import Any, List, Optional
+from typing import Any, ClassVar, List, Optional, Set
 
 
 class Locked:
@@ -14,8 +14,9 @@ class Locked:
     Waits `timeout` seconds at most, if that is given, and raises ``TimeoutError`` then.
     """
 
-    # What this thread holds, so that a command may hold it as well.
+    # What this thread holds, so that a command may hold it as well; and what all threads have open.
     held: threading.local = threading.local()
+    everywhere: ClassVar[Set[int]] = set()
 
     def __init__(self, path: str, timeout: Optional[float] = None) -> None:
         self.path = path
@@ -27,12 +28,21 @@ class Locked:
         """The locks of this thread. A process that inherits them holds them until it ends."""
         return list(getattr(cls.held, "handles", ()))
 
+    @classmethod
+    def leave_to_parent(cls) -> None:
+        """In a forked child: let go of what its parent holds, which would be held until the child ends as well."""
+        for handle in cls.everywhere:
+            os.close(handle)
+        cls.everywhere.clear()
+        cls.held = threading.local()
+
     def __enter__(self) -> "Locked":
         self.handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self.everywhere.add(self.handle)
         try:
             self._acquire()
         except BaseException:
-            os.close(self.handle)
+            self._close()
             raise
         self.held.handles = [*self.handles(), self.handle]
         return self
@@ -55,6 +65,12 @@ class Locked:
             time.sleep(pause)
             pause = min(2 * pause, 0.25)
 
-    def __exit__(self, *exc_info: Any) -> None:
+    def __exit__(self, kind: Any, *error: Any) -> None:
         self.held.handles.remove(self.handle)
+        if kind is None:  # else a command that goes on holds it
+            fcntl.flock(self.handle, fcntl.LOCK_UN)  # closing leaves it to a child that has it open
+        self._close()
+
+    def _close(self) -> None:
+        self.everywhere.discard(self.handle)
         os.close(self.handle)

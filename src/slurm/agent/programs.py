@@ -9,18 +9,35 @@ from typing import Any, Dict, List, Optional, Set, Tuple
 
 from .errors import AgentError
 
-SCRUBBED_PREFIXES = ("SLURM_", "SBATCH_", "SRUN_", "SQUEUE_", "SACCT_", "PMI")
-KEPT_VARIABLES = ("SLURM_CONF", "SLURM_ENV")
+SCRUBBED_PREFIXES = (
+    *("SLURM_", "SBATCH_", "SRUN_", "SQUEUE_", "SACCT_", "SCANCEL_", "SCONTROL_", "SINFO_", "PMI"),
+)
+# By which Slurm's commands find their controller, and which is ours.
+KEPT_VARIABLES = ("SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_ENV")
+# And who they say that they are, with auth/jwt; what a job has of it was its submitter's, and is old.
+KEPT_OUTSIDE_OF_JOBS = ("SLURM_JWT",)
 FIRST_WAITS = (0.00005,) * 10 + (0.0001,) * 10  # seconds
+# Held while a program is being started. A process that another thread forks meanwhile would keep its pipes open, and
+# so whoever reads from it would not see its end: who forks waits for this lock.
+STARTING: threading.Lock = threading.Lock()
 
 
 def scrubbed_environment() -> Dict[str, str]:
-    """This process's environment without what a surrounding job would leak into a new one."""
+    """This process's environment without what a surrounding job would leak into a new one.
+
+    And without what its user has told Slurm's commands to do when they are typed.
+    """
+    kept = KEPT_VARIABLES + (() if in_a_job() else KEPT_OUTSIDE_OF_JOBS)
     return {
         name: value
         for name, value in os.environ.items()
-        if name in KEPT_VARIABLES or not name.startswith(SCRUBBED_PREFIXES)
+        if name in kept or not name.startswith(SCRUBBED_PREFIXES)
     }
+
+
+def in_a_job() -> bool:
+    """Whether this process is one of a job's."""
+    return "SLURM_JOB_ID" in os.environ
 
 
 @functools.lru_cache(maxsize=1)
@@ -65,9 +82,10 @@ class Program:
         source = subprocess.DEVNULL if data is None else subprocess.PIPE
         if self._given_up.is_set():
             raise AgentError("timeout", self.argv[0] + " was given up before it began")
-        self.process = child_class()(
-            self.argv, stdin=source, stdout=subprocess.PIPE, start_new_session=True, **options
-        )
+        with STARTING:
+            self.process = child_class()(
+                self.argv, stdin=source, stdout=subprocess.PIPE, start_new_session=True, **options
+            )
         if self._given_up.is_set():
             self._send_kill()
         try:

@@ -9,7 +9,7 @@ from .errors import AgentError
 from .job_ids import collapse_job_ids
 from .locks import Locked
 from .queries import Queries
-from .sbatch import LOST_ANSWERS, outcome_of_sbatch, sbatch_argv
+from .sbatch import LOST_ANSWERS, id_in, outcome_of_sbatch, sbatch_argv, users_defaults
 from .tables import SQUEUE_FIELDS, find_mark
 
 # An sbatch that was cut off may have left its request with a controller that is busy, or stopped for a
@@ -18,6 +18,7 @@ from .tables import SQUEUE_FIELDS, find_mark
 LATEST_JOB = 900.0
 SEARCH_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)  # pauses in the search for a job whose answer was lost
 DEFAULT_ARRAY_SIZE = 1001
+SHOWN = 200  # characters of what a program printed instead of an answer
 
 
 class SlurmCommands(Queries):
@@ -45,14 +46,19 @@ class SlurmCommands(Queries):
         # Should this process be killed now, sbatch goes on: whoever asks for the same token next must
         # wait for it, and so it holds the lock too.
         locks = tuple(Locked.handles())
-        code, out, err = self.run(sbatch_argv(script, submit_options), cwd, locks)
-        # --parsable prints "id" or "id;cluster", after whatever a site's wrapper prints first.
-        job_id = (out.split() or [""])[-1].split(";")[0]
-        if code == 0 and job_id.isdigit():
+        defaults = users_defaults([*options, *submit_options])
+        argv = sbatch_argv(script, submit_options)
+        code, out, err = self.run(argv, cwd, locks, variables=defaults)
+        job_id = id_in(out)
+        if code == 0 and job_id is not None:
             return job_id
         message = err.strip() or out.strip() or "sbatch exited with {}".format(code)
-        outcome = "unanswered" if job_id.isdigit() else outcome_of_sbatch(code, message)
-        raise AgentError(outcome, message)
+        if (
+            code == 0
+        ):  # who looks for it by its token will know it; a site's wrapper may print anything
+            said = ascii(out[:SHOWN] + err[:SHOWN])
+            message = "sbatch printed no line that is a job id and nothing else: " + said
+        raise AgentError(outcome_of_sbatch(code, err, out), message)
 
     def find_submission(self, token: str, script: str, asked_at: float) -> Optional[str]:
         """The job that an earlier sbatch made, or None where Slurm knows none; `AgentError` if it does not say.

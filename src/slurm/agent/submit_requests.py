@@ -100,7 +100,7 @@ class SubmitRequests:
             reason = "nothing was submitted: {}: {}".format(error.strerror, error.filename)
             return {"error": reason, "kind": "file"}
         own = known["job_dir"] == request["job_dir"]
-        return dict(known, reattached=not own)
+        return dict(known, reattached=not own, token=request["token"])
 
     def _prepare(self, request: Dict[str, Any], blob: bytes) -> None:
         make_private_directory(request["job_dir"])

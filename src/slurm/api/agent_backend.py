@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import abc
-import functools
 import io
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
-from slurm import errors
+from slurm import errors, forks
 from slurm.agent.directory_names import STAGED
 from slurm.agent.file_requests import UNSENT
+from slurm.agent.locks import Locked
+from slurm.agent.programs import STARTING
 from slurm.api.base import BackendBase
 from slurm.api.disk_and_memory import too_large
 from slurm.api.requests import (
@@ -28,6 +29,10 @@ from slurm.job_dir.result_file import sha256_of
 from slurm.states import Observation, parse_state
 
 TRIES = 5  # an archive, a file that was removed as it arrived
+
+# An agent may be in this process, and does not know that programs fork.
+forks.held_back_by(STARTING)
+forks.in_child(Locked.leave_to_parent)
 
 ERROR_OF_KIND: Mapping[str, type[errors.SlurmError]] = {
     "file": errors.RemoteFileError,
@@ -55,6 +60,9 @@ class AgentBackend(BackendBase):
     piece: int = 1 << 19  # what a slow uplink takes well before the other side seems dead
     in_flight: int = 6  # with a bit more than ssh's own window, latency costs nothing
     together: int = 16 << 20
+    # Not a `functools.cached_property`: before Python 3.12 it holds a lock meanwhile, also in a child forked then.
+    _host: Host | None = None
+    _limits: Mapping[str, int] | None = None
 
     @abc.abstractmethod
     def request(self, op: str, params: dict[str, Any], blob: bytes = b"") -> tuple[Any, bytes]:
@@ -64,13 +72,11 @@ class AgentBackend(BackendBase):
         return self.request(op, params)[0]
 
     def host(self) -> Host:
+        if self._host is None:
+            said = self._ask("hello")
+            major, minor, micro = said["python"]
+            self._host = Host(said["home"], said["user"], (major, minor, micro), said["executable"])
         return self._host
-
-    @functools.cached_property
-    def _host(self) -> Host:
-        said = self._ask("hello")
-        major, minor, micro = said["python"]
-        return Host(said["home"], said["user"], (major, minor, micro), said["executable"])
 
     def submit_jobs(
         self,
@@ -91,7 +97,7 @@ class AgentBackend(BackendBase):
         for _ in range(TRIES):
             answer, _ = self.request("submit", params, packed.blob)
             if "jobs" in answer:
-                return [_submitted(entry) for entry in answer["jobs"]]
+                return list(map(_submitted, requests, answer["jobs"]))
             if "needs" in answer:
                 self.request("install", {"directory": archive.directory}, archive.content)
             for staged in answer.get("unstaged", ()):
@@ -107,12 +113,9 @@ class AgentBackend(BackendBase):
         return found
 
     def limits(self) -> Mapping[str, int]:
+        if self._limits is None:
+            self._limits = self._ask("limits")
         return self._limits
-
-    @functools.cached_property
-    def _limits(self) -> Mapping[str, int]:
-        limits: Mapping[str, int] = self._ask("limits")
-        return limits
 
     def query_jobs(self, job_ids: Sequence[str]) -> list[Observation]:
         found = {
@@ -278,9 +281,12 @@ class _Packed:
         return self._large_from is not None and len(content) > self._large_from
 
 
-def _submitted(entry: Mapping[str, Any]) -> Submitted:
+def _submitted(request: JobRequest, entry: Mapping[str, Any]) -> Submitted:
+    """What became of a request, from the answer that bears its token."""
     if "error" in entry:
         return Submitted(error=error_of(entry["kind"], entry["error"]))
+    if entry["token"] != request.token:
+        return Submitted(error=errors.SubmissionUnknown("the answer was to another submission"))
     return Submitted(entry["job_id"], entry["job_dir"], entry["reattached"])
 
 

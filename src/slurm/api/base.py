@@ -49,6 +49,8 @@ class BackendBase(abc.ABC):
     A backend may be handed the arguments of a job in a file, if they take more than `large_from` bytes
     pickled: as `large_files` of a `JobRequest`, and with them a `progress` that it tells how far they
     are. Unless it says so, it is not, and all is bytes.
+
+    A forked child has a copy of it: what it keeps open is to be made there anew, with ``slurm.forks.Own``.
     """
 
     large_from: int | None = None

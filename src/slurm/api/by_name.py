@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from slurm import forks
 from slurm.api.base import BackendBase
 from slurm.api.site import Site
 from slurm.config.checks import (
@@ -68,7 +69,7 @@ def make_site(
         options=options,
         place=_place(name, made, options),
         base=base,
-        client=os.urandom(8).hex(),
+        client=forks.Own(lambda: os.urandom(8).hex()),
         python=python,
         submit_defaults=submit_defaults,
         poll_intervals=intervals,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import select
+import threading
 from collections.abc import Callable
 from typing import IO, Any
 
@@ -30,6 +31,7 @@ class PipeWriter:
         self._moved = moved
         self._check = check
         self._every = every
+        self._using = threading.Lock()
         os.set_blocking(stream.fileno(), False)
 
     def write(self, data: bytes) -> None:
@@ -40,7 +42,8 @@ class PipeWriter:
                 self._check()
                 continue
             try:
-                left = left[os.write(self._stream.fileno(), left[:AT_ONCE]) :]
+                with self._using:
+                    left = left[os.write(self._stream.fileno(), left[:AT_ONCE]) :]
             except BlockingIOError:
                 continue
             if left:
@@ -54,6 +57,14 @@ class PipeWriter:
 
     def flush(self) -> None:
         """Nothing is kept back."""
+
+    def close(self) -> None:
+        """Close the pipe, for whoever writes as well. Not in the midst of a write.
+
+        That has the pipe's number in its hand already, which may be another pipe's a moment later.
+        """
+        with self._using:
+            self._stream.close()
 
 
 class PipeReader(io.RawIOBase):

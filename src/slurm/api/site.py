@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from slurm import forks
 from slurm.api.base import BackendBase
 from slurm.errors import ConfigError, SlurmError
 from slurm.job_dir.paths import RESULT_GRACE, event_directory
@@ -20,7 +21,7 @@ class Site:
       made with.
     - `place`: equal for sites on which a job id means the same job.
     - `base`: the directory for jobs as it was written down, which may begin with ``~``; `client`: whose events these
-      are; `python`: the interpreter there.
+      are, each process's its own; `python`: the interpreter there.
     - `submit_defaults`: sbatch options for every job that does not say otherwise.
     - `poll_intervals`: seconds between two questions to the scheduler, at least and at most.
     - `result_grace`: seconds for which the result of a job that has ended may not be visible yet.
@@ -31,7 +32,7 @@ class Site:
     options: Mapping[str, Any]
     place: tuple[object, ...]
     base: str
-    client: str
+    client: forks.Own[str]
     python: str
     submit_defaults: Mapping[str, str]
     poll_intervals: tuple[float, float]
@@ -70,7 +71,7 @@ class Site:
 
     def event_dir_under(self, base: str) -> str:
         """`event_dir`, where the directory for jobs is known."""
-        return event_directory(base, self.client)
+        return event_directory(base, self.client.get())
 
     def of_children(self, packaging: Mapping[str, Any], base: str) -> dict[str, Any]:
         """The arguments of the `Cluster` that a workflow's own jobs are submitted to, on its node; plain JSON.

@@ -6,8 +6,10 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
+from slurm import forks
 from slurm.agent.agent import Agent
 from slurm.agent.errors import AgentError, as_agent_error
+from slurm.agent.programs import Programs
 from slurm.api.agent_backend import AgentBackend, error_of
 from slurm.api.disk_and_memory import require_memory
 from slurm.api.requests import Progress
@@ -21,6 +23,11 @@ class InProcessBackend(AgentBackend):
 
     def __init__(self, agent: Agent) -> None:
         self.agent = agent
+        forks.in_child(self._begin_anew)
+
+    def _begin_anew(self) -> None:
+        """In a forked child: the programs that run are its parent's."""
+        self.agent.programs = Programs()
 
     @property
     def shares_filesystem(self) -> bool:

@@ -8,6 +8,7 @@ import posixpath
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from slurm import forks
 from slurm.agent.commands import COMMAND_TIMEOUT
 from slurm.agent.receipts import SUBMISSION_TURN
 from slurm.api.agent_backend import AgentBackend
@@ -36,7 +37,7 @@ class SSHCommandBackend(AgentBackend):
 
     A lost connection is made again, first at once, then after ever longer pauses. Requests in flight
     are repeated, which does nothing twice; a submission that cannot be repeated in time raises
-    `SubmissionUnknown`. A login that is refused is not tried again.
+    `SubmissionUnknown`. A login that is refused is not tried again. A forked child has a connection of its own.
     """
 
     def __init__(  # noqa: PLR0913 - they are keys of a Slurmfile
@@ -63,9 +64,9 @@ class SSHCommandBackend(AgentBackend):
             connect_timeout=connect_timeout,
         )
         self.python = python
-        self._connection = Connection(
-            self._channel, target=hostname, reconnect_timeout=reconnect_timeout
-        )
+        self._reconnect_timeout = reconnect_timeout
+        self._closed = False
+        self._connections = forks.Own(self._make_connection)
 
     @property
     def shares_filesystem(self) -> bool:
@@ -85,7 +86,7 @@ class SSHCommandBackend(AgentBackend):
             return channel.request(op, params, blob, timeout, sending=lambda: sent.append(op))
 
         try:
-            return self._connection.ask(question)
+            return self._connections.get().ask(question)
         except TransportError as error:
             if op != "submit":
                 raise
@@ -105,19 +106,29 @@ class SSHCommandBackend(AgentBackend):
         return written
 
     def discard(self, path: str) -> None:
-        channel = self._connection.current
+        channel = self._connections.get().current
         if channel is not None:  # no connection is made for a courtesy
             with contextlib.suppress(SlurmError):
                 channel.request("remove", {"path": path}, b"", COURTESY_TIMEOUT)
 
     def note_ends(self, ends: Sequence[Mapping[str, str]]) -> None:
-        channel = self._connection.current
+        channel = self._connections.get().current
         if channel is not None:
             params = {"ends": [dict(end) for end in ends]}
             channel.request("note_ends", params, b"", COURTESY_TIMEOUT)
 
     def close(self) -> None:
-        self._connection.close()
+        self._closed = True
+        self._connections.get().close()
+
+    def _make_connection(self) -> Connection:
+        connection = Connection(
+            self._channel,
+            target=self.command.hostname,
+            reconnect_timeout=self._reconnect_timeout,
+        )
+        connection.closed = self._closed
+        return connection
 
     def _channel(self) -> Channel:
         return Channel(

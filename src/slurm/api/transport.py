@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import itertools
 import os
 import secrets
 import subprocess
@@ -16,7 +15,9 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import IO, Any
 
+from slurm import forks
 from slurm.agent.frames import NOISE_LIMIT, read_frame, write_frame
+from slurm.agent.programs import STARTING
 from slurm.api.agent_backend import error_of
 from slurm.api.agent_text import agent_text
 from slurm.api.liveness import Liveness, Peer
@@ -42,6 +43,9 @@ class Channel:
     `target` names the host in messages, and `login` is the command with which they tell the user
     to log in. It is open when the agent has spoken, within `connect_timeout` seconds: `await_open`
     waits for that. `has_opened` tells whether it has, `answered` whether it was of any use.
+
+    It is its process's own: a forked child lets go of the pipes, and leaves the other end alone. What is
+    asked has a name that nobody can guess, so that nothing else is taken for its answer.
     """
 
     def __init__(
@@ -57,8 +61,7 @@ class Channel:
         self.login = login
         self.has_opened: bool = False
         self.answered: bool = False
-        self._ids = itertools.count()
-        self._waiting: dict[int, Future[tuple[Any, bytes]]] = {}
+        self._waiting: dict[str, Future[tuple[Any, bytes]]] = {}
         self._lock = threading.Lock()
         self._writing = threading.Lock()
         self._reason: str = ""
@@ -67,7 +70,9 @@ class Channel:
         self._connect_timeout = connect_timeout
         self._opened = threading.Event()
         self._peer = Peer()
-        self._process = _start(argv, target, environment or {})
+        with STARTING:
+            self._process = _start(argv, target, environment or {})
+            forks.in_child(self._leave_to_parent)
         self._give_up_at = time.monotonic() + connect_timeout
         self._writer = PipeWriter(
             self._pipe(self._process.stdin), moved=self._peer.heard, check=self._look, every=LOOK
@@ -112,7 +117,7 @@ class Channel:
 
         `sending` is called before anything is sent: until then the agent cannot have been asked.
         """
-        number = next(self._ids)
+        number = secrets.token_hex(8)
         answer: Future[tuple[Any, bytes]] = Future()
         with self._lock:
             if self._broken is not None:
@@ -155,9 +160,8 @@ class Channel:
         if liveness is Liveness.ASK and self._writing.acquire(blocking=False):
             try:
                 if self._writer.has_room():
-                    write_frame(
-                        self._writer, {"id": next(self._ids), "op": "ping", "params": {}}, b""
-                    )
+                    ping = {"id": secrets.token_hex(8), "op": "ping", "params": {}}
+                    write_frame(self._writer, ping, b"")
             except (OSError, ValueError) as error:
                 raise self._lost(f"the connection broke while sending: {error}") from error
             finally:
@@ -176,6 +180,13 @@ class Channel:
     def close(self) -> None:
         """End the process; requests in flight fail."""
         self._break(TransportError(f"the connection to {self.target} was closed"))
+
+    def _leave_to_parent(self) -> None:
+        """In a forked child, whose parent goes on with it: neither wait for, nor signal, nor hold on to the process."""
+        self._process.returncode = 0
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+            self._pipe(stream).close()
+        self._broken = TransportError(f"the connection to {self.target} is the parent process's")
 
     def _start_agent(self) -> None:
         source = agent_text()
@@ -264,7 +275,7 @@ class Channel:
         for answer in waiting:
             answer.set_exception(error)
         with contextlib.suppress(OSError):
-            self._pipe(self._process.stdin).close()
+            self._writer.close()
         # The reader closes its pipe as it ends. So does the drain, which is not waited for: an ssh
         # master that stays in the background keeps stderr open.
         if self._reader.is_alive() and self._reader is not threading.current_thread():

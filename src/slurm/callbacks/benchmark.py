@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import datetime
 import json
-import threading
 from dataclasses import replace
 from typing import Any
 
+from slurm import forks
 from slurm.callbacks.base import HearsOfResults
 from slurm.callbacks.contexts import (
     CallbackContext,
@@ -36,7 +36,7 @@ class BenchmarkCallback(HearsOfResults):
     def __init__(self) -> None:
         self._jobs: dict[str, JobTiming] = {}
         self._arrays: dict[str, datetime.datetime] = {}
-        self._noting = threading.Lock()
+        self._noting = forks.Lock()
 
     def on_end_submit_job_ctx(self, ctx: SubmitEndContext) -> None:
         if ctx.error is None and not ctx.reattached:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from slurm import forks
 from slurm.callbacks.base import BaseCallback, ExecutionLocus
 from slurm.callbacks.completion import Completion
 from slurm.callbacks.contexts import (
@@ -53,11 +54,17 @@ class CallbackListener(Listener):
         here = [one for one in callbacks if one.locus != ExecutionLocus.RUNNER]
         self._job_of = job_of
         self._lent = lent
-        self._workers = [Worker(callback) for callback in here]
+        # A forked child has threads of its own, and tells of what it does itself.
+        self._own_workers = forks.Own(lambda: [Worker(callback) for callback in here])
+        self._own_workers.get()
         self._pickled = pickled_callbacks(callbacks)
         self._calls: dict[
             str, CallFacts
         ] = {}  # by their directory; those that are not a plain task's
+
+    @property
+    def _workers(self) -> Sequence[Worker]:
+        return self._own_workers.get()
 
     @contextlib.contextmanager
     def packaging(self, call: CallFacts, packaging: str) -> Iterator[None]:
@@ -122,10 +129,11 @@ class CallbackListener(Listener):
         return all(worker.drain(deadline) for worker in self._workers)
 
     def close(self) -> None:
-        for worker in self._workers:
+        workers = self._own_workers.known or ()
+        for worker in workers:
             worker.close(last=not self._lent)
         deadline = time.monotonic() + DRAIN_SECONDS
-        for worker in self._workers:
+        for worker in workers:
             if not worker.drain(deadline):
                 logger.warning(
                     "the callback %s did not end in time: %d calls of its hooks are left undone",

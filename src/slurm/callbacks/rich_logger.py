@@ -8,6 +8,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
+from slurm import forks
 from slurm.callbacks.base import BaseCallback
 from slurm.callbacks.contexts import (
     CallbackContext,
@@ -43,7 +44,8 @@ class RichLoggerCallback(BaseCallback):
     - `refresh_per_second`: how often the table is drawn; `max_rows`: how many rows it has at most.
     - `linger_secs`: the table stays live so long after everything has ended, should more come.
 
-    Where the console is no terminal, or another live display has it, every event is a plain line.
+    Where the console is no terminal, or another live display has it, every event is a plain line; so it is in a
+    forked child.
     Raises `ConfigError` where Rich is not installed.
 
     >>> callback = RichLoggerCallback(max_rows=10)
@@ -70,12 +72,13 @@ class RichLoggerCallback(BaseCallback):
         self.linger_secs = linger_secs
         self._plain = not (self.console.is_interactive or self.console.is_jupyter)
         self._job_table = JobTable()
-        self._noting = (
-            threading.Lock()
-        )  # the table of jobs; never held while Rich is called, which draws it
+        # The table of jobs; never held while Rich is called, which draws it.
+        self._noting = forks.Lock()
         self._live: Live | None = None
-        self._displaying = threading.RLock()
+        self._displaying = forks.Lock(threading.RLock)
         self._ending: threading.Timer | None = None
+        self._process = forks.here()
+        self._own_console = forks.Own(self._console_here)
 
     def on_begin_package_ctx(self, ctx: PackagingBeginContext) -> None:
         self._show(ctx)
@@ -137,7 +140,7 @@ class RichLoggerCallback(BaseCallback):
             at_rest = self._job_table.at_rest
         with self._displaying:
             self._forget_ending()
-            if self._plain or not self._start():
+            if self._plain or self._process is not forks.here() or not self._start():
                 if not isinstance(context, TransferContext) or context.finished:
                     self._print(line_of(context), failed=is_failure(context))
                 return
@@ -150,7 +153,13 @@ class RichLoggerCallback(BaseCallback):
 
     def _print(self, line: str, *, failed: bool) -> None:
         style = "red" if failed else None
-        self.console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
+        console = self._own_console.get()
+        console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
+
+    def _console_here(self) -> Console:
+        """One that shows no table in a forked child: the table is its parent's, which draws it."""
+        here = self._process is forks.here()
+        return self.console if here else type(self.console)(file=self.console.file)
 
     def _start(self) -> bool:
         """Make sure of the live display; returns whether there is one."""
@@ -186,7 +195,7 @@ class RichLoggerCallback(BaseCallback):
 
     def _stop(self) -> None:
         live, self._live = self._live, None
-        if live is not None:
+        if live is not None and self._process is forks.here():
             live.stop()
 
     def _forget_ending(self) -> None:

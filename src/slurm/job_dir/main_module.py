@@ -12,6 +12,8 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from slurm import forks
+
 MAIN = "__main__"
 # In the processes that multiprocessing starts, where both names mean the same module.
 MAIN_OF_CHILDREN = "__mp_main__"
@@ -35,7 +37,7 @@ class _Travelled:
     def __init__(self) -> None:
         self.main: MainModule | None = None
         self._loader: Callable[[], None] | None = None
-        self._loading = threading.RLock()
+        self._loading = forks.Lock(threading.RLock)
 
     def came(self, main: MainModule, loader: Callable[[], None]) -> None:
         self.main, self._loader = main, loader

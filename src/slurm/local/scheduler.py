@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 from typing import Any
 
+from slurm import forks
 from slurm.agent.errors import AgentError
 from slurm.agent.programs import scrubbed_environment
 from slurm.local.arrays import LARGEST_SIZE, MAX_ARRAY_SIZE
@@ -19,7 +19,7 @@ from slurm.local.client import DaemonClient, Unreachable
 from slurm.local.state import PROTOCOL, StateDirectory, StateError
 
 END_TIMEOUT = 30.0  # seconds for a daemon to be gone
-_UMASK_LOCK = threading.Lock()
+_UMASK_LOCK = forks.Lock()
 
 
 class LocalScheduler:

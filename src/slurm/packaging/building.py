@@ -8,10 +8,10 @@ import importlib.util
 import io
 import logging
 import sys
-import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from slurm import forks
 from slurm.errors import PackagingError
 from slurm.packaging.programs import run
 from slurm.packaging.projects import fingerprint
@@ -39,7 +39,7 @@ class Wheel:
 
 
 _built: dict[tuple[Path, bool], tuple[str, Wheel]] = {}
-_building = threading.Lock()
+_building = forks.Lock()
 
 
 def wheel_of(project: Path, *, isolated: bool) -> Wheel:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-import threading
 from pathlib import Path
 
+from slurm import forks
 from slurm.errors import ConfigError, PackagingError
 from slurm.packaging.programs import run
 from slurm.packaging.projects import fingerprint
@@ -17,7 +17,7 @@ TAG_PREFIX = "sdk-"
 TAG_LENGTH = 16
 
 _built: dict[tuple[str, Path, Path], tuple[str, str]] = {}
-_building = threading.Lock()
+_building = forks.Lock()
 
 
 def is_path(image: str) -> bool:

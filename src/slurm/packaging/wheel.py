@@ -8,11 +8,11 @@ import logging
 import os
 import posixpath
 import shlex
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from slurm import forks
 from slurm._version import __version__
 from slurm.config.checks import check_flag, check_text
 from slurm.errors import ConfigError, PackagingError, RemoteFileMissing
@@ -37,7 +37,7 @@ WARNING = "warning: "
 logger: logging.Logger = logging.getLogger(__name__)
 
 _made: dict[tuple[object, ...], str] = {}
-_making = threading.Lock()
+_making = forks.Lock()
 
 
 class WheelPackagingStrategy(PackagingStrategy):

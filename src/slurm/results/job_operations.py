@@ -7,6 +7,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 
+from slurm import forks
 from slurm.api.site import Site
 from slurm.errors import SlurmError
 from slurm.job_dir.result import Outcome
@@ -20,10 +21,22 @@ from slurm.tracking.tracker import Tracker
 logger: logging.Logger = logging.getLogger(__name__)
 
 
+class Observer:
+    """What one process observes the jobs of a cluster with."""
+
+    def __init__(self, site: Site, listener: Listener) -> None:
+        self.pushed: PushedResults = PushedResults()
+        self.accounting: Accounting = Accounting(site.backend)
+        self.outcomes: Outcomes = Outcomes(site, self.pushed, self.accounting, listener)
+        self.tracker: Tracker | None = None
+        self.making: threading.Lock = threading.Lock()
+
+
 class ClusterOperations(JobOperations):
     """Has jobs watched by one tracker, and their results read.
 
     The tracker is made when the first job is watched: where its runners leave their news may have to be asked for.
+    A forked child that watches jobs has one of its own; `begun` is called in each process that begins to.
     """
 
     def __init__(
@@ -32,35 +45,43 @@ class ClusterOperations(JobOperations):
         listener: Listener,
         *,
         cancel_on_interrupt: Callable[[], bool],
+        begun: Callable[[], object],
     ) -> None:
         self._site = site
         self._listener = listener
         self._cancel_on_interrupt = cancel_on_interrupt
-        self._pushed = PushedResults()
-        self._accounting = Accounting(site.backend)
-        self._outcomes = Outcomes(site, self._pushed, self._accounting, listener)
-        self._found_again: weakref.WeakKeyDictionary[JobRecord, None] = weakref.WeakKeyDictionary()
-        self._tracker: Tracker | None = None
+        self._begun = begun
         self._closed = False
-        self._making = threading.Lock()
+        self._found_again: weakref.WeakKeyDictionary[JobRecord, None] = weakref.WeakKeyDictionary()
+        self._own = forks.Own(self._begin)
+        self.begin()
+
+    def begin(self) -> None:
+        """This process uses the cluster, as its parent may have done."""
+        self._own.get()
+
+    def _begin(self) -> Observer:
+        self._begun()
+        return Observer(self._site, self._listener)
 
     @property
     def tracker(self) -> Tracker:
         """What completes the futures of this cluster's jobs."""
-        with self._making:
-            if self._tracker is None:
+        own = self._own.get()
+        with own.making:
+            if own.tracker is None:
                 shortest, longest = self._site.poll_intervals
-                self._tracker = Tracker(
+                own.tracker = Tracker(
                     self._site,
                     interval_min=shortest,
                     interval_max=longest,
                     listener=self._listener,
-                    pushed=self._pushed,
-                    accounting=self._accounting,
+                    pushed=own.pushed,
+                    accounting=own.accounting,
                 )
                 if self._closed:
-                    self._tracker.stop()
-            return self._tracker
+                    own.tracker.stop()
+            return own.tracker
 
     def watch(self, records: Sequence[JobRecord]) -> None:
         self.tracker.watch(records)
@@ -96,17 +117,24 @@ class ClusterOperations(JobOperations):
             logger.warning("interrupted, and these jobs go on: %s: %s", ids, error)
 
     def fetch(self, record: JobRecord, timeout: float | None = None) -> Outcome:
-        return self._outcomes.of(record, timeout)
+        return self._own.get().outcomes.of(record, timeout)
 
     def fetch_all(
         self, records: Sequence[JobRecord], timeout: float | None = None
     ) -> list[Outcome]:
-        return self._outcomes.of_all(records, timeout)
+        return self._own.get().outcomes.of_all(records, timeout)
 
     def close(self) -> None:
-        """Watch no longer, have callbacks told what is left, and let go of the connection."""
-        with self._making:
-            self._closed, tracker = True, self._tracker
+        """Watch no longer, have callbacks told what is left, and let go of the connection.
+
+        In a forked child that has not begun, all of that is its parent's.
+        """
+        own = self._own.known
+        if own is None:
+            self._closed = True
+            return
+        with own.making:
+            self._closed, tracker = True, own.tracker
         if tracker is not None:
             tracker.stop()
         self._listener.close()  # while hooks can still ask for what a job has left

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from slurm import forks
 from slurm.errors import SlurmError, SubmissionError, SubmissionUnknown
 from slurm.job_dir.paths import ArrayDirectory
 from slurm.sbatch.array_layout import ArrayLayout
@@ -52,14 +53,18 @@ class WaitingArray:
 
 
 class ArraySubmission:
-    """One array on its way: waiting for its first use, given up, or submitted; the last two are for good."""
+    """One array on its way: waiting for its first use, given up, or submitted; the last two are for good.
+
+    Its parent and a forked child may both use it: they submit it under one token, and have one and the same.
+    """
 
     def __init__(self, task_name: str, state: WaitingArray | SubmittedArray) -> None:
         self.task_name = task_name
         self._state = state
         self._problem: SlurmError | None = None
-        self._is_being_submitted = False
-        self._changing = threading.RLock()
+        self._made_by = forks.here()
+        self._being_submitted_by: object = None  # a process
+        self._changing = forks.Lock(threading.RLock)
 
     @property
     def submitted(self) -> SubmittedArray | None:
@@ -88,6 +93,11 @@ class ArraySubmission:
                     f"{self} has been submitted, and can wait for nothing more: call .after() before "
                     f"its first use, or {self.task_name}.after(...).map(items)"
                 )
+            if self._made_by is not forks.here():
+                raise SubmissionError(
+                    f"{self} was mapped by the process that forked this one, and can wait for nothing more here: "
+                    f"call .after() there, or {self.task_name}.after(...).map(items) here"
+                )
             state.call = replace(state.call, after=(*state.call.after, *more))
 
     def submit(
@@ -102,9 +112,9 @@ class ArraySubmission:
                 raise self._problem
             if isinstance(self._state, SubmittedArray):
                 return
-            if self._is_being_submitted:
+            if self._being_submitted_by is forks.here():
                 raise SubmissionError(f"{self} waits for an array that waits for it")
-            self._is_being_submitted = True
+            self._being_submitted_by = forks.here()
             try:
                 state = self._state.submit()
             except SubmissionUnknown:
@@ -113,7 +123,7 @@ class ArraySubmission:
                 self._problem = error
                 raise
             finally:
-                self._is_being_submitted = False
+                self._being_submitted_by = None
             make_elements(state)
             self._state = state
             watch()
@@ -149,22 +159,28 @@ class Mapped(Protocol):
 
 
 class WaitingArrays:
-    """The arrays of one ``with`` block, or of none, that may still have to be submitted."""
+    """The arrays of one ``with`` block, or of none, that may still have to be submitted.
+
+    A forked child has those that were mapped in it; the others are its parent's to submit.
+    """
 
     def __init__(self) -> None:
         self.over: bool = False  # nothing is added any more
-        self._arrays: list[Mapped] = []
-        self._changing = threading.Lock()
+        self._own: forks.Own[list[Mapped]] = forks.Own(list)
+        self._changing = forks.Lock()
 
     def add(self, array: Mapped) -> bool:
         """Remember an array until `submit` or `give_up`; False when that is over."""
         with self._changing:
             if not self.over:
-                self._arrays.append(array)
+                self._own.get().append(array)
             return not self.over
 
     def end(self, *, failed: bool) -> None:
         """Submit, or give up, what there is, and take no more."""
+        left = [one for one in self._own.inherited or () if not one.is_submitted]
+        if left and not failed:
+            logger.warning("left to the process that forked this one, which mapped them: %s", left)
         with self._changing:
             self.over = True
         if failed:
@@ -198,8 +214,10 @@ class WaitingArrays:
 
     def _take(self) -> list[Mapped]:
         with self._changing:
-            arrays, self._arrays = self._arrays, []
-        return arrays
+            arrays = self._own.get()
+            taken = arrays[:]
+            arrays.clear()
+        return taken
 
 
 class Block(NamedTuple):
@@ -220,20 +238,21 @@ class ArrayBlocks:
     """The ``with`` blocks of one cluster that have not ended, each with the arrays that were mapped in it.
 
     An array belongs to the innermost block of its cluster, in the thread or asyncio task that mapped it. One that was
-    mapped outside of all, as in a thread that has no block of its own, goes with the last block to end.
+    mapped outside of all, as in a thread that has no block of its own, goes with the last block to end. A forked child
+    is in the blocks in which it was made; those of other threads are not there.
     """
 
     def __init__(self) -> None:
         self._outside = WaitingArrays()
-        self._blocks: list[Block] = []
-        self._changing = threading.Lock()
+        self._own: forks.Own[list[Block]] = forks.Own(list)
+        self._changing = forks.Lock()
 
     def begin(self, leave: Callable[[], object]) -> None:
         """A block begins here; `leave` is called when it ends, before its arrays are submitted."""
         block = Block(self, WaitingArrays(), leave)
         _open_blocks.set((*_open_blocks.get(), block))
         with self._changing:
-            self._blocks.append(block)
+            self._own.get().append(block)
 
     def end(self, *, failed: bool) -> None:
         """The innermost block ends: submit its arrays, or give them up after it has `failed`."""
@@ -241,8 +260,9 @@ class ArrayBlocks:
         _open_blocks.set(tuple(outer))
         block.leave()
         with self._changing:
-            self._blocks = [one for one in self._blocks if one is not block]
-            last = not self._blocks
+            blocks = self._own.get()
+            blocks[:] = [one for one in blocks if one is not block]
+            last = not blocks
         try:
             block.arrays.end(failed=failed)
         finally:
@@ -255,11 +275,16 @@ class ArrayBlocks:
         block = next(here, None)
         if block is None or not block.arrays.add(array):
             self._outside.add(array)
+            return
+        with self._changing:
+            blocks = self._own.get()
+            if not any(one is block for one in blocks):
+                blocks.append(block)  # begun before this process was forked
 
     def end_all(self, *, failed: bool) -> None:
         """Submit the arrays of all blocks, or give them up; the blocks stay open."""
         with self._changing:
-            waiting = [self._outside, *(block.arrays for block in self._blocks)]
+            waiting = [self._outside, *(block.arrays for block in self._own.get())]
         for arrays in waiting:
             if failed:
                 arrays.give_up()

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from slurm import context
+from slurm import context, forks
 from slurm.context import SubmissionContext
 from slurm.errors import SlurmError, SubmissionError
 
@@ -52,7 +52,7 @@ class BatchedCall:
 
     def _submitted(self) -> Submitted:
         if self.problem is None:
-            self._batch.submit_all()
+            self._batch.submit_with(self)
         if self.problem is not None:
             self._batch.heard(self.problem)
             raise self.problem
@@ -75,20 +75,28 @@ class ClusterContext(SubmissionContext, Protocol):
         """End that."""
 
 
+class OpenCalls:
+    """The calls of a batch that are not submitted yet, as one process has them."""
+
+    def __init__(self) -> None:
+        self.calls: list[BatchedCall] = []
+        self.unheard: list[SlurmError] = []
+        self.changing: threading.Lock = threading.Lock()
+        self.submitting: Any = threading.RLock()
+
+
 class Batch:
     """The context of a ``with cluster.batch():`` block: tasks called in it are submitted together.
 
-    See `Cluster.batch`. Calls from threads that outlive the block are submitted by themselves.
+    See `Cluster.batch`. Calls from threads that outlive the block are submitted by themselves. A forked child leaves to
+    its parent what was called before, unless it uses one of these jobs: then both submit it under one token.
     """
 
     def __init__(self, cluster: ClusterContext) -> None:
         self._cluster = cluster
         self._submitter: Submitter = cluster.submitter
-        self._calls: list[BatchedCall] = []
-        self._unheard: list[SlurmError] = []
         self._over = False
-        self._changing = threading.Lock()
-        self._submitting = threading.RLock()
+        self._own = forks.Own(OpenCalls)
         self._entered = contextlib.ExitStack()
 
     def __enter__(self) -> Batch:
@@ -109,7 +117,12 @@ class Batch:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        with self._changing:
+        left = self._own.inherited
+        if left is not None and left.calls and kind is None:
+            logger.warning(
+                "left to the process that forked this one: %d batched jobs", len(left.calls)
+            )
+        with self._own.get().changing:
             self._over = True
         try:
             if kind is None:
@@ -121,15 +134,16 @@ class Batch:
 
     def __len__(self) -> int:
         """How many jobs wait to be submitted."""
-        return len(self._calls)
+        return len(self._own.get().calls)
 
     def add(self, prepared: PreparedCall) -> JobRecord | None:
         """Have a call that can travel submitted with the others; None when the block has ended."""
         call = BatchedCall(self, self._submitter, prepared)
-        with self._changing:
+        own = self._own.get()
+        with own.changing:
             if self._over:
                 return None
-            self._calls.append(call)
+            own.calls.append(call)
         return call.record
 
     def submit(self) -> None:
@@ -138,8 +152,9 @@ class Batch:
         Raises the first problem of a job which nobody has been told yet. The others are submitted.
         """
         self.submit_all()
-        with self._changing:
-            problems, self._unheard = self._unheard, []
+        own = self._own.get()
+        with own.changing:
+            problems, own.unheard = own.unheard, []
         for problem in problems[1:]:
             logger.error("a job of a batch was not submitted: %s", problem)
         if problems:
@@ -147,8 +162,19 @@ class Batch:
 
     def heard(self, problem: SlurmError) -> None:
         """Somebody was told why a job was not submitted."""
-        with self._changing:
-            self._unheard = [one for one in self._unheard if one is not problem]
+        own = self._own.get()
+        with own.changing:
+            own.unheard = [one for one in own.unheard if one is not problem]
+
+    def submit_with(self, call: BatchedCall) -> None:
+        """`submit_all`; `call` as well, which may have been made before this process was forked."""
+        own = self._own.get()
+        with own.submitting:
+            with own.changing:
+                known = call.record.is_submitted or any(one is call for one in own.calls)
+                if not known:
+                    own.calls.append(call)
+            self.submit_all()
 
     def submit_all(self) -> None:
         """Submit what was called so far; every job has its answer or its problem then.
@@ -156,20 +182,22 @@ class Batch:
         Raises what says nothing of any job, such as `TransportError`: the jobs that were not answered
         for are asked for again, by their tokens, when one of them is used.
         """
-        with self._submitting:
-            while self._calls:
-                part = self._calls[: _fitting(self._calls)]
+        own = self._own.get()
+        with own.submitting:
+            while own.calls:
+                part = own.calls[: _fitting(own.calls)]
                 for call in part:
                     call.asked_for = True
                 self._submitter.submit_batch(part)
-                with self._changing:
-                    self._calls = self._calls[len(part) :]
-                    self._unheard += [call.problem for call in part if call.problem is not None]
+                with own.changing:
+                    own.calls = own.calls[len(part) :]
+                    own.unheard += [call.problem for call in part if call.problem is not None]
 
     def _give_up(self) -> None:
-        with self._changing:
-            left = [call for call in self._calls if not call.asked_for]
-            self._calls = [call for call in self._calls if call.asked_for]
+        own = self._own.get()
+        with own.changing:
+            left = [call for call in own.calls if not call.asked_for]
+            own.calls = [call for call in own.calls if call.asked_for]
         if left:
             logger.warning(
                 "jobs of a batch are not submitted, for it was left by an exception: %d", len(left)

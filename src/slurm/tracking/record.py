@@ -7,6 +7,7 @@ one. Whatever can be waited for is an `Upstream`.
 from __future__ import annotations
 
 import abc
+import contextlib
 import logging
 import threading
 import weakref
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from slurm import forks
 from slurm.api.requests import Submitted
 from slurm.errors import SlurmError, SubmissionError
 from slurm.job_dir.arguments import JobResultPlaceholder
@@ -22,6 +24,7 @@ from slurm.job_dir.result import Outcome
 from slurm.sbatch.dependency import DependencyClause, Verdict, judged
 from slurm.states import JobState, JobStatus
 from slurm.tracking.deadline import Moment
+from slurm.tracking.waiting import Waiting
 
 if TYPE_CHECKING:
     from slurm.api.site import Site
@@ -104,6 +107,8 @@ class JobRecord:
     - `options`: sbatch's options in its script; None where they have to be read from there.
 
     `submission` is the scheduler's answer; for a job of an open batch a function that submits, and returns it.
+
+    A forked child that asks for anything about it has it watched there; what its parent waits for is the parent's.
     """
 
     def __init__(
@@ -124,15 +129,10 @@ class JobRecord:
         self.token = token
         self.waits_for: tuple[Dependency, ...] = tuple(waits_for)
         self.element = element
-        self.status: JobStatus = JobStatus()
         self.outcome: Outcome | None = None
-        self.fetching: threading.Lock = threading.Lock()
         self._submission = submission
-        self._news = threading.Event()  # finished, or nobody watches any more
-        self._callbacks: list[Callable[[], object]] = []
-        self._changing = threading.Lock()
         self._future: weakref.ref[Any] | None = None
-        self._held: Any = None
+        self._known = Waiting(JobStatus())
         self._heard = False
         found_again = isinstance(submission, Submitted) and submission.reattached
         self._alive: Moment | None = None if found_again else Moment()
@@ -183,6 +183,33 @@ class JobRecord:
     # What is known of it
 
     @property
+    def status(self) -> JobStatus:
+        """What is known of it at this moment."""
+        return self._waiting.status
+
+    @property
+    def fetching(self) -> threading.Lock:
+        """Held by whoever reads what became of it."""
+        return self._waiting.fetching
+
+    @property
+    def _waiting(self) -> Waiting:
+        """This process's."""
+        if self._known.process is not forks.here():
+            self._begin_anew()
+        return self._known
+
+    def _begin_anew(self) -> None:
+        """In a forked child: nobody else waits here, and nobody watches the job yet."""
+        with forks.renewing():
+            if self._known.process is forks.here():
+                return
+            self._known = Waiting(self._known.status)
+        if self.is_submitted and not self._known.status.finished:
+            with contextlib.suppress(SlurmError):  # its cluster was closed: who waits is told
+                self.operations.watch([self])
+
+    @property
     def finished(self) -> bool:
         """Whether it has ended, in whatever way."""
         return self.status.finished
@@ -221,7 +248,7 @@ class JobRecord:
 
     def wait(self, timeout: float | None) -> bool:
         """Wait for the end, or until nobody watches any more; whether either came in time."""
-        return self._news.wait(timeout)
+        return self._waiting.news.wait(timeout)
 
     # For whoever watches it
 
@@ -230,15 +257,17 @@ class JobRecord:
         if not (status.finished or status.forgotten):
             self._alive = Moment()
         self._heard = True
-        self.status = status
+        waiting = self._waiting
+        waiting.status = status
         if status.finished:
-            with self._changing:
-                self._news.set()
+            with waiting.changing:
+                waiting.news.set()
 
     def abandon(self) -> None:
         """Take notice that the tracker watches the job no more, though it has not ended."""
-        with self._changing:
-            self._news.set()
+        waiting = self._waiting
+        with waiting.changing:
+            waiting.news.set()
         self.call_back()
 
     def keep(self, outcome: Outcome) -> Outcome:
@@ -251,20 +280,22 @@ class JobRecord:
 
     def add_callback(self, function: Callable[[], object]) -> None:
         """Have `function` called when the job has ended; at once if it has."""
-        with self._changing:
-            if not self._news.is_set():
-                self._callbacks.append(function)
+        waiting = self._waiting
+        with waiting.changing:
+            if not waiting.news.is_set():
+                waiting.callbacks.append(function)
                 return
         self._call(function)
 
     def call_back(self) -> None:
         """Tell everybody who asked to be told; not under any lock, for they may do anything."""
+        waiting = self._waiting
         while True:
-            with self._changing:
-                if not self._callbacks:
-                    self._held = None
+            with waiting.changing:
+                if not waiting.callbacks:
+                    waiting.held = None
                     return
-                function = self._callbacks.pop(0)
+                function = waiting.callbacks.pop(0)
             self._call(function)
 
     def _call(self, function: Callable[[], object]) -> None:
@@ -283,13 +314,14 @@ class JobRecord:
         Until the job has ended it is held here, and with it its cluster: a program may drop both and still
         have its callbacks told of one and the same future, and its cluster closed when it exits.
         """
-        with self._changing:
+        waiting = self._waiting
+        with waiting.changing:
             known = self._future() if self._future is not None else None
             if known is None:
                 known = make()
                 self._future = weakref.ref(known)
-            if not self._news.is_set():
-                self._held = known
+            if not waiting.news.is_set():
+                waiting.held = known
             return known
 
     def __repr__(self) -> str:

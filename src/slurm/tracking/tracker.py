@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
+from slurm import forks
 from slurm.api.base import BackendBase
 from slurm.api.site import Site
 from slurm.context import activated
@@ -78,6 +79,7 @@ class Tracker:
         self._retries = Retries(interval_min, interval_max)
         self._threads: list[threading.Thread] = []
         self._closed = False
+        self._process = forks.here()
 
     def watch(self, jobs: Sequence[JobRecord]) -> None:
         """Complete each of `jobs` when it ends. Watching one twice is watching it once."""
@@ -178,7 +180,8 @@ class Tracker:
                 thread.start()
 
     def _repeat(self, what: str, wait: Callable[[], bool], step: Callable[[], None]) -> None:
-        while wait():
+        # A child that a callback has forked, and that comes back from it, must not take its parent's news.
+        while self._process is forks.here() and wait():
             pause = self._retries.attempt(what, step)
             self._announce()
             self._pause(pause)

@@ -266,3 +266,34 @@ def strangely_named() -> str:
 
 # A task is named after its function, which a decorator may have called anything.
 strangely_named.unwrapped.__name__ = "../../.odd 'x' Name"
+
+
+# --- processes that jobs start ---------------------------------------------------------------------
+
+
+@workflow
+def forking_workflow(ctx: WorkflowContext, numbers: list[int]) -> dict[str, Any]:
+    """Have each task called in a forked process, and one here meanwhile."""
+    import multiprocessing
+
+    fork = multiprocessing.get_context("fork")
+    answers = fork.SimpleQueue()
+    before = double(100)
+
+    def call(number: int) -> None:
+        job = double(number)
+        answers.put((number, job.get_result(PATIENCE), before.get_result(PATIENCE), job.job_dir))
+
+    processes = [fork.Process(target=call, args=(number,)) for number in numbers]
+    for process in processes:
+        process.start()
+    here = double(0).get_result(PATIENCE)
+    found = sorted(answers.get() for _ in processes)
+    for process in processes:
+        process.join()
+    return {
+        "here": here,
+        "there": [answer[:3] for answer in found],
+        "are children": all(str(ctx.tasks_dir) in answer[3] for answer in found),
+        "exit codes": [process.exitcode for process in processes],
+    }

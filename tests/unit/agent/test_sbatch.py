@@ -42,14 +42,74 @@ def submit(slurm: SlurmCliBackend, folder: Path, **submit_options: str) -> Submi
     [
         "echo 4711",
         "echo '4711;cluster'",
-        "echo 'Your quota is nearly used up.'; echo; echo 4711",
-        "echo 'sbatch: lua: Submitted job' >&2; printf 4711",
+        "printf '\\n 4711\\r\\n\\n'",
+        "echo 'sbatch: lua: Submitted job 17' >&2; printf 4711",
     ],
 )
-def test_the_job_id_is_read_past_what_a_site_prints(
+def test_a_plain_job_id_is_believed_and_nobody_asked_again(
     printed: str, slurm: SlurmCliBackend, programs: Programs, tmp_path: Path
 ) -> None:
     programs.add("sbatch", printed)
+    assert submit(slurm, tmp_path).job_id == "4711"
+    assert not programs.calls("squeue")
+
+
+WITH_OTHER_WORDS = {
+    "a quota behind it": "4711\\nYour quota is 42\\n",
+    "a number behind it": "4711\\n42\\n",
+    "a number before it": "42\\n4711\\n",
+    "a number with a cluster": "4711;here\\n42;there\\n",
+    "a banner before it": "Welcome!\\n\\n4711\\n",
+    "only another number": "42 days until the maintenance\\n",
+    "a wrapper's words": "Submitted batch job 4711\\n",
+    "sbatch's own words": "sbatch: lua: job 42 is not alone\\n4711\\n",
+    "colours": "\\033[32m42\\033[0m\\n",
+    "other bytes": "\\377\\376 42\\n42\\377\\n",
+    "digits of another script": "\\331\\244\\331\\242\\n",
+    "no job's number": "0\\n",
+    "a part of a line": "id 42\\n",
+    "a number and words": "42 jobs\\n",
+    "a task of an array": "42_7\\n",
+    "two clusters": "42;a;b\\n",
+}
+
+
+@pytest.mark.parametrize("printed", WITH_OTHER_WORDS.values(), ids=WITH_OTHER_WORDS)
+@pytest.mark.parametrize("code", [0, 1])
+def test_beside_other_words_the_token_says_which_job_it_is(
+    code: int, printed: str, slurm: SlurmCliBackend, programs: Programs, tmp_path: Path
+) -> None:
+    """A site's wrapper may print anything, and any number may be a stranger's job."""
+    queue = f"printf '42|RUNNING|None|n1|another\\n4711|PENDING|Priority||{TOKEN}\\n' > $HERE/queue"
+    refused = "" if code == 0 or "4711" in printed else "echo 'timed out' >&2; "
+    programs.add("sbatch", f"{queue}; printf '{printed}'; {refused}exit {code}")
+    assert submit(slurm, tmp_path).job_id == "4711"
+    assert len(programs.calls("squeue")) == 1
+
+
+def test_where_nobody_knows_the_job_no_strangers_is_taken(
+    slurm: SlurmCliBackend, programs: Programs, tmp_path: Path
+) -> None:
+    programs.add(
+        "sbatch",
+        "echo '42|RUNNING|None|n1|another' > $HERE/queue; echo 4711; echo 'Your quota is 42'",
+    )
+    answer = submit(slurm, tmp_path)
+    assert isinstance(answer.error, SubmissionUnknown)
+    assert str(answer.error) == (
+        "sbatch printed no line that is a job id and nothing else: '4711\\nYour quota is 42\\n'"
+    )
+    assert answer.job_id == ""
+
+
+def test_a_refusal_of_sbatch_after_a_wrappers_words_is_no_refusal_of_a_job_that_is_there(
+    slurm: SlurmCliBackend, programs: Programs, tmp_path: Path
+) -> None:
+    programs.add(
+        "sbatch",
+        f"echo '4711|PENDING|Priority||{TOKEN}' > $HERE/queue; echo 'Submitted batch job 4711'; "
+        "echo 'sbatch: error: the mail was not sent' >&2; exit 1",
+    )
     assert submit(slurm, tmp_path).job_id == "4711"
 
 
@@ -94,6 +154,212 @@ def test_a_job_inside_a_job_does_not_inherit_it(
     assert "SLURM_CONF=/etc/other/slurm.conf" in lines
     assert "MY_VARIABLE=kept" in lines
     assert scrubbed_environment()["PATH"] == os.environ["PATH"]
+
+
+DEFAULTS = {
+    "SBATCH_ACCOUNT": "mine",
+    "SBATCH_CONSTRAINT": "ib",
+    "SBATCH_PARTITION": "gpu",
+    "SBATCH_QOS": "long",
+    "SBATCH_RESERVATION": "course",
+    "SBATCH_WCKEY": "thesis",
+}
+# What sbatch 24.11 reads beside them.
+BREAKING = (
+    *(
+        "ACCTG_FREQ",
+        "ARRAY_INX",
+        "BATCH",
+        "BURST_BUFFER",
+        "CLUSTERS",
+        "CLUSTER_CONSTRAINT",
+        "CONTAINER",
+    ),
+    *(
+        "CONTAINER_ID",
+        "CORE_SPEC",
+        "CPUS_PER_GPU",
+        "CPU_FREQ_REQ",
+        "DEBUG",
+        "DELAY_BOOT",
+        "DISTRIBUTION",
+        "ERROR",
+    ),
+    *(
+        "EXCLUSIVE",
+        "EXPORT",
+        "GET_USER_ENV",
+        "GPUS",
+        "GPUS_PER_NODE",
+        "GPUS_PER_TASK",
+        "GRES",
+        "HINT",
+        "IGNORE_PBS",
+    ),
+    *(
+        "INPUT",
+        "JOB_NAME",
+        "MEM_BIND",
+        "MEM_PER_CPU",
+        "MEM_PER_NODE",
+        "NETWORK",
+        "NO_KILL",
+        "NO_REQUEUE",
+    ),
+    *(
+        "OPEN_MODE",
+        "OUTPUT",
+        "OVERCOMMIT",
+        "PROFILE",
+        "REQUEUE",
+        "SIGNAL",
+        "SPREAD_JOB",
+        "THREADS_PER_CORE",
+    ),
+    *("TIMELIMIT", "TRES_PER_TASK", "USE_MIN_NODES", "WAIT", "WAIT4SWITCH", "WAIT_ALL_NODES"),
+)
+
+
+@pytest.fixture
+def start_up_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variables of a user who has set all that there are."""
+    for name, value in DEFAULTS.items():
+        monkeypatch.setenv(name, value)
+    for name in BREAKING:
+        monkeypatch.setenv(f"SBATCH_{name}", "breaks")
+    for name in OTHER_COMMANDS:
+        monkeypatch.setenv(name, "breaks")
+
+
+OTHER_COMMANDS = (
+    *(
+        "SCANCEL_ACCOUNT",
+        "SCANCEL_BATCH",
+        "SCANCEL_CRON",
+        "SCANCEL_CTLD",
+        "SCANCEL_FULL",
+        "SCANCEL_HURRY",
+    ),
+    *(
+        "SCANCEL_INTERACTIVE",
+        "SCANCEL_NAME",
+        "SCANCEL_PARTITION",
+        "SCANCEL_QOS",
+        "SCANCEL_STATE",
+        "SCANCEL_USER",
+    ),
+    *(
+        "SCANCEL_VERBOSE",
+        "SCANCEL_WCKEY",
+        "SCONTROL_ALL",
+        "SCONTROL_FEDERATION",
+        "SCONTROL_FUTURE",
+        "SCONTROL_LOCAL",
+    ),
+    *(
+        "SCONTROL_SIBLING",
+        "SINFO_ALL",
+        "SINFO_FEDERATION",
+        "SINFO_FORMAT",
+        "SINFO_FUTURE",
+        "SINFO_LOCAL",
+    ),
+    *(
+        "SINFO_PARTITION",
+        "SINFO_SORT",
+        "SQUEUE_ACCOUNT",
+        "SQUEUE_ALL",
+        "SQUEUE_ARRAY",
+        "SQUEUE_ARRAY_UNIQUE",
+    ),
+    *(
+        "SQUEUE_FORMAT",
+        "SQUEUE_FORMAT2",
+        "SQUEUE_LICENSES",
+        "SQUEUE_NAMES",
+        "SQUEUE_PARTITION",
+        "SQUEUE_PRIORITY",
+    ),
+    *(
+        "SQUEUE_QOS",
+        "SQUEUE_SIBLING",
+        "SQUEUE_SORT",
+        "SQUEUE_STATES",
+        "SQUEUE_USERS",
+        "SACCT_FEDERATION",
+    ),
+    *(
+        "SACCT_FORMAT",
+        "SACCT_LOCAL",
+        "SLURM_TIME_FORMAT",
+        "SLURM_CLUSTERS",
+        "SLURM_BITSTR_LEN",
+        "SLURM_JSON",
+    ),
+    *(
+        "SLURM_YAML",
+        "SLURM_DEBUG_FLAGS",
+        "SLURM_EXIT_ERROR",
+        "SLURM_UMASK",
+        "SLURM_HINT",
+        "SLURM_ACCOUNT",
+    ),
+)
+
+
+@pytest.mark.usefixtures("start_up_file")
+def test_where_a_users_jobs_go_holds_unless_something_else_was_told(
+    slurm: SlurmCliBackend, programs: Programs, tmp_path: Path
+) -> None:
+    """To sbatch a variable counts for more than a line of the script."""
+    programs.add("sbatch", "env > $HERE/env; echo 1")
+    submit(slurm, tmp_path)
+    assert sbatch_variables(programs) == DEFAULTS
+    told = {"partition": "cpu"}
+    slurm.agent.scheduler.submit("job.sh", str(tmp_path), told, {"account": "ours"}, "token", False)
+    less = {
+        name: DEFAULTS[name]
+        for name in DEFAULTS
+        if name[7:].lower() not in ("partition", "account")
+    }
+    assert sbatch_variables(programs) == less
+
+
+@pytest.mark.usefixtures("start_up_file")
+def test_no_start_up_file_changes_what_slurm_is_asked(
+    slurm: SlurmCliBackend, programs: Programs
+) -> None:
+    for name in ("squeue", "sacct", "scancel", "sinfo", "scontrol"):
+        programs.add(name, f"env > $HERE/{name}.env")
+    scheduler = slurm.agent.scheduler
+    scheduler.query(["1"])
+    scheduler.cancel(["1"])
+    scheduler.requeue("1")
+    scheduler.info()
+    own = {"SLURM_TIME_FORMAT=%s", "SLURM_BITSTR_LEN=0"}
+    for name in ("squeue", "sacct", "scancel", "sinfo", "scontrol"):
+        lines = (programs.folder / f"{name}.env").read_text().splitlines()
+        assert not [line for line in lines if "breaks" in line], name
+        assert {line for line in lines if line.startswith("SLURM_")} == own, name
+
+
+def sbatch_variables(programs: Programs) -> dict[str, str]:
+    lines = (programs.folder / "env").read_text().splitlines()
+    assert not [line for line in lines if "breaks" in line]
+    return dict(line.split("=", 1) for line in lines if line.startswith("SBATCH_"))
+
+
+@pytest.mark.parametrize(("job", "held"), [("", True), ("7", False)])
+def test_who_a_user_is_to_slurm_holds_outside_of_jobs(
+    job: str, held: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLURM_JWT", "a token")
+    monkeypatch.setenv("SLURM_CONF_SERVER", "controller")
+    if job:
+        monkeypatch.setenv("SLURM_JOB_ID", job)
+    environment = scrubbed_environment()
+    assert environment["SLURM_CONF_SERVER"] == "controller"
+    assert ("SLURM_JWT" in environment) is held
 
 
 def test_a_refusal_is_sbatchs_own_words(

@@ -22,7 +22,7 @@ def answering(then: str) -> list[str]:
         "-c",
         "import sys, time\ni, o = sys.stdin.buffer, sys.stdout.buffer\n"
         "n, k = i.readline().split(); i.read(int(n))\n"
-        f"o.write(b'slurm-tasks-agent ' + k + b'\\n'); i.read(12)\n{then}\ntime.sleep(600)\n",
+        f"o.write(b'slurm-tasks-agent ' + k + b'\\n'); start = i.read(16)\n{then}\ntime.sleep(600)\n",
     ]
 
 
@@ -30,8 +30,10 @@ def test_what_is_printed_between_answers_is_skipped(channel_to: Open) -> None:
     """As a background job of a login's start-up file does, seconds after the start."""
     channel = channel_to(
         answering(
+            "import json\n"
+            "name = json.loads(i.read(int.from_bytes(start[4:8], 'big')))['id']\n"
             "o.write(b'Warning: your quota on /home is nearly used up\\n' * 3)\n"
-            'answer = b\'{"id": 0, "result": 7}\'\n'
+            "answer = json.dumps({'id': name, 'result': 7}).encode()\n"
             "o.write(b'slf\\0' + len(answer).to_bytes(4, 'big') + b'\\0' * 8 + answer)"
         )
     )

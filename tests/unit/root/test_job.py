@@ -82,7 +82,7 @@ def test_a_result_that_is_late_on_this_machine_is_waited_for(
 def test_a_job_that_ended_well_without_a_result_says_so(
     job: Job[Any], backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(job.cluster.operations._outcomes, "grace", 0.0)
+    monkeypatch.setattr(job.cluster.operations._own.get().outcomes, "grace", 0.0)
     backend.say("7", "COMPLETED")
     with pytest.raises(errors.ResultMissing, match=r"/jobs/7/result\.pkl") as caught:
         job.get_result(timeout=DEADLINE)

@@ -35,7 +35,7 @@ def test_a_wait_that_times_out_says_so(job: Job[Any]) -> None:
 def test_a_result_that_is_late_is_not_waited_for_longer_than_was_asked(
     way: str, job: Job[Any], backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(job.cluster.operations._outcomes, "grace", 600.0)
+    monkeypatch.setattr(job.cluster.operations._own.get().outcomes, "grace", 600.0)
     backend.say("7", "COMPLETED")
     assert job.wait(DEADLINE)
     told: list[BaseException] = []

@@ -99,7 +99,7 @@ def test_finding_starts_no_thread_and_asks_nobody(
     assert found.reattached
     assert found.id == "7"
     assert backend.queries == []
-    assert fake_cluster.operations._tracker is None
+    assert fake_cluster.operations._own.get().tracker is None
 
 
 ENDED: dict[str, tuple[dict[str, Any], str | None, bool, str]] = {
