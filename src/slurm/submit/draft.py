@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from slurm.errors import ConfigError, SubmissionError
-from slurm.job_dir.metadata import utc_now
+from slurm.job_dir.metadata import rfc3339
 from slurm.job_dir.paths import JobDirectory
+from slurm.job_dir.runs import SubmissionClock
 from slurm.packaging.sdk_archive import archive_for
 from slurm.sbatch.dependency import merged
 from slurm.submit.calls import ArrayCall, Call
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from slurm.submit.calls import TaskCall
     from slurm.submit.effects import ClusterFunctions, Effects
     from slurm.tracking.listener import Listener
+
+
+_clock = SubmissionClock()
 
 
 class Placement(NamedTuple):
@@ -122,19 +126,20 @@ class Drafter:
         self._require_same_place(task.name, found)
         needed = merged((one, effects.clause(one)) for one in found)
         dependencies = tuple(dependency for dependency, _ in needed)
+        moment = _clock.now()
         draft = Draft(
             name=task.name,
             token=call.token,
             options=call.options,
             site_options=self._site.submit_defaults,
             directory=JobDirectory.fresh(
-                self._placement.base if self._placement else base, task.name
+                self._placement.base if self._placement else base, task.name, moment
             ),
             environment=to.environment,
             files=packed.files,
             sdk_directory=archive.directory,
             event_dir=self._site.event_dir_under(base),
-            at=utc_now(),
+            at=rfc3339(moment),
             is_workflow=task.is_workflow,
             parent=self._facts(call).parent_workflow,
             large=packed.large,

@@ -13,6 +13,7 @@ from tests.helpers.fakes import FakeBackend
 from slurm import Cluster, WorkflowContext, set_active_context, task
 from slurm.context import get_active_context, reset_active_context
 from slurm.errors import RemoteFileMissing, ResultCorrupted, SlurmError
+from slurm.job_dir.paths import directory_name
 from slurm.job_dir.result import dump_envelope, exception_envelope, value_envelope
 
 
@@ -55,7 +56,9 @@ def test_its_directories_are_there_and_private(ctx: WorkflowContext, tmp_path: P
         assert folder.stat().st_mode & 0o777 == 0o700
     assert ctx.result_path == tmp_path / "result.pkl"
     assert ctx.metadata_path == tmp_path / "metadata.json"
-    assert ctx.get_task_output_dir("Train Model!") == tmp_path / "tasks" / "train_model_"
+    assert ctx.get_task_output_dir("Train Model!") == tmp_path / "tasks" / directory_name(
+        "Train Model!"
+    )
 
 
 def test_children_live_in_its_directory_and_know_their_parent(
