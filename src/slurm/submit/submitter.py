@@ -42,7 +42,11 @@ class CallInBatch(Protocol):
 
 @dataclass(frozen=True)
 class Submitter:
-    """Submits to one cluster, as long as it is open; the children of a workflow's job under its `placement`."""
+    """Submits to one cluster, as long as it is open; the children of a workflow's job under its `placement`.
+
+    Without one, calls belong where the workflow that is active at the call has its jobs, if this is its cluster; else
+    below the cluster's `job_base_dir`.
+    """
 
     site: Site
     operations: JobOperations
@@ -54,6 +58,11 @@ class Submitter:
         """This one, for the children of a workflow's job."""
         return replace(self, placement=placement)
 
+    def _here(self) -> Submitter:
+        """This one, for a call that is made here."""
+        found = None if self.placement is not None else context.placement_on(self.site)
+        return self if found is None else self.placed(found)
+
     # Jobs
 
     def submit(self, call: TaskCall) -> Any:
@@ -63,12 +72,12 @@ class Submitter:
     def prepare(self, call: TaskCall) -> PreparedCall:
         """The call, ready to be submitted. Raises where it cannot travel."""
         self._require_open(call.task.name)
-        return self._drafter(Effects).call(call)
+        return self._here()._drafter(Effects).call(call)
 
     def preview(self, call: TaskCall) -> JobRequest:
         """The request that `submit` would hand to the backend; nothing is sent or submitted for it."""
         self._require_open(call.task.name)
-        return self._drafter(NoEffects).call(call).requests[0]
+        return self._here()._drafter(NoEffects).call(call).requests[0]
 
     def submit_prepared(self, prepared: PreparedCall) -> Any:
         """Submit a call that is ready, and return its `Job`, which is watched."""
@@ -119,7 +128,7 @@ class Submitter:
         """The `ArrayJob` of a mapped task, which is submitted when it is needed."""
         self._require_open(call.task.name)
         _ = self.site.job_base_dir  # one that makes no sense is refused here already
-        return self.functions.array_of(call.task.name, WaitingArray(call, self.submit_array))
+        return self.functions.array_of(call.task.name, WaitingArray(call, self._here().submit_array))
 
     def submit_array(self, call: ArrayCall) -> SubmittedArray:
         """Submit an array; `ArrayJob` does when it is needed."""

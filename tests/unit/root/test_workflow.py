@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +16,7 @@ import pytest
 from tests.helpers.fakes import FakeBackend
 
 from slurm import Cluster, WorkflowContext, set_active_context, task
-from slurm.context import get_active_context, reset_active_context
+from slurm.context import activated, get_active_context, reset_active_context
 from slurm.errors import RemoteFileMissing, ResultCorrupted, SlurmError
 from slurm.job_dir.paths import directory_name
 from slurm.job_dir.result import dump_envelope, exception_envelope, value_envelope
@@ -76,6 +81,122 @@ def test_children_live_in_its_directory_and_know_their_parent(
 
 def test_a_task_may_be_submitted_to_it_outright(ctx: WorkflowContext) -> None:
     assert Path(train.submit(ctx)().job_dir).parent == ctx.tasks_dir / "train"
+
+
+def by_name(ctx: WorkflowContext, cluster: Cluster) -> list[Any]:
+    return [
+        train(),
+        train.submit(ctx)(),
+        train.submit(cluster)(),
+        cluster.submit(train)(),
+        cluster.map(train, [()]),
+        train.map([()]),
+    ]
+
+
+def in_a_block(ctx: WorkflowContext, cluster: Cluster) -> list[Any]:
+    with cluster:
+        return [train(), train.map([()]), cluster.submit(train)(), cluster.map(train, [()])]
+
+
+def in_blocks(ctx: WorkflowContext, cluster: Cluster) -> list[Any]:
+    with cluster, cluster:
+        return in_a_block(ctx, cluster)
+
+
+def in_a_batch(ctx: WorkflowContext, cluster: Cluster) -> list[Any]:
+    with cluster.batch():
+        return [train(), train.submit(cluster)(), train.submit(ctx)(), train.map([()])]
+
+
+def in_a_batch_in_a_block(ctx: WorkflowContext, cluster: Cluster) -> list[Any]:
+    with cluster:
+        return in_a_batch(ctx, cluster)
+
+
+def by_an_executor(ctx: WorkflowContext, cluster: Cluster) -> list[Any]:
+    made = cluster.executor()
+    jobs = [made.submit(train).job]
+    with cluster:
+        return [*jobs, made.submit(train).job, cluster.executor().submit(train).job]
+
+
+def in_threads(ctx: WorkflowContext, cluster: Cluster) -> list[Any]:
+    jobs: list[Any] = []
+    thread = threading.Thread(target=lambda: jobs.extend(in_a_block(ctx, cluster)))
+    thread.start()
+    thread.join()
+    with ThreadPoolExecutor(1) as pool:
+        return [*jobs, *pool.submit(by_name, ctx, cluster).result()]
+
+
+def in_an_event_loop(ctx: WorkflowContext, cluster: Cluster) -> list[Any]:
+    async def submits() -> list[Any]:
+        return by_name(ctx, cluster) + await asyncio.to_thread(in_a_block, ctx, cluster)
+
+    return asyncio.run(submits())
+
+
+EVERY_WAY = [
+    by_name,
+    in_a_block,
+    in_blocks,
+    in_a_batch,
+    in_a_batch_in_a_block,
+    by_an_executor,
+    in_threads,
+    in_an_event_loop,
+]
+
+
+@pytest.mark.parametrize("submits", EVERY_WAY)
+def test_the_active_workflow_places_every_job_of_its_cluster(
+    submits: Callable[..., list[Any]],
+    ctx: WorkflowContext,
+    fake_cluster: Cluster,
+    backend: FakeBackend,
+) -> None:
+    with activated(ctx):
+        jobs = submits(ctx, fake_cluster)
+        assert {Path(job.job_dir).parent for job in jobs} == {ctx.tasks_dir / "train"}
+    notes = [
+        json.loads(request.files.get("metadata.json") or request.files["array_metadata.json"])
+        for request in backend.requests
+    ]
+    assert [note["parent_workflow"] for note in notes] == ["42"] * len(jobs)
+
+
+def test_outside_of_the_workflow_its_cluster_has_its_own_directory(
+    ctx: WorkflowContext, fake_cluster: Cluster
+) -> None:
+    with activated(ctx):
+        waiting = train.map([()])
+    with fake_cluster:
+        outside = [train(), train.submit(fake_cluster)(), fake_cluster.map(train, [()])]
+        folders = {Path(job.job_dir).parent for job in outside}
+    assert folders == {Path(fake_cluster.job_base_dir) / "train"}
+    assert Path(waiting.job_dir).parent == ctx.tasks_dir / "train"  # of the place where it was mapped
+
+
+def test_another_cluster_keeps_its_own_place_in_a_workflow(
+    ctx: WorkflowContext, tmp_path: Path
+) -> None:
+    other = Cluster(FakeBackend(), job_base_dir=tmp_path / "other")
+    with closing(other), activated(ctx):
+        jobs = [train.submit(other)(), other.submit(train)()]
+        with other:
+            jobs.append(train())
+            inner = train.submit(ctx.cluster)()
+    assert {Path(job.job_dir).parent for job in jobs} == {tmp_path / "other" / "train"}
+    assert Path(inner.job_dir).parent == ctx.tasks_dir / "train"
+
+
+def test_a_workflow_in_a_workflow_places_its_own_jobs(
+    ctx: WorkflowContext, fake_cluster: Cluster, tmp_path: Path
+) -> None:
+    inner = WorkflowContext(fake_cluster, "43", tmp_path / "inner")
+    with activated(ctx), activated(inner), fake_cluster:
+        assert Path(train().job_dir).parent == inner.tasks_dir / "train"
 
 
 def test_a_cluster_that_could_not_be_set_up_says_why_when_it_is_needed(tmp_path: Path) -> None:
