@@ -247,6 +247,57 @@ def inner_workflow(number: int) -> dict[str, Any]:
     }
 
 
+@task
+def Double(number: int) -> int:  # noqa: N802 - in lowercase, it is called as another task
+    return -number
+
+
+@task
+def 训练() -> str:
+    return "trained"
+
+
+@task
+def 评估() -> str:
+    return "evaluated"
+
+
+@workflow
+def look_up(ctx: WorkflowContext) -> dict[str, Any]:
+    """Submit through the cluster, while clocks change; and tell what is found by name."""
+    cluster: Any = ctx.cluster
+    opened, closed = ctx.shared_dir / "opened", ctx.shared_dir / "closed"
+    opened.touch()
+    with cluster.batch():
+        jobs = [Double(1), double(2), 训练(), 评估.submit(cluster)()]
+    os.environ["TZ"] = "CEST-2"
+    time.tzset()
+    jobs.append(cluster.submit(wait_for)(str(opened), "before"))
+    os.environ["TZ"] = "CET-1"  # an hour back, as when summer ends
+    time.tzset()
+    with cluster:
+        jobs.append(wait_for.afterany(jobs[-1])(str(closed), "after"))
+    jobs[4].get_result(PATIENCE)
+    try:
+        early = ctx.get_latest_task_result("wait_for", timeout=0.1)
+    except TimeoutError:
+        early = "not yet"
+    closed.touch()
+    failing = [fail("older"), fail("newest")]
+    names = ("Double", "double", "训练", "评估", "wait_for")
+    try:
+        ctx.get_latest_task_result("fail", PATIENCE)
+    except Unlucky as error:
+        raised = str(error)
+    return {
+        "early": early,
+        "latest": [ctx.get_latest_task_result(name, PATIENCE) for name in names],
+        "raised": raised,
+        "runs": [[str(run) for run in ctx.list_task_runs(name)] for name in (*names, "fail")],
+        "jobs": [job.job_dir for job in jobs + failing],
+    }
+
+
 # --- what else travels -----------------------------------------------------------------------------
 
 
