@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slurm.agent.directories import make_private_directory
 from slurm.errors import JobError, RemoteFileMissing
 from slurm.job_dir.paths import (
     METADATA,
@@ -93,7 +92,7 @@ class WorkflowContext:
         given: Any = self.shared_dir
         self.shared_dir = self.workflow_job_dir / SHARED if given is None else _absolute(given)
         for directory in (self.shared_dir, self.tasks_dir):
-            make_private_directory(str(directory))
+            _make(directory)
 
     @property
     def result_path(self) -> Path:
@@ -219,6 +218,12 @@ class WorkflowContext:
 
 def _absolute(path: str | os.PathLike[str]) -> Path:
     return Path(path).expanduser().absolute()
+
+
+def _make(directory: Path) -> None:
+    for folder in reversed((directory, *directory.parents)):
+        if not folder.is_dir():
+            folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def _jobs_of(run: Run) -> Iterator[JobDirectory]:

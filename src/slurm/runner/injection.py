@@ -103,7 +103,9 @@ def _workflow_context(
         local_mode=children.get("backend_type") == "local",
         cluster_error=problem,
     )
-    if cluster is not None:  # it is this workflow's alone, also where no context is seen, as in a callback's thread
+    if (
+        cluster is not None
+    ):  # it is this workflow's alone, also where no context is seen, as in a callback's thread
         cluster.submitter = made.submitter
     return made
 

@@ -128,7 +128,9 @@ class Submitter:
         """The `ArrayJob` of a mapped task, which is submitted when it is needed."""
         self._require_open(call.task.name)
         _ = self.site.job_base_dir  # one that makes no sense is refused here already
-        return self.functions.array_of(call.task.name, WaitingArray(call, self._here().submit_array))
+        return self.functions.array_of(
+            call.task.name, WaitingArray(call, self._here().submit_array)
+        )
 
     def submit_array(self, call: ArrayCall) -> SubmittedArray:
         """Submit an array; `ArrayJob` does when it is needed."""
