@@ -99,8 +99,8 @@ class SlurmTask(Generic[P, R]):
         return getattr(self._function, "__qualname__", self.name)
 
     @property
-    def unwrapped(self) -> Callable[P, R]:
-        """The function itself, to call without any cluster.
+    def unwrapped(self) -> Callable[..., R]:
+        """The function itself, to call without any cluster, with a context of yours if it takes one.
 
         >>> double.unwrapped(21)
         42

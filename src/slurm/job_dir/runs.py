@@ -9,7 +9,8 @@ import posixpath
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from slurm.agent.json_files import read_json
 from slurm.job_dir.paths import ARRAY_METADATA, METADATA, STAMP, directory_name, sanitised
@@ -36,7 +37,8 @@ class SubmissionClock:
             return self._last
 
 
-class Run(NamedTuple):
+@dataclass(frozen=True)
+class Run:
     """One run of a task: its directory, and what its metadata file holds, nothing where that is missing or damaged.
 
     `count` is how many items it has, for an array.

@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Optional
 
 from slurm import (
     JobContext,
@@ -263,13 +263,14 @@ def 评估() -> str:  # noqa: N802, PLC2401
 
 
 @workflow
-def look_up(ctx: WorkflowContext) -> dict[str, Any]:
+def look_up(ctx: Optional["WorkflowContext"] = None) -> dict[str, Any]:  # noqa: UP037, UP045 - one of many ways
     """Submit through the cluster, while clocks change; and tell what is found by name."""
+    assert ctx is not None
     cluster: Any = ctx.cluster
     opened, closed = ctx.shared_dir / "opened", ctx.shared_dir / "closed"
     opened.touch()
     with cluster.batch():
-        jobs = [Double(1), double(2), 训练(), 评估.submit(cluster)()]
+        jobs: list[Any] = [Double(1), double(2), 训练(), 评估.submit(cluster)()]
     os.environ["TZ"] = "CEST-2"
     time.tzset()
     jobs.append(cluster.submit(wait_for)(str(opened), "before"))
@@ -283,7 +284,7 @@ def look_up(ctx: WorkflowContext) -> dict[str, Any]:
     except TimeoutError:
         early = "not yet"
     closed.touch()
-    failing = [fail("older"), fail("newest")]
+    raised, failing = "", [fail("older"), fail("newest")]
     names = ("Double", "double", "训练", "评估", "wait_for")
     try:
         ctx.get_latest_task_result("fail", PATIENCE)

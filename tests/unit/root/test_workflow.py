@@ -249,7 +249,7 @@ def test_outside_of_the_workflow_its_cluster_has_its_own_directory(
     with activated(ctx):
         waiting = train.map([()])
     with fake_cluster:
-        outside = [train(), train.submit(fake_cluster)(), fake_cluster.map(train, [()])]
+        outside: list[Any] = [train(), train.submit(fake_cluster)(), fake_cluster.map(train, [()])]
         folders = {Path(job.job_dir).parent for job in outside}
     assert folders == {Path(fake_cluster.job_base_dir) / "train"}
     assert (
