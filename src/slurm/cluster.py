@@ -14,7 +14,7 @@ from slurm.api import by_name
 from slurm.api.base import BackendBase
 from slurm.api.site import Site
 from slurm.array_job import ArrayJob
-from slurm.config.checks import check_flag, check_text
+from slurm.config.checks import check_flag, check_text, own_copy
 from slurm.errors import ConfigError
 from slurm.job import Job
 from slurm.packaging.base import PackagedTask
@@ -86,7 +86,7 @@ class Cluster:
     ) -> None:
         by_name.name_of(backend_type)  # before anything else is looked at
         strategy_of(packaging)
-        self.packaging = packaging
+        self.packaging: PackagingConfig = own_copy(packaging)
         for name, value in (("job_base_dir", job_base_dir), ("python", python)):
             if value is not None:
                 check_text(name, value)

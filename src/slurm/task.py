@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from slurm.config.checks import own_copy
 from slurm.context import get_active_context, submitter_for, submitter_here
 from slurm.errors import ConfigError, NoActiveContext
 from slurm.job_dir.arguments import MAIN_ALIAS, JobResultPlaceholder
@@ -63,7 +64,7 @@ class SlurmTask(Generic[P, R]):
         functools.update_wrapper(self, function)
         self._function = function
         self.options: Mapping[str, str] = normalise(options or {})
-        self.packaging = packaging
+        self.packaging: PackagingConfig = own_copy(packaging)
         self._is_workflow = is_workflow
         self._waits_for: tuple[Dependency, ...] = ()
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, BinaryIO, NamedTuple
 
+from slurm.job_dir.arguments import JobResultPlaceholder
 from slurm.job_dir.result_file import PROTOCOL
 
 # Named tuples, and no data classes: with those, a job would take half as long again to start.
@@ -47,7 +48,8 @@ class Payload(NamedTuple):
 
     `children` is the configuration of a workflow's own cluster, plain JSON. `callbacks` are pickled
     as arguments are, each beside the name of its class. Where the arguments have a file of their own,
-    `items` says where in it those of each item of an array begin and end; of a job by itself, all.
+    `items` says where in it those of each item of an array begin and end; of a job by itself, all. `later` are the
+    placeholders of jobs that had no id when the arguments were pickled, by their number there.
     """
 
     function: FunctionReference
@@ -57,6 +59,7 @@ class Payload(NamedTuple):
     children: Mapping[str, Any] = MappingProxyType({})
     items: tuple[tuple[int, int], ...] = ()
     callbacks: tuple[tuple[str, bytes], ...] = ()
+    later: tuple[JobResultPlaceholder, ...] = ()
 
 
 def dump_payload(payload: Payload) -> bytes:
@@ -65,6 +68,7 @@ def dump_payload(payload: Payload) -> bytes:
     content["function"] = payload.function._asdict()
     content["main"] = payload.main._asdict() if payload.main else None
     content["children"] = dict(payload.children)
+    content["later"] = [tuple(placeholder) for placeholder in payload.later]
     return pickle.dumps(content, PROTOCOL)
 
 
@@ -73,5 +77,6 @@ def load_payload(source: bytes | BinaryIO) -> Payload:
     file = io.BytesIO(source) if isinstance(source, bytes) else source
     content = pickle.load(file)  # noqa: S301 - the user's own file
     main = content.pop("main")
+    content["later"] = tuple(JobResultPlaceholder(*one) for one in content["later"])
     function = FunctionReference(**content.pop("function"))
     return Payload(function=function, main=MainModule(**main) if main else None, **content)

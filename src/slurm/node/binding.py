@@ -15,9 +15,9 @@ if sys.version_info >= (
     3,
     14,
 ):  # annotations are evaluated when somebody asks, and may not be able to
-    from annotationlib import Format
+    import annotationlib  # novm
 
-    _UNEVALUATED["annotation_format"] = Format.FORWARDREF
+    _UNEVALUATED["annotation_format"] = annotationlib.Format.FORWARDREF  # novm
 
 
 class CallBinder:

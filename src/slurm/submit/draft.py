@@ -13,7 +13,7 @@ from slurm.job_dir.runs import SubmissionClock
 from slurm.packaging.sdk_archive import archive_for
 from slurm.sbatch.dependency import merged
 from slurm.submit.calls import ArrayCall, Call
-from slurm.submit.packing import NodeFacts, PackedCall, pack
+from slurm.submit.packing import NodeFacts, PackedCall, PickledCall, pack, pickle_call
 from slurm.submit.prepare import Draft, prepare, prepare_array
 from slurm.tracking.listener import CallFacts, RequestFacts
 from slurm.tracking.record import Dependency, Upstream
@@ -96,9 +96,9 @@ class Drafter:
         draft, dependencies, archive = self._drafted(call)
         return PreparedCall(self._facts(call), call.token, (prepare(draft),), dependencies, archive)
 
-    def array(self, call: ArrayCall, layout: ArrayLayout) -> PreparedCall:
-        """A call of a mapped task. Raises where it cannot travel."""
-        draft, dependencies, archive = self._drafted(call)
+    def array(self, call: ArrayCall, pickled: PickledCall, layout: ArrayLayout) -> PreparedCall:
+        """A call of a mapped task, as it was `pickled` when it was made. Raises where it cannot travel."""
+        draft, dependencies, archive = self._drafted(call, pickled)
         for dependency in dependencies:
             if dependency.type == "aftercorr" and dependency.on.layout != layout:
                 raise ConfigError(
@@ -114,13 +114,16 @@ class Drafter:
         parent = self._placement.parent if self._placement else None
         return CallFacts(call.task.name, call.task.is_workflow, parent)
 
-    def _drafted(self, call: Call) -> tuple[Draft, tuple[Dependency, ...], Archive]:
+    def _drafted(
+        self, call: Call, pickled: PickledCall | None = None
+    ) -> tuple[Draft, tuple[Dependency, ...], Archive]:
         task, effects, base = call.task, self._effects, self._effects.base()
         archive = archive_for(base)
         packaging = self._functions.packaging_of(task)
         environment = effects.environment(self._facts(call), packaging)
         to = self._destination(call, environment, base)
-        packed = pack(call, to, effects.placeholder)
+        pickled = pickled or pickle_call(call, to.large_from, effects.placeholder)
+        packed = pack(call, pickled, to, effects.placeholder)
         found = (*_found(packed, call), *call.after)
         effects.submit_waiting(found)
         self._require_same_place(task.name, found)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from slurm.api.site import Site
     from slurm.submit.calls import ArrayCall, Call, TaskCall
     from slurm.submit.draft import Drafter, Placement, PreparedCall
+    from slurm.submit.packing import PickledCall
     from slurm.tracking.listener import Listener, SubmissionNews
 
 
@@ -125,19 +126,21 @@ class Submitter:
     # Arrays
 
     def map(self, call: ArrayCall) -> Any:
-        """The `ArrayJob` of a mapped task, which is submitted when it is needed."""
+        """The `ArrayJob` of a mapped task, which is submitted when it is needed; its arguments are pickled now."""
+        from slurm.submit.packing import pickle_call  # late: as `Drafter`
+
         self._require_open(call.task.name)
         _ = self.site.job_base_dir  # one that makes no sense is refused here already
-        return self.functions.array_of(
-            call.task.name, WaitingArray(call, self._here().submit_array)
-        )
+        pickled = pickle_call(call, self.site.backend.large_from)
+        waiting = WaitingArray(call, pickled, self._here().submit_array)
+        return self.functions.array_of(call.task.name, waiting)
 
-    def submit_array(self, call: ArrayCall) -> SubmittedArray:
+    def submit_array(self, call: ArrayCall, pickled: PickledCall) -> SubmittedArray:
         """Submit an array; `ArrayJob` does when it is needed."""
         self._require_open(call.task.name)
         largest = self.site.backend.limits()["max_array_size"]
-        layout = ArrayLayout(len(call.arguments), call.pack, largest)
-        prepared = self._drafter(Effects).array(call, layout)
+        layout = ArrayLayout(pickled.count, call.pack, largest)
+        prepared = self._drafter(Effects).array(call, pickled, layout)
         with self.listener.submitting(prepared.facts, prepared.about) as news:
             answers = news.answers = self._submit(prepared, news)
         return SubmittedArray(
