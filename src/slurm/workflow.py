@@ -123,7 +123,11 @@ class WorkflowContext:
 
     @property
     def placement(self) -> Any:
-        """Where the jobs of `cluster` belong that are submitted while this workflow is active: they are its children."""
+        """Where the jobs of `cluster` belong that are submitted while this workflow is active: they are its children.
+
+        >>> ctx.placement.base == str(ctx.tasks_dir)
+        True
+        """
         from slurm.submit.draft import Placement  # late: many workflows read only
 
         return Placement(str(self.tasks_dir), parent=self.workflow_job_id)

@@ -67,7 +67,7 @@ def directory_name(task_name: str) -> str:
     >>> directory_name("train_model")
     'train_model'
     >>> directory_name("Train Model!")
-    'train_model_-c3a84e4e'
+    'train_model_-9e71c133'
     """
     clean = sanitised(task_name)
     if clean == task_name:
