@@ -103,9 +103,8 @@ def _workflow_context(
         local_mode=children.get("backend_type") == "local",
         cluster_error=problem,
     )
-    if (
-        cluster is not None
-    ):  # it is this workflow's alone, also where no context is seen, as in a callback's thread
+    if cluster is not None:
+        # It is this workflow's alone, also where no context is seen, as in the thread of a callback.
         cluster.submitter = made.submitter
     return made
 
