@@ -147,6 +147,15 @@ def test_the_program_of_the_callbacks_page_runs(checkout: Path) -> None:
 
 
 @pytest.mark.story
+def test_the_tests_of_the_page_on_workflows_pass(tmp_path: Path) -> None:
+    page = ROOT / "docs/how-to/test-a-workflow.md"
+    parts = [block.text for block in blocks(page) if block.language == "python"]
+    (tmp_path / "test_pipeline.py").write_text("\n\n".join(parts))
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_pipeline.py"]
+    assert "2 passed" in run(command, tmp_path, 240)
+
+
+@pytest.mark.story
 def test_the_tutorials_local_commands_print_what_it_shows(checkout: Path) -> None:
     run_blocks(TUTORIAL, "local", checkout, "", 240)
 

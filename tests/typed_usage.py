@@ -86,6 +86,12 @@ def arguments_keep_their_types() -> None:
     train()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 
+def a_workflow_function_takes_a_context_of_a_test() -> None:
+    ctx = WorkflowContext(workflow_job_id=42, workflow_job_dir="workflow", local_mode=True)
+    assert_type(pipeline.unwrapped(ctx, [1]), dict[str, float])
+    WorkflowContext(workflow_dir="workflow")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
 def keyword_only_and_positional_only_parameters_stay_so() -> None:
     assert_type(scale(1.5, factor=2), Job[float])
     assert_type(scale(1.5, 2), Job[float])

@@ -12,7 +12,7 @@ from slurm.api import by_name
 from slurm.api.base import BackendBase
 from slurm.api.site import Site
 from slurm.array_job import ArrayJob
-from slurm.config.checks import check_flag
+from slurm.config.checks import check_flag, own_copy
 from slurm.errors import ConfigError
 from slurm.job import Job
 from slurm.job_dir.paths import RESULT_GRACE
@@ -86,7 +86,7 @@ class Cluster:
     ) -> None:
         by_name.name_of(backend_type)  # before anything else is looked at
         strategy_of(packaging)
-        self.packaging = packaging
+        self.packaging: PackagingConfig = own_copy(packaging)
         check_flag("cancel_on_interrupt", cancel_on_interrupt)
         self.cancel_on_interrupt: bool = cancel_on_interrupt
         self.site: Site = by_name.make_site(

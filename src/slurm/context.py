@@ -36,10 +36,14 @@ class SubmissionContext(Protocol):
 
 
 class _Active(NamedTuple):
-    """What is active, and who takes the calls that are made now: its own submitter, or a batch's that collects them."""
+    """What is active, and who takes the calls that are made now: its own submitter, or a batch's that collects them.
+
+    `workflow` is the innermost workflow around it: a cluster that is made active inside of one does not end that.
+    """
 
     context: SubmissionContext
     collector: Any = None
+    workflow: Any = None
 
 
 # Without a default: where it is not set, what the thread inherited is active.
@@ -76,6 +80,27 @@ def submitter_for(context: SubmissionContext) -> Any:
     return active.collector.instead_of(context.submitter)
 
 
+def placement_on(site: Any) -> Any:
+    """Where the jobs of `site` belong that are submitted here: in the workflow that is active, if that is its cluster.
+
+    None outside of workflows, and for any other cluster than the workflow's own.
+    """
+    active = _innermost()
+    workflow = None if active is None else active.workflow
+    if workflow is None or getattr(workflow.cluster, "site", None) is not site:
+        return None
+    return workflow.placement
+
+
+def _active(context: SubmissionContext | None, collector: Any = None) -> _Active | None:
+    if context is None:
+        return None
+    if hasattr(type(context), "placement"):
+        return _Active(context, collector, context)
+    around = _innermost()
+    return _Active(context, collector, None if around is None else around.workflow)
+
+
 def _innermost() -> _Active | None:
     try:
         return _cluster_context.get()
@@ -91,12 +116,12 @@ def set_active_context(context: SubmissionContext | None) -> contextvars.Token[A
     True
     >>> reset_active_context(token)
     """
-    return _set(None if context is None else _Active(context))
+    return _set(_active(context))
 
 
 def set_collector(context: SubmissionContext, collector: Any) -> contextvars.Token[Any]:
     """Make `context` the active one, and have its calls go to `collector`; a batch does."""
-    return _set(_Active(context, collector))
+    return _set(_active(context, collector))
 
 
 def _set(active: _Active | None) -> contextvars.Token[Any]:
@@ -121,7 +146,7 @@ def reset_active_context(token: contextvars.Token[Any]) -> None:
 
 def activated(context: SubmissionContext | None) -> contextlib.AbstractContextManager[None]:
     """``with activated(context):`` makes it all that can be seen here; None hides every context."""
-    return _activated(None if context is None else _Active(context))
+    return _activated(_active(context))
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import queue
 import threading
@@ -210,11 +211,12 @@ class JobExecutor(Executor):
         [32, 9]
         """
         deadline = Deadline(timeout)
-        task, items = self._task(fn), list(zip(*iterables))
-        if not items:
+        task, calls = self._task(fn), zip(*iterables)
+        first = list(itertools.islice(calls, 1))
+        if not first:
             return iter(())
         with activated(self._context):
-            array = task.map(items, pack=chunksize).submit()
+            array = task.map(itertools.chain(first, calls), pack=chunksize).submit()
         with self._changing:
             self._arrays.append(array)
         return _results(array, deadline)

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from slurm.config.checks import own_copy
 from slurm.context import get_active_context, submitter_for, submitter_here
 from slurm.errors import ConfigError, NoActiveContext
 from slurm.job_dir.arguments import JobResultPlaceholder
@@ -62,7 +63,7 @@ class SlurmTask(Generic[P, R]):
         functools.update_wrapper(self, function)
         self._function = function
         self.options: Mapping[str, str] = normalise(options or {})
-        self.packaging = packaging
+        self.packaging: PackagingConfig = own_copy(packaging)
         self._is_workflow = is_workflow
         self._waits_for: tuple[Dependency, ...] = ()
 
@@ -98,8 +99,8 @@ class SlurmTask(Generic[P, R]):
         return getattr(self._function, "__qualname__", self.name)
 
     @property
-    def unwrapped(self) -> Callable[P, R]:
-        """The function itself, to call without any cluster.
+    def unwrapped(self) -> Callable[..., R]:
+        """The function itself, to call without any cluster, with a context of yours if it takes one.
 
         >>> double.unwrapped(21)
         42

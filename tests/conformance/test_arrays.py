@@ -31,7 +31,8 @@ class Arrays(NamedTuple):
 def arrays(client: Cluster, site: Site) -> Arrays:
     with client:
         packed = tasks.double.map(range(3), pack=2)
-        items = [1, (2, 3), {"left": 4}, [5], Pair(6, 7), Box((packed[1],))]
+        changing = [5]
+        items = [1, (2, 3), {"left": 4}, changing, Pair(6, 7), Box((packed[1],))]
         crowd = site.folder(client)
         made = Arrays(
             mixed=tasks.echo.map((item for item in items), pack=len(items)),
@@ -41,6 +42,8 @@ def arrays(client: Cluster, site: Site) -> Arrays:
             bounded=tasks.busy.map([(crowd, n) for n in range(3)], max_concurrent=2),
             user=tasks.echo(packed, packed[2], [packed[0]], all={"of": packed}),
         )
+        assert not made.mixed.is_submitted
+        changing.append(6)  # after the call
     for array in made:
         assert not isinstance(array, ArrayJob) or array.is_submitted
     return made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -64,7 +65,9 @@ def test_a_running_job_says_so_and_one_that_must_wait_is_pending(
 
 def test_a_task_of_any_name_has_a_directory_inside_the_base(cluster: Cluster) -> None:
     request = cluster.dry_run(tasks.strangely_named)
-    assert request.job_dir.rsplit("/", 1)[0] == f"{cluster.job_base_dir}/_______odd__x__name"
+    base, name, _ = request.job_dir.rsplit("/", 2)
+    assert base == cluster.job_base_dir
+    assert re.fullmatch("_______odd__x__name-[0-9a-f]{8}", name)
 
 
 def test_a_job_prints_to_files_of_its_own(described: Job[Any], seen: Any) -> None:

@@ -19,7 +19,7 @@ class Survey(NamedTuple):
 
     job: Job[Any]
     said: dict[str, Any]
-    gate: Gate
+    gate: Gate | None = None
 
 
 @pytest.fixture(scope="module")
@@ -119,11 +119,41 @@ def test_what_a_workflow_leaves_outlives_it(survey: Survey, client: Cluster) -> 
     """An array that nobody used is submitted when the function has returned, as at the end of any context."""
     folder = f"{survey.job.job_dir}/tasks/wait_for"
     [run] = client.backend.list_directory(folder)
+    assert survey.gate is not None
     survey.gate.wait_until_started()
     late = ArrayJob.from_dir(f"{folder}/{run}", client)
     assert late[0].get_status() == "RUNNING"
     survey.gate.open()
     assert late.get_results(PATIENCE) == ["late"]
+
+
+@pytest.fixture(scope="module")
+def look_up(client: Cluster) -> Survey:
+    job = tasks.look_up.submit(client)()
+    return Survey(job, job.get_result(PATIENCE))
+
+
+def test_the_latest_run_is_waited_for(look_up: Survey) -> None:
+    assert look_up.said["early"] == "not yet"
+    assert look_up.said["raised"] == str(tasks.Unlucky("newest", 0))
+
+
+def test_names_that_look_alike_are_looked_up_apart_and_the_latest_run_was_submitted_last(
+    look_up: Survey,
+) -> None:
+    """Whatever became of the local time in between, and whichever way it was submitted."""
+    assert look_up.said["latest"] == [-1, 4, "trained", "evaluated", "after"]
+    other, double, train, evaluate, before, after, older, newest = look_up.said["jobs"]
+    singles = [[other], [double], [train], [evaluate]]
+    assert look_up.said["runs"] == [*singles, [after, before], [newest, older]]
+
+
+def test_what_is_submitted_to_its_cluster_lies_under_a_workflow(
+    look_up: Survey, client: Cluster
+) -> None:
+    for folder in look_up.said["jobs"]:
+        assert folder.startswith(f"{look_up.job.job_dir}/tasks/")
+        assert metadata(client, folder)["parent_workflow"] == look_up.job.id
 
 
 def test_a_task_that_wants_to_submit_is_told_to_be_a_workflow(cluster: Cluster) -> None:

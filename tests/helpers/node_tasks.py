@@ -12,6 +12,8 @@ from slurm import (
     WorkflowContext,
     current_job_context,
     get_active_context,
+    reset_active_context,
+    set_active_context,
     task,
     workflow,
 )
@@ -73,6 +75,15 @@ def with_workflow(ctx: WorkflowContext, number: int = 1) -> Any:
 @workflow
 def without_context() -> Any:
     return type(get_active_context()).__name__
+
+
+@workflow
+def submits_where_no_context_is_seen(ctx: WorkflowContext) -> Any:
+    """As from the thread of a callback."""
+    token = set_active_context(None)
+    job = echo.submit(ctx.cluster)(1)
+    reset_active_context(token)
+    return job.id, job.job_dir
 
 
 @workflow

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from slurm.errors import ConfigError
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+def own_copy(value: Any) -> Any:
+    """A mapping of settings with all that is in it, which its giver may go on changing; anything else as it is."""
+    if not isinstance(value, Mapping):
+        return value
+    return {key: copy.deepcopy(one) for key, one in value.items()}
 
 
 def check_positive(name: str, value: object) -> None:

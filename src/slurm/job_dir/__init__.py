@@ -5,7 +5,7 @@ What travels to a node and back, and the notes that a job keeps of itself. It ma
 imports most of it, so it is standard library, Python 3.9, and quick to load.
 
 - `paths`: which file is called what;
-- `metadata`: ``metadata.json`` and ``array_metadata.json``;
+- `metadata`: ``metadata.json`` and ``array_metadata.json``; `runs`: in which order jobs were submitted;
 - `payload`: the function and what is around it; `main_module`: what stands for the client's ``__main__``, and
   `main_guard`: its code without its main part; `search_path`: the order of imports; `arguments`: how arguments are pickled, into the payload or, large ones,
   into a file of their own, and read back, with results in place of placeholders;

@@ -1,15 +1,17 @@
 """A call's arguments, pickled: jobs among them as placeholders, and what a script defined under its name.
 
 A job among the arguments, at any depth and inside any object, is written as a `JobResultPlaceholder`
-through pickle's own "persistence of external objects" and read back as that job's result.
+through pickle's own "persistence of external objects" and read back as that job's result. One that has no id yet
+is written as a number, and the placeholder behind it travels in the payload.
 """
 
 from __future__ import annotations
 
+import functools
 import io
 import pickle
-from collections.abc import Callable
-from typing import Any, BinaryIO, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, BinaryIO, NamedTuple, Union
 
 from slurm import errors
 from slurm.job_dir.large_files import SpooledFile
@@ -30,10 +32,13 @@ class JobResultPlaceholder(NamedTuple):
     count: int | None = None  # type: ignore[assignment]  # a tuple has a method of that name
 
 
+Placeholder = Union[JobResultPlaceholder, int, None]
+
+
 def dump_arguments(
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
-    placeholder_of: Callable[[Any], JobResultPlaceholder | None],
+    placeholder_of: Callable[[Any], Placeholder],
     *,
     main_travels: bool = True,
 ) -> tuple[bytes, bool]:
@@ -47,31 +52,29 @@ def write_arguments(
     spool: SpooledFile,
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
-    placeholder_of: Callable[[Any], JobResultPlaceholder | None],
+    placeholder_of: Callable[[Any], Placeholder],
     *,
     main_travels: bool = True,
 ) -> bool:
     """Pickle a call's arguments behind what is in `spool`; returns whether it took ``cloudpickle``.
 
-    `placeholder_of` is asked for every object and answers None for what is to be pickled as it is.
+    `placeholder_of` is asked for every object and answers None for what is to be pickled as it is, and a number for a
+    placeholder that `load_arguments` will be given.
     Unless `main_travels`, what ``__main__`` defined is pickled by value. Raises `SerializationError`
     for what cannot be pickled at all.
     """
     start = spool.size
     try:
-        _dump(pickle.Pickler, (args, kwargs), placeholder_of, spool)
+        _dump(_Pickler(spool, PROTOCOL), (args, kwargs), placeholder_of)
         if main_travels or not spool.contains(MAIN_WORDS, start):
             return False
     except errors.SlurmError:  # an array among the arguments is submitted now
         raise
     except Exception:  # noqa: BLE001 - __reduce__ is the user's and may raise anything; see below
         pass
-    from slurm.job_dir.by_value import by_value_pickler  # late: cloudpickle
-
     spool.truncate(start)
-    pickler = by_value_pickler(main_travels=main_travels)
     try:
-        _dump(pickler, (args, kwargs), placeholder_of, spool)
+        _dump(_by_value_pickler(main_travels)(spool, PROTOCOL), (args, kwargs), placeholder_of)
         return True
     except errors.SlurmError:
         raise
@@ -79,34 +82,51 @@ def write_arguments(
         raise errors.SerializationError(f"an argument cannot be pickled: {error}") from error
 
 
-def _dump(
-    pickler_type: Any,
-    value: Any,
-    placeholder_of: Callable[[Any], JobResultPlaceholder | None],
-    spool: SpooledFile,
-) -> None:
-    class Pickler(pickler_type):  # type: ignore[misc]
-        def persistent_id(self, value: Any) -> tuple[Any, ...] | None:
-            placeholder = placeholder_of(value)
-            return None if placeholder is None else tuple(placeholder)
+class _WithPlaceholders:
+    """A pickler that asks `placeholder_of`. One class for all: making one takes as long as a small pickle."""
 
-    Pickler(spool, PROTOCOL).dump(value)
+    placeholder_of: Callable[[Any], Placeholder]
+
+    def persistent_id(self, value: Any) -> tuple[Any, ...] | int | None:
+        placeholder = self.placeholder_of(value)
+        return tuple(placeholder) if isinstance(placeholder, JobResultPlaceholder) else placeholder
+
+
+class _Pickler(_WithPlaceholders, pickle.Pickler):
+    pass
+
+
+@functools.lru_cache(maxsize=2)
+def _by_value_pickler(main_travels: bool) -> Any:
+    from slurm.job_dir.by_value import by_value_pickler  # late: cloudpickle
+
+    class ByValue(_WithPlaceholders, by_value_pickler(main_travels=main_travels)):  # type: ignore[misc]
+        pass
+
+    return ByValue
+
+
+def _dump(pickler: Any, value: Any, placeholder_of: Callable[[Any], Placeholder]) -> None:
+    pickler.placeholder_of = placeholder_of
+    pickler.dump(value)
 
 
 def load_arguments(
     source: bytes | BinaryIO,
     result_of: Callable[[JobResultPlaceholder], Any],
     python: str = "",
+    later: Sequence[JobResultPlaceholder] = (),
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Unpickle a call's arguments, each placeholder replaced by `result_of` it, asked once per job.
 
-    `python` is the version that pickled them. Raises `SerializationError` for code of another one.
+    `python` is the version that pickled them, `later` are the placeholders that were written as numbers. Raises
+    `SerializationError` for code of another version.
     """
     results: dict[JobResultPlaceholder, Any] = {}
 
     class WithResults(Unpickler):
         def persistent_load(self, pid: Any) -> Any:
-            placeholder = JobResultPlaceholder(*pid)
+            placeholder = later[pid] if isinstance(pid, int) else JobResultPlaceholder(*pid)
             if placeholder not in results:
                 results[placeholder] = result_of(placeholder)
             return results[placeholder]

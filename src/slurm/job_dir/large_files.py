@@ -89,7 +89,7 @@ class SpooledFile:
         """At most `size` bytes from `offset` on."""
         if self._file is not None:
             return os.pread(self._file.fileno(), size, offset)
-        return self._memory.getvalue()[offset : offset + size]
+        return bytes(self._memory.getbuffer()[offset : offset + size])
 
     def getvalue(self) -> bytes:
         """All of it, in memory."""
@@ -98,7 +98,9 @@ class SpooledFile:
     def pieces(self, start: int = 0) -> Iterator[bytes]:
         """All of it from `start` on, one bounded piece after the other."""
         if self._file is None:
-            yield self._memory.getvalue()[start:]
+            yield bytes(
+                self._memory.getbuffer()[start:]
+            )  # getvalue() would have the next write copy all
             return
         while piece := self.read_at(start, PIECE):
             yield piece

@@ -74,7 +74,7 @@ def rfc3339(epoch: float) -> str:
     """A time in seconds since 1970, in UTC.
 
     >>> rfc3339(0)
-    '1970-01-01T00:00:00.000+00:00'
+    '1970-01-01T00:00:00.000000+00:00'
     """
-    seconds, milliseconds = divmod(int(epoch * 1000), 1000)
-    return time.strftime(f"%Y-%m-%dT%H:%M:%S.{milliseconds:03}+00:00", time.gmtime(seconds))
+    seconds, microseconds = divmod(round(epoch * 1_000_000), 1_000_000)
+    return time.strftime(f"%Y-%m-%dT%H:%M:%S.{microseconds:06}+00:00", time.gmtime(seconds))

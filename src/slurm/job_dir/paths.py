@@ -53,20 +53,43 @@ RESULTS = "results"
 SDK = ".sdk"
 PACKAGES = ".packages"
 
+STAMP = "%Y%m%d_%H%M%S"
+
 _FILES = (JOB_SCRIPT, PAYLOAD, ARGUMENTS, USER_SCRIPT, USER_MODULE, RESULT, METADATA)
 _FILES_OF_ARRAYS = (ITEMS, ARRAY_METADATA)
 OWN_NAMES = frozenset((*_FILES, *_FILES_OF_ARRAYS, ENVIRONMENT, SHARED, TASKS, RESULTS))
 
 
-def sanitise(name: str) -> str:
-    """A task name as one path component: lowercase, every character outside ``[a-z0-9_]`` an underscore.
+LONGEST_NAME = 100
 
-    >>> sanitise("Train Model!")
-    'train_model_'
-    >>> sanitise("../../etc")
+
+def directory_name(task_name: str) -> str:
+    """A task name as one path component, another one for every name, also where case does not count.
+
+    A name of ``[a-z0-9_]`` is its own. Of any other, the component is what `sanitised` makes of it, and behind a
+    hyphen, which no name of the first kind has, the beginning of the name's hash.
+
+    >>> directory_name("train_model")
+    'train_model'
+    >>> directory_name("Train Model!")
+    'train_model_-9e71c133'
+    """
+    clean = sanitised(task_name)
+    if clean == task_name:
+        return clean
+    import hashlib  # late: a job makes no directory
+
+    digest = hashlib.sha256(task_name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{clean[: LONGEST_NAME - len(digest) - 1]}-{digest}"
+
+
+def sanitised(name: str) -> str:
+    """A name in lowercase, every character outside ``[a-z0-9_]`` an underscore: several names may become one.
+
+    >>> sanitised("../../etc")
     '______etc'
     """
-    return re.sub(r"[^a-z0-9_]", "_", name.lower())[:100] or "_"
+    return re.sub(r"[^a-z0-9_]", "_", name.lower())[:LONGEST_NAME] or "_"
 
 
 class JobDirectory(NamedTuple):
@@ -75,11 +98,15 @@ class JobDirectory(NamedTuple):
     path: str
 
     @classmethod
-    def fresh(cls, base: str, task_name: str, now: time.struct_time | None = None) -> JobDirectory:
-        """A directory nobody has used, under ``base/task_name``; nothing is created."""
-        stamp = time.strftime("%Y%m%d_%H%M%S", now or time.localtime())
+    def fresh(cls, base: str, task_name: str, at: float) -> JobDirectory:
+        """A directory nobody has used, under that of the task in `base`; nothing is created.
+
+        Its name begins with the moment `at`, in UTC: local time would sort wrongly at the end of summer time, and
+        where the nodes that submit have different zones.
+        """
+        stamp = time.strftime(STAMP, time.gmtime(at))
         name = f"{stamp}_{os.urandom(4).hex()}"
-        return cls(posixpath.join(base, sanitise(task_name), name))
+        return cls(posixpath.join(base, directory_name(task_name), name))
 
     @property
     def script(self) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, BinaryIO, NamedTuple
 
+from slurm.job_dir.arguments import JobResultPlaceholder
 from slurm.job_dir.main_module import MainModule
 from slurm.job_dir.result_file import PROTOCOL
 from slurm.job_dir.search_path import NODE_PATH, SDK_PATH, OwnModule
@@ -39,7 +40,8 @@ class Payload(NamedTuple):
 
     `children` is the configuration of a workflow's own cluster, plain JSON. `callbacks` are pickled
     as arguments are, each beside the name of its class. Where the arguments have a file of their own,
-    `items` says where in it those of each item of an array begin and end; of a job by itself, all.
+    `items` says where in it those of each item of an array begin and end; of a job by itself, all. `later` are the
+    placeholders of jobs that had no id when the arguments were pickled, by their number there.
 
     `sys_path` is where imports are searched for (see `slurm.job_dir.search_path`), `own_modules` what they are to find;
     `python` is the version that pickled all this.
@@ -54,6 +56,7 @@ class Payload(NamedTuple):
     callbacks: tuple[tuple[str, bytes], ...] = ()
     python: str = ""
     own_modules: Mapping[str, OwnModule] = MappingProxyType({})
+    later: tuple[JobResultPlaceholder, ...] = ()
 
 
 def dump_payload(payload: Payload) -> bytes:
@@ -63,6 +66,7 @@ def dump_payload(payload: Payload) -> bytes:
     content["main"] = payload.main._asdict() if payload.main else None
     content["children"] = dict(payload.children)
     content["own_modules"] = {name: tuple(one) for name, one in payload.own_modules.items()}
+    content["later"] = [tuple(placeholder) for placeholder in payload.later]
     return pickle.dumps(content, PROTOCOL)
 
 
@@ -72,6 +76,7 @@ def load_payload(source: bytes | BinaryIO) -> Payload:
     content = pickle.load(file)  # noqa: S301 - the user's own file
     main = content.pop("main")
     own = {name: OwnModule(*one) for name, one in content.pop("own_modules").items()}
+    content["later"] = tuple(JobResultPlaceholder(*one) for one in content["later"])
     function = FunctionReference(**content.pop("function"))
     return Payload(
         function=function,

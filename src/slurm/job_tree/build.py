@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from slurm.job_dir.paths import ARRAY_METADATA, METADATA
+from slurm.job_dir.runs import submission_order
 from slurm.job_tree.elements import array_of
-from slurm.job_tree.facts import Content, moment, number, state_in, text
+from slurm.job_tree.facts import LONGEST_TEXT, Content, moment, number, state_in, text
 from slurm.job_tree.nodes import BAD, JOB, OVER, WORKFLOW, JobNode, Wait
 
 ROOT = "."
@@ -91,7 +92,8 @@ class _Known:
 def _node(
     path: str, name: str, content: Content, children: tuple[JobNode, ...], known: _Known
 ) -> JobNode:
-    task = text(content, "task_name") or posixpath.basename(posixpath.dirname(path))
+    task = _whole_or_told_apart(text(content, "task_name", longest=None))
+    task = task or posixpath.basename(posixpath.dirname(path))
     node = JobNode(
         path=path,
         task_name=task or "job",
@@ -108,6 +110,16 @@ def _node(
         children=children,
     )
     return array_of(node, content) if name == ARRAY_METADATA else node
+
+
+def _whole_or_told_apart(name: str) -> str:
+    """A name, not too long: siblings of one name are drawn as one task, so two that differ must go on doing so."""
+    if len(name) <= LONGEST_TEXT:
+        return name
+    import hashlib  # late: hardly any name is so long
+
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{name[:LONGEST_TEXT]}… {digest}"
 
 
 def _ended(content: Content) -> datetime.datetime | None:
@@ -129,8 +141,5 @@ def _waits(content: Content, path: str, known: _Known) -> tuple[Wait, ...]:
     return tuple(waits)
 
 
-def _order(node: JobNode) -> tuple[float, int, str]:
-    """As they were submitted."""
-    submitted = node.submitted.timestamp() if node.submitted else float("inf")
-    digits = node.job_id.split("_")[-1]
-    return submitted, int(digits) if digits.isdecimal() else 0, node.path
+def _order(node: JobNode) -> tuple[float, tuple[int, ...], str]:
+    return submission_order(node.submitted, node.job_id, node.path)

@@ -6,6 +6,7 @@ import datetime
 from collections.abc import Mapping
 from typing import Any
 
+from slurm.job_dir.runs import utc_moment
 from slurm.states import JobState, parse_state
 
 SUBMITTED = "submitted"  # the one status that is no word of Slurm's
@@ -29,11 +30,7 @@ def number(content: Content, key: str) -> int:
 
 def moment(content: Content, key: str) -> datetime.datetime | None:
     """A time in UTC; None for what is none, or could be any for want of a zone."""
-    try:
-        time = datetime.datetime.fromisoformat(text(content, key))
-        return time.astimezone(datetime.timezone.utc) if time.tzinfo else None
-    except (ValueError, OverflowError):
-        return None
+    return utc_moment(text(content, key))
 
 
 def state_in(content: Content) -> JobState:

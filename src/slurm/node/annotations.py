@@ -1,73 +1,153 @@
-"""Which parameters of a function want a context, recognised by their annotations, objects or text."""
+"""Which parameters of a function want a context, recognised by their annotations, objects or text.
+
+Nothing is evaluated: other annotations may name what only type checkers know, and Python 3.9 has no ``A | None``.
+"""
 
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import inspect
 import sys
+import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Annotated, Any, ForwardRef, Union
 
 from slurm.node.context_names import CONTEXTS
+
+DEEPEST = 20  # names for names, and text in text: one may name itself
+UNIONS = (Union, getattr(types, "UnionType", Union))
 
 
 def injected(
     function: Callable[..., Any], signature: inspect.Signature
 ) -> Iterator[tuple[str, type]]:
     """The parameters that are annotated as a context, each with the context's class."""
-    names = getattr(inspect.unwrap(function), "__globals__", {})
-    kinds = _kinds(signature)
+    names = _globals_of(function)
     for name, parameter in signature.parameters.items():
-        for kind in kinds:
-            if _means(parameter.annotation, kind, names):
-                yield name, kind
+        for context in _contexts_in(parameter.annotation, names, DEEPEST):
+            yield name, getattr(importlib.import_module(CONTEXTS[context]), context)
 
 
-def _kinds(signature: inspect.Signature) -> list[type]:
-    """The contexts that may be meant: one that nobody has imported yet can only be named in text."""
-    annotations = [parameter.annotation for parameter in signature.parameters.values()]
-    text = " ".join(one for one in annotations if isinstance(one, str))
-    return [
-        getattr(importlib.import_module(module), name)
-        for name, module in CONTEXTS.items()
-        if module in sys.modules or name in text
-    ]
+def _globals_of(function: Any) -> Mapping[str, Any]:
+    """What names mean where the function was written that its signature is of."""
+    for _ in range(DEEPEST):
+        if isinstance(function, functools.partial):
+            function = function.func
+        elif hasattr(function, "__wrapped__"):
+            function = function.__wrapped__
+        elif not hasattr(function, "__globals__"):
+            function = getattr(
+                function, "__init__" if isinstance(function, type) else "__call__", None
+            )
+    names: Mapping[str, Any] = getattr(function, "__globals__", {})
+    return names
 
 
-def _means(annotation: Any, kind: type, names: Mapping[str, Any]) -> bool:
-    """Whether an annotation is `kind`, or `kind` and None; also as text, of which any is allowed."""
-    if not isinstance(annotation, str):
-        return annotation is kind or kind in typing.get_args(annotation)
+def _contexts_in(annotation: Any, names: Mapping[str, Any], depth: int) -> Iterator[str]:
+    """The contexts by name that an annotation means: as it is, in a union, or with remarks (``Annotated``)."""
+    if depth == 0:
+        return
+    if isinstance(annotation, str):
+        expression = _parsed(annotation)
+        if expression is not None:
+            yield from _contexts_in_text(expression, names, depth - 1)
+        return
+    yield from (name for name in CONTEXTS if _is_loaded(name, annotation))
+    for part in _parts_of(annotation):
+        yield from _contexts_in(part, names, depth - 1)
+
+
+def _is_loaded(name: str, annotation: Any) -> bool:
+    module = sys.modules.get(CONTEXTS[name])  # what nobody has imported cannot be meant
+    return module is not None and annotation is getattr(module, name, module)
+
+
+def _parts_of(annotation: Any) -> tuple[Any, ...]:
+    """What an annotation is made of that is an object, as far as a context may stand there."""
+    if type(annotation).__name__ == "TypeAliasType":  # ``type Alias = ...``, or typing_extensions'
+        try:
+            return (annotation.__value__,)
+        except NameError:  # it is evaluated only now
+            return ()
+    if isinstance(annotation, ForwardRef):  # in Optional["JobContext"], say
+        return (annotation.__forward_arg__,)
+    origin = typing.get_origin(annotation)
+    if any(origin is union for union in UNIONS):
+        return typing.get_args(annotation)
+    return typing.get_args(annotation)[:1] if origin is Annotated else ()
+
+
+def _parsed(text: str) -> ast.expr | None:
     try:
-        expression = ast.parse(annotation.strip(), mode="eval").body
-    except SyntaxError:
-        return False
-    return any(_names(part, kind, names) for part in _alternatives(expression))
+        return ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # as ast.parse documents
+        return None
 
 
-def _alternatives(expression: ast.expr) -> Iterator[ast.expr]:
-    """The parts of ``A | B``, ``Optional[A]`` and ``Union[A, B]``; Python 3.9 evaluates no ``A | B``."""
+def _contexts_in_text(expression: ast.expr, names: Mapping[str, Any], depth: int) -> Iterator[str]:
+    for part in _alternatives(expression, names):
+        if isinstance(part, ast.Constant):
+            if isinstance(
+                part.value, str
+            ):  # quotes inside of quotes, as those of ``from __future__``
+                yield from _contexts_in(part.value, names, depth)
+            continue
+        known, meant = _found(part, names)
+        if known:
+            yield from _contexts_in(meant, names, depth)
+        elif _last_name(part) in CONTEXTS:
+            yield _last_name(part)
+
+
+def _alternatives(expression: ast.expr, names: Mapping[str, Any]) -> Iterator[ast.expr]:
+    """The parts of ``A | B``, ``Optional[A]``, ``Union[A, B]`` and ``Annotated[A, ...]``, whatever those are called here."""
     if isinstance(expression, ast.BinOp):
-        yield from _alternatives(expression.left)
-        yield from _alternatives(expression.right)
+        yield from _alternatives(expression.left, names)
+        yield from _alternatives(expression.right, names)
     elif isinstance(expression, ast.Subscript):
-        outer = ast.unparse(expression.value).split(".")[-1]
-        inner = expression.slice
-        if outer in ("Optional", "Union"):
-            yield from inner.elts if isinstance(inner, ast.Tuple) else [inner]
+        outer, inner = expression.value, expression.slice
+        parts = inner.elts if isinstance(inner, ast.Tuple) else [inner]
+        if _is_form(outer, "Annotated", names):
+            parts = parts[:1]
+        elif not any(_is_form(outer, form, names) for form in ("Optional", "Union")):
+            return
+        for part in parts:
+            yield from _alternatives(part, names)
     else:
         yield expression
 
 
-def _names(expression: ast.expr, kind: type, names: Mapping[str, Any]) -> bool:
-    """Whether the expression is a name for `kind`: what it is bound to, else what it is called."""
-    text = ast.unparse(expression)
-    first, *rest = text.split(".")
-    if first not in names:
-        return text.split(".")[-1] == kind.__name__
-    found: Any = names[first]
-    for name in rest:
-        found = getattr(found, name, None)
-    return found is kind
+def _is_form(expression: ast.expr, form: str, names: Mapping[str, Any]) -> bool:
+    known, meant = _found(expression, names)
+    return meant is getattr(typing, form) if known else _last_name(expression) == form
+
+
+def _found(expression: ast.expr, names: Mapping[str, Any]) -> tuple[bool, Any]:
+    """Whether a name, or one of its attributes, means anything here, and what."""
+    path = _dotted(expression)
+    if not path or path[0] not in names:
+        return False, None
+    found = names[path[0]]
+    for name in path[1:]:
+        try:
+            found = getattr(found, name)
+        except AttributeError:  # slurm.workflow is a decorator, and for type checkers a module
+            return False, None
+    return True, found
+
+
+def _dotted(expression: ast.expr) -> list[str]:
+    """``a.b.c`` as its names; empty for anything else."""
+    if isinstance(expression, ast.Name):
+        return [expression.id]
+    if isinstance(expression, ast.Attribute):
+        before = _dotted(expression.value)
+        return [*before, expression.attr] if before else []
+    return []
+
+
+def _last_name(expression: ast.expr) -> str:
+    return (_dotted(expression) or [""])[-1]

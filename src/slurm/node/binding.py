@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from slurm.node.annotations import injected
 from slurm.node.context_names import CONTEXTS
+
+_UNEVALUATED: dict[str, Any] = {}
+if sys.version_info >= (
+    3,
+    14,
+):  # annotations are evaluated when somebody asks, and may not be able to
+    import annotationlib  # novm
+
+    _UNEVALUATED["annotation_format"] = annotationlib.Format.FORWARDREF  # novm
 
 
 class CallBinder:
@@ -60,7 +70,7 @@ class CallBinder:
 def _signature_of(function: Callable[..., Any]) -> inspect.Signature:
     """The function's signature; that of any call where it does not tell, as many built-in ones do not."""
     try:
-        return inspect.signature(function)
+        return inspect.signature(function, **_UNEVALUATED)
     except ValueError:
         args = inspect.Parameter("args", inspect.Parameter.VAR_POSITIONAL)
         kwargs = inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD)

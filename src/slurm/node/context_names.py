@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from types import FunctionType
+from collections.abc import Callable, Iterator
+from types import FunctionType, ModuleType
 from typing import Any
 
 CONTEXTS = {"JobContext": "slurm.runtime", "WorkflowContext": "slurm.workflow"}
@@ -24,5 +24,18 @@ def may_want_context(function: Callable[..., Any]) -> bool:
         return True
     if not isinstance(function, FunctionType) or hasattr(function, "__wrapped__"):
         return True
-    annotations = map(str, function.__annotations__.values())
-    return any(name in annotation for annotation in annotations for name in CONTEXTS)
+    try:
+        return any(name in text for text in _texts_of(function) for name in CONTEXTS)
+    except Exception:  # noqa: BLE001 - of any type's __repr__; and Python 3.14 evaluates annotations only now
+        return True
+
+
+def _texts_of(function: FunctionType) -> Iterator[str]:
+    """What is written in annotations, and in the aliases that are named there."""
+    for annotation in function.__annotations__.values():
+        text = str(annotation)
+        yield text
+        for word in text.replace(".", " ").replace("[", " ").replace("]", " ").split():
+            meant = function.__globals__.get(word.strip("'\",|"))
+            if meant is not None and not isinstance(meant, (type, ModuleType, FunctionType)):
+                yield str(meant)

@@ -229,12 +229,12 @@ class Work:
 
     def _arguments(self, payload: Payload) -> tuple[tuple[Any, ...], dict[str, Any]]:
         if not payload.items:
-            return load_arguments(payload.arguments, _result_of, payload.python)
+            return load_arguments(payload.arguments, _result_of, payload.python, payload.later)
         path = self.directory.arguments if self.array is None else self.array.items
         begin, _ = payload.items[self.item]
         with open(path, "rb") as file:
             file.seek(begin)
-            return load_arguments(file, _result_of, payload.python)
+            return load_arguments(file, _result_of, payload.python, payload.later)
 
 
 def _log(envelope: Envelope) -> None:

@@ -96,13 +96,17 @@ def _workflow_context(
     except (SlurmError, OSError) as error:
         problem = str(error)
         say(f"slurm-tasks: this workflow cannot submit jobs: {problem}")
-    return WorkflowContext(
+    made = WorkflowContext(
         cluster=cluster,
         workflow_job_id=own_job_id(os.environ) or "",
-        workflow_job_dir=directory.path,  # type: ignore[arg-type]  # __post_init__ makes it a Path
+        workflow_job_dir=directory.path,
         local_mode=children.get("backend_type") == "local",
         cluster_error=problem,
     )
+    if cluster is not None:
+        # It is this workflow's alone, also where no context is seen, as in the thread of a callback.
+        cluster.submitter = made.submitter
+    return made
 
 
 def _cluster(children: Mapping[str, Any], callbacks: Sequence[BaseCallback]) -> Cluster:

@@ -3,7 +3,8 @@
 It may import `slurm.callbacks`, `slurm.results`, `slurm.packaging`, `slurm.tracking` and what is below them.
 
 - `calls`: a call of a task, and of a mapped one, as plain data;
-- `draft`: everything that its requests are made of; `packing`: what of it travels in which file;
+- `draft`: everything that its requests are made of; `packing`: arguments and function, pickled as they are at the call,
+  and what travels in which file;
 - `effects`: what is done before a submission can be made (code is packaged), and who is asked in its place for a dry
   run (each packaging strategy's `preview`);
 - `prepare`: from a draft to requests, pure;

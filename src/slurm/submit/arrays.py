@@ -19,6 +19,7 @@ from slurm.sbatch.array_layout import ArrayLayout
 
 if TYPE_CHECKING:
     from slurm.submit.calls import ArrayCall
+    from slurm.submit.packing import PickledCall
     from slurm.tracking.record import Dependency
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -41,15 +42,22 @@ class SubmittedArray:
 
 
 class WaitingArray:
-    """What an array is until its first use: its call, and the way to submit it."""
+    """What an array is until its first use: its call, pickled as it was made, and the way to submit it."""
 
-    def __init__(self, call: ArrayCall, submit: Callable[[ArrayCall], SubmittedArray]) -> None:
+    def __init__(
+        self,
+        call: ArrayCall,
+        pickled: PickledCall,
+        submit: Callable[[ArrayCall, PickledCall], SubmittedArray],
+    ) -> None:
         self.call = call
+        self.count: int = pickled.count
+        self._pickled = pickled
         self._submit = submit
 
     def submit(self) -> SubmittedArray:
         """Hand the array to the scheduler. Raises what submitting a job raises."""
-        return self._submit(self.call)
+        return self._submit(self.call, self._pickled)
 
 
 class ArraySubmission:
@@ -80,9 +88,7 @@ class ArraySubmission:
     def count(self) -> int:
         """How many items it has."""
         state = self._state
-        return (
-            state.layout.count if isinstance(state, SubmittedArray) else len(state.call.arguments)
-        )
+        return state.layout.count if isinstance(state, SubmittedArray) else state.count
 
     def after(self, more: Sequence[Dependency]) -> None:
         """Have it wait for more. Raises `SubmissionError` where it is too late for that."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, Union
 
@@ -69,10 +69,14 @@ class TaskCall:
 
 @dataclass(frozen=True)
 class ArrayCall:
-    """Calls of one task with the arguments of each item, `pack` of them to an array task."""
+    """Calls of one task with the arguments of each item, `pack` of them to an array task.
+
+    The items are taken one by one as `arguments` is iterated over, once: a generator may give the same object, changed,
+    again and again. Raises then ``TypeError`` for one that does not fit the function, `ConfigError` where there is none.
+    """
 
     task: CalledTask
-    arguments: tuple[Arguments, ...]
+    arguments: Iterable[Arguments]
     after: tuple[Dependency, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
     max_concurrent: int | None = None
@@ -92,23 +96,30 @@ def call_of(
     except TypeError as error:
         raise TypeError(f"{task.name}() {error}") from None
     token = _new_token() if key is None else token_of_key(key)
-    return TaskCall(task, tuple(args), dict(kwargs), task.waits_for, task.options, token)
+    return TaskCall(task, tuple(args), dict(kwargs), task.waits_for, dict(task.options), token)
 
 
 def array_call_of(
     task: CalledTask, items: Iterable[Any], max_concurrent: int | None, pack: int
 ) -> ArrayCall:
-    """A call of `task` for each of `items`. Raises ``TypeError``, `ConfigError`."""
+    """A call of `task` for each of `items`, which are not looked at yet. Raises `ConfigError` for what has none."""
     check_count("max_concurrent", max_concurrent)
     check_count("pack", pack)
-    binder = _binder(task)
-    arguments = items_of(items, task.name)
-    for index, (args, kwargs) in enumerate(arguments):
+    arguments = _checked(items_of(items, task.name), _binder(task), task.name)
+    return ArrayCall(task, arguments, task.waits_for, dict(task.options), max_concurrent, pack)
+
+
+def _checked(items: Iterable[Arguments], binder: CallBinder, name: str) -> Iterator[Arguments]:
+    count = 0
+    for args, kwargs in items:
         try:
             binder.check(args, kwargs)
         except TypeError as error:
-            raise TypeError(f"{task.name}.map(): item {index}: {error}") from None
-    return ArrayCall(task, tuple(arguments), task.waits_for, task.options, max_concurrent, pack)
+            raise TypeError(f"{name}.map(): item {count}: {error}") from None
+        yield args, kwargs
+        count += 1
+    if not count:
+        raise ConfigError(f"{name}.map() was given no items: an array has at least one")
 
 
 def _binder(task: CalledTask) -> CallBinder:
@@ -129,21 +140,18 @@ def token_of_key(key: str) -> str:
     return "k" + hashlib.sha256(key.encode()).hexdigest()[:31]
 
 
-def items_of(items: Iterable[Any], name: str) -> list[Arguments]:
-    """The arguments each item stands for. Raises `ConfigError` where there are no items."""
+def items_of(items: Iterable[Any], name: str) -> Iterator[Arguments]:
+    """The arguments each item stands for, one by one. Raises `ConfigError` for what is no collection of items."""
     if isinstance(items, (str, bytes)):
         raise ConfigError(f"{name}.map() takes a list of items, not one {type(items).__name__}")
     try:
-        found = [arguments_of(item) for item in items]
+        return map(arguments_of, iter(items))
     except TypeError as error:
         if hasattr(type(items), "__iter__"):
-            raise  # the user's own generator failed
+            raise  # the user's own method failed
         kind = type(items).__name__
         hint = " (a job's result is not known yet)" if kind == "Job" else ""
         raise ConfigError(f"{name}.map() takes a list of items, not a {kind}{hint}") from error
-    if not found:
-        raise ConfigError(f"{name}.map() was given no items: an array has at least one")
-    return found
 
 
 def arguments_of(item: Any) -> Arguments:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from slurm.errors import ConfigError, SubmissionError
-from slurm.job_dir.metadata import utc_now
+from slurm.job_dir.metadata import rfc3339
 from slurm.job_dir.paths import JobDirectory
+from slurm.job_dir.runs import SubmissionClock
 from slurm.packaging.sdk_archive import archive_for
 from slurm.sbatch.dependency import merged
 from slurm.submit.calls import ArrayCall, Call
-from slurm.submit.packing import NodeFacts, PackedCall, pack
+from slurm.submit.packing import NodeFacts, PackedCall, PickledCall, pack, pickle_call
 from slurm.submit.prepare import Draft, prepare, prepare_array
 from slurm.tracking.listener import CallFacts, RequestFacts
 from slurm.tracking.record import Dependency, Upstream
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from slurm.submit.calls import TaskCall
     from slurm.submit.effects import ClusterFunctions, Effects
     from slurm.tracking.listener import Listener
+
+
+_clock = SubmissionClock()
 
 
 class Placement(NamedTuple):
@@ -92,9 +96,9 @@ class Drafter:
         draft, dependencies, archive = self._drafted(call)
         return PreparedCall(self._facts(call), call.token, (prepare(draft),), dependencies, archive)
 
-    def array(self, call: ArrayCall, layout: ArrayLayout) -> PreparedCall:
-        """A call of a mapped task. Raises where it cannot travel."""
-        draft, dependencies, archive = self._drafted(call)
+    def array(self, call: ArrayCall, pickled: PickledCall, layout: ArrayLayout) -> PreparedCall:
+        """A call of a mapped task, as it was `pickled` when it was made. Raises where it cannot travel."""
+        draft, dependencies, archive = self._drafted(call, pickled)
         for dependency in dependencies:
             if dependency.type == "aftercorr" and dependency.on.layout != layout:
                 raise ConfigError(
@@ -110,13 +114,16 @@ class Drafter:
         parent = self._placement.parent if self._placement else None
         return CallFacts(call.task.name, call.task.is_workflow, parent)
 
-    def _drafted(self, call: Call) -> tuple[Draft, tuple[Dependency, ...], Archive]:
+    def _drafted(
+        self, call: Call, pickled: PickledCall | None = None
+    ) -> tuple[Draft, tuple[Dependency, ...], Archive]:
         task, effects, base = call.task, self._effects, self._effects.base()
         archive = archive_for(base)
         packaging = self._functions.packaging_of(task)
         environment = effects.environment(self._facts(call), packaging)
         to = self._destination(call, environment, base)
-        packed = pack(call, to, effects.placeholder)
+        pickled = pickled or pickle_call(call, to.large_from, effects.placeholder)
+        packed = pack(call, pickled, to, effects.placeholder)
         each_once = {(id(one.on), one.type): one for one in (*_found(packed, call), *call.after)}
         found = tuple(each_once.values())
         effects.submit_waiting(found)
@@ -124,19 +131,20 @@ class Drafter:
         effects.confirm(task.name, found)
         needed = merged((one, effects.clause(one)) for one in found)
         dependencies = tuple(dependency for dependency, _ in needed)
+        moment = _clock.now()
         draft = Draft(
             name=task.name,
             token=call.token,
             options=call.options,
             site_options=self._site.submit_defaults,
             directory=JobDirectory.fresh(
-                self._placement.base if self._placement else base, task.name
+                self._placement.base if self._placement else base, task.name, moment
             ),
             environment=to.environment,
             files=packed.files,
             sdk_directory=archive.directory,
             event_dir=self._site.event_dir_under(base),
-            at=utc_now(),
+            at=rfc3339(moment),
             is_workflow=task.is_workflow,
             parent=self._facts(call).parent_workflow,
             large=packed.large,

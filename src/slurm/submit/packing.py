@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slurm.errors import SerializationError
-from slurm.job_dir.arguments import JobResultPlaceholder, write_arguments
+from slurm.job_dir.arguments import JobResultPlaceholder, Placeholder, write_arguments
 from slurm.job_dir.large_files import SpooledFile
 from slurm.job_dir.main_module import (
     MAIN_WORDS,
@@ -20,7 +20,7 @@ from slurm.job_dir.main_module import (
     travelled_main,
 )
 from slurm.job_dir.paths import ARGUMENTS, ITEMS, OWN_NAMES, PAYLOAD, USER_MODULE, USER_SCRIPT
-from slurm.job_dir.payload import Payload, dump_payload
+from slurm.job_dir.payload import FunctionReference, Payload, dump_payload
 from slurm.packaging.function_reference import is_importable, main_module, refer_to
 from slurm.packaging.own_code import own_modules, search_path
 from slurm.submit.calls import ArrayCall
@@ -66,24 +66,52 @@ class NodeFacts:
 
 
 @dataclass(frozen=True)
-class _Arguments:
-    """The arguments of all items, one behind the other: where each ends, and what they hold."""
+class PickledCall:
+    """What stays of a call as it was when it was made, however late it is submitted: its function, and its arguments.
 
-    pickled: SpooledFile
+    In `arguments` are those of all items, one behind the other: where each ends, and the jobs `found` in it. `later` are
+    those that had no id yet, each in the place of its number. `by_value` says that something took ``cloudpickle``.
+    """
+
+    function: FunctionReference
+    arguments: SpooledFile
     ends: list[int]
     found: list[tuple[Upstream, ...]]
+    later: Sequence[Upstream]
     by_value: bool
+
+    @property
+    def count(self) -> int:
+        """How many items there are."""
+        return len(self.found)
+
+
+class Later:
+    """Numbers, in the place of placeholders, for the jobs and arrays that are not submitted yet."""
+
+    def __init__(self) -> None:
+        self.upstreams: list[Upstream] = []
+        self._numbers: dict[int, int] = {}
+
+    def placeholder(self, upstream: Upstream) -> JobResultPlaceholder | int:
+        """What stands for a job or an array now; nothing is submitted for it."""
+        if upstream.is_submitted:
+            return upstream.placeholder()
+        number = self._numbers.setdefault(id(upstream), len(self.upstreams))
+        if number == len(self.upstreams):
+            self.upstreams.append(upstream)
+        return number
 
 
 def pack(
     call: Call,
+    arguments: PickledCall,
     to: NodeFacts,
     placeholder_of: Callable[[Upstream], JobResultPlaceholder],
 ) -> PackedCall:
     """Everything that `call` needs on the node. Raises `SerializationError`."""
-    function = refer_to(call.task.unwrapped)
+    function = arguments.function
     main = main_module()
-    arguments = _pickled(call, to, placeholder_of, main_travels=main is not None)
     name = call.task.name
     if not to.environment.own_python:
         if function.kind == "value" or arguments.by_value:
@@ -95,10 +123,10 @@ def pack(
         or travelled_main() is not None
         or any(arguments.found)
         or any(names_main(data) for data in (function.pickled, *(d for _, d in to.callbacks)))
-        or arguments.pickled.contains(MAIN_WORDS)
+        or arguments.arguments.contains(MAIN_WORDS)
         or packaged_by_main(to.children)
     )
-    pickled = arguments.pickled
+    pickled = arguments.arguments
     apart = isinstance(call, ArrayCall) or pickled.is_large
     payload = Payload(
         function,
@@ -109,6 +137,7 @@ def pack(
         callbacks=to.callbacks,
         python=sys.version.split()[0],
         own_modules=own_modules(to.environment.packaged),
+        later=tuple(map(placeholder_of, arguments.later)),
     )
     packed = PackedCall(_travelling(payload, to), tuple(arguments.found))
     file = ITEMS if isinstance(call, ArrayCall) else ARGUMENTS
@@ -119,23 +148,28 @@ def pack(
     return packed
 
 
-def _pickled(
+def pickle_call(
     call: Call,
-    to: NodeFacts,
-    placeholder_of: Callable[[Upstream], JobResultPlaceholder],
-    *,
-    main_travels: bool,
-) -> _Arguments:
-    pickled, ends, by_value = SpooledFile(to.large_from), [0], False
+    large_from: int | None,
+    placeholder_of: Callable[[Upstream], JobResultPlaceholder] | None = None,
+) -> PickledCall:
+    """A call's function and arguments, as they are now. Raises `SerializationError`, and what taking the items does.
+
+    Jobs among the arguments become what `placeholder_of` says; without it, those that are not submitted yet stay so.
+    """
+    function = refer_to(call.task.unwrapped)
+    later, main_travels = Later(), main_module() is not None
+    stand_in = placeholder_of or later.placeholder
+    pickled, ends, by_value = SpooledFile(large_from), [0], False
     found: list[tuple[Upstream, ...]] = []
     for args, kwargs in call.arguments:
         jobs: list[Upstream] = []
 
-        def placeholder(value: Any, met: list[Upstream] = jobs) -> JobResultPlaceholder | None:
+        def placeholder(value: Any, met: list[Upstream] = jobs) -> Placeholder:
             if not isinstance(value, Upstream):
                 return None
             met.append(value)
-            return placeholder_of(value)
+            return stand_in(value)
 
         took_cloudpickle = write_arguments(
             pickled, args, dict(kwargs), placeholder, main_travels=main_travels
@@ -143,7 +177,7 @@ def _pickled(
         by_value = by_value or took_cloudpickle
         ends.append(pickled.size)
         found.append(tuple(jobs))
-    return _Arguments(pickled, ends, found, by_value)
+    return PickledCall(function, pickled, ends, found, later.upstreams, by_value)
 
 
 def _require_same_python(what: str, there: PythonVersion | None) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from slurm.api.site import Site
     from slurm.submit.calls import ArrayCall, Call, TaskCall
     from slurm.submit.draft import Drafter, Placement, PreparedCall
+    from slurm.submit.packing import PickledCall
     from slurm.tracking.listener import Listener, SubmissionNews
 
 
@@ -42,7 +43,11 @@ class CallInBatch(Protocol):
 
 @dataclass(frozen=True)
 class Submitter:
-    """Submits to one cluster, as long as it is open; the children of a workflow's job under its `placement`."""
+    """Submits to one cluster, as long as it is open; the children of a workflow's job under its `placement`.
+
+    Without one, calls belong where the workflow that is active at the call has its jobs, if this is its cluster; else
+    below the cluster's `job_base_dir`.
+    """
 
     site: Site
     operations: JobOperations
@@ -54,6 +59,11 @@ class Submitter:
         """This one, for the children of a workflow's job."""
         return replace(self, placement=placement)
 
+    def _here(self) -> Submitter:
+        """This one, for a call that is made here."""
+        found = None if self.placement is not None else context.placement_on(self.site)
+        return self if found is None else self.placed(found)
+
     # Jobs
 
     def submit(self, call: TaskCall) -> Any:
@@ -63,12 +73,12 @@ class Submitter:
     def prepare(self, call: TaskCall) -> PreparedCall:
         """The call, ready to be submitted. Raises where it cannot travel."""
         self._require_open(call.task.name)
-        return self._drafter(Effects).call(call)
+        return self._here()._drafter(Effects).call(call)
 
     def preview(self, call: TaskCall) -> JobRequest:
         """The request that `submit` would hand to the backend; nothing is sent or submitted for it."""
         self._require_open(call.task.name)
-        return self._drafter(NoEffects).call(call).requests[0]
+        return self._here()._drafter(NoEffects).call(call).requests[0]
 
     def submit_prepared(self, prepared: PreparedCall) -> Any:
         """Submit a call that is ready, and return its `Job`, which is watched."""
@@ -117,17 +127,21 @@ class Submitter:
     # Arrays
 
     def map(self, call: ArrayCall) -> Any:
-        """The `ArrayJob` of a mapped task, which is submitted when it is needed."""
+        """The `ArrayJob` of a mapped task, which is submitted when it is needed; its arguments are pickled now."""
+        from slurm.submit.packing import pickle_call  # late: as `Drafter`
+
         self._require_open(call.task.name)
         _ = self.site.job_base_dir  # one that makes no sense is refused here already
-        return self.functions.array_of(call.task.name, WaitingArray(call, self.submit_array))
+        pickled = pickle_call(call, self.site.backend.large_from)
+        waiting = WaitingArray(call, pickled, self._here().submit_array)
+        return self.functions.array_of(call.task.name, waiting)
 
-    def submit_array(self, call: ArrayCall) -> SubmittedArray:
+    def submit_array(self, call: ArrayCall, pickled: PickledCall) -> SubmittedArray:
         """Submit an array; `ArrayJob` does when it is needed."""
         self._require_open(call.task.name)
         largest = self.site.backend.limits()["max_array_size"]
-        layout = ArrayLayout(len(call.arguments), call.pack, largest)
-        prepared = self._drafter(Effects).array(call, layout)
+        layout = ArrayLayout(pickled.count, call.pack, largest)
+        prepared = self._drafter(Effects).array(call, pickled, layout)
         with self.listener.submitting(prepared.facts, prepared.about) as news:
             answers = news.answers = self._submit(prepared, news)
         return SubmittedArray(

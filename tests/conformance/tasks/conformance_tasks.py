@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Optional
 
 from slurm import (
     JobContext,
@@ -244,6 +244,58 @@ def inner_workflow(number: int) -> dict[str, Any]:
         "value": job.get_result(PATIENCE),
         "child_dir": job.job_dir,
         "own_dir": str(current_job_context().job_dir),
+    }
+
+
+@task
+def Double(number: int) -> int:  # noqa: N802 - in lowercase, it is called as another task
+    return -number
+
+
+@task
+def 训练() -> str:  # noqa: N802, PLC2401 - neither is a character of it left in a directory's name
+    return "trained"
+
+
+@task
+def 评估() -> str:  # noqa: N802, PLC2401
+    return "evaluated"
+
+
+@workflow
+def look_up(ctx: Optional["WorkflowContext"] = None) -> dict[str, Any]:  # noqa: UP037, UP045 - one of many ways
+    """Submit through the cluster, while clocks change; and tell what is found by name."""
+    assert ctx is not None
+    cluster: Any = ctx.cluster
+    opened, closed = ctx.shared_dir / "opened", ctx.shared_dir / "closed"
+    opened.touch()
+    with cluster.batch():
+        jobs: list[Any] = [Double(1), double(2), 训练(), 评估.submit(cluster)()]
+    os.environ["TZ"] = "CEST-2"
+    time.tzset()
+    jobs.append(cluster.submit(wait_for)(str(opened), "before"))
+    os.environ["TZ"] = "CET-1"  # an hour back, as when summer ends
+    time.tzset()
+    with cluster:
+        jobs.append(wait_for.afterany(jobs[-1])(str(closed), "after"))
+    jobs[4].get_result(PATIENCE)
+    try:
+        early = ctx.get_latest_task_result("wait_for", timeout=0.1)
+    except TimeoutError:
+        early = "not yet"
+    closed.touch()
+    raised, failing = "", [fail("older"), fail("newest")]
+    names = ("Double", "double", "训练", "评估", "wait_for")
+    try:
+        ctx.get_latest_task_result("fail", PATIENCE)
+    except Unlucky as error:
+        raised = str(error)
+    return {
+        "early": early,
+        "latest": [ctx.get_latest_task_result(name, PATIENCE) for name in names],
+        "raised": raised,
+        "runs": [[str(run) for run in ctx.list_task_runs(name)] for name in (*names, "fail")],
+        "jobs": [job.job_dir for job in jobs + failing],
     }
 
 

@@ -13,40 +13,94 @@ import hypothesis.strategies as st
 import pytest
 
 from slurm.job_dir.metadata import initial_metadata, utc_now
-from slurm.job_dir.paths import JobDirectory, event_directory, event_name, parse_event, sanitise
+from slurm.job_dir.paths import (
+    JobDirectory,
+    directory_name,
+    event_directory,
+    event_name,
+    parse_event,
+)
 
 
 @pytest.mark.parametrize(
     ("name", "component"),
     [
         ("train", "train"),
-        ("Train Model!", "train_model_"),
-        ("../../etc/passwd", "______etc_passwd"),
-        ("..", "__"),
-        ("", "_"),
-        ("<lambda>", "_lambda_"),
-        ("a/b\0c\n", "a_b_c_"),
-        ("$(rm -rf ~)", "__rm__rf___"),
-        ("Größe", "gr__e"),
+        ("Train Model!", r"train_model_-[0-9a-f]{8}"),
+        ("../../etc/passwd", r"______etc_passwd-[0-9a-f]{8}"),
+        ("..", r"__-[0-9a-f]{8}"),
+        ("", r"_-[0-9a-f]{8}"),
+        ("<lambda>", r"_lambda_-[0-9a-f]{8}"),
+        ("a/b\0c\n", r"a_b_c_-[0-9a-f]{8}"),
+        ("$(rm -rf ~)", r"__rm__rf___-[0-9a-f]{8}"),
+        ("Größe", r"gr__e-[0-9a-f]{8}"),
+        ("\udcff", r"_-[0-9a-f]{8}"),
     ],
 )
 def test_a_task_name_becomes_one_harmless_component(name: str, component: str) -> None:
-    assert sanitise(name) == component
+    assert re.fullmatch(component, directory_name(name))
 
 
 @hypothesis.given(st.text())
 def test_no_task_name_leaves_the_base_directory(name: str) -> None:
-    path = JobDirectory.fresh("/base/jobs", name).path
+    path = JobDirectory.fresh("/base/jobs", name, 0.0).path
     assert posixpath.normpath(path) == path
-    assert path.startswith("/base/jobs/")
-    assert re.fullmatch(r"/base/jobs/[a-z0-9_]{1,100}/\d{8}_\d{6}_[0-9a-f]{8}", path)
+    assert re.fullmatch(
+        r"/base/jobs/(?=[^/]{1,100}/)[a-z0-9_]+(-[0-9a-f]{8})?/19700101_000000_[0-9a-f]{8}", path
+    )
+
+
+LONG = "n" * 300
+ALIKE = [
+    ("训练", "评估"),
+    ("Fit", "fit"),
+    ("FIT", "Fit"),
+    ("my.task", "my_task"),
+    ("my-task", "my.task"),
+    ("Ünï", "U\u0308ni\u0308"),
+    (LONG + "a", LONG + "b"),
+    (LONG, LONG[:100]),
+    ("", "_"),
+    ("İ", "i̇"),
+    ("K", "\u212a"),
+]
+
+
+@pytest.mark.parametrize(("name", "other"), ALIKE)
+def test_two_task_names_never_share_a_directory(name: str, other: str) -> None:
+    """Nor on a file system that does not tell case, or composed characters, apart: both are plain lowercase."""
+    names = [directory_name(name), directory_name(other)]
+    assert len({one.lower() for one in names}) == 2
+    assert directory_name(name) == names[0]
+    assert all(one.isascii() and one == one.lower() for one in names)
+
+
+@hypothesis.given(st.text(max_size=8), st.text(max_size=8))
+def test_names_of_directories_differ_where_names_do(name: str, other: str) -> None:
+    assert (directory_name(name) == directory_name(other)) == (name == other)
+
+
+def test_a_name_made_with_a_hash_is_no_other_tasks_own() -> None:
+    """A task may be called what another one's directory looks like."""
+    taken = directory_name("Fit")
+    for name in (taken, taken.replace("-", "_")):
+        assert directory_name(name) != taken
 
 
 def test_fresh_directories_differ_even_within_a_second() -> None:
-    now = time.strptime("2025-03-01 12:00:05", "%Y-%m-%d %H:%M:%S")
-    paths = {JobDirectory.fresh("/b", "t", now).path for _ in range(50)}
+    paths = {JobDirectory.fresh("/b", "t", 1740830405.9).path for _ in range(50)}
     assert len(paths) == 50
     assert all(path.startswith("/b/t/20250301_120005_") for path in paths)
+
+
+def test_directories_are_named_by_the_time_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Local time would sort wrongly when summer ends."""
+    for zone in ("CEST-2", "CET-1", "EST5"):
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+        assert JobDirectory.fresh("/b", "t", 1740830405).path.startswith("/b/t/20250301_120005_")
+    monkeypatch.undo()
+    time.tzset()
 
 
 def test_the_files_of_a_job_are_where_the_contract_says() -> None:

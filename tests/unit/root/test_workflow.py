@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
+import itertools
 import json
 import os
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.helpers.fakes import FakeBackend
+from tests.helpers.fakes import DEADLINE, FakeBackend
 
-from slurm import Cluster, WorkflowContext, set_active_context, task
-from slurm.context import get_active_context, reset_active_context
-from slurm.errors import RemoteFileMissing, ResultCorrupted, SlurmError
+from slurm import Cluster, Job, WorkflowContext, set_active_context, task, workflow
+from slurm.context import activated, get_active_context, reset_active_context
+from slurm.errors import JobCancelled, RemoteFileMissing, ResultCorrupted, SlurmError
+from slurm.job_dir.paths import directory_name
 from slurm.job_dir.result import dump_envelope, exception_envelope, value_envelope
+from slurm.job_tree.build import build
 
 
 @task
@@ -24,6 +35,78 @@ def train() -> None:
 @pytest.fixture
 def ctx(tmp_path: Path, fake_cluster: Cluster) -> WorkflowContext:
     return WorkflowContext(fake_cluster, "42", tmp_path)
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_one_is_made_of_whatever_a_test_has(kind: Any, tmp_path: Path) -> None:
+    """By the names of the specification, and in its order; directories that are missing are made."""
+    job_dir, shared = tmp_path / "a" / "workflow", tmp_path / "b" / "shared"
+    given = WorkflowContext(
+        cluster=None,
+        workflow_job_id="42",
+        workflow_job_dir=kind(job_dir),
+        shared_dir=kind(shared),
+        local_mode=True,
+    )
+    assert given == WorkflowContext(None, "42", kind(job_dir), kind(shared), True)
+    assert (given.workflow_job_dir, given.shared_dir) == (job_dir, shared)
+    assert (given.tasks_dir, given.local_mode) == (job_dir / "tasks", True)
+    assert given.result_path == job_dir / "result.pkl"
+    for folder in (job_dir, shared, given.tasks_dir):
+        assert folder.stat().st_mode & 0o777 == 0o700
+    assert not (job_dir / "shared").exists()
+
+
+ARGUMENTS: dict[str, Any] = {
+    "cluster": None,
+    "workflow_job_id": 42,
+    "workflow_job_dir": "workflow",
+    "shared_dir": "shared",
+    "local_mode": True,
+}
+
+
+@pytest.mark.parametrize(
+    "names", [names for n in range(6) for names in itertools.combinations(ARGUMENTS, n)]
+)
+def test_any_of_its_arguments_may_be_left_out(
+    names: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    made = WorkflowContext(**{name: ARGUMENTS[name] for name in names})
+    assert made.workflow_job_id == ("42" if "workflow_job_id" in names else "")
+    for folder in (made.workflow_job_dir, made.shared_dir, made.tasks_dir):
+        assert folder.is_absolute()
+        assert folder.is_dir()
+    assert made.tasks_dir.parent == made.workflow_job_dir
+    if "shared_dir" not in names:
+        assert made.shared_dir == made.workflow_job_dir / "shared"
+    assert made.list_task_runs("train") == []
+    with pytest.raises(SlurmError, match=r"train cannot be submitted .* without a cluster"):
+        train.submit(made)()
+    del made
+    gc.collect()
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=f"File exists: '{tmp_path}/file'"):
+        WorkflowContext(workflow_job_dir=tmp_path / "file" / "workflow")
+
+
+@workflow
+def pipeline(ctx: WorkflowContext, rate: float) -> str:
+    (ctx.shared_dir / "rate").write_text(str(rate))
+    return f"{ctx.workflow_job_id}: {(ctx.shared_dir / 'rate').read_text()}"
+
+
+def test_a_workflow_function_is_tested_without_a_cluster(tmp_path: Path) -> None:
+    ctx = WorkflowContext(workflow_job_id="7", workflow_job_dir=tmp_path / "new", local_mode=True)
+    assert pipeline.unwrapped(ctx, 0.5) == "7: 0.5"
+    assert (tmp_path / "new" / "shared" / "rate").read_text() == "0.5"
 
 
 def test_paths_become_path_objects(tmp_path: Path) -> None:
@@ -55,7 +138,9 @@ def test_its_directories_are_there_and_private(ctx: WorkflowContext, tmp_path: P
         assert folder.stat().st_mode & 0o777 == 0o700
     assert ctx.result_path == tmp_path / "result.pkl"
     assert ctx.metadata_path == tmp_path / "metadata.json"
-    assert ctx.get_task_output_dir("Train Model!") == tmp_path / "tasks" / "train_model_"
+    assert ctx.get_task_output_dir("Train Model!") == tmp_path / "tasks" / directory_name(
+        "Train Model!"
+    )
 
 
 def test_children_live_in_its_directory_and_know_their_parent(
@@ -73,6 +158,124 @@ def test_children_live_in_its_directory_and_know_their_parent(
 
 def test_a_task_may_be_submitted_to_it_outright(ctx: WorkflowContext) -> None:
     assert Path(train.submit(ctx)().job_dir).parent == ctx.tasks_dir / "train"
+
+
+def by_name(ctx: WorkflowContext, cluster: Cluster) -> list[Any]:
+    return [
+        train(),
+        train.submit(ctx)(),
+        train.submit(cluster)(),
+        cluster.submit(train)(),
+        cluster.map(train, [()]),
+        train.map([()]),
+    ]
+
+
+def in_a_block(ctx: WorkflowContext, cluster: Cluster) -> list[Any]:
+    with cluster:
+        return [train(), train.map([()]), cluster.submit(train)(), cluster.map(train, [()])]
+
+
+def in_blocks(ctx: WorkflowContext, cluster: Cluster) -> list[Any]:
+    with cluster, cluster:
+        return in_a_block(ctx, cluster)
+
+
+def in_a_batch(ctx: WorkflowContext, cluster: Cluster) -> list[Any]:
+    with cluster.batch():
+        return [train(), train.submit(cluster)(), train.submit(ctx)(), train.map([()])]
+
+
+def in_a_batch_in_a_block(ctx: WorkflowContext, cluster: Cluster) -> list[Any]:
+    with cluster:
+        return in_a_batch(ctx, cluster)
+
+
+def by_an_executor(ctx: WorkflowContext, cluster: Cluster) -> list[Any]:
+    made = cluster.executor()
+    jobs = [made.submit(train).job]
+    with cluster:
+        return [*jobs, made.submit(train).job, cluster.executor().submit(train).job]
+
+
+def in_threads(ctx: WorkflowContext, cluster: Cluster) -> list[Any]:
+    jobs: list[Any] = []
+    thread = threading.Thread(target=lambda: jobs.extend(in_a_block(ctx, cluster)))
+    thread.start()
+    thread.join()
+    with ThreadPoolExecutor(1) as pool:
+        return [*jobs, *pool.submit(by_name, ctx, cluster).result()]
+
+
+def in_an_event_loop(ctx: WorkflowContext, cluster: Cluster) -> list[Any]:
+    async def submits() -> list[Any]:
+        return by_name(ctx, cluster) + await asyncio.to_thread(in_a_block, ctx, cluster)
+
+    return asyncio.run(submits())
+
+
+EVERY_WAY = [
+    by_name,
+    in_a_block,
+    in_blocks,
+    in_a_batch,
+    in_a_batch_in_a_block,
+    by_an_executor,
+    in_threads,
+    in_an_event_loop,
+]
+
+
+@pytest.mark.parametrize("submits", EVERY_WAY)
+def test_the_active_workflow_places_every_job_of_its_cluster(
+    submits: Callable[..., list[Any]],
+    ctx: WorkflowContext,
+    fake_cluster: Cluster,
+    backend: FakeBackend,
+) -> None:
+    with activated(ctx):
+        jobs = submits(ctx, fake_cluster)
+        assert {Path(job.job_dir).parent for job in jobs} == {ctx.tasks_dir / "train"}
+    notes = [
+        json.loads(request.files.get("metadata.json") or request.files["array_metadata.json"])
+        for request in backend.requests
+    ]
+    assert [note["parent_workflow"] for note in notes] == ["42"] * len(jobs)
+
+
+def test_outside_of_the_workflow_its_cluster_has_its_own_directory(
+    ctx: WorkflowContext, fake_cluster: Cluster
+) -> None:
+    with activated(ctx):
+        waiting = train.map([()])
+    with fake_cluster:
+        outside: list[Any] = [train(), train.submit(fake_cluster)(), fake_cluster.map(train, [()])]
+        folders = {Path(job.job_dir).parent for job in outside}
+    assert folders == {Path(fake_cluster.job_base_dir) / "train"}
+    assert (
+        Path(waiting.job_dir).parent == ctx.tasks_dir / "train"
+    )  # of the place where it was mapped
+
+
+def test_another_cluster_keeps_its_own_place_in_a_workflow(
+    ctx: WorkflowContext, tmp_path: Path
+) -> None:
+    other = Cluster(FakeBackend(), job_base_dir=tmp_path / "other")
+    with closing(other), activated(ctx):
+        jobs = [train.submit(other)(), other.submit(train)()]
+        with other:
+            jobs.append(train())
+            inner = train.submit(ctx.cluster)()
+    assert {Path(job.job_dir).parent for job in jobs} == {tmp_path / "other" / "train"}
+    assert Path(inner.job_dir).parent == ctx.tasks_dir / "train"
+
+
+def test_a_workflow_in_a_workflow_places_its_own_jobs(
+    ctx: WorkflowContext, fake_cluster: Cluster, tmp_path: Path
+) -> None:
+    inner = WorkflowContext(fake_cluster, "43", tmp_path / "inner")
+    with activated(ctx), activated(inner), fake_cluster:
+        assert Path(train().job_dir).parent == inner.tasks_dir / "train"
 
 
 def test_a_cluster_that_could_not_be_set_up_says_why_when_it_is_needed(tmp_path: Path) -> None:
@@ -98,16 +301,132 @@ def test_runs_of_the_same_second_are_listed_newest_first(ctx: WorkflowContext) -
     assert ctx.get_latest_task_result("train") == "newer"
 
 
-def test_the_latest_result_is_that_of_the_newest_run_that_has_one(ctx: WorkflowContext) -> None:
+def test_the_latest_result_is_that_of_the_run_that_was_submitted_last(
+    ctx: WorkflowContext,
+) -> None:
     leave_run(ctx, "20250301_120004_aa", 1)
     leave_run(ctx, "20250301_120005_aa", 2)
-    leave_run(ctx, "20250301_120006_aa", result=False)
     assert ctx.get_latest_task_result("train") == 2
 
 
-def test_a_task_without_a_result_is_missing(ctx: WorkflowContext) -> None:
-    with pytest.raises(RemoteFileMissing, match="no run of train"):
+def test_without_a_cluster_nobody_can_wait_for_the_latest_run(tmp_path: Path) -> None:
+    ctx = WorkflowContext(workflow_job_dir=tmp_path)
+    leave_run(ctx, "20250301_120005_aa", 1, at=1)
+    latest = leave_run(ctx, "20250301_120005_bb", result=False, at=2)
+    with pytest.raises(RemoteFileMissing, match=rf"^{latest}, the latest run .* no cluster"):
         ctx.get_latest_task_result("train")
+    (latest / "result.pkl").write_bytes(dump_envelope(value_envelope(2, 1)))
+    assert ctx.get_latest_task_result("train") == 2
+
+
+class Runs:
+    """Runs that were submitted through the fake backend, with their files on the disk too."""
+
+    def __init__(self, ctx: WorkflowContext, backend: FakeBackend) -> None:
+        self.ctx = ctx
+        self.backend = backend
+
+    def submit(self, function: Any = train, **noted: Any) -> Any:
+        with activated(self.ctx):
+            submitted = function()
+        self.note(submitted.job_dir, job_id=submitted.id, **noted)
+        return submitted
+
+    def note(self, folder: str, **noted: Any) -> None:
+        request = next(one for one in self.backend.requests if one.job_dir == folder)
+        for name in {"metadata.json", "array_metadata.json"} & request.files.keys():
+            content = {**json.loads(request.files[name]), **noted}
+            self.write(f"{folder}/{name}", json.dumps(content).encode())
+
+    def end(self, job: Job[Any], value: Any) -> None:
+        self.write(job.directory.result, dump_envelope(value_envelope(value, 1)))
+        self.backend.finish(job, value)
+
+    def write(self, path: str, data: bytes) -> None:
+        self.backend.files[path] = data
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_bytes(data)
+
+
+@pytest.fixture
+def runs(ctx: WorkflowContext, backend: FakeBackend) -> Runs:
+    return Runs(ctx, backend)
+
+
+def test_the_latest_run_is_waited_for_while_it_has_not_ended(
+    ctx: WorkflowContext, runs: Runs, backend: FakeBackend
+) -> None:
+    runs.end(runs.submit(), "older")
+    newest = runs.submit()
+    backend.say(newest.id, "RUNNING")
+    with pytest.raises(TimeoutError, match=rf"job {newest.id} \(train\) is RUNNING after 0.05 s"):
+        ctx.get_latest_task_result("train", timeout=0.05)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(ctx.get_latest_task_result, "train")
+        runs.end(newest, "newest")
+        assert waiting.result(DEADLINE) == "newest"
+
+
+def test_a_latest_run_that_was_cancelled_is_no_reason_to_take_an_older_one(
+    ctx: WorkflowContext, runs: Runs, backend: FakeBackend
+) -> None:
+    runs.end(runs.submit(), "older")
+    backend.say(runs.submit().id, "CANCELLED", source="sacct")
+    with pytest.raises(JobCancelled):
+        ctx.get_latest_task_result("train", DEADLINE)
+
+
+def test_a_run_that_is_run_again_is_waited_for(
+    ctx: WorkflowContext, runs: Runs, backend: FakeBackend
+) -> None:
+    """A job that was requeued has the result of its earlier attempt still."""
+    job = runs.submit(status="running", attempt=2)
+    backend.say(job.id, "RUNNING")
+    runs.write(job.directory.result, dump_envelope(exception_envelope(ValueError("first"), 1)))
+    with pytest.raises(TimeoutError):
+        ctx.get_latest_task_result("train", timeout=0.05)
+    runs.note(job.job_dir, job_id=job.id, status="completed", attempt=2)
+    runs.write(job.directory.result, dump_envelope(value_envelope("second", 2)))
+    assert ctx.get_latest_task_result("train") == "second"
+
+
+def test_what_was_prepared_and_never_submitted_is_no_run_to_wait_for(
+    ctx: WorkflowContext, runs: Runs
+) -> None:
+    runs.end(runs.submit(), "submitted")
+    prepared = runs.submit()
+    runs.note(prepared.job_dir, job_id=None)
+    (ctx.tasks_dir / "train" / "20990101_000000_aa").mkdir()  # another process is about to fill it
+    assert ctx.get_latest_task_result("train") == "submitted"
+
+
+def test_an_array_is_one_run_whose_items_are_all_waited_for(
+    ctx: WorkflowContext, runs: Runs, backend: FakeBackend
+) -> None:
+    runs.end(runs.submit(), "older")
+    array = runs.submit(lambda: train.map([(), ()]))
+    runs.end(array[0], "a")
+    backend.say(array[1].id, "RUNNING")
+    with pytest.raises(TimeoutError):
+        ctx.get_latest_task_result("train", timeout=0.05)
+    runs.end(array[1], "b")
+    assert ctx.get_latest_task_result("train") == ["a", "b"]
+    assert ctx.list_task_runs("train")[0] == Path(array.job_dir)
+
+
+def test_runs_of_one_moment_are_listed_as_they_were_submitted(
+    ctx: WorkflowContext, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where ids, which several processes get, come in another order; and the tree has the same one."""
+    monkeypatch.setattr(time, "time", lambda: 1740830405.0)
+    jobs = [runs.submit() for _ in range(12)]
+    for job, job_id in zip(jobs, range(50, 0, -1)):
+        runs.note(job.job_dir, job_id=str(job_id))
+    expected = [job.job_dir for job in jobs]
+    assert [str(run) for run in ctx.list_task_runs("train")] == expected[::-1]
+    files = ctx.tasks_dir.rglob("metadata.json")
+    tree = build({str(path.relative_to("/")): path.read_bytes() for path in files})
+    assert [f"/{node.path}" for node in tree] == expected
 
 
 def test_a_run_that_failed_raises_what_it_raised(ctx: WorkflowContext) -> None:

@@ -126,6 +126,16 @@ def test_a_workflow_submits_into_its_own_directory(
     assert "SLURM_JOB_ID" not in (programs.folder / "env").read_text()
 
 
+def test_a_workflows_own_cluster_places_jobs_where_no_context_is_seen(
+    run_job: RunJob, tasks: Any, programs: Programs
+) -> None:
+    programs.add("sbatch", "echo 99")
+    programs.add("squeue", "echo '99|RUNNING|None|c1|x'")
+    run = run_job(tasks.submits_where_no_context_is_seen, env=SLURM)
+    job_id, job_dir = result_of(run)
+    assert (job_id, Path(job_dir).parent) == ("99", run.directory / "tasks" / "echo")
+
+
 def test_a_workflow_that_cannot_submit_says_so_before_it_begins(
     run_job: RunJob, tasks: Any
 ) -> None:

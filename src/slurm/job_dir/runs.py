@@ -1,0 +1,130 @@
+"""The runs of a task, in the order in which they were submitted."""
+
+from __future__ import annotations
+
+import calendar
+import datetime
+import os
+import posixpath
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from slurm.agent.json_files import read_json
+from slurm.job_dir.paths import ARRAY_METADATA, METADATA, STAMP, directory_name, sanitised
+
+STAMP_LENGTH = len("YYYYMMDD_HHMMSS")
+
+
+class SubmissionClock:
+    """The moments of this process's submissions, in Unix seconds: each is later than the one before.
+
+    Also where the clock was set back, and where it has not moved on: what was submitted last stays the latest.
+    """
+
+    STEP = 0.000_001  # what `slurm.job_dir.metadata.rfc3339` can tell
+
+    def __init__(self) -> None:
+        self._last = 0.0
+        self._changing = threading.Lock()
+
+    def now(self) -> float:
+        """This moment, for one submission."""
+        with self._changing:
+            self._last = round(max(time.time(), self._last + self.STEP), 6)
+            return self._last
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a task: its directory, and what its metadata file holds, nothing where that is missing or damaged.
+
+    `count` is how many items it has, for an array.
+    """
+
+    path: str
+    metadata: Mapping[str, Any]
+    count: int | None = None
+
+
+def runs_of_task(folder: str, task_name: str) -> list[Run]:
+    """The runs of a task whose directories are in `folder`, the one that was submitted last first.
+
+    The name in the metadata counts: directories of several tasks may lie side by side, where names that are not of
+    ``[a-z0-9_]`` were once told apart by nothing else.
+    """
+    own, shared = directory_name(task_name), sanitised(task_name)
+    found = [
+        run for run in _runs_in(posixpath.join(folder, own)) if _is_of(run, task_name, task_name)
+    ]
+    if shared != own:
+        found += [run for run in _runs_in(posixpath.join(folder, shared)) if _is_of(run, task_name)]
+    return sorted(found, key=_order, reverse=True)
+
+
+def _is_of(run: Run, task_name: str, unless_noted: str | None = None) -> bool:
+    return bool(run.metadata.get("task_name", unless_noted) == task_name)
+
+
+def _order(run: Run) -> tuple[float, tuple[int, ...], str]:
+    submitted = utc_moment(str(run.metadata.get("timestamp", "")))
+    return submission_order(submitted, str(run.metadata.get("job_id") or ""), run.path)
+
+
+def _runs_in(folder: str) -> Iterator[Run]:
+    try:
+        names = os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for name in names:
+        path = posixpath.join(folder, name)
+        if os.path.isdir(path):
+            array = metadata_in(path, ARRAY_METADATA)
+            count = array.get("count")
+            yield Run(path, array or metadata_in(path), count if isinstance(count, int) else None)
+
+
+def metadata_in(path: str, name: str = METADATA) -> Mapping[str, Any]:
+    """What a directory's metadata file holds; nothing where it is missing or damaged."""
+    try:
+        return read_json(posixpath.join(path, name)) or {}
+    except ValueError:
+        return {}
+
+
+def utc_moment(text: str) -> datetime.datetime | None:
+    """A time in UTC; None for what is none, or could be any for want of a zone."""
+    try:
+        time = datetime.datetime.fromisoformat(text)
+        return time.astimezone(datetime.timezone.utc) if time.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def submission_order(
+    submitted: datetime.datetime | None, job_id: str, path: str
+) -> tuple[float, tuple[int, ...], str]:
+    """Sorts runs as they were submitted: by the moment that is noted, and those of one moment by their ids.
+
+    Where none is noted, the directory's name tells, to the second.
+
+    >>> noon = datetime.datetime(2025, 3, 1, 12, tzinfo=datetime.timezone.utc)
+    >>> submission_order(noon, "9", "train/x") < submission_order(noon, "10", "train/a")
+    True
+    >>> submission_order(None, "", "train/20250301_120001_a1b2c3d4") > submission_order(noon, "10", "train/a")
+    True
+    """
+    digits = tuple(int(part) for part in job_id.split("_") if part.isdecimal())
+    moment = submitted.timestamp() if submitted is not None else _stamp_of(path)
+    return moment, digits, path
+
+
+def _stamp_of(path: str) -> float:
+    """The moment in a directory's name; later than all for one that has none."""
+    try:
+        stamp = posixpath.basename(path)[:STAMP_LENGTH]
+        return float(calendar.timegm(time.strptime(stamp, STAMP)))
+    except ValueError:
+        return float("inf")
