@@ -141,7 +141,7 @@ class Cluster:
         return self.site.backend
 
     @property
-    def submit_defaults(self) -> Mapping[str, str]:
+    def submit_defaults(self) -> Mapping[str, str | None]:
         """The sbatch options of every job that does not say otherwise.
 
         >>> Cluster("local", submit={"mem": "2G"}).submit_defaults
@@ -436,7 +436,7 @@ def _jobs_in(after: Any) -> Sequence[Any]:
 def _with_objects(settings: ClusterSettings) -> dict[str, Any]:
     """The arguments of `Cluster`, with objects in place of the names that a Slurmfile has."""
     with settings.naming_the_file():
-        strategy_of(settings.packaging)
+        strategy_of(settings.packaging), normalise(settings.submit)
     if not settings.callbacks:
         return settings.arguments
     from slurm.callbacks.hooks import instances

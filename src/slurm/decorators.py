@@ -37,9 +37,6 @@ if TYPE_CHECKING:
         def __call__(self, func: Callable[P, R], /) -> SlurmTask[P, R]: ...
 
 
-WORKFLOW_TIME = "01:00:00"
-
-
 @overload
 def task(func: Callable[Concatenate[JobContext, P], R], /) -> SlurmTask[P, R]: ...
 @overload
@@ -59,7 +56,8 @@ def task(
 
     `sbatch_kwargs` are sbatch's long options as Python keywords (``cpus_per_task=4``,
     ``time="00:30:00"``, ``gres="gpu:1"``); where neither they nor the cluster's configuration say
-    so, a job gets ``nodes=1, ntasks=1, mem="1G", time="00:10:00"``. With ``requeue=True``, or a number
+    so, a job gets ``nodes=1, ntasks=1, mem="1G", time="00:10:00"``; ``mem=None`` leaves one of them to
+    the scheduler. With ``requeue=True``, or a number
     for at most so many times, a job may come back after its time limit or a preemption, see
     `JobContext.should_stop`. Raises `ConfigError` for an option that sbatch does not have or a value
     that it would refuse.
@@ -108,9 +106,8 @@ def workflow(
     ...     double_twice(1).get_result()
     4
     """
-    options = {"time": WORKFLOW_TIME, **sbatch_kwargs}
 
     def decorate(function: Callable[..., Any]) -> SlurmTask[Any, Any]:
-        return SlurmTask(function, options=options, packaging=packaging, is_workflow=True)
+        return SlurmTask(function, options=sbatch_kwargs, packaging=packaging, is_workflow=True)
 
     return decorate if func is None else decorate(func)

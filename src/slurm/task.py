@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from slurm.context import get_active_context, submitter_for, submitter_here
 from slurm.errors import ConfigError, NoActiveContext
 from slurm.job_dir.arguments import MAIN_ALIAS, JobResultPlaceholder
-from slurm.sbatch.options import normalise
-from slurm.sbatch.overlay import DEFAULT_OPTIONS, overlay
+from slurm.sbatch.options import Options, normalise
+from slurm.sbatch.overlay import DEFAULT_OPTIONS, WORKFLOW_OPTIONS, overlay
 
 if TYPE_CHECKING:
     from typing import ParamSpec
@@ -62,7 +62,7 @@ class SlurmTask(Generic[P, R]):
             )
         functools.update_wrapper(self, function)
         self._function = function
-        self.options: Mapping[str, str] = normalise(options or {})
+        self.own_options: Options = normalise(options or {})
         self.packaging = packaging
         self._is_workflow = is_workflow
         self._waits_for: tuple[Dependency, ...] = ()
@@ -75,6 +75,15 @@ class SlurmTask(Generic[P, R]):
         'double'
         """
         return getattr(self._function, "__name__", "task")
+
+    @property
+    def options(self) -> Mapping[str, str | None]:
+        """Its sbatch options by their long names; None for one that is to be left out of its job scripts.
+
+        >>> double.with_options(mem=None).options["mem"] is None
+        True
+        """
+        return overlay(WORKFLOW_OPTIONS if self._is_workflow else {}, self.own_options)
 
     @property
     def is_workflow(self) -> bool:
@@ -219,11 +228,13 @@ class SlurmTask(Generic[P, R]):
     def with_options(self, **sbatch_options: Any) -> SlurmTask[P, R]:
         """This task with other sbatch options; those not named stay. Raises `ConfigError`.
 
+        None leaves an option out of the job script, whatever the task, the site or the SDK has for it.
+
         >>> double.with_options(mem="2G", time=5).options
         {'mem': '2G', 'time': '5'}
         """
         derived = self._copy()
-        derived.options = overlay(self.options, normalise(sbatch_options))
+        derived.own_options = overlay(self.own_options, normalise(sbatch_options))
         return derived
 
     def submit(
@@ -268,7 +279,7 @@ class SlurmTask(Generic[P, R]):
         derived: SlurmTask[P, R] = SlurmTask(
             self._function, packaging=self.packaging, is_workflow=self._is_workflow
         )
-        derived.options = self.options
+        derived.own_options = self.own_options
         derived._waits_for = self._waits_for
         return derived
 
@@ -284,7 +295,7 @@ class SlurmTask(Generic[P, R]):
         from slurm.packaging.function_reference import refer_to
 
         reference = refer_to(self._function)
-        settings = (dict(self.options), self.packaging, self._is_workflow)
+        settings = (dict(self.own_options), self.packaging, self._is_workflow)
         if reference.kind == "value":
             return _rebuilt_task, (self._function, *settings)
         return _named_task, (reference.module, reference.qualname, *settings)
@@ -304,7 +315,7 @@ def _named_task(module: str, qualname: str, *settings: Any) -> SlurmTask[Any, An
 
 def _rebuilt_task(
     function: Callable[..., Any],
-    options: Mapping[str, str],
+    options: Mapping[str, str | None],
     packaging: PackagingConfig,
     is_workflow: bool,
 ) -> SlurmTask[Any, Any]:

@@ -36,7 +36,7 @@ def make_site(
     *,
     base: str,
     python: str | None,
-    submit_defaults: Mapping[str, str],
+    submit_defaults: Mapping[str, str | None],
     poll_interval_min: float | None,
     poll_interval_max: float | None,
 ) -> Site:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, Union
 
-from slurm.config.checks import check_count
+from slurm.config.checks import check_count, check_encodable
 from slurm.errors import ConfigError
+from slurm.sbatch.plain_values import plain
 
 if TYPE_CHECKING:
     from slurm.node.binding import CallBinder
@@ -34,8 +35,8 @@ class CalledTask(Protocol):
         """The function."""
 
     @property
-    def options(self) -> Mapping[str, str]:
-        """Its sbatch options."""
+    def own_options(self) -> Mapping[str, str | None]:
+        """Its sbatch options, without defaults; None for one that is to be left out."""
 
     @property
     def is_workflow(self) -> bool:
@@ -58,7 +59,7 @@ class TaskCall:
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
     after: tuple[Dependency, ...] = ()
-    options: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str | None] = field(default_factory=dict)
     token: str = field(default_factory=_new_token)
 
     @property
@@ -74,7 +75,7 @@ class ArrayCall:
     task: CalledTask
     arguments: tuple[Arguments, ...]
     after: tuple[Dependency, ...] = ()
-    options: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str | None] = field(default_factory=dict)
     max_concurrent: int | None = None
     pack: int = 1
     token: str = field(default_factory=_new_token)
@@ -92,13 +93,14 @@ def call_of(
     except TypeError as error:
         raise TypeError(f"{task.name}() {error}") from None
     token = _new_token() if key is None else token_of_key(key)
-    return TaskCall(task, tuple(args), dict(kwargs), task.waits_for, task.options, token)
+    return TaskCall(task, tuple(args), dict(kwargs), task.waits_for, task.own_options, token)
 
 
 def array_call_of(
     task: CalledTask, items: Iterable[Any], max_concurrent: int | None, pack: int
 ) -> ArrayCall:
     """A call of `task` for each of `items`. Raises ``TypeError``, `ConfigError`."""
+    max_concurrent, pack = plain(max_concurrent), plain(pack)
     check_count("max_concurrent", max_concurrent)
     check_count("pack", pack)
     binder = _binder(task)
@@ -108,7 +110,7 @@ def array_call_of(
             binder.check(args, kwargs)
         except TypeError as error:
             raise TypeError(f"{task.name}.map(): item {index}: {error}") from None
-    return ArrayCall(task, tuple(arguments), task.waits_for, task.options, max_concurrent, pack)
+    return ArrayCall(task, tuple(arguments), task.waits_for, task.own_options, max_concurrent, pack)
 
 
 def _binder(task: CalledTask) -> CallBinder:
@@ -124,6 +126,7 @@ def token_of_key(key: str) -> str:
     """The submission token that stands for a user's `key`."""
     if not key:
         raise ConfigError("key must not be empty: it names this submission for all time")
+    check_encodable("key", key)
     import hashlib
 
     return "k" + hashlib.sha256(key.encode()).hexdigest()[:31]

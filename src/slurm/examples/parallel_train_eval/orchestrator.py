@@ -187,8 +187,13 @@ class Orchestrator:
 
 def tasks_for(plan: Plan) -> tuple[SlurmTask[..., Any], SlurmTask[..., Any]]:
     """Training and evaluation with the partitions and resources of `plan`. Raises `ConfigError`."""
-    train = train_epoch.with_options(partition=plan.partition_train, gres=plan.gres_train)
-    return train, evaluate_epoch.with_options(partition=plan.partition_eval)
+    wanted = (
+        {"partition": plan.partition_train, "gres": plan.gres_train},
+        {"partition": plan.partition_eval},
+    )
+    # What the plan does not name is the site's to say; None would leave it out of the job script.
+    train, evaluate = ({name: value for name, value in one.items() if value} for one in wanted)
+    return train_epoch.with_options(**train), evaluate_epoch.with_options(**evaluate)
 
 
 def _has_failed(job: Job[Any]) -> bool:
