@@ -7,7 +7,6 @@ import os
 from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-from slurm.api.requests import Submitted
 from slurm.errors import SubmissionError
 from slurm.futures import as_completed, decided, when_all_have_ended
 from slurm.job import Job, Promise
@@ -16,13 +15,8 @@ from slurm.results.array_results import ArrayResults
 from slurm.submit.arrays import ArraySubmission, SubmittedArray, WaitingArray
 from slurm.tracking.deadline import Deadline
 from slurm.tracking.interrupts import InterruptibleWait
-from slurm.tracking.record import (
-    ArrayElement,
-    Dependency,
-    JobRecord,
-    Upstream,
-    check_upstream,
-)
+from slurm.tracking.not_ended import pending_in, summary_of
+from slurm.tracking.record import Dependency, JobRecord, Upstream, check_upstream
 
 if TYPE_CHECKING:
     from slurm.cluster import Cluster
@@ -169,27 +163,8 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Upstream, Promise, Generic[
         self._submission.give_up(reason)
 
     def _make_elements(self, state: SubmittedArray) -> None:
-        count = state.layout.count
-        self._elements = tuple(self._element(state, index) for index in range(count))
-
-    def _element(self, state: SubmittedArray, index: int) -> Job[T]:
-        layout = state.layout
-        piece, task = layout.place_of(index)
-        record = self._submitter.record(
-            task_name=self.task_name,
-            token=f"{state.token}_{index}",
-            submission=Submitted(
-                f"{state.ids[piece]}_{task}",
-                state.directory.element(layout.name(index)).path,
-                state.reattached,
-            ),
-            waits_for=state.waits_for,
-            element=ArrayElement(
-                index, state.directory, packed=layout.pack > 1, piece=piece, group=self
-            ),
-        )
-        job: Job[T] = self._submitter.job_of(record)
-        return job
+        records = self._submitter.elements_of(self.task_name, state, self)
+        self._elements = tuple(map(self._submitter.job_of, records))
 
     @functools.cached_property
     def _results(self) -> ArrayResults:
@@ -409,7 +384,7 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Upstream, Promise, Generic[
         """
         deadline = Deadline(timeout)
         if not self.wait(timeout):
-            raise TimeoutError(f"{self!r} has not ended after {timeout} s")
+            raise TimeoutError(f"{self._submission}: {summary_of(self.records)}")
         return self._results.error(deadline.left())
 
     def done(self) -> bool:
@@ -446,4 +421,6 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Upstream, Promise, Generic[
         return await asyncio.get_running_loop().run_in_executor(None, self.get_results)
 
     def __repr__(self) -> str:
-        return str(self._submission)
+        shown = str(self._submission)
+        waiting = pending_in(job.status for job in self._elements)
+        return f"{shown[:-1]}, {waiting}>" if waiting else shown

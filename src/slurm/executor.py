@@ -8,6 +8,9 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, wait
+from concurrent.futures import (
+    TimeoutError as FutureTimeout,
+)  # before Python 3.11 not the built-in one
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from slurm.context import activated, get_active_context
@@ -17,6 +20,7 @@ from slurm.states import JobState
 from slurm.task import SlurmTask
 from slurm.tracking.deadline import Deadline
 from slurm.tracking.interrupts import InterruptibleWait
+from slurm.tracking.not_ended import advice_for, words_for
 from slurm.tracking.record import JobRecord, watched_no_more
 
 if TYPE_CHECKING:
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
 logger: logging.Logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 RETRY = 1.0  # seconds
 READ_AT_ONCE = 100
@@ -70,7 +75,7 @@ class JobFuture(Future[T]):
         42
         """
         with InterruptibleWait(self.job.records):
-            return super().result(timeout)
+            return self._in_time(super().result, timeout)
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """What `result` raises; None for a call that has returned.
@@ -79,7 +84,19 @@ class JobFuture(Future[T]):
         None
         """
         with InterruptibleWait(self.job.records):
-            return super().exception(timeout)
+            return self._in_time(super().exception, timeout)
+
+    def _in_time(self, wait: Callable[[float | None], R], timeout: float | None) -> R:
+        try:
+            return wait(timeout)
+        except FutureTimeout:
+            if self.done():
+                raise  # the task's own
+            [record] = self.job.records
+            state, advice = words_for(record.status), advice_for([record.status])
+            raise FutureTimeout(
+                f"job {record.id} ({record.task_name}) is {state} after {timeout} s{advice}"
+            ) from None
 
     def running(self) -> bool:
         """Whether the job was running when last heard of.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from slurm.tracking.deadline import Deadline
 from slurm.tracking.interrupts import InterruptibleWait
+from slurm.tracking.not_ended import summary_of
 from slurm.tracking.record import JobOperations, JobRecord, Upstream
 
 if TYPE_CHECKING:
@@ -43,8 +44,14 @@ def as_completed(jobs: Iterable[Job[T]], timeout: float | None = None) -> Iterat
             with InterruptibleWait(records):
                 job = ended.get(timeout=deadline.left())
         except queue.Empty:
-            raise TimeoutError(f"{left} of {len(waiting)} jobs have not ended") from None
+            raise TimeoutError(_not_ended(left, len(waiting), records)) from None
         yield job
+
+
+def _not_ended(left: int, count: int, records: Sequence[JobRecord]) -> str:
+    if len(records) == count and not all(record.finished for record in records):
+        return summary_of(records)
+    return f"{left} of {count} jobs have not ended"  # futures of executors are among them
 
 
 def when_all_have_ended(jobs: Sequence[Job[Any]], function: Callable[[], object]) -> None:

@@ -94,6 +94,7 @@ ACTIVE = frozenset(
         JobState.RESIZING,
     }
 )
+NO_REASON = ("", "None", "(null)")
 FINAL_SOURCES = frozenset({"event", "result", "never starts"})
 NEVER_STARTS = frozenset({"DependencyNeverSatisfied"})
 
@@ -153,6 +154,18 @@ class JobStatus:
     def never_starts(self) -> bool:
         """True when the scheduler says that the job's dependency can not be satisfied any more."""
         return not self.finished and self.reason in NEVER_STARTS
+
+    @property
+    def pending_reason(self) -> str:
+        """Why the job waits, in the scheduler's words as they were when it was asked last; empty for one that does not.
+
+        >>> JobStatus(reason="Resources").pending_reason
+        'Resources'
+        >>> JobStatus(JobState.RUNNING, reason="None").pending_reason
+        ''
+        """
+        waits = not (self.finished or self.forgotten or self.state in ACTIVE)
+        return self.reason if waits and self.reason not in NO_REASON else ""
 
     @property
     def reused(self) -> bool:

@@ -22,6 +22,7 @@ from slurm.job_dir.paths import ArrayDirectory, JobDirectory
 from slurm.job_dir.result import Outcome
 from slurm.sbatch.dependency import DependencyClause
 from slurm.states import JobState, JobStatus
+from slurm.tracking.not_ended import words_for
 
 if TYPE_CHECKING:
     from slurm.api.site import Site
@@ -254,7 +255,7 @@ class JobRecord:
     def __repr__(self) -> str:
         if not self.is_submitted:
             return f"<Job {self.task_name}, not submitted yet>"
-        return f"<Job {self.id} {self.task_name} {self.status.state}>"
+        return f"<Job {self.id} {self.task_name} {words_for(self.status)}>"
 
 
 class Upstream(abc.ABC):
