@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from typing_extensions import assert_type
 
@@ -157,8 +158,22 @@ def several_jobs_at_once() -> None:
     jobs = [train(1), train(2)]
     for job in as_completed(jobs, timeout=60):
         assert_type(job.get_result(), float)
-    gather(*jobs, train.map([1, 2]), return_exceptions=True)
+    assert_type(list(gather(*jobs, train.map([1, 2]), return_exceptions=True)), list[Any])
     gather(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+async def several_jobs_are_awaited() -> None:
+    assert_type(await gather(train(1), train.map([1, 2])), list[Any])
+
+
+def an_exception_leaves_the_block(cluster: Cluster) -> float:
+    with cluster:
+        return train(1).get_result()
+
+
+def what_an_array_waits_for(array: ArrayJob[float], job: Job[float]) -> None:
+    assert_type(array.dependencies, tuple[Job[Any] | ArrayJob[Any], ...])
+    assert_type(job.dependencies, tuple[Job[Any] | ArrayJob[Any], ...])
 
 
 def a_context_in_front_is_not_the_callers_to_give() -> None:

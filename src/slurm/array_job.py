@@ -33,6 +33,9 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Upstream, Promise, Generic[
     task) or when the ``with cluster:`` it was made in ends, whichever comes first; until then
     `after` may still add dependencies. A context that is left by an exception submits nothing more.
 
+    An array without items has ended, with no results, as soon as it is made. Nothing is submitted for it: its `id` and
+    `job_dir` are empty, and what waits for it waits for what it was told to wait for.
+
     >>> from slurm import Cluster, task
     >>> @task
     ... def square(number: int) -> int:
@@ -93,6 +96,15 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Upstream, Promise, Generic[
         """
         return self._submission.submitted is not None
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has no items.
+
+        >>> cluster.map(double, []).is_empty, array.is_empty
+        (True, False)
+        """
+        return not len(self)
+
     def after(self, *jobs: Job[Any] | ArrayJob[Any]) -> ArrayJob[T]:
         """Have the whole array wait for `jobs` to complete successfully; the same array again.
 
@@ -138,10 +150,12 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Upstream, Promise, Generic[
         >>> array.submit() is array
         True
         """
-        self._submission.submit(
-            self._make_elements, lambda: self._submitter.operations.watch(self.records)
-        )
+        self._submission.submit(self._make_elements, self._watch)
         return self
+
+    def _watch(self) -> None:
+        if not self.is_empty:
+            self._submitter.operations.watch(self.records)
 
     @property
     def is_given_up(self) -> bool:
@@ -165,6 +179,9 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Upstream, Promise, Generic[
     def _make_elements(self, state: SubmittedArray) -> None:
         records = self._submitter.elements_of(self.task_name, state, self)
         self._elements = tuple(map(self._submitter.job_of, records))
+
+    def _has_all(self, test: Callable[[Job[T]], bool]) -> bool:
+        return self.is_empty or (self.is_submitted and all(map(test, self.jobs)))
 
     @functools.cached_property
     def _results(self) -> ArrayResults:
@@ -267,6 +284,11 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Upstream, Promise, Generic[
         return self._submitted.directory.path
 
     @property
+    def waits_for(self) -> tuple[Dependency, ...]:
+        """What its items wait for, those among their arguments included."""
+        return self._submitted.waits_for
+
+    @property
     def reattached(self) -> bool:
         """Whether an earlier client submitted the array.
 
@@ -283,7 +305,7 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Upstream, Promise, Generic[
         >>> array.get_results_dir() == f"{array.job_dir}/results"
         True
         """
-        return self._submitted.directory.results
+        return "" if self.is_empty else self._submitted.directory.results
 
     # As what other jobs wait for
 
@@ -354,7 +376,7 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Upstream, Promise, Generic[
         >>> array.is_completed()
         True
         """
-        return self.is_submitted and all(job.is_completed() for job in self.jobs)
+        return self._has_all(Job.is_completed)
 
     def is_successful(self) -> bool:
         """Whether every job has ended and its task returned.
@@ -362,7 +384,7 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Upstream, Promise, Generic[
         >>> array.is_successful()
         True
         """
-        return self.is_submitted and all(job.is_successful() for job in self.jobs)
+        return self._has_all(Job.is_successful)
 
     # The words of concurrent.futures and asyncio
 

@@ -7,7 +7,7 @@ import functools
 import os
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from slurm import context
 from slurm.api import by_name
@@ -26,7 +26,7 @@ from slurm.submit.batch import Batch
 from slurm.submit.effects import ClusterFunctions, TaskPackaging
 from slurm.submit.submitter import Submitter
 from slurm.tracking.listener import Listener
-from slurm.tracking.record import JobRecord
+from slurm.tracking.record import JobRecord, jobs_in
 
 if TYPE_CHECKING:
     import argparse
@@ -224,8 +224,9 @@ class Cluster:
         self._blocks.begin(functools.partial(context.reset_active_context, token))
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> Literal[False]:
         self._blocks.end(failed=kind is not None)
+        return False  # what was raised in the block goes on
 
     def submit_waiting(self, *, failed: bool = False) -> None:
         """Submit the mapped arrays that nobody has used yet; the end of a context does.
@@ -257,7 +258,7 @@ class Cluster:
         >>> cluster.submit(double, time="5")(21).get_result()
         42
         """
-        return task.after(*_jobs_in(after)).submit(self, key=key, **sbatch_options)
+        return task.after(*jobs_in(after)).submit(self, key=key, **sbatch_options)
 
     def batch(self) -> Batch:
         """``with cluster.batch():`` submits the tasks that are called inside in one round trip, at its end.
@@ -292,7 +293,7 @@ class Cluster:
         """
         from slurm.submit.calls import array_call_of
 
-        bound = task.after(*_jobs_in(after)).with_options(**sbatch_options)
+        bound = task.after(*jobs_in(after)).with_options(**sbatch_options)
         call = array_call_of(bound, items, max_concurrent, pack)
         return cast("ArrayJob[R]", self.submitter.map(call))
 
@@ -427,10 +428,6 @@ class Cluster:
         if not array.is_submitted:
             self._blocks.add(array)
         return array
-
-
-def _jobs_in(after: Any) -> Sequence[Any]:
-    return after if isinstance(after, (list, tuple)) else [after]
 
 
 def _with_objects(settings: ClusterSettings) -> dict[str, Any]:

@@ -18,9 +18,9 @@ from slurm.tracking.not_ended import advice_for, words_for
 from slurm.tracking.record import ArrayElement, JobRecord, Upstream, watched_no_more
 
 if TYPE_CHECKING:
-    from slurm.array_job import ArrayJob
     from slurm.cluster import Cluster
     from slurm.job_dir.paths import JobDirectory
+    from slurm.tracking.record import Dependency
 
 T = TypeVar("T")
 
@@ -126,16 +126,9 @@ class Job(Awaitable[T], Upstream, Promise, Generic[T]):
         return self._record.submission.reattached
 
     @property
-    def dependencies(self) -> tuple[Job[Any] | ArrayJob[Any], ...]:
-        """The jobs and arrays this job waits for.
-
-        >>> with cluster:
-        ...     first = double(1)
-        ...     second = double(first)
-        >>> second.dependencies == (first,)
-        True
-        """
-        return tuple(dependency.on for dependency in self._record.waits_for)  # type: ignore[misc]
+    def waits_for(self) -> tuple[Dependency, ...]:
+        """What it waits for, that among its arguments included."""
+        return self._record.waits_for
 
     @property
     def ids(self) -> tuple[str, ...]:

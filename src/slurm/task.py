@@ -211,8 +211,8 @@ class SlurmTask(Generic[P, R]):
         runs so many items, one after the other: for items that take seconds. Give each item what is
         its own, and a path to what all share: items are pickled one by one.
 
-        Raises `NoActiveContext` where no cluster is active, `ConfigError` for no items, ``TypeError``
-        naming the item that does not fit the function. See `ArrayJob` for when it is submitted.
+        For no items nothing is submitted, and there are no results. Raises `NoActiveContext` where no cluster is active,
+        `ConfigError` for what is no list of items, ``TypeError`` naming the item that does not fit the function. See `ArrayJob` for when it is submitted.
 
         >>> with cluster:
         ...     array = double.map([1, (2,), {"number": 3}], pack=3)

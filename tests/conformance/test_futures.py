@@ -97,6 +97,7 @@ def test_a_running_job_is_a_future_that_is_not_done(
 def test_jobs_can_be_awaited_beside_each_other(cluster: Cluster, ended: Ended) -> None:
     async def program() -> list[Any]:
         last: Any = tasks.double(ended.good)
+        assert await gather(ended.good, last) == [8, 16]
         return list(await asyncio.gather(ended.good, last, ended.bad, return_exceptions=True))
 
     first, second, third = asyncio.run(asyncio.wait_for(program(), PATIENCE))

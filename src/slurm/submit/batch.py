@@ -70,7 +70,7 @@ class ClusterContext(SubmissionContext, Protocol):
         error: BaseException | None,
         traceback: TracebackType | None,
         /,
-    ) -> None:
+    ) -> Any:
         """End that."""
 
 

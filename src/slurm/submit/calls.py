@@ -133,20 +133,17 @@ def token_of_key(key: str) -> str:
 
 
 def items_of(items: Iterable[Any], name: str) -> list[Arguments]:
-    """The arguments each item stands for. Raises `ConfigError` where there are no items."""
+    """The arguments each item stands for. Raises `ConfigError` for what is no list of items."""
     if isinstance(items, (str, bytes)):
         raise ConfigError(f"{name}.map() takes a list of items, not one {type(items).__name__}")
     try:
-        found = [arguments_of(item) for item in items]
+        return [arguments_of(item) for item in items]
     except TypeError as error:
         if hasattr(type(items), "__iter__"):
             raise  # the user's own generator failed
         kind = type(items).__name__
         hint = " (a job's result is not known yet)" if kind == "Job" else ""
         raise ConfigError(f"{name}.map() takes a list of items, not a {kind}{hint}") from error
-    if not found:
-        raise ConfigError(f"{name}.map() was given no items: an array has at least one")
-    return found
 
 
 def arguments_of(item: Any) -> Arguments:

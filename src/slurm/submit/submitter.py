@@ -123,7 +123,10 @@ class Submitter:
         return self.functions.array_of(call.task.name, WaitingArray(call, self.submit_array))
 
     def submit_array(self, call: ArrayCall) -> SubmittedArray:
-        """Submit an array; `ArrayJob` does when it is needed."""
+        """Submit an array; `ArrayJob` does when it is needed. One without items is done with that."""
+        if not call.arguments:
+            nowhere, nothing = ArrayDirectory(""), ArrayLayout(0, call.pack)
+            return SubmittedArray((), nowhere, nothing, call.token, call.after)
         self._require_open(call.task.name)
         largest = self.site.backend.limits()["max_array_size"]
         layout = ArrayLayout(len(call.arguments), call.pack, largest)

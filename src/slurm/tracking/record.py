@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,8 @@ from slurm.tracking.not_ended import words_for
 
 if TYPE_CHECKING:
     from slurm.api.site import Site
+    from slurm.array_job import ArrayJob
+    from slurm.job import Job
     from slurm.sbatch.array_layout import ArrayLayout
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -291,6 +293,28 @@ class Upstream(abc.ABC):
         """How its items lie in array tasks; None for a job."""
         return None
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it is an array without items: nothing is submitted for it, and its results are none."""
+        return False
+
+    @property
+    @abc.abstractmethod
+    def waits_for(self) -> tuple[Dependency, ...]:
+        """What it waits for itself; an array that is not submitted yet is now."""
+
+    @property
+    def dependencies(self) -> tuple[Job[Any] | ArrayJob[Any], ...]:
+        """The jobs and arrays it waits for. An array that is not submitted yet is now.
+
+        >>> with cluster:
+        ...     first = double(1)
+        ...     second = double(first)
+        >>> second.dependencies == (first,)
+        True
+        """
+        return tuple(dependency.on for dependency in self.waits_for)  # type: ignore[misc]
+
     @abc.abstractmethod
     def placeholder(self) -> JobResultPlaceholder:
         """What stands for its result among pickled arguments; what is not submitted yet is now."""
@@ -329,11 +353,31 @@ class Dependency:
         return DependencyClause(self.type, self.ids, counts)
 
 
+def behind_empty(dependencies: Iterable[Dependency]) -> Iterator[Dependency]:
+    """What is waited for by way of arrays without items: whatever those wait for themselves.
+
+    Nothing runs for such an array, and so it ends as soon as, and as well as, what it waits for.
+    """
+    for dependency in dependencies:
+        if not dependency.on.is_empty:
+            continue
+        for above in dependency.on.waits_for:
+            same = {"aftercorr": "afterok"}.get(above.type, above.type)  # there is nothing to pair
+            through = Dependency(above.on, "afterany" if dependency.type == "afterany" else same)
+            yield through
+            yield from behind_empty([through])
+
+
 def check_upstream(method: str, jobs: Iterable[object]) -> None:
     """Raises ``TypeError`` unless all of `jobs`, which `method` was called with, are jobs or arrays."""
     for job in jobs:
         if not isinstance(job, Upstream):
             raise TypeError(f"{method}() takes jobs, one argument each, not {type(job).__name__}")
+
+
+def jobs_in(after: Any) -> Sequence[Any]:
+    """What an argument ``after=`` names: a job or an array, or a list of them."""
+    return after if isinstance(after, (list, tuple)) else [after]
 
 
 def watched_no_more(record: JobRecord) -> SlurmError:
