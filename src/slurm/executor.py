@@ -23,7 +23,10 @@ from slurm.tracking.interrupts import InterruptibleWait
 from slurm.tracking.not_ended import advice_for, words_for
 from slurm.tracking.record import JobRecord, watched_no_more
 
+T = TypeVar("T")
+
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
     from typing import ParamSpec
 
     from slurm.array_job import ArrayJob
@@ -32,10 +35,10 @@ if TYPE_CHECKING:
     from slurm.job import Job
 
     P = ParamSpec("P")
+    Later = Coroutine[Any, Any, T]  # of which the job returns the T
 
 logger: logging.Logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
 R = TypeVar("R")
 
 RETRY = 1.0  # seconds
@@ -52,6 +55,12 @@ class JobFuture(Future[T]):
     def __init__(self, job: Job[T]) -> None:
         super().__init__()
         self.job = job
+
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            f"the future of {self.job!r} cannot be pickled: give a task its job, as future.job, or return that; its "
+            "result takes its place"
+        )
 
     def cancel(self) -> bool:
         """Cancel the job if it has not started; whether it is cancelled, now or since before.
@@ -148,6 +157,14 @@ class JobExecutor(Executor):
 
     @overload
     def submit(self, fn: SlurmTask[P, T], /, *args: P.args, **kwargs: P.kwargs) -> JobFuture[T]: ...
+    @overload
+    def submit(
+        self, fn: Callable[P, Job[T]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> JobFuture[T]: ...
+    @overload
+    def submit(
+        self, fn: Callable[P, Later[T]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> JobFuture[T]: ...
     @overload
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> JobFuture[T]: ...
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> JobFuture[Any]:

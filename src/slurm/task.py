@@ -30,6 +30,10 @@ else:
 
 R = TypeVar("R")
 
+YIELDS = (
+    0x20 | 0x200
+)  # CO_GENERATOR and CO_ASYNC_GENERATOR of `inspect`, which takes long to import
+
 
 class SlurmTask(Generic[P, R]):
     """A function that runs as a Slurm job. Made by `task` and `workflow`, immutable.
@@ -60,6 +64,7 @@ class SlurmTask(Generic[P, R]):
                 f"@{kind} stands before a function, not {function!r}: give options by name, as in "
                 f"@{kind}(time='00:10:00')"
             )
+        _refuse_generator(function)
         functools.update_wrapper(self, function)
         self._function = function
         self.own_options: Options = normalise(options or {})
@@ -302,6 +307,21 @@ class SlurmTask(Generic[P, R]):
 
     def __repr__(self) -> str:
         return f"<{'workflow' if self._is_workflow else 'task'} {self.__module__}.{self._qualname}>"
+
+
+def _refuse_generator(function: Callable[..., Any]) -> None:
+    """Raises `ConfigError` for a function with ``yield``: what it returns is no value, and cannot travel."""
+    called: Any = function
+    while isinstance(called, functools.partial):
+        called = called.func
+    if not hasattr(called, "__code__") and not hasattr(called, "__func__"):
+        called = getattr(type(called), "__call__", called)  # noqa: B004 - of an object of a class with __call__
+    code = getattr(getattr(called, "__func__", called), "__code__", None)
+    if code is not None and code.co_flags & YIELDS:
+        name = getattr(function, "__name__", type(function).__name__)
+        raise ConfigError(
+            f"{name} is a generator function, and a job returns once: collect what it yields, and return a list"
+        )
 
 
 def _named_task(module: str, qualname: str, *settings: Any) -> SlurmTask[Any, Any]:

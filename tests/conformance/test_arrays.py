@@ -178,7 +178,8 @@ def test_what_makes_no_array_is_refused_where_it_is_written(cluster: Cluster) ->
 
 def test_nothing_is_submitted_for_no_items(cluster: Cluster) -> None:
     task: Any = tasks.never_submitted
-    for items in ([], iter(())):
+    nothing: list[Any] = [[], iter(())]
+    for items in nothing:
         array = task.map(items)
         assert array.done()
         assert array.get_results(PATIENCE) == list(array) == gather(array)[0] == []

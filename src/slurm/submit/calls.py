@@ -91,7 +91,7 @@ def call_of(
     try:
         _binder(task).check(args, kwargs)
     except TypeError as error:
-        raise TypeError(f"{task.name}() {error}") from None
+        raise TypeError(f"{task.name}() {error}{_about_self(task.unwrapped)}") from None
     token = _new_token() if key is None else token_of_key(key)
     return TaskCall(task, tuple(args), dict(kwargs), task.waits_for, task.own_options, token)
 
@@ -109,7 +109,8 @@ def array_call_of(
         try:
             binder.check(args, kwargs)
         except TypeError as error:
-            raise TypeError(f"{task.name}.map(): item {index}: {error}") from None
+            hint = _about_self(task.unwrapped)
+            raise TypeError(f"{task.name}.map(): item {index}: {error}{hint}") from None
     return ArrayCall(task, tuple(arguments), task.waits_for, task.own_options, max_concurrent, pack)
 
 
@@ -120,6 +121,19 @@ def _binder(task: CalledTask) -> CallBinder:
     if not task.is_workflow and binder.needs_workflow():
         raise TypeError(f"{task.name}() takes a WorkflowContext: make it a @workflow, not a @task")
     return binder
+
+
+def _about_self(function: Callable[..., Any]) -> str:
+    """What to do about a method that was called like one: a task does not know of which object."""
+    owner, _, name = getattr(function, "__qualname__", "").rpartition(".")
+    code = getattr(function, "__code__", None)
+    parameters = code.co_varnames[: code.co_argcount] if code is not None else ()
+    if not owner or owner.endswith("<locals>") or parameters[:1] not in (("self",), ("cls",)):
+        return ""
+    return (
+        f". {owner}.{name} is a method, and a task is not bound to an object: give that first, as in "
+        f"{owner}.{name}({owner.rpartition('.')[2].lower()}, ...), or make the task of a function"
+    )
 
 
 def token_of_key(key: str) -> str:

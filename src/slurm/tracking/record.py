@@ -13,7 +13,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from slurm.api.requests import Submitted
 from slurm.errors import SlurmError, SubmissionError
@@ -25,6 +25,8 @@ from slurm.states import JobState, JobStatus
 from slurm.tracking.not_ended import words_for
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from slurm.api.site import Site
     from slurm.array_job import ArrayJob
     from slurm.job import Job
@@ -262,6 +264,24 @@ class JobRecord:
 
 class Upstream(abc.ABC):
     """What a call can wait for: a `Job`, or an `ArrayJob`."""
+
+    made: ClassVar[bool] = False  # whether there has been one in this process
+
+    def __new__(cls, *args: object, **kwargs: object) -> Self:
+        Upstream.made = True
+        return super().__new__(cls)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            f"{self!r} cannot be pickled. As an argument of a task, and in what a task returns, its result takes its "
+            "place; elsewhere pass its id on, with which get_job or get_array of the cluster finds it again"
+        )
 
     @property
     @abc.abstractmethod
