@@ -173,7 +173,8 @@ class Gathering(Sequence[Any], Awaitable[list[Any]]):
     def __eq__(self, other: object) -> bool:
         return self._results == (other._results if isinstance(other, Gathering) else other)
 
-    __hash__ = object.__hash__  # asyncio.gather puts what it awaits into a dict
+    def __hash__(self) -> int:  # asyncio.gather puts what it awaits into a dict
+        return id(self)
 
     def __repr__(self) -> str:
         return repr(self._results)

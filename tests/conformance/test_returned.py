@@ -27,12 +27,11 @@ class Returned(NamedTuple):
     coroutine: Job[tuple[str, int]]
     failing: Job[None]
     mapped: ArrayJob[tuple[str, int]]
-    futures: list[JobFuture[Any]]
+    future: JobFuture[Any]
 
 
 @pytest.fixture(scope="module")
 def returned(client: Cluster) -> Returned:
-    executor = client.executor(mem="100M")
     with client.batch():
         one = tasks.one_job(1)
         return Returned(
@@ -44,10 +43,7 @@ def returned(client: Cluster) -> Returned:
             coroutine=tasks.slowly_double(one),
             failing=tasks.fail_in_a_coroutine("not my day"),
             mapped=tasks.slowly_double.map([1, (2,), {"number": 3, "times": 3}], pack=3),
-            futures=[
-                executor.submit(asyncio.sleep, 0, "slept"),
-                executor.submit(functools.partial(asyncio.sleep, 0), result="slept as well"),
-            ],
+            future=client.executor(mem="100M").submit(asyncio.sleep, 0, "slept"),
         )
 
 
@@ -87,7 +83,7 @@ def test_what_cannot_be_pickled_is_named_beside_a_job(returned: Returned) -> Non
 def test_a_coroutine_runs_in_the_job(returned: Returned) -> None:
     assert returned.coroutine.get_result(PATIENCE) == (returned.coroutine.id, 4)
     assert [value for _, value in returned.mapped.get_results(PATIENCE)] == [2, 4, 9]
-    assert [future.result(PATIENCE) for future in returned.futures] == ["slept", "slept as well"]
+    assert returned.future.result(PATIENCE) == "slept"
     with pytest.raises(LookupError, match="not my day"):
         returned.failing.get_result(PATIENCE)
 
