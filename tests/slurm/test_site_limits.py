@@ -8,7 +8,7 @@ import pytest
 from tests.conformance.waiting import wait_until
 
 import cluster_tasks
-from slurm import Cluster
+from slurm import Cluster, task
 from slurm.testing import DockerCluster
 
 pytestmark = pytest.mark.slurm
@@ -29,9 +29,9 @@ def short(slurm_cluster: DockerCluster) -> Iterator[str]:
 def test_a_job_that_never_starts_says_why_and_starts_without_our_default(
     ssh: Cluster, short: str
 ) -> None:
-    add = cluster_tasks.add.with_options(partition=short)
+    add = task(partition=short)(cluster_tasks.add.unwrapped)
     hopeless = add(1, 2)
-    array = add.map([(1, 2), (3, 4)])
+    array = add.map([(1, 2), (3, 4)]).submit()
     wait_until(lambda: "PartitionTimeLimit" in repr(array), "the scheduler's reason is known")
     wait_until(lambda: "PartitionTimeLimit" in repr(hopeless), "the scheduler's reason is known")
     with pytest.raises(TimeoutError, match=r"is PENDING \(PartitionTimeLimit\).*time=None"):

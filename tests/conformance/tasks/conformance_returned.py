@@ -71,7 +71,8 @@ def one_that_failed(number: int) -> Any:
 def itself(ctx: WorkflowContext) -> Any:
     """What can only end after this has."""
     assert ctx.cluster is not None
-    return double.after(ctx.cluster.get_job(ctx.workflow_job_id))(1)
+    after_this = double.after(ctx.cluster.get_job(ctx.workflow_job_id))
+    return after_this.with_options(kill_on_invalid_dep="yes")(1)
 
 
 @workflow(mem="100M")
