@@ -355,6 +355,38 @@ def test_a_run_goes_on_when_its_job_directories_were_removed(
 
 
 @pytest.mark.story
+def test_a_failed_evaluation_stops_no_training_and_the_next_start_mends_it(
+    example: Example,
+) -> None:
+    metrics = example.workdir / "metrics" / "epoch_000.json"
+    metrics.parent.mkdir(parents=True)
+    metrics.write_text("{")
+    example.epochs = 3
+    failed = example.run()
+    assert failed.status == 1, "2 would say that nothing was submitted"
+    assert failed.stderr.count("\n") == 1
+    assert "1 of 3 evaluations failed: epoch 0 (job " in failed.stderr
+    assert f"{metrics} cannot be read" in failed.stderr
+    state = example.state
+    assert state["status"] == "evaluation failed"
+    assert [entry["steps_completed"] for entry in state["epochs"]] == [1, 1, 1]
+    outcomes = [[job["outcome"] for job in entry["eval_jobs"]] for entry in state["epochs"]]
+    assert outcomes == [["failed"], ["completed"], ["completed"]]
+    assert str(metrics) in state["epochs"][0]["eval_jobs"][0]["error"]
+    assert [event["epoch"] for event in example.events("eval_failed")] == [0]
+    [log] = example.base.glob(f"train_and_evaluate/*/slurm_{state['orchestrators'][0]}.err")
+    assert "epoch 0: its evaluation failed, training goes on: ConfigError" in log.read_text()
+
+    metrics.unlink()
+    example.wait_until(lambda: example.scheduler.info()["running"] == 0)
+    assert example.run().status == 0
+    assert_whole(example)
+    submitted = Counter(event["epoch"] for event in example.events("eval_submitted"))
+    assert submitted == {0: 2, 1: 1, 2: 1}
+    assert len(example.events("train_submitted")) == 3
+
+
+@pytest.mark.story
 def test_a_checkpoint_that_is_damaged_is_named_in_one_line(example: Example) -> None:
     example.epochs = 1
     path = example.workdir / "checkpoints" / "epoch_000.json"

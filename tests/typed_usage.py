@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from typing_extensions import assert_type
 
@@ -163,8 +164,58 @@ def several_jobs_at_once() -> None:
     jobs = [train(1), train(2)]
     for job in as_completed(jobs, timeout=60):
         assert_type(job.get_result(), float)
-    gather(*jobs, train.map([1, 2]), return_exceptions=True)
+    assert_type(list(gather(*jobs, train.map([1, 2]), return_exceptions=True)), list[Any])
     gather(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+@task
+async def fetch(url: str, *, retries: int = 3) -> bytes:
+    return url.encode() * retries
+
+
+@workflow(time="02:00:00")
+async def fetch_all(ctx: WorkflowContext, urls: list[str]) -> list[bytes]:
+    return fetch.map(urls)
+
+
+@workflow
+def last_loss(ctx: WorkflowContext, steps: int) -> Job[float]:
+    return train(steps)
+
+
+@task(mem="1G")
+def says_float_and_returns_a_job(steps: int) -> float:
+    return train(steps)
+
+
+def what_coroutines_and_jobs_come_to(cluster: Cluster) -> None:
+    assert_type(fetch("a", retries=1), Job[bytes])
+    assert_type(fetch.map(["a"]), ArrayJob[bytes])
+    assert_type(fetch_all(["a"]), Job[list[bytes]])
+    assert_type(last_loss(3), Job[float])
+    assert_type(last_loss(3).get_result(), float)
+    assert_type(says_float_and_returns_a_job(3).get_result(), float)
+    assert_type(cluster.executor().submit(fetch, "a"), JobFuture[bytes])
+    assert_type(cluster.executor().submit(unadorned, "a"), JobFuture[int])
+    fetch(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+async def unadorned(text: str) -> int:
+    return len(text)
+
+
+async def several_jobs_are_awaited() -> None:
+    assert_type(await gather(train(1), train.map([1, 2])), list[Any])
+
+
+def an_exception_leaves_the_block(cluster: Cluster) -> float:
+    with cluster:
+        return train(1).get_result()
+
+
+def what_an_array_waits_for(array: ArrayJob[float], job: Job[float]) -> None:
+    assert_type(array.dependencies, tuple[Job[Any] | ArrayJob[Any], ...])
+    assert_type(job.dependencies, tuple[Job[Any] | ArrayJob[Any], ...])
 
 
 def a_context_in_front_is_not_the_callers_to_give() -> None:

@@ -7,7 +7,6 @@ import os
 from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-from slurm.api.requests import Submitted
 from slurm.errors import SubmissionError
 from slurm.futures import as_completed, decided, when_all_have_ended
 from slurm.job import Job, Promise
@@ -16,13 +15,8 @@ from slurm.results.array_results import ArrayResults
 from slurm.submit.arrays import ArraySubmission, SubmittedArray, WaitingArray
 from slurm.tracking.deadline import Deadline
 from slurm.tracking.interrupts import InterruptibleWait
-from slurm.tracking.record import (
-    ArrayElement,
-    Dependency,
-    JobRecord,
-    Upstream,
-    check_upstream,
-)
+from slurm.tracking.not_ended import pending_in, summary_of
+from slurm.tracking.record import Dependency, JobRecord, Upstream, check_upstream
 
 if TYPE_CHECKING:
     from slurm.cluster import Cluster
@@ -38,6 +32,9 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Upstream, Promise, Generic[
     Submitted on first use (an element, an iteration, a wait, a result, being an argument of another
     task) or when the ``with cluster:`` it was made in ends, whichever comes first; until then
     `after` may still add dependencies. A context that is left by an exception submits nothing more.
+
+    An array without items has ended, with no results, as soon as it is made. Nothing is submitted for it: its `id` and
+    `job_dir` are empty, and what waits for it waits for what it was told to wait for.
 
     >>> from slurm import Cluster, task
     >>> @task
@@ -99,6 +96,15 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Upstream, Promise, Generic[
         """
         return self._submission.submitted is not None
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has no items.
+
+        >>> cluster.map(double, []).is_empty, array.is_empty
+        (True, False)
+        """
+        return not len(self)
+
     def after(self, *jobs: Job[Any] | ArrayJob[Any]) -> ArrayJob[T]:
         """Have the whole array wait for `jobs` to complete successfully; the same array again.
 
@@ -144,10 +150,12 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Upstream, Promise, Generic[
         >>> array.submit() is array
         True
         """
-        self._submission.submit(
-            self._make_elements, lambda: self._submitter.operations.watch(self.records)
-        )
+        self._submission.submit(self._make_elements, self._watch)
         return self
+
+    def _watch(self) -> None:
+        if not self.is_empty:
+            self._submitter.operations.watch(self.records)
 
     @property
     def is_given_up(self) -> bool:
@@ -169,28 +177,11 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Upstream, Promise, Generic[
         self._submission.give_up(reason)
 
     def _make_elements(self, state: SubmittedArray) -> None:
-        count = state.layout.count
-        self._elements = tuple(self._element(state, index) for index in range(count))
+        records = self._submitter.elements_of(self.task_name, state, self)
+        self._elements = tuple(map(self._submitter.job_of, records))
 
-    def _element(self, state: SubmittedArray, index: int) -> Job[T]:
-        layout = state.layout
-        piece, task = layout.place_of(index)
-        record = self._submitter.record(
-            task_name=self.task_name,
-            token=f"{state.token}_{index}",
-            submission=Submitted(
-                f"{state.ids[piece]}_{task}",
-                state.directory.element(layout.name(index)).path,
-                state.reattached,
-            ),
-            waits_for=state.waits_for,
-            element=ArrayElement(
-                index, state.directory, packed=layout.pack > 1, piece=piece, group=self
-            ),
-            options=state.options[piece] if state.options else None,
-        )
-        job: Job[T] = self._submitter.job_of(record)
-        return job
+    def _has_all(self, test: Callable[[Job[T]], bool]) -> bool:
+        return self.is_empty or (self.is_submitted and all(map(test, self.jobs)))
 
     @functools.cached_property
     def _results(self) -> ArrayResults:
@@ -293,6 +284,11 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Upstream, Promise, Generic[
         return self._submitted.directory.path
 
     @property
+    def waits_for(self) -> tuple[Dependency, ...]:
+        """What its items wait for, those among their arguments included."""
+        return self._submitted.waits_for
+
+    @property
     def reattached(self) -> bool:
         """Whether an earlier client submitted the array.
 
@@ -309,7 +305,7 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Upstream, Promise, Generic[
         >>> array.get_results_dir() == f"{array.job_dir}/results"
         True
         """
-        return self._submitted.directory.results
+        return "" if self.is_empty else self._submitted.directory.results
 
     # As what other jobs wait for
 
@@ -380,7 +376,7 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Upstream, Promise, Generic[
         >>> array.is_completed()
         True
         """
-        return self.is_submitted and all(job.is_completed() for job in self.jobs)
+        return self._has_all(Job.is_completed)
 
     def is_successful(self) -> bool:
         """Whether every job has ended and its task returned.
@@ -388,7 +384,7 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Upstream, Promise, Generic[
         >>> array.is_successful()
         True
         """
-        return self.is_submitted and all(job.is_successful() for job in self.jobs)
+        return self._has_all(Job.is_successful)
 
     # The words of concurrent.futures and asyncio
 
@@ -410,7 +406,7 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Upstream, Promise, Generic[
         """
         deadline = Deadline(timeout)
         if not self.wait(timeout):
-            raise TimeoutError(f"{self!r} has not ended after {timeout} s")
+            raise TimeoutError(f"{self._submission}: {summary_of(self.records)}")
         return self._results.error(deadline.left())
 
     def done(self) -> bool:
@@ -447,4 +443,6 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Upstream, Promise, Generic[
         return await asyncio.get_running_loop().run_in_executor(None, self.get_results)
 
     def __repr__(self) -> str:
-        return str(self._submission)
+        shown = str(self._submission)
+        waiting = pending_in(job.status for job in self._elements)
+        return f"{shown[:-1]}, {waiting}>" if waiting else shown

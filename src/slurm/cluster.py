@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from slurm import context, forks
 from slurm.api import by_name
@@ -25,7 +25,7 @@ from slurm.submit.batch import Batch
 from slurm.submit.effects import ClusterFunctions, TaskPackaging
 from slurm.submit.submitter import Submitter
 from slurm.tracking.listener import Listener
-from slurm.tracking.record import JobRecord
+from slurm.tracking.record import JobRecord, jobs_in
 
 if TYPE_CHECKING:
     import argparse
@@ -140,7 +140,7 @@ class Cluster:
         return self.site.backend
 
     @property
-    def submit_defaults(self) -> Mapping[str, str]:
+    def submit_defaults(self) -> Mapping[str, str | None]:
         """The sbatch options of every job that does not say otherwise.
 
         >>> Cluster("local", submit={"mem": "2G"}).submit_defaults
@@ -223,8 +223,9 @@ class Cluster:
         self._blocks.begin(functools.partial(context.reset_active_context, token))
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> Literal[False]:
         self._blocks.end(failed=kind is not None)
+        return False  # what was raised in the block goes on
 
     def submit_waiting(self, *, failed: bool = False) -> None:
         """Submit the mapped arrays that nobody has used yet; the end of a context does.
@@ -256,7 +257,7 @@ class Cluster:
         >>> cluster.submit(double, time="5")(21).get_result()
         42
         """
-        return task.after(*_jobs_in(after)).submit(self, key=key, **sbatch_options)
+        return task.after(*jobs_in(after)).submit(self, key=key, **sbatch_options)
 
     def batch(self) -> Batch:
         """``with cluster.batch():`` submits the tasks that are called inside in one round trip, at its end.
@@ -291,7 +292,7 @@ class Cluster:
         """
         from slurm.submit.calls import array_call_of
 
-        bound = task.after(*_jobs_in(after)).with_options(**sbatch_options)
+        bound = task.after(*jobs_in(after)).with_options(**sbatch_options)
         call = array_call_of(bound, items, max_concurrent, pack)
         return cast("ArrayJob[R]", self.submitter.map(call))
 
@@ -430,14 +431,10 @@ class Cluster:
         return array
 
 
-def _jobs_in(after: Any) -> Sequence[Any]:
-    return after if isinstance(after, (list, tuple)) else [after]
-
-
 def _with_objects(settings: ClusterSettings) -> dict[str, Any]:
     """The arguments of `Cluster`, with objects in place of the names that a Slurmfile has."""
     with settings.naming_the_file():
-        strategy_of(settings.packaging)
+        strategy_of(settings.packaging), normalise(settings.submit)
     if not settings.callbacks:
         return settings.arguments
     from slurm.callbacks.hooks import instances

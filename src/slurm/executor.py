@@ -9,6 +9,9 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, wait
+from concurrent.futures import (
+    TimeoutError as FutureTimeout,
+)  # before Python 3.11 not the built-in one
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from slurm import forks
@@ -19,9 +22,13 @@ from slurm.states import JobState
 from slurm.task import SlurmTask
 from slurm.tracking.deadline import Deadline
 from slurm.tracking.interrupts import InterruptibleWait
+from slurm.tracking.not_ended import advice_for, words_for
 from slurm.tracking.record import JobRecord, watched_no_more
 
+T = TypeVar("T")
+
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
     from typing import ParamSpec
 
     from slurm.array_job import ArrayJob
@@ -30,10 +37,11 @@ if TYPE_CHECKING:
     from slurm.job import Job
 
     P = ParamSpec("P")
+    Later = Coroutine[Any, Any, T]  # of which the job returns the T
 
 logger: logging.Logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
+R = TypeVar("R")
 
 RETRY = 1.0  # seconds
 READ_AT_ONCE = 100
@@ -76,6 +84,12 @@ class JobFuture(Future[T]):
         if not self.done():
             self._settling.begin(self)
 
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            f"the future of {self.job!r} cannot be pickled: give a task its job, as future.job, or return that; its "
+            "result takes its place"
+        )
+
     def cancel(self) -> bool:
         """Cancel the job if it has not started; whether it is cancelled, now or since before.
 
@@ -98,7 +112,7 @@ class JobFuture(Future[T]):
         42
         """
         with InterruptibleWait(self.job.records):
-            return super().result(timeout)
+            return self._in_time(super().result, timeout)
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """What `result` raises; None for a call that has returned.
@@ -107,7 +121,19 @@ class JobFuture(Future[T]):
         None
         """
         with InterruptibleWait(self.job.records):
-            return super().exception(timeout)
+            return self._in_time(super().exception, timeout)
+
+    def _in_time(self, wait: Callable[[float | None], R], timeout: float | None) -> R:
+        try:
+            return wait(timeout)
+        except FutureTimeout:
+            if self.done():
+                raise  # the task's own
+            [record] = self.job.records
+            state, advice = words_for(record.status), advice_for([record.status])
+            raise FutureTimeout(
+                f"job {record.id} ({record.task_name}) is {state} after {timeout} s{advice}"
+            ) from None
 
     def running(self) -> bool:
         """Whether the job was running when last heard of.
@@ -158,6 +184,14 @@ class JobExecutor(Executor):
 
     @overload
     def submit(self, fn: SlurmTask[P, T], /, *args: P.args, **kwargs: P.kwargs) -> JobFuture[T]: ...
+    @overload
+    def submit(
+        self, fn: Callable[P, Job[T]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> JobFuture[T]: ...
+    @overload
+    def submit(
+        self, fn: Callable[P, Later[T]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> JobFuture[T]: ...
     @overload
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> JobFuture[T]: ...
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> JobFuture[Any]:

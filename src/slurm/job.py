@@ -16,12 +16,13 @@ from slurm.results import logs
 from slurm.states import ACTIVE, JobState, JobStatus
 from slurm.tracking.deadline import Deadline
 from slurm.tracking.interrupts import InterruptibleWait
+from slurm.tracking.not_ended import advice_for, words_for
 from slurm.tracking.record import ArrayElement, JobRecord, Upstream, watched_no_more
 
 if TYPE_CHECKING:
-    from slurm.array_job import ArrayJob
     from slurm.cluster import Cluster
     from slurm.job_dir.paths import JobDirectory
+    from slurm.tracking.record import Dependency
 
 T = TypeVar("T")
 
@@ -127,16 +128,9 @@ class Job(Awaitable[T], Upstream, Promise, Generic[T]):
         return self._record.submission.reattached
 
     @property
-    def dependencies(self) -> tuple[Job[Any] | ArrayJob[Any], ...]:
-        """The jobs and arrays this job waits for.
-
-        >>> with cluster:
-        ...     first = double(1)
-        ...     second = double(first)
-        >>> second.dependencies == (first,)
-        True
-        """
-        return tuple(dependency.on for dependency in self._record.waits_for)  # type: ignore[misc]
+    def waits_for(self) -> tuple[Dependency, ...]:
+        """What it waits for, that among its arguments included."""
+        return self._record.waits_for
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -258,7 +252,7 @@ class Job(Awaitable[T], Upstream, Promise, Generic[T]):
 
         Raises what the task raised (with the remote traceback as ``__cause__``), a `JobFailed` when
         the job ended without an answer, a `ResultError` when there is none to be had, and the
-        built-in ``TimeoutError`` when the job has not ended in time.
+        built-in ``TimeoutError`` when the job has not ended in time, with the scheduler's reason while it waits.
 
         >>> job.get_result(timeout=60)
         42
@@ -272,7 +266,7 @@ class Job(Awaitable[T], Upstream, Promise, Generic[T]):
         deadline = Deadline(timeout)
         late = f"job {self.id} ({self.task_name}) is {{}} after {timeout} s"
         if not self.wait(timeout):
-            raise TimeoutError(late.format(self._record.status.state))
+            raise TimeoutError(late.format(words_for(record.status)) + advice_for([record.status]))
         left = deadline.left()
         if not record.fetching.acquire(timeout=-1 if left is None else left):
             raise TimeoutError(late.format("being fetched"))

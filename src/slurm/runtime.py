@@ -40,6 +40,7 @@ class JobContext:
       among those that were mapped. None outside of one.
     - `attempt`: 1, and one more for each requeue.
     - `end_time`: when the time limit is reached, in Unix seconds; see `deadline`.
+    - `export`: what of its environment ``srun`` hands on unless it is told otherwise, as sbatch's ``--export`` spells it.
 
     >>> job = JobContext("12", "train", Path("/jobs/12"), node_list="c[1-2]", num_nodes=2)
     >>> job.hostnames
@@ -67,6 +68,7 @@ class JobContext:
     array_task_id: int | None = None
     array_index: int | None = None
     end_time: float | None = None
+    export: str = "ALL"
 
     @property
     def shared_dir(self) -> Path:
@@ -238,7 +240,7 @@ class JobContext:
     def srun_args(self) -> list[str]:
         """What to put before a command to run it once on every node, with all that the job has there.
 
-        Empty on a single node: there the command alone does. When it fails on one node, Slurm ends it
+        The command has the environment of this process, also where the job was submitted with ``export="NONE"``. Empty on a single node: there the command alone does. When it fails on one node, Slurm ends it
         on the others.
 
         >>> job = JobContext("12", "train", Path("/jobs/12"), num_nodes=2, cpus_on_node=8)
@@ -247,8 +249,12 @@ class JobContext:
         """
         if self.num_nodes == 1:
             return []
+        # sbatch hands its own --export on in SLURM_EXPORT_ENV, which srun takes for an --export of its own (input
+        # environment variables of srun(1)): with NONE it would pass on the variables that begin with SLURM_, and no others.
+        everything = [] if self.export.upper() == "ALL" else ["--export=ALL"]
         return [
             "srun",
+            *everything,
             f"--nodes={self.num_nodes}",
             f"--ntasks={self.num_nodes}",
             "--ntasks-per-node=1",
@@ -298,6 +304,7 @@ def current_job_context(environ: Mapping[str, str] = os.environ) -> JobContext:
         array_task_id=None if array_task is None else int(array_task),
         array_index=None if index is None else int(index),
         end_time=end_time_of(environ),
+        export=environ.get("SLURM_EXPORT_ENV") or "ALL",
     )
 
 

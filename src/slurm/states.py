@@ -94,6 +94,7 @@ ACTIVE = frozenset(
         JobState.RESIZING,
     }
 )
+NO_REASON = ("", "None", "(null)")
 FINAL_SOURCES = frozenset({"event", "result", "metadata", "never starts"})
 NEVER_STARTS = frozenset({"DependencyNeverSatisfied"})
 
@@ -165,6 +166,18 @@ class JobStatus:
         True
         """
         return bool(self.sightings) and not self.finished
+
+    @property
+    def pending_reason(self) -> str:
+        """Why the job waits, in the scheduler's words as they were when it was asked last; empty for one that does not.
+
+        >>> JobStatus(reason="Resources").pending_reason
+        'Resources'
+        >>> JobStatus(JobState.RUNNING, reason="None").pending_reason
+        ''
+        """
+        waits = not (self.finished or self.forgotten or self.state in ACTIVE)
+        return self.reason if waits and self.reason not in NO_REASON else ""
 
     @property
     def reused(self) -> bool:

@@ -11,8 +11,8 @@ from slurm.context import get_active_context, submitter_for, submitter_here
 from slurm.errors import ConfigError, NoActiveContext
 from slurm.job_dir.arguments import JobResultPlaceholder
 from slurm.job_dir.main_module import find
-from slurm.sbatch.options import normalise
-from slurm.sbatch.overlay import DEFAULT_OPTIONS, overlay
+from slurm.sbatch.options import Options, normalise
+from slurm.sbatch.overlay import DEFAULT_OPTIONS, WORKFLOW_OPTIONS, overlay
 
 if TYPE_CHECKING:
     from typing import ParamSpec
@@ -29,6 +29,10 @@ else:
     P = TypeVar("P")  # Python 3.9 has no ParamSpec, and at run time nothing looks at it
 
 R = TypeVar("R")
+
+YIELDS = (
+    0x20 | 0x200
+)  # CO_GENERATOR and CO_ASYNC_GENERATOR of `inspect`, which takes long to import
 
 
 class SlurmTask(Generic[P, R]):
@@ -60,9 +64,10 @@ class SlurmTask(Generic[P, R]):
                 f"@{kind} stands before a function, not {function!r}: give options by name, as in "
                 f"@{kind}(time='00:10:00')"
             )
+        _refuse_generator(function)
         functools.update_wrapper(self, function)
         self._function = function
-        self.options: Mapping[str, str] = normalise(options or {})
+        self.own_options: Options = normalise(options or {})
         self.packaging: PackagingConfig = own_copy(packaging)
         self._is_workflow = is_workflow
         self._waits_for: tuple[Dependency, ...] = ()
@@ -75,6 +80,15 @@ class SlurmTask(Generic[P, R]):
         'double'
         """
         return getattr(self._function, "__name__", "task")
+
+    @property
+    def options(self) -> Mapping[str, str | None]:
+        """Its sbatch options by their long names; None for one that is to be left out of its job scripts.
+
+        >>> double.with_options(mem=None).options["mem"] is None
+        True
+        """
+        return overlay(WORKFLOW_OPTIONS if self._is_workflow else {}, self.own_options)
 
     @property
     def is_workflow(self) -> bool:
@@ -202,8 +216,8 @@ class SlurmTask(Generic[P, R]):
         runs so many items, one after the other: for items that take seconds. Give each item what is
         its own, and a path to what all share: items are pickled one by one.
 
-        Raises `NoActiveContext` where no cluster is active, `ConfigError` for no items, ``TypeError``
-        naming the item that does not fit the function. See `ArrayJob` for when it is submitted.
+        For no items nothing is submitted, and there are no results. Raises `NoActiveContext` where no cluster is active,
+        `ConfigError` for what is no list of items, ``TypeError`` naming the item that does not fit the function. See `ArrayJob` for when it is submitted.
 
         >>> with cluster:
         ...     array = double.map([1, (2,), {"number": 3}], pack=3)
@@ -219,11 +233,13 @@ class SlurmTask(Generic[P, R]):
     def with_options(self, **sbatch_options: Any) -> SlurmTask[P, R]:
         """This task with other sbatch options; those not named stay. Raises `ConfigError`.
 
+        None leaves an option out of the job script, whatever the task, the site or the SDK has for it.
+
         >>> double.with_options(mem="2G", time=5).options
         {'mem': '2G', 'time': '5'}
         """
         derived = self._copy()
-        derived.options = overlay(self.options, normalise(sbatch_options))
+        derived.own_options = overlay(self.own_options, normalise(sbatch_options))
         return derived
 
     def submit(
@@ -268,7 +284,7 @@ class SlurmTask(Generic[P, R]):
         derived: SlurmTask[P, R] = SlurmTask(
             self._function, packaging=self.packaging, is_workflow=self._is_workflow
         )
-        derived.options = self.options
+        derived.own_options = self.own_options
         derived._waits_for = self._waits_for
         return derived
 
@@ -284,13 +300,28 @@ class SlurmTask(Generic[P, R]):
         from slurm.packaging.function_reference import refer_to
 
         reference = refer_to(self._function)
-        settings = (dict(self.options), self.packaging, self._is_workflow)
+        settings = (dict(self.own_options), self.packaging, self._is_workflow)
         if reference.kind == "value":
             return _rebuilt_task, (self._function, *settings)
         return _named_task, (reference.module, reference.qualname, *settings)
 
     def __repr__(self) -> str:
         return f"<{'workflow' if self._is_workflow else 'task'} {self.__module__}.{self._qualname}>"
+
+
+def _refuse_generator(function: Callable[..., Any]) -> None:
+    """Raises `ConfigError` for a function with ``yield``: what it returns is no value, and cannot travel."""
+    called: Any = function
+    while isinstance(called, functools.partial):
+        called = called.func
+    if not hasattr(called, "__code__") and not hasattr(called, "__func__"):
+        called = getattr(type(called), "__call__", called)  # noqa: B004 - of an object of a class with __call__
+    code = getattr(getattr(called, "__func__", called), "__code__", None)
+    if code is not None and code.co_flags & YIELDS:
+        name = getattr(function, "__name__", type(function).__name__)
+        raise ConfigError(
+            f"{name} is a generator function, and a job returns once: collect what it yields, and return a list"
+        )
 
 
 def _named_task(module: str, qualname: str, *settings: Any) -> SlurmTask[Any, Any]:
@@ -300,7 +331,7 @@ def _named_task(module: str, qualname: str, *settings: Any) -> SlurmTask[Any, An
 
 def _rebuilt_task(
     function: Callable[..., Any],
-    options: Mapping[str, str],
+    options: Mapping[str, str | None],
     packaging: PackagingConfig,
     is_workflow: bool,
 ) -> SlurmTask[Any, Any]:

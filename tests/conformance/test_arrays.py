@@ -12,7 +12,7 @@ from tests.conformance.waiting import PATIENCE
 
 import conformance_tasks as tasks
 from conformance_tasks import Box, Pair
-from slurm import ArrayJob, Cluster, Job, JobContext
+from slurm import ArrayJob, Cluster, Job, JobContext, gather
 from slurm.errors import ConfigError, RemoteTraceback, SubmissionError
 
 
@@ -40,7 +40,9 @@ def arrays(client: Cluster, site: Site) -> Arrays:
             failing=tasks.fail_if_odd.map([0, 1, 3]),
             packed=packed,
             bounded=tasks.busy.map([(crowd, n) for n in range(3)], max_concurrent=2),
-            user=tasks.echo(packed, packed[2], [packed[0]], all={"of": packed}),
+            user=tasks.echo(
+                packed, packed[2], [packed[0]], all={"of": packed, "none": tasks.double.map([])}
+            ),
         )
         assert not made.mixed.is_submitted
         changing.append(6)  # after the call
@@ -103,8 +105,9 @@ def test_packed_items_share_a_job_and_have_results_of_their_own(arrays: Arrays) 
 def test_an_array_and_its_elements_are_arguments(arrays: Arrays) -> None:
     args, kwargs = arrays.user.get_result(PATIENCE)
     assert args == ([0, 2, 4], 4, [0])
-    assert kwargs == {"all": {"of": [0, 2, 4]}}
+    assert kwargs == {"all": {"of": [0, 2, 4], "none": []}}
     assert arrays.packed in arrays.user.dependencies
+    assert arrays.packed.dependencies == ()
 
 
 def test_no_more_jobs_run_at_once_than_allowed(arrays: Arrays) -> None:
@@ -166,14 +169,23 @@ def test_results_are_aggregated_on_the_cluster(arrays: Arrays, client: Cluster) 
 
 def test_what_makes_no_array_is_refused_where_it_is_written(cluster: Cluster) -> None:
     task: Any = tasks.never_submitted
-    nothing: list[Any] = [[], iter(()), "text"]
-    for items in nothing:
+    for items in ("text", 5):
         with pytest.raises(ConfigError, match=r"never_submitted\.map\(\)"):
             task.map(items)
     with pytest.raises(TypeError, match=r"double\.map\(\): item 1:"):
         tasks.double.map([1, (2, 3)])
     with pytest.raises(ConfigError, match="max_concurrent"):
         tasks.double.map([1], max_concurrent=0)
+    assert not cluster.backend.file_exists(f"{cluster.job_base_dir}/never_submitted")
+
+
+def test_nothing_is_submitted_for_no_items(cluster: Cluster) -> None:
+    task: Any = tasks.never_submitted
+    nothing: list[Any] = [[], iter(())]
+    for items in nothing:
+        array = task.map(items)
+        assert array.done()
+        assert array.get_results(PATIENCE) == list(array) == gather(array)[0] == []
     assert not cluster.backend.file_exists(f"{cluster.job_base_dir}/never_submitted")
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from tests.conformance.sites import Gate
-from tests.conformance.waiting import PATIENCE
+from tests.conformance.waiting import PATIENCE, wait_until
 
 import conformance_tasks as tasks
 from slurm import Cluster, Job, as_completed, gather
@@ -49,6 +49,17 @@ def test_a_callback_that_comes_late_is_called_at_once(ended: Ended) -> None:
     assert called == [ended.good]
 
 
+def test_a_job_that_waits_says_what_for(client: Cluster, gate: Gate) -> None:
+    blocking = tasks.wait_for.submit(client)(gate.path, 5)
+    waiting = tasks.double.submit(client)(blocking)
+    wait_until(lambda: "PENDING (Dependency)" in repr(waiting), "the scheduler's reason is known")
+    with pytest.raises(TimeoutError, match=rf"job {waiting.id} .* is PENDING \(Dependency\)"):
+        waiting.result(timeout=0.01)
+    gate.open()
+    assert waiting.result(PATIENCE) == 10
+    assert repr(waiting) == f"<Job {waiting.id} double COMPLETED>"
+
+
 def test_a_running_job_is_a_future_that_is_not_done(
     client: Cluster, gate: Gate, ended: Ended, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -86,6 +97,7 @@ def test_a_running_job_is_a_future_that_is_not_done(
 def test_jobs_can_be_awaited_beside_each_other(cluster: Cluster, ended: Ended) -> None:
     async def program() -> list[Any]:
         last: Any = tasks.double(ended.good)
+        assert await gather(ended.good, last) == [8, 16]
         return list(await asyncio.gather(ended.good, last, ended.bad, return_exceptions=True))
 
     first, second, third = asyncio.run(asyncio.wait_for(program(), PATIENCE))

@@ -34,3 +34,9 @@ def test_a_job_that_takes_more_memory_than_it_asked_for_is_killed(client: Cluste
     error = greedy.submit(client)(300).exception(PATIENCE)
     assert isinstance(error, JobOutOfMemory)
     assert "ask for more with the option mem=" in str(error)
+
+
+def test_a_job_may_leave_every_default_to_the_scheduler(client: Cluster) -> None:
+    bare = tasks.describe.with_options(mem=None, time=None, nodes=None, ntasks=None)
+    context = bare.submit(client)([]).get_result(PATIENCE)["context"]
+    assert (context.num_nodes, context.ntasks, context.srun_args()) == (1, 1, [])

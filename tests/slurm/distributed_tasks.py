@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import Any
@@ -82,3 +83,24 @@ def slurms_hostnames(node_lists: list[str]) -> list[list[str]]:
 
 def _lines(argv: list[str]) -> list[str]:
     return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.split()
+
+
+@task(nodes=2, ntasks_per_node=1, time="00:10:00", mem="100M")
+def environments(job: JobContext) -> dict[str, Any]:
+    """What of this job's own environment reaches a program on every node, and what Slurm was told to hand on."""
+    os.environ["OF_THE_TASK"] = "here"
+    say = "import os; print(os.environ.get('OF_THE_TASK'), os.environ.get('JOB_DIR'), os.environ.get('SLURM_EXPORT_ENV'))"
+    done = subprocess.run(
+        [*job.srun_args(), sys.executable or "/usr/bin/python3", "-c", say],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    return {
+        "said": sorted({line.rpartition(" ")[0] for line in done.stdout.splitlines()}),
+        "expected": [f"here {job.job_dir}"],
+        "told": os.environ.get("SLURM_EXPORT_ENV"),
+        "args": job.srun_args(),
+        "stderr": done.stderr,
+    }

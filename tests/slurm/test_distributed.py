@@ -48,3 +48,11 @@ def test_node_lists_mean_what_slurm_says(ssh: Cluster) -> None:
     texts = ["c[1-3,7],login", "n[08-11]", "a[1-2]b[3-4]", "r[0-1]-n[00-01],c1", "c[9-11]"]
     expected = distributed_tasks.slurms_hostnames(texts).get_result(TIMEOUT)
     assert [expand_node_list(text) for text in texts] == expected
+
+
+@pytest.mark.parametrize("export", [None, "NONE", "none", "NIL", "HOME,LANG=C", "ALL"])
+def test_what_srun_args_starts_has_the_jobs_environment(export: str | None, ssh: Cluster) -> None:
+    """With --export of anything but ALL, srun by itself hands on as little as sbatch did."""
+    found = distributed_tasks.environments.with_options(export=export)().get_result(TIMEOUT)
+    assert found["said"] == found["expected"], found["stderr"]
+    assert ("--export=ALL" in found["args"]) == (export not in (None, "ALL"))

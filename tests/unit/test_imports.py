@@ -53,6 +53,22 @@ import json
 print(json.dumps([sorted(loaded) for loaded in seen]))
 """
 
+BACKENDS = """
+import json, sys
+import slurm.api
+before = sorted(sys.modules)
+from slurm.api import BackendBase, SSHCommandBackend
+assert issubclass(SSHCommandBackend, BackendBase)
+assert set(slurm.api.__all__) <= set(dir(slurm.api))
+try:
+    slurm.api.Backend
+except AttributeError as error:
+    assert "'slurm.api' has no attribute 'Backend'" in str(error)
+else:
+    raise AssertionError("there is no such name")
+print(json.dumps([before, {name: getattr(slurm.api, name).__module__ for name in slurm.api.__all__}]))
+"""
+
 
 def test_task_and_workflow_are_decorators_in_every_import_order() -> None:
     done = subprocess.run(
@@ -96,6 +112,18 @@ def third_party(modules: set[str]) -> set[str]:
 def test_every_public_name_is_there_and_listed(name: str) -> None:
     assert getattr(slurm, name) is not None
     assert name in dir(slurm)
+
+
+def test_the_backends_are_names_of_their_room_and_loaded_when_used(run_python: RunPython) -> None:
+    done = run_python("-c", BACKENDS)
+    before, backends = json.loads(done.stdout)
+    assert not [name for name in before if name.startswith("slurm.api.")]
+    assert backends == {
+        "BackendBase": "slurm.api.base",
+        "LocalBackend": "slurm.api.local",
+        "SSHCommandBackend": "slurm.api.ssh",
+        "SlurmCliBackend": "slurm.api.slurm_cli",
+    }
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:

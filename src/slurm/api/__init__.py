@@ -12,3 +12,36 @@ and `states`.
   `liveness`: whether the other end still lives; `connection`: made again when it is lost;
 - `transfers`, `disk_and_memory`: files of any size on that way.
 """
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from slurm.api.base import BackendBase
+    from slurm.api.local import LocalBackend
+    from slurm.api.slurm_cli import SlurmCliBackend
+    from slurm.api.ssh import SSHCommandBackend
+
+# Loaded when they are first used: every program has one backend, and needs the code of no other.
+_HOME_OF = {
+    "BackendBase": "slurm.api.base",
+    "LocalBackend": "slurm.api.local",
+    "SSHCommandBackend": "slurm.api.ssh",
+    "SlurmCliBackend": "slurm.api.slurm_cli",
+}
+
+__all__ = ["BackendBase", "LocalBackend", "SSHCommandBackend", "SlurmCliBackend"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

@@ -44,7 +44,7 @@ def make_site(
     *,
     job_base_dir: str | os.PathLike[str] | None,
     python: str | None,
-    submit_defaults: Mapping[str, str],
+    submit_defaults: Mapping[str, str | None],
     poll_interval_min: float | None,
     poll_interval_max: float | None,
     result_grace: float,

@@ -22,7 +22,7 @@ class Site:
     - `place`: equal for sites on which a job id means the same job.
     - `base`: the directory for jobs as it was written down, which may begin with ``~``; `client`: whose events these
       are, each process's its own; `python`: the interpreter there.
-    - `submit_defaults`: sbatch options for every job that does not say otherwise.
+    - `submit_defaults`: sbatch options for every job that does not say otherwise; None for one to leave out.
     - `poll_intervals`: seconds between two questions to the scheduler, at least and at most.
     - `result_grace`: seconds for which the result of a job that has ended may not be visible yet.
     """
@@ -34,7 +34,7 @@ class Site:
     base: str
     client: forks.Own[str]
     python: str
-    submit_defaults: Mapping[str, str]
+    submit_defaults: Mapping[str, str | None]
     poll_intervals: tuple[float, float]
     result_grace: float = RESULT_GRACE
 

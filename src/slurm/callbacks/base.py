@@ -165,6 +165,13 @@ class HearsOfResults(BaseCallback):
         """A result was read."""
 
 
+class HearsOfReasons(BaseCallback):
+    """A callback that is told as well, on the client, why a job still waits; not one of the nine hooks."""
+
+    def reason_changed(self, ctx: JobStatusUpdatedContext) -> None:
+        """The scheduler gives another reason, and the job is in the state in which it was."""
+
+
 def overrides(callback: BaseCallback, hook: str) -> bool:
     """Whether `callback` wants to be told by `hook`."""
     own = getattr(type(callback), hook, None) is not getattr(BaseCallback, hook)

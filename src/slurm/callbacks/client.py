@@ -26,7 +26,7 @@ from slurm.callbacks.contexts import (
 from slurm.callbacks.hooks import LentCallbacks, checked, name_of
 from slurm.callbacks.transfer_progress import TransferProgress
 from slurm.callbacks.travel import pack, pickled_callbacks
-from slurm.callbacks.worker import FETCHED, Worker
+from slurm.callbacks.worker import FETCHED, REASON, Worker
 from slurm.tracking.listener import CallFacts, Listener, RequestFacts, SubmissionNews
 
 if TYPE_CHECKING:
@@ -106,6 +106,8 @@ class CallbackListener(Listener):
             self._tell(
                 "on_job_status_update_ctx", lambda: self._update(record, before.state, after)
             )
+        elif after.pending_reason != before.pending_reason:
+            self._tell(REASON, lambda: self._update(record, before.state, after))
         if after.finished and not before.finished:
             self._tell("on_completed_ctx", lambda: self._completed(record, after), Completion)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections import Counter
 from dataclasses import dataclass, field
 
 from slurm.callbacks.contexts import (
@@ -15,7 +16,9 @@ from slurm.callbacks.contexts import (
     SubmitEndContext,
     TransferContext,
 )
-from slurm.states import ACTIVE, JobState
+from slurm.states import ACTIVE, JobState, JobStatus
+
+MOST_REASONS = 2
 
 
 @dataclass
@@ -23,7 +26,7 @@ class TaskRow:
     """The jobs of one task, or the elements of one array.
 
     `total` of them are known, and no more will be if it `is_fixed`; `done` and `failed` have ended;
-    `live` has the last known state of others.
+    `live` has the last known state of others, `reasons` why those wait that the scheduler gave a reason for.
     """
 
     title: str
@@ -33,6 +36,7 @@ class TaskRow:
     done: int = 0
     failed: int = 0
     live: dict[str, JobState] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
     ended_at: datetime.datetime | None = None
 
     @property
@@ -49,6 +53,17 @@ class TaskRow:
     def waiting(self) -> int:
         """How many have not begun."""
         return self.total - self.ended - self.running
+
+    @property
+    def waiting_words(self) -> str:
+        """How many have not begun, and why: the most frequent reasons first."""
+        if not self.waiting:
+            return "-"
+        counted = Counter(self.reasons.values()).most_common()
+        reasons = [reason for reason, _ in counted[:MOST_REASONS]]
+        more = ["..."] if len(counted) > MOST_REASONS else []
+        why = f" ({', '.join([*reasons, *more])})" if reasons else ""
+        return f"{self.waiting}{why}"
 
     def elapsed(self, now: datetime.datetime) -> float:
         """Seconds from the first submission to the last end, or to `now`."""
@@ -80,7 +95,7 @@ class JobTable:
         elif isinstance(context, (PackagingBeginContext, SubmitBeginContext)):
             self.doing.append(_work(context))
         elif isinstance(context, JobStatusUpdatedContext):
-            self._row_of(context).live[context.job_dir] = context.state
+            self._status(context)
         elif isinstance(context, TransferContext):
             self.transfers[context.path] = context
             if context.finished:
@@ -105,9 +120,18 @@ class JobTable:
         else:
             row.total, row.is_fixed = context.array_size, True
 
+    def _status(self, context: JobStatusUpdatedContext) -> None:
+        row = self._row_of(context)
+        row.live[context.job_dir] = context.state
+        reason = JobStatus(context.state, reason=context.reason).pending_reason
+        row.reasons[context.job_dir] = reason
+        if not reason:
+            del row.reasons[context.job_dir]
+
     def _completed(self, context: CompletedContext) -> None:
         row = self._row_of(context)
         row.live.pop(context.job_dir, None)
+        row.reasons.pop(context.job_dir, None)
         row.done += context.successful
         row.failed += not context.successful
         if row.ended >= row.total:

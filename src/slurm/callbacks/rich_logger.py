@@ -9,7 +9,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from slurm import forks
-from slurm.callbacks.base import BaseCallback
+from slurm.callbacks.base import HearsOfReasons
 from slurm.callbacks.contexts import (
     CallbackContext,
     CompletedContext,
@@ -35,10 +35,11 @@ COLUMNS = ("done", "running", "waiting", "failed", "time")
 BAR_WIDTH = 30
 
 
-class RichLoggerCallback(BaseCallback):
+class RichLoggerCallback(HearsOfReasons):
     """Shows a row with a progress bar for each task and each array, live, and failures above them.
 
-    Large files have a row while they are on their way.
+    Beside the number of jobs that wait stands why they do, in the scheduler's words. Large files have a row while they
+    are on their way.
 
     - `console`: a ``rich.console.Console``; by default one on stderr.
     - `refresh_per_second`: how often the table is drawn; `max_rows`: how many rows it has at most.
@@ -94,6 +95,11 @@ class RichLoggerCallback(BaseCallback):
 
     def on_job_status_update_ctx(self, ctx: JobStatusUpdatedContext) -> None:
         self._show(ctx)
+
+    def reason_changed(self, ctx: JobStatusUpdatedContext) -> None:
+        """Note why a job waits; the next drawing of the table shows it."""
+        with self._noting:
+            self._job_table.note(ctx)
 
     def on_transfer_ctx(self, ctx: TransferContext) -> None:
         self._show(ctx)
@@ -213,7 +219,7 @@ def _cells(row: TaskRow) -> list[Any]:
         ProgressBar(total=max(1, row.total), completed=row.ended, width=BAR_WIDTH),
         f"{row.done}/{row.total}",
         str(row.running or "-"),
-        str(row.waiting or "-"),
+        Text(row.waiting_words),
         Text(str(row.failed), style="red") if row.failed else "-",
         duration_or_dash(row.elapsed(utc_now())),
     ]

@@ -10,14 +10,22 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from slurm.callbacks.base import CLIENT_HOOKS, BaseCallback, HearsOfResults, overrides
+from slurm.callbacks.base import (
+    CLIENT_HOOKS,
+    BaseCallback,
+    HearsOfReasons,
+    HearsOfResults,
+    overrides,
+)
 from slurm.callbacks.contexts import CallbackContext
 from slurm.callbacks.hooks import call_hook, close, name_of
 from slurm.context import activated
 
 logger: logging.Logger = logging.getLogger(__name__)
 
-FETCHED = "result_fetched"
+FETCHED, REASON = "result_fetched", "reason_changed"
+# Beside the nine hooks: told to callbacks of these classes.
+MORE_HOOKS: dict[str, type] = {FETCHED: HearsOfResults, REASON: HearsOfReasons}
 
 
 class Worker:
@@ -30,7 +38,7 @@ class Worker:
         self.callback = callback
         self.hooks: frozenset[str] = frozenset(
             hook for hook in CLIENT_HOOKS if overrides(callback, hook)
-        ) | ({FETCHED} if isinstance(callback, HearsOfResults) else frozenset())
+        ).union(hook for hook, kind in MORE_HOOKS.items() if isinstance(callback, kind))
         polls = "on_job_status_update_ctx" in self.hooks
         self._poll_interval = callback.poll_interval_secs if polls else None
         self._poll_at = float("-inf")

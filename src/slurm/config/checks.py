@@ -11,6 +11,8 @@ from typing import Any
 from slurm.errors import ConfigError
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+# Half a character: what Python makes of bytes, in arguments and file names, that are no text.
+SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 def own_copy(value: Any) -> Any:
@@ -56,6 +58,13 @@ def check_text(name: str, value: object) -> None:
         raise ConfigError(
             f"{name} {str(value)!r} has a line break or control character: take it out"
         )
+    check_encodable(name, str(value))
+
+
+def check_encodable(name: str, text: str) -> None:
+    """Raises `ConfigError` unless `text` can be written down as UTF-8."""
+    if SURROGATE.search(text):
+        raise ConfigError(f"{name} {text!r} has bytes that are no UTF-8 text: take them out")
 
 
 def check_flag(name: str, value: object) -> None:

@@ -90,7 +90,7 @@ def exit_status(
 ) -> int:
     """Run `body`; errors a user can mend become one line on stderr and an exit status.
 
-    2 for what was wrong before anything was done, 1 for what failed later, 130 for Ctrl-C.
+    2 for what was wrong before anything was done, 1 for what failed later, in a job too, 130 for Ctrl-C.
     A reader of the output that went away is no error. `verbose` shows the traceback of a task's own
     exception; `interrupted` says what Ctrl-C left behind.
     """
@@ -98,7 +98,8 @@ def exit_status(
         body()
         sys.stdout.flush()
     except ConfigError as error:
-        return _said(program, str(error), 2)
+        of_a_job = isinstance(error.__cause__, RemoteTraceback)
+        return _said(program, str(error), 1 if of_a_job else 2)
     except SlurmError as error:
         return _said(program, str(error), 1)
     except BrokenPipeError:

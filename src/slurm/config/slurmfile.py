@@ -55,13 +55,14 @@ PACKAGING_PATHS = ("project", "dockerfile", "context")
 class ClusterSettings(NamedTuple):
     """What the file at `path` says of a cluster, as plain data; whoever asked makes objects of it.
 
-    `arguments` are those of `Cluster`, overrides included; `packaging` is what the file itself has of it;
-    `callbacks` are names of classes, empty where overrides have others.
+    `arguments` are those of `Cluster`, overrides included; `packaging` and `submit` are what the file itself has of
+    them; `callbacks` are names of classes, empty where overrides have others.
     """
 
     path: Path
     arguments: dict[str, Any]
     packaging: dict[str, Any]
+    submit: dict[str, Any]
     callbacks: tuple[str, ...] = ()
 
     @contextlib.contextmanager
@@ -91,14 +92,14 @@ def cluster_settings(
     sections = load(path, environment)
     names = sections.pop(CALLBACKS, [])
     arguments = _arguments(sections, path)
-    packaging = arguments.get("packaging", {})
+    packaging, submit = arguments.get("packaging", {}), arguments.get("submit", {})
     if "submit" in changes:
-        changes["submit"] = {**arguments.get("submit", {}), **changes["submit"]}
+        changes["submit"] = {**submit, **changes["submit"]}
     if changes.get("backend_type", arguments["backend_type"]) != arguments["backend_type"]:
         # Another backend: the file's settings are not meant for it.
-        return ClusterSettings(path, changes, packaging)
+        return ClusterSettings(path, changes, packaging, submit)
     callbacks = () if CALLBACKS in changes else tuple(names)
-    return ClusterSettings(path, {**arguments, **changes}, packaging, callbacks)
+    return ClusterSettings(path, {**arguments, **changes}, packaging, submit, callbacks)
 
 
 def find_slurmfile(start: Path | None = None) -> Path | None:

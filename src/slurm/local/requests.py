@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from slurm.local.arrays import MAX_ARRAY_SIZE, Array, MalformedArray, parse_array
 from slurm.local.jobs import JobSpec, Refused
 from slurm.sbatch.options import InvalidOption, normalise, parse_time_limit
+from slurm.sbatch.overlay import given as present
 from slurm.sbatch.values import parse_memory, parse_signal
 
 UNSUPPORTED = ("begin", "hold", "deadline", "export-file")
@@ -54,7 +55,7 @@ def read_submission(
             raise Refused(f"--{name}: the local scheduler cannot do this, leave the option out")
     wanted_array = given.pop("array", None)
     try:
-        options = normalise(given)
+        options = present(normalise(given))
         time_limit = parse_time_limit(options.get("time", "UNLIMITED"))
         array = _array(wanted_array, request)
     except (InvalidOption, MalformedArray) as error:

@@ -31,7 +31,7 @@ class ArrayResults:
         error = self._first_error(outcomes)
         if error is not None and not return_exceptions:
             raise error
-        if error is None and not self._aggregated:
+        if error is None and self._records and not self._aggregated:
             backend = self._records[0].site.backend
             write_aggregated(backend, self._directory, zip(self._records, outcomes))
             self._aggregated = True
@@ -53,7 +53,7 @@ class ArrayResults:
         return self._named(index, outcome)
 
     def _fetched(self, records: Sequence[JobRecord], timeout: float | None) -> list[Outcome]:
-        return records[0].operations.fetch_all(records, timeout)
+        return records[0].operations.fetch_all(records, timeout) if records else []
 
     def _first_error(self, outcomes: Sequence[Outcome]) -> BaseException | None:
         failed = (index for index, outcome in enumerate(outcomes) if outcome.error is not None)

@@ -215,7 +215,7 @@ class Work:
         callbacks = self.callbacks
         with Injection(function, payload.children, directory, callbacks.loaded) as injection:
             callbacks.begin(directory)
-            return injection.call(args, kwargs)
+            return injection.settle(injection.call(args, kwargs))
 
     @functools.cached_property
     def _function(self) -> tuple[Payload, Callable[..., Any]]:

@@ -16,6 +16,7 @@ from slurm.job_dir.paths import JobDirectory
 from slurm.node.context_names import may_want_context
 from slurm.node.job_id import own_job_id
 from slurm.node.stopping import say
+from slurm.runner.returned import awaited, settled
 
 if TYPE_CHECKING:
     from slurm.callbacks.base import BaseCallback
@@ -67,13 +68,19 @@ class Injection:
     def call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Call the function with a context for every parameter that is annotated as one."""
         if not may_want_context(self.function):
-            return self.function(*args, **kwargs)
+            return awaited(self.function(*args, **kwargs))
         from slurm.node.binding import CallBinder  # late: it takes long to import
 
         binder = CallBinder(self.function)
         contexts = {kind: self._context(kind) for kind in binder.injected.values()}
         bound = binder.bind(args, kwargs, contexts)
-        return self.function(*bound.args, **bound.kwargs)
+        return awaited(self.function(*bound.args, **bound.kwargs))
+
+    def settle(self, value: Any) -> Any:
+        """What the function has returned, with results in the place of jobs; these are waited for."""
+        if self._workflow is not None and self._workflow.cluster is not None:
+            self._workflow.cluster.submit_waiting()  # what else was mapped runs meanwhile
+        return settled(getattr(self.function, "__name__", "the function"), value)
 
     def _context(self, kind: type) -> Any:
         from slurm.runtime import JobContext, current_job_context  # late: most functions take none

@@ -6,6 +6,7 @@ from a file. It may import `slurm.config` and `slurm.job_dir`, and the root's `e
 - `options`: which options there are; Python keywords to checked text (names, flags, time limits, sizes, counts),
   and from there to ``#SBATCH`` lines;
 - `grammar`: the checks of the three whose values are composed: gres, dependency, signal;
+- `plain_values`: the plain value behind what a program gives (members of enumerations, numpy's scalars, lists);
 - `values`: what a checked value means (a signal, a size in memory);
 - `overlay`: options of several places, one over the other;
 - `signal_and_requeue`: the signal before a job's time limit, and how often it may be requeued;

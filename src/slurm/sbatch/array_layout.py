@@ -43,7 +43,7 @@ class ArrayLayout:
     @functools.cached_property
     def pieces(self) -> tuple[Piece, ...]:
         """The submissions it takes."""
-        size = self.tasks_to_a_piece
+        size = max(1, self.tasks_to_a_piece)
         return tuple(
             Piece(first, min(size, self.tasks - first)) for first in range(0, self.tasks, size)
         )

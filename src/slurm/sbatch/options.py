@@ -7,12 +7,11 @@ Pure, and strict on purpose: what would fail in the queue, or be read as somethi
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Optional
 
-from slurm.config.checks import CONTROL
+from slurm.config.checks import CONTROL, SURROGATE
 from slurm.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -60,7 +59,11 @@ TIME_FORMATS = (
     "give minutes as a number, a timedelta, or text: minutes, minutes:seconds, "
     "hours:minutes:seconds, days-hours, days-hours:minutes, days-hours:minutes:seconds, UNLIMITED"
 )
+LARGEST_NUMBER = 10**18
 LONGEST_LIMIT = 60 * (2**31 - 1)  # seconds; Slurm keeps minutes in 32 bits
+SIZE_ADVICE = (
+    "give a size: whole megabytes as a number, or text such as 512M, 4G or 4GB, without a fraction"
+)
 DIRECTIVE = "#SBATCH --"
 PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]*")
 NUMBER = re.compile(r"[0-9]{1,12}")
@@ -74,29 +77,31 @@ class InvalidOption(ConfigError):
     """An sbatch option is unknown, refused or malformed; the message is one line that names it."""
 
 
-def normalise(options: Mapping[str, object]) -> dict[str, str]:
+# Checked text by sbatch's long names; None for an option that is to be left out.
+Options = dict[str, Optional[str]]
+
+
+def normalise(options: Mapping[str, object]) -> Options:
     """Options as Python keywords (``cpus_per_task=4``) as sbatch's long names and checked text.
 
-    True makes a flag (the value ``""``); False and None drop the option. Text, whole numbers,
-    paths and, for time limits, a `datetime.timedelta` are values. The result normalises to itself.
-    Raises `InvalidOption`.
+    True makes a flag (the value ``""``); None and False leave the option out, whoever else has a default for it.
+    Text, whole numbers, paths and, for time limits, a `datetime.timedelta` are values; so are members of
+    enumerations and numpy's scalars that are such, and lists where sbatch takes a list. The result normalises to
+    itself. Raises `InvalidOption`.
 
     >>> from datetime import timedelta
-    >>> normalise({"cpus_per_task": 4, "time": timedelta(minutes=90), "requeue": True})
-    {'cpus-per-task': '4', 'time': '0-01:30:00', 'requeue': ''}
+    >>> normalise({"cpus_per_task": 4, "time": timedelta(minutes=90), "requeue": True, "mem": None})
+    {'cpus-per-task': '4', 'time': '0-01:30:00', 'requeue': '', 'mem': None}
     """
-    result: dict[str, str] = {}
+    result: Options = {}
     for key, value in options.items():
         name = _long_name(key)
-        if value is None or value is False:
-            continue
         if name in result:
             raise InvalidOption(f"option {key}: given twice, once with '-' and once with '_'")
         try:
             result[name] = _text(name, value)
         except InvalidOption as error:
-            shown = " ".join(repr(value).split())[:80]
-            raise InvalidOption(f"option {key}={shown}: {error}") from None
+            raise InvalidOption(f"option {key}={_shown(value)}: {error}") from None
     return result
 
 
@@ -138,7 +143,10 @@ def directive(name: str, value: str) -> str:
     >>> directive("comment", "made by hand")
     '#SBATCH --comment="made by hand"'
     """
-    _refuse_control_characters(value)
+    try:
+        _refuse_control_characters(value)
+    except InvalidOption as error:
+        raise InvalidOption(f"option {name}: {error}") from None
     if not value:
         return f"{DIRECTIVE}{name}"
     if not PLAIN.fullmatch(value):
@@ -163,10 +171,12 @@ def escape_filename_pattern(path: str) -> str:
     return path.replace("%", "%%")
 
 
-def _long_name(key: str) -> str:
-    name = str(key).replace("_", "-")
+def _long_name(given: object) -> str:
+    key = str.__str__(given) if isinstance(given, str) else str(given)
+    name = key.replace("_", "-")
     if name in OPTIONS:
         return name
+    key, name = (text if text.isprintable() else ascii(text) for text in (key, name))
     if name in NOT_AN_OPTION:
         raise InvalidOption(f"option {key}: {NOT_AN_OPTION[name]}")
     import difflib
@@ -176,10 +186,13 @@ def _long_name(key: str) -> str:
     raise InvalidOption(f"option {key}: sbatch has no --{name}; {hint}")
 
 
-def _text(name: str, value: object) -> str:
+def _text(name: str, given: object) -> str | None:
+    value = given if type(given) in (str, int, bool) else _plain(name, given)
+    if value is None or value is False:
+        return None
     flag = value is True or value == ""
     if flag and name in NEEDS_VALUE:
-        raise InvalidOption("it needs a value; leave it out to take Slurm's default")
+        raise InvalidOption("it needs a value; to leave it out give None, in a Slurmfile false")
     if flag:
         return ""
     if name in FLAGS:
@@ -191,16 +204,41 @@ def _text(name: str, value: object) -> str:
     return text
 
 
+def _plain(name: str, value: object) -> object:
+    from slurm.sbatch.plain_values import joined, plain  # late: jobs are given text
+
+    if not isinstance(value, (list, tuple)):
+        return plain(value)
+    try:
+        return joined(name, value)
+    except ValueError as error:
+        raise InvalidOption(str(error)) from None
+
+
 def _plain_text(name: str, value: object) -> str:
-    if isinstance(value, os.PathLike):
-        value = os.fspath(value)
-    if isinstance(value, (str, int)):
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int):
+        if abs(value) >= LARGEST_NUMBER:
+            raise InvalidOption("larger than Slurm can count")
         return str(value)
-    import datetime  # late: jobs, which import this for their own task's options, are given text
+    import datetime
 
     if isinstance(value, datetime.timedelta) and name in ("time", "time-min"):
         return _spell(value)
-    raise InvalidOption(f"a {type(value).__name__} is no value for sbatch; give text or an int")
+    from slurm.sbatch.plain_values import advice_for
+
+    raise InvalidOption(advice_for(value))
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, int) and abs(value) >= LARGEST_NUMBER:
+        return "..."  # more digits than Python 3.11 spells
+    import reprlib  # for mistakes only; a repr that raises is the user's own
+
+    shown = reprlib.Repr()
+    shown.maxstring = shown.maxother = shown.maxlong = 80
+    return " ".join(shown.repr(value).split())[:80]
 
 
 def _spell(limit: datetime.timedelta) -> str:
@@ -214,7 +252,7 @@ def _spell(limit: datetime.timedelta) -> str:
 def _refuse_control_characters(text: str) -> None:
     if CONTROL.search(text):
         raise InvalidOption(f"a line break or control character in {text!r}; take it out")
-    if any("\ud800" <= character <= "\udfff" for character in text):
+    if SURROGATE.search(text):
         raise InvalidOption(f"bytes in {text!r} are no UTF-8 text; take them out")
 
 
@@ -254,7 +292,7 @@ def _has_grammar(name: str) -> Callable[[str], None]:
     return check
 
 
-_size = _matches(SIZE, "give a size: megabytes as a number, or text such as 512M, 4G or 4GB")
+_size = _matches(SIZE, SIZE_ADVICE)
 _count = _matches(COUNT, "give a positive whole number")
 _gpus = _matches(GPUS, "give a count, or a type and a count, such as 2 or a100:2")
 

@@ -27,8 +27,10 @@ class SignalAndRequeue(NamedTuple):
     requeues: float = 0
 
     @classmethod
-    def of_options(cls, options: Mapping[str, str]) -> SignalAndRequeue:
+    def of_options(cls, options: Mapping[str, str | None]) -> SignalAndRequeue:
         """What sbatch's `options` say; ``requeue`` may have a number, which sbatch's has not.
+
+        Where a time is left out the site has a limit of its own, that only it knows: a minute before that.
 
         >>> SignalAndRequeue.of_options({"time": "10", "requeue": "3"})
         SignalAndRequeue(warning_seconds=60, requeues=3.0)
@@ -36,12 +38,18 @@ class SignalAndRequeue(NamedTuple):
         from slurm.sbatch.options import parse_time_limit
         from slurm.sbatch.values import parse_signal  # which the runner does without
 
-        requeues = float(options["requeue"] or "inf") if "requeue" in options else 0
+        may_requeue = options.get("requeue")
+        requeues = 0 if may_requeue is None else float(may_requeue or "inf")
         if "signal" in options:
-            warning = parse_signal(options["signal"])
+            if (signal_option := options["signal"]) is None:
+                return cls(None, requeues)
+            warning = parse_signal(signal_option)
             heard = warning.batch and warning.number == signal.SIGUSR1
             return cls(warning.seconds if heard else None, requeues)
-        limit = parse_time_limit(options.get("time", "UNLIMITED"))
+        time_limit = options.get("time")
+        if time_limit is None:
+            return cls(LONGEST_WARNING, requeues)
+        limit = parse_time_limit(time_limit)
         return cls(max(1, min(LONGEST_WARNING, limit // 4)) if limit else None, requeues)
 
     @classmethod
@@ -53,8 +61,8 @@ class SignalAndRequeue(NamedTuple):
             float(environ.get(REQUEUES, 0)),
         )
 
-    def options(self, given: Mapping[str, str]) -> dict[str, str]:
-        """The options `given`, with what it takes to have the scheduler do that."""
+    def options(self, given: Mapping[str, str | None]) -> dict[str, str | None]:
+        """The options `given`, with what it takes to have the scheduler do that unless it is left out on purpose."""
         options = dict(given)
         if self.warning_seconds is not None:
             options.setdefault("signal", f"B:USR1@{self.warning_seconds:.0f}")

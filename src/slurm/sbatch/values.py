@@ -6,7 +6,7 @@ import signal
 from typing import NamedTuple
 
 from slurm.sbatch.grammar import problem_of_signal
-from slurm.sbatch.options import SIZE, InvalidOption
+from slurm.sbatch.options import SIZE, SIZE_ADVICE, InvalidOption
 
 KILOBYTES = {"K": 1, "M": 1 << 10, "G": 1 << 20, "T": 1 << 30}
 
@@ -49,7 +49,7 @@ def parse_memory(text: str) -> int:
     Raises `InvalidOption`.
     """
     if not SIZE.fullmatch(text):
-        raise InvalidOption("give a size: megabytes as a number, or text such as 512M, 4G or 4GB")
+        raise InvalidOption(SIZE_ADVICE)
     digits = text.upper().rstrip("B").rstrip("KMGT")
     unit = text.upper()[len(digits) :][:1] or "M"
     return -(-int(digits) * KILOBYTES[unit] // KILOBYTES["M"])

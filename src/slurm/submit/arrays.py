@@ -137,12 +137,14 @@ class ArraySubmission:
     def give_up(self, reason: str) -> None:
         """Never submit it; whoever uses it from now on is told why."""
         with self._changing:
-            if self.submitted is None and self._problem is None:
+            if self.submitted is None and self._problem is None and self.count:
                 self._problem = SubmissionError(f"{self} was not submitted: {reason}")
 
     def __str__(self) -> str:
         state = self.submitted
         shown = ",".join(state.ids) if state is not None else "not submitted"
+        if not self.count:
+            shown = "empty"
         return f"<ArrayJob {shown} {self.task_name} of {self.count}>"
 
 
@@ -162,6 +164,9 @@ class Mapped(Protocol):
 
     def give_up(self, reason: str) -> None:
         """Never submit it."""
+
+    def __len__(self) -> int:
+        """How many items it has."""
 
 
 class WaitingArrays:
@@ -214,9 +219,11 @@ class WaitingArrays:
     def give_up(self) -> None:
         """Submit none of them, and say so."""
         for array in self._take():
-            if not array.is_submitted and not array.is_given_up:
+            if array.is_submitted or array.is_given_up:
+                continue
+            if len(array):
                 logger.warning("%r is not submitted: its context was left by an exception", array)
-                array.give_up("its context was left by an exception before anything used it")
+            array.give_up("its context was left by an exception before anything used it")
 
     def _take(self) -> list[Mapped]:
         with self._changing:

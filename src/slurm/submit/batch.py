@@ -71,7 +71,7 @@ class ClusterContext(SubmissionContext, Protocol):
         error: BaseException | None,
         traceback: TracebackType | None,
         /,
-    ) -> None:
+    ) -> Any:
         """End that."""
 
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, Union
 
-from slurm.config.checks import check_count
+from slurm.config.checks import check_count, check_encodable
 from slurm.errors import ConfigError
+from slurm.sbatch.plain_values import plain
 
 if TYPE_CHECKING:
     from slurm.node.binding import CallBinder
@@ -34,8 +35,8 @@ class CalledTask(Protocol):
         """The function."""
 
     @property
-    def options(self) -> Mapping[str, str]:
-        """Its sbatch options."""
+    def own_options(self) -> Mapping[str, str | None]:
+        """Its sbatch options, without defaults; None for one that is to be left out."""
 
     @property
     def is_workflow(self) -> bool:
@@ -58,7 +59,7 @@ class TaskCall:
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
     after: tuple[Dependency, ...] = ()
-    options: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str | None] = field(default_factory=dict)
     token: str = field(default_factory=_new_token)
 
     @property
@@ -72,13 +73,13 @@ class ArrayCall:
     """Calls of one task with the arguments of each item, `pack` of them to an array task.
 
     The items are taken one by one as `arguments` is iterated over, once: a generator may give the same object, changed,
-    again and again. Raises then ``TypeError`` for one that does not fit the function, `ConfigError` where there is none.
+    again and again. Raises then ``TypeError`` for one that does not fit the function.
     """
 
     task: CalledTask
     arguments: Iterable[Arguments]
     after: tuple[Dependency, ...] = ()
-    options: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str | None] = field(default_factory=dict)
     max_concurrent: int | None = None
     pack: int = 1
     token: str = field(default_factory=_new_token)
@@ -94,32 +95,31 @@ def call_of(
     try:
         _binder(task).check(args, kwargs)
     except TypeError as error:
-        raise TypeError(f"{task.name}() {error}") from None
+        raise TypeError(f"{task.name}() {error}{_about_self(task.unwrapped)}") from None
     token = _new_token() if key is None else token_of_key(key)
-    return TaskCall(task, tuple(args), dict(kwargs), task.waits_for, dict(task.options), token)
+    return TaskCall(task, tuple(args), dict(kwargs), task.waits_for, task.own_options, token)
 
 
 def array_call_of(
     task: CalledTask, items: Iterable[Any], max_concurrent: int | None, pack: int
 ) -> ArrayCall:
-    """A call of `task` for each of `items`, which are not looked at yet. Raises `ConfigError` for what has none."""
+    """A call of `task` for each of `items`, which are not looked at yet. Raises `ConfigError` for what is no collection."""
+    max_concurrent, pack = plain(max_concurrent), plain(pack)
     check_count("max_concurrent", max_concurrent)
     check_count("pack", pack)
-    arguments = _checked(items_of(items, task.name), _binder(task), task.name)
-    return ArrayCall(task, arguments, task.waits_for, dict(task.options), max_concurrent, pack)
+    arguments = _checked(items_of(items, task.name), task)
+    return ArrayCall(task, arguments, task.waits_for, task.own_options, max_concurrent, pack)
 
 
-def _checked(items: Iterable[Arguments], binder: CallBinder, name: str) -> Iterator[Arguments]:
-    count = 0
-    for args, kwargs in items:
+def _checked(items: Iterable[Arguments], task: CalledTask) -> Iterator[Arguments]:
+    binder = _binder(task)
+    for index, (args, kwargs) in enumerate(items):
         try:
             binder.check(args, kwargs)
         except TypeError as error:
-            raise TypeError(f"{name}.map(): item {count}: {error}") from None
+            hint = _about_self(task.unwrapped)
+            raise TypeError(f"{task.name}.map(): item {index}: {error}{hint}") from None
         yield args, kwargs
-        count += 1
-    if not count:
-        raise ConfigError(f"{name}.map() was given no items: an array has at least one")
 
 
 def _binder(task: CalledTask) -> CallBinder:
@@ -131,10 +131,24 @@ def _binder(task: CalledTask) -> CallBinder:
     return binder
 
 
+def _about_self(function: Callable[..., Any]) -> str:
+    """What to do about a method that was called like one: a task does not know of which object."""
+    owner, _, name = getattr(function, "__qualname__", "").rpartition(".")
+    code = getattr(function, "__code__", None)
+    parameters = code.co_varnames[: code.co_argcount] if code is not None else ()
+    if not owner or owner.endswith("<locals>") or parameters[:1] not in (("self",), ("cls",)):
+        return ""
+    return (
+        f". {owner}.{name} is a method, and a task is not bound to an object: give that first, as in "
+        f"{owner}.{name}({owner.rpartition('.')[2].lower()}, ...), or make the task of a function"
+    )
+
+
 def token_of_key(key: str) -> str:
     """The submission token that stands for a user's `key`."""
     if not key:
         raise ConfigError("key must not be empty: it names this submission for all time")
+    check_encodable("key", key)
     import hashlib
 
     return "k" + hashlib.sha256(key.encode()).hexdigest()[:31]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from slurm.errors import ConfigError, SubmissionError
+from slurm.errors import ConfigError, DependencyFailed, SubmissionError
 from slurm.job_dir.metadata import rfc3339
 from slurm.job_dir.paths import JobDirectory
 from slurm.job_dir.runs import SubmissionClock
@@ -16,7 +16,7 @@ from slurm.submit.calls import ArrayCall, Call
 from slurm.submit.packing import NodeFacts, PackedCall, PickledCall, pack, pickle_call
 from slurm.submit.prepare import Draft, prepare, prepare_array
 from slurm.tracking.listener import CallFacts, RequestFacts
-from slurm.tracking.record import Dependency, Upstream
+from slurm.tracking.record import Dependency, Upstream, behind_empty
 
 if TYPE_CHECKING:
     from slurm.api.requests import Archive, JobRequest
@@ -127,10 +127,11 @@ class Drafter:
         each_once = {(id(one.on), one.type): one for one in (*_found(packed, call), *call.after)}
         found = tuple(each_once.values())
         effects.submit_waiting(found)
-        self._require_same_place(task.name, found)
-        effects.confirm(task.name, found)
-        needed = merged((one, effects.clause(one)) for one in found)
-        dependencies = tuple(dependency for dependency, _ in needed)
+        empty, others = _without_empty(task.name, found)
+        self._require_same_place(task.name, others)
+        effects.confirm(task.name, others)
+        needed = merged((one, effects.clause(one)) for one in others)
+        dependencies = (*empty, *(dependency for dependency, _ in needed))
         moment = _clock.now()
         draft = Draft(
             name=task.name,
@@ -179,6 +180,24 @@ class Drafter:
                     f"{name} cannot depend on job {','.join(dependency.ids)} ({job.task_name}): that one is on "
                     f"{job.site}, and this would be on {self._site}"
                 )
+
+
+def _without_empty(
+    name: str, found: Sequence[Dependency]
+) -> tuple[Sequence[Dependency], Sequence[Dependency]]:
+    """Those on arrays without items, and the others, with what is waited for by way of the first.
+
+    Raises `DependencyFailed` for what waits until such an array fails.
+    """
+    empty = [one for one in found if one.on.is_empty]
+    for one in empty:
+        if one.type == "afternotok":
+            raise DependencyFailed(
+                f"{name} was not submitted: it waits for afternotok of {one.on!r}, and an array without items "
+                "cannot fail"
+            )
+    behind = [*found, *behind_empty(empty)]
+    return empty, [one for one in behind if not one.on.is_empty]
 
 
 def _found(packed: PackedCall, call: Call) -> Iterator[Dependency]:

@@ -125,7 +125,7 @@ class NoEffects(Effects):
         return packaging.preview()
 
     def placeholder(self, upstream: Upstream) -> JobResultPlaceholder:
-        if upstream.is_submitted:
+        if upstream.is_submitted or upstream.is_empty:
             return upstream.placeholder()
         return JobResultPlaceholder(self._shown(upstream))
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from slurm._version import __version__
 from slurm.api.requests import JobRequest
+from slurm.errors import ConfigError
 from slurm.job_dir.metadata import initial_metadata, piece_key
 from slurm.job_dir.paths import (
     ARRAY_METADATA,
@@ -25,7 +26,7 @@ from slurm.job_dir.paths import (
 from slurm.rendering import Environment, ScriptSpec, render_job_script
 from slurm.sbatch.dependency import DependencyClause, as_metadata, option_of
 from slurm.sbatch.options import escape_filename_pattern
-from slurm.sbatch.overlay import DEFAULT_OPTIONS, overlay
+from slurm.sbatch.overlay import given, wanted_options
 from slurm.sbatch.signal_and_requeue import SignalAndRequeue
 from slurm.submit.output import OutputFiles, output_files
 
@@ -49,8 +50,8 @@ class Draft:
 
     name: str
     token: str
-    options: Mapping[str, str]
-    site_options: Mapping[str, str]
+    options: Mapping[str, str | None]
+    site_options: Mapping[str, str | None]
     directory: JobDirectory
     environment: Environment
     files: Mapping[str, bytes]
@@ -67,13 +68,12 @@ class Draft:
     @property
     def given_dependency(self) -> str:
         """What the user has given for sbatch's ``--dependency``."""
-        return overlay(self.site_options, self.options).get("dependency", "")
+        return self.wanted.get("dependency") or ""
 
     @property
-    def wanted(self) -> dict[str, str]:
-        """The options of all layers: the SDK's defaults, the site's, the task's."""
-        defaults = {name: str(value) for name, value in DEFAULT_OPTIONS.items()}
-        return overlay(defaults, self.site_options, self.options)
+    def wanted(self) -> dict[str, str | None]:
+        """The options of all layers: the SDK's defaults, the site's, the task's. None for one that is to be left out."""
+        return wanted_options(self.site_options, self.options, is_workflow=self.is_workflow)
 
 
 def prepare(draft: Draft) -> JobRequest:
@@ -144,9 +144,8 @@ def _pieces(draft: Draft, layout: ArrayLayout) -> Iterator[JobRequest]:
 def _output(draft: Draft, folder: JobDirectory, job_id: str) -> OutputFiles:
     """Where the output goes: to `folder`, under the pattern `job_id`, where nobody says otherwise."""
     own = {"output": folder.stdout(job_id), "error": folder.stderr(job_id)}
-    wanted = draft.wanted
-    name = wanted.get("job-name", draft.name)
-    return output_files(own, wanted, name, draft.directory.path)
+    wanted = given(draft.wanted)
+    return output_files(own, wanted, wanted.get("job-name", draft.name), draft.directory.path)
 
 
 def _options(
@@ -154,8 +153,11 @@ def _options(
 ) -> tuple[dict[str, str], dict[str, str]]:
     """sbatch's options: those in the script (the SDK's defaults, the site's, the task's), and
     those on the command line."""
-    ending = SignalAndRequeue.of_options(draft.wanted)
-    options = ending.options(overlay({"job-name": draft.name}, draft.wanted, output.options))
+    wanted = draft.wanted
+    if wanted.get("job-name") is None:  # left out, the job is called what the SDK calls it
+        wanted["job-name"] = draft.name
+    ending = SignalAndRequeue.of_options(wanted)
+    options = given(ending.options({**wanted, **output.options}))
     comment = options.pop("comment", "")
     dependency = option_of(draft.clauses, options.pop("dependency", ""), piece)
     token = token_of_piece(draft.token, piece)
@@ -185,7 +187,19 @@ def _script(
         arguments,
         output.links,
     )
-    return render_job_script(spec).encode()
+    return _encoded(draft.name, render_job_script(spec))
+
+
+def _encoded(name: str, script: str) -> bytes:
+    """The script as it is written down: the last look at what packaging strategies and environments have put into it."""
+    try:
+        return script.encode()
+    except UnicodeEncodeError as error:
+        begin = script.rfind("\n", 0, error.start) + 1
+        line = script[begin:].partition("\n")[0]
+        raise ConfigError(
+            f"{name}: a line of its job script has bytes that are no UTF-8 text; take them out: {line!a}"
+        ) from None
 
 
 def _metadata(draft: Draft, **more: Any) -> bytes:

@@ -13,16 +13,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from slurm import context
+from slurm.api.requests import Submitted
 from slurm.errors import SlurmError, SubmissionUnknown
 from slurm.job_dir.paths import ArrayDirectory
 from slurm.sbatch.array_layout import ArrayLayout
 from slurm.submit.arrays import SubmittedArray, WaitingArray
 from slurm.submit.effects import ClusterFunctions, Effects, NoEffects
 from slurm.submit.refusals import problem_of, unknown, unknown_batch
-from slurm.tracking.record import ArrayElement, Dependency, JobOperations, JobRecord
+from slurm.tracking.record import ArrayElement, Dependency, JobOperations, JobRecord, Upstream
 
 if TYPE_CHECKING:
-    from slurm.api.requests import Archive, JobRequest, Progress, Submitted
+    from slurm.api.requests import Archive, JobRequest, Progress
     from slurm.api.site import Site
     from slurm.submit.calls import ArrayCall, Call, TaskCall
     from slurm.submit.draft import Drafter, Placement, PreparedCall
@@ -137,7 +138,10 @@ class Submitter:
         return self.functions.array_of(call.task.name, waiting)
 
     def submit_array(self, call: ArrayCall, pickled: PickledCall) -> SubmittedArray:
-        """Submit an array; `ArrayJob` does when it is needed."""
+        """Submit an array; `ArrayJob` does when it is needed. One without items is done with that."""
+        if not pickled.count:
+            nowhere, nothing = ArrayDirectory(""), ArrayLayout(0, call.pack)
+            return SubmittedArray((), nowhere, nothing, call.token, call.after)
         self._require_open(call.task.name)
         largest = self.site.backend.limits()["max_array_size"]
         layout = ArrayLayout(pickled.count, call.pack, largest)
@@ -176,6 +180,29 @@ class Submitter:
             waits_for=waits_for,
             element=element,
             options=options,
+        )
+
+    def elements_of(
+        self, task_name: str, state: SubmittedArray, group: Upstream
+    ) -> list[JobRecord]:
+        """The records of all items of an array that the scheduler has; `group` is its `ArrayJob`."""
+        return [self._element(task_name, state, group, n) for n in range(state.layout.count)]
+
+    def _element(
+        self, task_name: str, state: SubmittedArray, group: Upstream, index: int
+    ) -> JobRecord:
+        layout, directory = state.layout, state.directory
+        piece, task = layout.place_of(index)
+        path = directory.element(layout.name(index)).path
+        return self.record(
+            task_name=task_name,
+            token=f"{state.token}_{index}",
+            submission=Submitted(f"{state.ids[piece]}_{task}", path, state.reattached),
+            waits_for=state.waits_for,
+            element=ArrayElement(
+                index, directory, packed=layout.pack > 1, piece=piece, group=group
+            ),
+            options=state.options[piece] if state.options else None,
         )
 
     def job_of(self, record: JobRecord) -> Any:

@@ -15,5 +15,5 @@ and who is told of it (`slurm.callbacks`) are above.
 - `accounting`: sacct's rows of jobs that failed, asked for and waited for a few seconds;
 - `listener`: the interface through which callbacks are told; a cluster without callbacks has this one;
 - `interrupts`: notices Ctrl-C in a wait and tells `slurm.results.job_operations`, which may cancel the jobs;
-- `deadline`: the end of a timeout.
+- `deadline`: the end of a timeout; `not_ended`: what is said of jobs that have not ended by then.
 """

@@ -13,7 +13,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from slurm import forks
 from slurm.api.requests import Submitted
@@ -24,10 +24,15 @@ from slurm.job_dir.result import Outcome
 from slurm.sbatch.dependency import DependencyClause, Verdict, judged
 from slurm.states import JobState, JobStatus
 from slurm.tracking.deadline import Moment
+from slurm.tracking.not_ended import words_for
 from slurm.tracking.waiting import Waiting
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from slurm.api.site import Site
+    from slurm.array_job import ArrayJob
+    from slurm.job import Job
     from slurm.sbatch.array_layout import ArrayLayout
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -327,11 +332,29 @@ class JobRecord:
     def __repr__(self) -> str:
         if not self.is_submitted:
             return f"<Job {self.task_name}, not submitted yet>"
-        return f"<Job {self.id} {self.task_name} {self.status.state}>"
+        return f"<Job {self.id} {self.task_name} {words_for(self.status)}>"
 
 
 class Upstream(abc.ABC):
     """What a call can wait for: a `Job`, or an `ArrayJob`."""
+
+    made: ClassVar[bool] = False  # whether there has been one in this process
+
+    def __new__(cls, *args: object, **kwargs: object) -> Self:
+        Upstream.made = True
+        return super().__new__(cls)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            f"{self!r} cannot be pickled. As an argument of a task, and in what a task returns, its result takes its "
+            "place; elsewhere pass its id on, with which get_job or get_array of the cluster finds it again"
+        )
 
     @property
     @abc.abstractmethod
@@ -362,6 +385,28 @@ class Upstream(abc.ABC):
     def layout(self) -> ArrayLayout | None:
         """How its items lie in array tasks; None for a job."""
         return None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it is an array without items: nothing is submitted for it, and its results are none."""
+        return False
+
+    @property
+    @abc.abstractmethod
+    def waits_for(self) -> tuple[Dependency, ...]:
+        """What it waits for itself; an array that is not submitted yet is now."""
+
+    @property
+    def dependencies(self) -> tuple[Job[Any] | ArrayJob[Any], ...]:
+        """The jobs and arrays it waits for. An array that is not submitted yet is now.
+
+        >>> with cluster:
+        ...     first = double(1)
+        ...     second = double(first)
+        >>> second.dependencies == (first,)
+        True
+        """
+        return tuple(dependency.on for dependency in self.waits_for)  # type: ignore[misc]
 
     @abc.abstractmethod
     def placeholder(self) -> JobResultPlaceholder:
@@ -431,11 +476,31 @@ def _met(type: str, ends: Sequence[bool | None]) -> bool:
     return judged(type, ends) is Verdict.MET
 
 
+def behind_empty(dependencies: Iterable[Dependency]) -> Iterator[Dependency]:
+    """What is waited for by way of arrays without items: whatever those wait for themselves.
+
+    Nothing runs for such an array, and so it ends as soon as, and as well as, what it waits for.
+    """
+    for dependency in dependencies:
+        if not dependency.on.is_empty:
+            continue
+        for above in dependency.on.waits_for:
+            same = {"aftercorr": "afterok"}.get(above.type, above.type)  # there is nothing to pair
+            through = Dependency(above.on, "afterany" if dependency.type == "afterany" else same)
+            yield through
+            yield from behind_empty([through])
+
+
 def check_upstream(method: str, jobs: Iterable[object]) -> None:
     """Raises ``TypeError`` unless all of `jobs`, which `method` was called with, are jobs or arrays."""
     for job in jobs:
         if not isinstance(job, Upstream):
             raise TypeError(f"{method}() takes jobs, one argument each, not {type(job).__name__}")
+
+
+def jobs_in(after: Any) -> Sequence[Any]:
+    """What an argument ``after=`` names: a job or an array, or a list of them."""
+    return after if isinstance(after, (list, tuple)) else [after]
 
 
 def watched_no_more(record: JobRecord) -> SlurmError:

@@ -124,6 +124,38 @@ def test_an_array_has_a_row_of_its_own(screen: Screen) -> None:
     ]
 
 
+def test_what_waits_says_why(screen: Screen) -> None:
+    screen.tell(submitted(8, array_size=6, array_dir="/jobs/8"), submitted(1))
+    reasons = ("Resources", "Priority", "Priority", "None")
+    waiting = [state(0, "PENDING", reason=why, **element(n)) for n, why in enumerate(reasons)]
+    for context in [*waiting, state(1, "PENDING", reason="Dependency")]:
+        screen.callback.reason_changed(context)
+    shown = [" ".join(row) for row in screen.table()]
+    assert "6 (Priority, Resources)" in shown[0]
+    assert "1 (Dependency)" in shown[1]
+    screen.tell(*(state(0, **element(n)) for n in range(1, 3)), state(1), ended(1))
+    shown = [" ".join(row) for row in screen.table()]
+    assert "2 4 (Resources)" in shown[0]
+    assert "Dependency" not in shown[1]
+
+
+def test_the_reason_comes_with_what_is_asked_anyway(tmp_path: Path, backend: FakeBackend) -> None:
+    screen = Screen()
+    cluster = Cluster(backend, job_base_dir=tmp_path, callbacks=[screen.callback])
+    job = same.submit(cluster)(1)
+    backend.say(job.id, "PENDING", reason="Resources")
+    job.get_status()
+    assert cluster.drain_callbacks(DEADLINE)
+    assert "1 (Resources)" in " ".join(screen.table()[0])
+    assert "Resources" not in screen.text, "no line for it, beside the table"
+    asked = len(backend.queries)
+    backend.say(job.id, "PENDING", reason="Priority")
+    backend.finish(job, 1)
+    job.get_result(DEADLINE)
+    assert len(backend.queries) <= asked + 1
+    cluster.close()
+
+
 def test_jobs_of_another_client_are_counted_when_they_are_heard_of(screen: Screen) -> None:
     screen.tell(state(1), state(1, "COMPLETING"), ended(2))
     screen.tell(state(0, **element(0)), ended(0, **element(0)), state(0, **element(1)))

@@ -173,6 +173,7 @@ IN_A_STEP = {
     "SLURM_RESTART_COUNT": "1",
     "SLURM_JOB_START_TIME": "1000",
     "SLURM_JOB_END_TIME": "1600",
+    "SLURM_EXPORT_ENV": "NONE",
     "CUDA_VISIBLE_DEVICES": "0,3",
 }
 
@@ -202,6 +203,7 @@ def test_a_job_reads_itself_from_slurms_variables(tmp_path: Path) -> None:
         array_task_id=2,
         array_index=1002,
         end_time=1600.0,
+        export="NONE",
     )
 
 
@@ -322,6 +324,17 @@ def test_torchrun_gets_the_same_options_on_every_node(tmp_path: Path) -> None:
         "--rdzv-backend=c10d",
         "--rdzv-endpoint=c1:20007",
     ]
+
+
+@pytest.mark.parametrize("export", ["NONE", "none", "NIL", "HOME,LANG=C", "ALL,LANG=C"])
+def test_what_srun_starts_has_the_jobs_environment(export: str, tmp_path: Path) -> None:
+    two = {"SLURM_JOB_NUM_NODES": "2"}
+    assert job_in(tmp_path, SLURM_EXPORT_ENV=export, **two).srun_args()[:2] == [
+        "srun",
+        "--export=ALL",
+    ]
+    for none in ({}, {"SLURM_EXPORT_ENV": ""}, {"SLURM_EXPORT_ENV": "ALL"}):
+        assert not any("export" in word for word in job_in(tmp_path, **two, **none).srun_args())
 
 
 def test_a_single_node_needs_no_srun_and_no_name(tmp_path: Path) -> None:

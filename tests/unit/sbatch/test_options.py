@@ -50,15 +50,17 @@ def test_keywords_become_long_names_and_values_text() -> None:
     }
 
 
-def test_true_is_a_flag_and_false_or_none_says_nothing() -> None:
+def test_true_is_a_flag_and_false_or_none_leaves_the_option_out() -> None:
     assert normalise({"requeue": True, "exclusive": True, "contiguous": False, "qos": None}) == {
         "requeue": "",
         "exclusive": "",
+        "contiguous": None,
+        "qos": None,
     }
 
 
 def test_normalised_options_normalise_to_themselves() -> None:
-    once = normalise({"requeue": True, "exclusive": "user", "time": 10, "output": "/a b/%j.out"})
+    once = normalise({"requeue": True, "exclusive": "user", "time": 10, "mem": None})
     assert normalise(once) == once
 
 
@@ -110,7 +112,7 @@ def test_control_characters_are_refused(value: str) -> None:
         directive("comment", value)
 
 
-@pytest.mark.parametrize("value", [1.5, b"x", ["a"], object(), datetime.timedelta(hours=1)])
+@pytest.mark.parametrize("value", [1.5, b"x", {"a"}, object(), datetime.timedelta(hours=1)])
 def test_values_of_other_types_are_refused(value: object) -> None:
     assert "partition" in refusal(partition=value)
 
@@ -128,7 +130,7 @@ def test_a_flag_takes_no_value(value: object) -> None:
 @pytest.mark.parametrize(("given", "text"), [(True, ""), (3, "3"), ("2", "2")])
 def test_requeue_may_say_how_often(given: object, text: str) -> None:
     assert normalise({"requeue": given}) == normalise({"requeue": text}) == {"requeue": text}
-    assert normalise({"requeue": False}) == {}
+    assert normalise({"requeue": False}) == {"requeue": None}
 
 
 @pytest.mark.parametrize("value", [0, -1, "often", 1.5])

@@ -11,7 +11,15 @@ import logging
 from typing import Any
 
 from slurm import Job, SlurmTask, WorkflowContext
-from slurm.errors import JobCancelled, JobFailed, RemoteFileMissing
+from slurm.errors import (
+    JobCancelled,
+    JobFailed,
+    RemoteFileMissing,
+    SchedulerUnreachable,
+    SlurmError,
+    SubmissionRefused,
+    TransportError,
+)
 from slurm.examples.parallel_train_eval.eval_task import evaluate_epoch
 from slurm.examples.parallel_train_eval.files import read_json
 from slurm.examples.parallel_train_eval.plan import Plan
@@ -21,6 +29,10 @@ from slurm.examples.parallel_train_eval.train_task import train_epoch
 logger: logging.Logger = logging.getLogger(__name__)
 
 FAILURES_WITHOUT_PROGRESS = 3
+
+
+class EvaluationFailed(SlurmError):
+    """Training went to its end, and an evaluation beside it did not."""
 
 
 class Orchestrator:
@@ -47,8 +59,14 @@ class Orchestrator:
             self._start_evaluation(epoch, trained)
         for epoch in list(self.evaluations):
             self._finish_evaluation(epoch)
-        content["status"] = "completed"
+        failed = self.state.failed_evaluations()
+        content["status"] = "evaluation failed" if failed else "completed"
         self.state.record("orchestrator_finished", job_id=self.ctx.workflow_job_id)
+        if failed:  # only now: no evaluation holds up training, nor the other evaluations
+            raise EvaluationFailed(
+                f"training is complete, and {len(failed)} of {self.plan.epochs} evaluations failed: "
+                f"{'; '.join(failed)}. The same command again repeats those"
+            )
         logger.info("run completed, state in %s", self.plan.state_path)
         return content
 
@@ -119,11 +137,16 @@ class Orchestrator:
         source: Any = trained or self._last_training(epoch)
         if source is None:
             source = {"epoch": epoch, "checkpoint": entry["checkpoint"]}
-        job = self._submit(self.evaluate, "eval", epoch, jobs, self.plan, source)
-        if job.reattached and _has_failed(job):
-            self._note_failed_evaluation(epoch, job)
+        try:
             job = self._submit(self.evaluate, "eval", epoch, jobs, self.plan, source)
-        self.evaluations[epoch] = job
+            if job.reattached and _has_failed(job):
+                self._note_failed_evaluation(epoch, job, job.exception())
+                job = self._submit(self.evaluate, "eval", epoch, jobs, self.plan, source)
+        except SubmissionRefused as error:
+            jobs.append({"job_id": None, "job_dir": None, "depends_on": []})
+            self._note_failed_evaluation(epoch, None, error)
+        else:
+            self.evaluations[epoch] = job
 
     def _last_training(self, epoch: int) -> Job[dict[str, Any]] | None:
         """The epoch's last training job, when an earlier orchestrator waited for it."""
@@ -145,17 +168,27 @@ class Orchestrator:
         job = self.evaluations.pop(epoch)
         try:
             entry["eval_jobs"][-1].update(job.get_result(), outcome="completed")
-        except Exception:
-            self._note_failed_evaluation(epoch, job)
-            raise
+        except (TransportError, SchedulerUnreachable):
+            raise  # which says nothing about the evaluation
+        except Exception as error:  # noqa: BLE001 - whatever the evaluation raised is noted, and said at the end
+            self._note_failed_evaluation(epoch, job, error)
+            return
         entry["loss"] = entry["eval_jobs"][-1]["loss"]
         self.state.record("eval_finished", epoch=epoch, job_id=job.id)
         logger.info("epoch %d: loss %.6f, metrics in %s", epoch, entry["loss"], entry["metrics"])
 
-    def _note_failed_evaluation(self, epoch: int, job: Job[dict[str, Any]]) -> None:
-        outcome = str(job.get_status()).lower()
-        self.state.epoch(epoch)["eval_jobs"][-1]["outcome"] = outcome
-        self.state.record("eval_failed", epoch=epoch, job_id=job.id)
+    def _note_failed_evaluation(
+        self, epoch: int, job: Job[dict[str, Any]] | None, error: BaseException | None
+    ) -> None:
+        """Write it down and go on: what counts is noted in the state, and said again at the end."""
+        state = "refused" if job is None else str(job.get_status()).lower()
+        outcome = (
+            "failed" if state == "completed" else state
+        )  # it ended well, and its result cannot be read
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        self.state.epoch(epoch)["eval_jobs"][-1].update(outcome=outcome, error=text)
+        self.state.record("eval_failed", epoch=epoch, job_id=None if job is None else job.id)
+        logger.error("epoch %d: its evaluation failed, training goes on: %s", epoch, text)
 
     # Submission
 
@@ -187,8 +220,13 @@ class Orchestrator:
 
 def tasks_for(plan: Plan) -> tuple[SlurmTask[..., Any], SlurmTask[..., Any]]:
     """Training and evaluation with the partitions and resources of `plan`. Raises `ConfigError`."""
-    train = train_epoch.with_options(partition=plan.partition_train, gres=plan.gres_train)
-    return train, evaluate_epoch.with_options(partition=plan.partition_eval)
+    wanted = (
+        {"partition": plan.partition_train, "gres": plan.gres_train},
+        {"partition": plan.partition_eval},
+    )
+    # What the plan does not name is the site's to say; None would leave it out of the job script.
+    train, evaluate = ({name: value for name, value in one.items() if value} for one in wanted)
+    return train_epoch.with_options(**train), evaluate_epoch.with_options(**evaluate)
 
 
 def _has_failed(job: Job[Any]) -> bool:

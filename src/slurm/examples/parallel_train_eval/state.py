@@ -2,11 +2,11 @@
 
 ::
 
-    run_id, parameters, status ("new", "running", "completed")
+    run_id, parameters, status ("new", "running", "completed", "evaluation failed")
     current_epoch, steps_completed        where training stands
     orchestrators: [job id]               every orchestrator that worked on the run
     epochs: [{epoch, steps_completed, checkpoint, metrics, loss,
-              train_jobs: [{job_id, outcome, ...}], eval_jobs: [{job_id, outcome, ...}]}]
+              train_jobs: [{job_id, outcome, ...}], eval_jobs: [{job_id, outcome, error, ...}]}]
     events: [{sequence, at, event, epoch, job_id}]
 """
 
@@ -95,6 +95,19 @@ class RunState:
         """The entry of one epoch."""
         entry: dict[str, Any] = self.content["epochs"][number]
         return entry
+
+    def failed_evaluations(self) -> list[str]:
+        """The epochs whose last evaluation failed, each with why."""
+        last = (
+            (entry["epoch"], entry["eval_jobs"][-1])
+            for entry in self.content["epochs"]
+            if entry["eval_jobs"]
+        )
+        return [
+            f"epoch {epoch} (job {job['job_id']}): {job.get('error', job['outcome'])}"
+            for epoch, job in last
+            if job["outcome"] not in (None, "completed")
+        ]
 
     def record(self, event: str, *, epoch: int | None = None, job_id: str | None = None) -> None:
         """Append to the event log and save."""

@@ -104,7 +104,7 @@ def open_run(plan: Plan, cluster: Cluster) -> dict[str, Any]:
 
 def start(run_id: str, plan: Plan, cluster: Cluster, partition: str) -> Job[dict[str, Any]]:
     """The run's orchestrator: the one that is alive or has finished it, else a new one."""
-    task = train_and_evaluate.with_options(partition=partition or None)
+    task = train_and_evaluate.with_options(**({"partition": partition} if partition else {}))
     for number in itertools.count():
         job: Job[dict[str, Any]] = task.submit(cluster, key=f"{run_id}/orchestrator/{number}")(plan)
         if not job.reattached:

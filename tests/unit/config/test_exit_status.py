@@ -1,0 +1,35 @@
+"""The exit status of a program, by what went wrong and where."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from slurm.config.command_line import exit_status
+from slurm.errors import ConfigError, RemoteTraceback, SlurmError
+
+
+def of_a_job(error: Exception) -> Exception:
+    error.__cause__ = RemoteTraceback("Traceback: ...")
+    return error
+
+
+@pytest.mark.parametrize(
+    ("make", "status"),
+    [
+        (lambda: ConfigError("wrong"), 2),
+        (lambda: of_a_job(ConfigError("wrong")), 1),
+        (lambda: SlurmError("wrong"), 1),
+        (lambda: of_a_job(LookupError("wrong")), 1),
+        (KeyboardInterrupt, 130),
+    ],
+)
+def test_two_says_that_nothing_was_submitted(
+    make: Callable[[], BaseException], status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def body() -> None:
+        raise make()
+
+    assert exit_status("program", body) == status
+    assert capsys.readouterr().err.count("\n") == 1
