@@ -12,6 +12,7 @@ from slurm.errors import SubmissionError
 from slurm.futures import as_completed, decided, when_all_have_ended
 from slurm.job import Job, Promise
 from slurm.job_dir.arguments import JobResultPlaceholder
+from slurm.job_dir.tracebacks import UsersFrames
 from slurm.results.array_results import ArrayResults
 from slurm.submit.arrays import ArraySubmission, SubmittedArray, WaitingArray
 from slurm.tracking.deadline import Deadline
@@ -337,10 +338,11 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Upstream, Promise, Generic[
         [2, 4, 6]
         """
         deadline = Deadline(timeout)
-        for job in as_completed(self.jobs, timeout):
-            if not (return_exceptions or job.is_successful()):
-                raise self._results.first_failure(deadline.left())
-        return self._results.values(deadline.left(), return_exceptions=return_exceptions)
+        with UsersFrames():
+            for job in as_completed(self.jobs, timeout):
+                if not (return_exceptions or job.is_successful()):
+                    raise self._results.first_failure(deadline.left())
+            return self._results.values(deadline.left(), return_exceptions=return_exceptions)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until every job has ended, at most `timeout` seconds; returns whether they have.
@@ -408,9 +410,10 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Upstream, Promise, Generic[
         True
         """
         deadline = Deadline(timeout)
-        if not self.wait(timeout):
-            raise TimeoutError(f"{self!r} has not ended after {timeout} s")
-        return self._results.error(deadline.left())
+        with UsersFrames():
+            if not self.wait(timeout):
+                raise TimeoutError(f"{self!r} has not ended after {timeout} s")
+            return self._results.error(deadline.left())
 
     def done(self) -> bool:
         """Whether every job has ended, in whatever way; the same as `is_completed`.
@@ -443,7 +446,8 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Upstream, Promise, Generic[
         import asyncio
 
         await decided(self.jobs)
-        return await asyncio.get_running_loop().run_in_executor(None, self.get_results)
+        with UsersFrames():
+            return await asyncio.get_running_loop().run_in_executor(None, self.get_results)
 
     def __repr__(self) -> str:
         return str(self._submission)

@@ -11,6 +11,7 @@ from slurm import errors
 from slurm.context import carrying
 from slurm.job_dir.arguments import JobResultPlaceholder
 from slurm.job_dir.result import Outcome
+from slurm.job_dir.tracebacks import UsersFrames
 from slurm.states import ACTIVE, JobState, JobStatus
 from slurm.tracking.deadline import Deadline
 from slurm.tracking.interrupts import InterruptibleWait
@@ -224,12 +225,13 @@ class Job(Awaitable[T], Upstream, Promise, Generic[T]):
         True
         """
         record = self._record
-        if not record.finished:
-            record.operations.watch([record])
-        with InterruptibleWait([record]):
-            news = record.wait(timeout)
-        if news and not record.finished:
-            raise watched_no_more(record)
+        with UsersFrames():
+            if not record.finished:
+                record.operations.watch([record])
+            with InterruptibleWait([record]):
+                news = record.wait(timeout)
+            if news and not record.finished:
+                raise watched_no_more(record)
         return record.finished
 
     def cancel(self) -> None:
@@ -260,7 +262,8 @@ class Job(Awaitable[T], Upstream, Promise, Generic[T]):
         >>> job.get_result(timeout=60)
         42
         """
-        result: T = self._outcome_within(timeout).get()
+        with UsersFrames():
+            result: T = self._outcome_within(timeout).get()
         return result
 
     def _outcome_within(self, timeout: float | None) -> Outcome:
@@ -297,7 +300,8 @@ class Job(Awaitable[T], Upstream, Promise, Generic[T]):
         >>> job.exception() is None
         True
         """
-        return self._outcome_within(timeout).error
+        with UsersFrames():
+            return self._outcome_within(timeout).error
 
     def done(self) -> bool:
         """Whether the job has ended, in whatever way; the same as `is_completed`.
@@ -339,7 +343,10 @@ class Job(Awaitable[T], Upstream, Promise, Generic[T]):
         ended = asyncio.Event()
         self.add_done_callback(lambda job: loop.call_soon_threadsafe(ended.set))
         await ended.wait()
-        return await loop.run_in_executor(None, self.get_result)
+        with UsersFrames():
+            outcome = await loop.run_in_executor(None, self._outcome_within, None)
+            result: T = outcome.get()
+        return result
 
     def get_stdout(self) -> str:
         """What the job has printed so far.

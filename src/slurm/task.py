@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from slurm.context import get_active_context, submitter_for, submitter_here
 from slurm.errors import ConfigError, NoActiveContext
 from slurm.job_dir.arguments import MAIN_ALIAS, JobResultPlaceholder
+from slurm.job_dir.tracebacks import UsersFrames
 from slurm.sbatch.options import normalise
 from slurm.sbatch.overlay import DEFAULT_OPTIONS, overlay
 
@@ -119,8 +120,8 @@ class SlurmTask(Generic[P, R]):
         """
         from slurm.submit.calls import call_of  # late: on the node most tasks call no other
 
-        submitter = self._submitter("()")
-        job: Job[R] = submitter.submit(call_of(self, args, kwargs))
+        with UsersFrames(TypeError):
+            job: Job[R] = self._submitter("()").submit(call_of(self, args, kwargs))
         return job
 
     def _submitter(self, call: str) -> Any:
@@ -212,8 +213,9 @@ class SlurmTask(Generic[P, R]):
         """
         from slurm.submit.calls import array_call_of
 
-        submitter = self._submitter(".map()")
-        array: ArrayJob[R] = submitter.map(array_call_of(self, items, max_concurrent, pack))
+        with UsersFrames(TypeError):
+            submitter = self._submitter(".map()")
+            array: ArrayJob[R] = submitter.map(array_call_of(self, items, max_concurrent, pack))
         return array
 
     def with_options(self, **sbatch_options: Any) -> SlurmTask[P, R]:
@@ -223,7 +225,8 @@ class SlurmTask(Generic[P, R]):
         {'mem': '2G', 'time': '5'}
         """
         derived = self._copy()
-        derived.options = overlay(self.options, normalise(sbatch_options))
+        with UsersFrames():
+            derived.options = overlay(self.options, normalise(sbatch_options))
         return derived
 
     def submit(
@@ -259,7 +262,8 @@ class SlurmTask(Generic[P, R]):
             from slurm.submit.calls import call_of
 
             # A batch that is open by then collects the call, wherever the submitter was made.
-            job: Job[R] = submitter_for(context).submit(call_of(task, args, kwargs, key))
+            with UsersFrames(TypeError):
+                job: Job[R] = submitter_for(context).submit(call_of(task, args, kwargs, key))
             return job
 
         return submitter

@@ -10,7 +10,7 @@ import io
 import pickle
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO, NamedTuple
 
 from slurm import errors
@@ -70,9 +70,18 @@ def write_arguments(
         raise
     except Exception:  # noqa: BLE001 - __reduce__ is the user's and may raise anything; see below
         pass
-    import cloudpickle
-
     spool.truncate(start)
+    try:
+        _dump(_pickler_by_value(main_travels), (args, kwargs), placeholder_of, spool)
+        return True
+    except errors.SlurmError:
+        raise
+    except Exception as error:  # noqa: BLE001 - as above
+        raise errors.SerializationError(f"an argument cannot be pickled: {error}") from None
+
+
+def _pickler_by_value(main_travels: bool) -> Any:
+    import cloudpickle
 
     class ByValue(cloudpickle.CloudPickler):  # type: ignore[misc]
         """By value what has to be; what the travelling script defines keeps its identity there."""
@@ -82,13 +91,45 @@ def write_arguments(
                 return value.__qualname__
             return super().reducer_override(value)
 
-    try:
-        _dump(ByValue, (args, kwargs), placeholder_of, spool)
-        return True
-    except errors.SlurmError:
-        raise
-    except Exception as error:
-        raise errors.SerializationError(f"an argument cannot be pickled: {error}") from error
+    return ByValue
+
+
+def why_unpicklable(
+    roots: Mapping[str, Any],
+    *,
+    is_future: Callable[[Any], bool] = lambda value: False,
+    main_travels: bool = True,
+    in_result: bool = False,
+) -> str:
+    """One line about what among `roots`, by their names, cannot be pickled, and the way to it; empty for nothing.
+
+    What `is_future` is not pickled, for something else stands in its place.
+
+    >>> why_unpicklable({"args": (1, {"rows": iter([])}), "kwargs": {}})
+    ''
+    >>> import threading
+    >>> why_unpicklable({"args": (1, {"lock": threading.Lock()})})
+    "args[1]['lock'] is a _thread.lock: make it inside the task"
+    """
+    from slurm.job_dir.unpicklable import culprit_in
+
+    pickler, stands_apart = _pickler_by_value(main_travels), JobResultPlaceholder("")
+
+    def dump(part: Any) -> None:
+        _dump(pickler, part, lambda value: stands_apart if is_future(value) else None, Sink())
+
+    for name, root in roots.items():
+        culprit = culprit_in(root, name, dump)
+        if culprit is not None:
+            return culprit.in_words(in_result=in_result)
+    return ""
+
+
+class Sink:
+    """What is written to where nothing is wanted of it."""
+
+    def write(self, data: Any) -> int:
+        return memoryview(data).nbytes
 
 
 def _is_of_main(value: Any) -> bool:
@@ -110,7 +151,7 @@ def _dump(
     pickler_type: Any,
     value: Any,
     placeholder_of: Callable[[Any], JobResultPlaceholder | None],
-    spool: SpooledFile,
+    spool: SpooledFile | Sink,
 ) -> None:
     class Pickler(pickler_type):  # type: ignore[misc]
         def persistent_id(self, value: Any) -> tuple[Any, ...] | None:

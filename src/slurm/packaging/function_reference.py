@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from slurm.errors import SerializationError
-from slurm.job_dir.arguments import MAIN_ALIAS, MAIN_NAMES
+from slurm.job_dir.arguments import MAIN_ALIAS, MAIN_NAMES, why_unpicklable
 from slurm.job_dir.payload import FunctionReference, MainModule
 from slurm.job_dir.result_file import PROTOCOL
 
@@ -82,9 +82,10 @@ def _by_value(function: Callable[..., Any], name: str) -> bytes:
 
     try:
         pickled: bytes = cloudpickle.dumps(function, PROTOCOL)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a value that is pickled by value may raise anything
+        why = why_unpicklable({name: function}, main_travels=False) or str(error)
         raise SerializationError(
-            f"{name} cannot be sent to the cluster: {error}. "
-            "Move it to a module, or pass what it captures as arguments"
-        ) from error
+            f"{name} cannot be sent to the cluster: {why}. "
+            "Or move it to a module, or pass what it captures as arguments"
+        ) from None
     return pickled

@@ -10,6 +10,7 @@ from slurm import errors
 from slurm.job_dir.paths import UNWRITTEN, JobDirectory
 from slurm.rendering import options_in
 from slurm.results.root_cause import Root, root_of
+from slurm.results.root_error import RootError, dependency_failed, exception_of
 from slurm.states import NEVER_STARTS, REUSED, RUNAWAY, JobState
 from slurm.tracking.accounting import RECORD_GRACE
 from slurm.usage import NO_NODES, Account, exit_in_words
@@ -87,11 +88,19 @@ def failure_of(
     if never or waited_in_vain:
         root = root_of(job)
         if root is not None or never:
-            return _dependency_failure(job, root)
-    requested = requested_of(job)
+            return _dependency_failure(job, root, accounting, timeout)
+    return _failure_by_itself(job, accounting, timeout)
+
+
+def _failure_by_itself(
+    job: JobRecord, accounting: Accounting, timeout: float | None
+) -> errors.JobFailed:
+    """The error for a job of which no other is the cause."""
+    status, requested = job.status, requested_of(job)
     if status.reason in WHY_LOST:  # what is on record is another's, or goes on and on
         return _error(job, Ending(status.state, "", requested, Account(), status.reason))
     grace = RECORD_GRACE if timeout is None else min(RECORD_GRACE, timeout)
+    waited_in_vain = status.state is JobState.CANCELLED and status.node in NO_NODES
     nothing_to_come = waited_in_vain or status.state is JobState.UNKNOWN
     account = accounting.of(job.id, 0.0 if nothing_to_come else grace)
     return _error(job, Ending(status.state, status.exit_code, requested, account))
@@ -214,16 +223,24 @@ def _keyword(option: str) -> str:
     return option.replace("-", "_")
 
 
-def _dependency_failure(job: JobRecord, root: Root | None) -> errors.DependencyFailed:
-    told = "because a job it depends on did not end as required"
-    if root is not None:
-        name = f" ({root.task_name})" if root.task_name else ""
-        told = f"because job {root.job_id}{name} ended as {root.state}"
-        told += "; it waited for that to fail" if root.type == "afternotok" else ""
-    return errors.DependencyFailed(
-        f"job {job.id} ({job.task_name}) never started {told}",
-        job_id=job.id,
-        job_dir=job.job_dir,
-        state=str(job.status.state),
-        root_job_id=root.job_id if root else "",
-    )
+def _dependency_failure(
+    job: JobRecord, root: Root | None, accounting: Accounting, timeout: float | None
+) -> errors.DependencyFailed:
+    never = f"job {job.id} ({job.task_name}) never started because"
+    about = {"job_id": job.id, "job_dir": job.job_dir, "state": str(job.status.state)}
+    if root is None:
+        why = "a job it depends on did not end as required"
+        return errors.DependencyFailed(f"{never} {why}", **about)
+    return dependency_failed(never, root, root_error_of(root, accounting, timeout), **about)
+
+
+def root_error_of(root: Root, accounting: Accounting, timeout: float | None) -> RootError | None:
+    """What the job at the root failed with; None where it did not fail, or its files are not known."""
+    if root.state is JobState.COMPLETED or not root.records:
+        return None
+    found = exception_of(root.records)
+    if found is not None:
+        return found._replace(stderr=stderr_tail(found.record))
+    record = root.records[0]
+    failure = _failure_by_itself(record, accounting, timeout)
+    return RootError(failure, False, record, failure.stderr)

@@ -16,6 +16,7 @@ from slurm.job_dir.arguments import (
     MAIN_WORDS,
     JobResultPlaceholder,
     names_main,
+    why_unpicklable,
     write_arguments,
 )
 from slurm.job_dir.large_files import SpooledFile
@@ -124,7 +125,7 @@ def _pickled(
 ) -> _Arguments:
     pickled, ends, by_value = SpooledFile(to.large_from), [0], False
     found: list[tuple[Upstream, ...]] = []
-    for args, kwargs in call.arguments:
+    for index, (args, kwargs) in enumerate(call.arguments):
         jobs: list[Upstream] = []
 
         def placeholder(value: Any, met: list[Upstream] = jobs) -> JobResultPlaceholder | None:
@@ -133,13 +134,30 @@ def _pickled(
             met.append(value)
             return placeholder_of(value)
 
-        took_cloudpickle = write_arguments(
-            pickled, args, dict(kwargs), placeholder, main_travels=main_travels
-        )
+        try:
+            took_cloudpickle = write_arguments(
+                pickled, args, dict(kwargs), placeholder, main_travels=main_travels
+            )
+        except SerializationError as error:
+            which = f".map(): item {index}" if isinstance(call, ArrayCall) else "()"
+            why = _why(error, args, kwargs, main_travels)
+            raise SerializationError(f"{call.task.name}{which}: {why}") from None
         by_value = by_value or took_cloudpickle
         ends.append(pickled.size)
         found.append(tuple(jobs))
     return _Arguments(pickled, ends, found, by_value)
+
+
+def _why(
+    error: SerializationError, args: tuple[Any, ...], kwargs: Mapping[str, Any], main_travels: bool
+) -> str:
+    """Why arguments cannot be pickled, with the way to what keeps them from it."""
+    found = why_unpicklable(
+        {"args": args, "kwargs": dict(kwargs)},
+        is_future=lambda value: isinstance(value, Upstream),
+        main_travels=main_travels,
+    )
+    return f"an argument cannot be pickled: {found}" if found else str(error)
 
 
 def _is_of_main(children: Mapping[str, Any]) -> bool:

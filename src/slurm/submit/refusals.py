@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from slurm.errors import DependencyFailed, SlurmError, SubmissionRefused, SubmissionUnknown
+from slurm.errors import (
+    DependencyFailed,
+    JobFailed,
+    NoMainGuard,
+    SlurmError,
+    SubmissionRefused,
+    SubmissionUnknown,
+)
 
 if TYPE_CHECKING:
     from slurm.api.requests import Submitted
@@ -22,23 +29,19 @@ def problem_of(prepared: PreparedCall, answer: Submitted) -> SlurmError | None:
         return unknown(prepared, error)
     hopeless = _hopeless(prepared) if isinstance(error, SubmissionRefused) else None
     said = "; ".join(filter(None, map(str.strip, str(error).splitlines())))
-    problem = hopeless or type(error)(f"{prepared.name}: {said}")
-    problem.__cause__ = error
-    return problem
+    return hopeless or type(error)(f"{prepared.name}: {said}")
 
 
 def unknown(prepared: PreparedCall, error: SubmissionUnknown) -> SubmissionUnknown:
     """Say how it can be found out later."""
     job_dir = error.job_dir or prepared.requests[0].job_dir
     found_by = "Job" if prepared.array_size is None else "ArrayJob"
-    problem = SubmissionUnknown(
+    return SubmissionUnknown(
         f"{prepared.name}: nobody can tell now whether it was submitted: {error}. Later, the same key "
         f"or {found_by}.from_dir({job_dir!r}, cluster) finds the job if there is one",
         token=prepared.token,
         job_dir=job_dir,
     )
-    problem.__cause__ = error
-    return problem
 
 
 def unknown_batch(prepared: Sequence[PreparedCall], error: SubmissionUnknown) -> SubmissionUnknown:
@@ -53,27 +56,52 @@ def unknown_batch(prepared: Sequence[PreparedCall], error: SubmissionUnknown) ->
     )
 
 
+def no_main_guard(what: str) -> NoMainGuard:
+    """The error for a script that submits while it is loaded on a node; the one place that knows its words."""
+    return NoMainGuard(
+        f"the script submits {what} whenever it is loaded, and a job loads it, too: put the part of it "
+        "that submits under \"if __name__ == '__main__':\""
+    )
+
+
 def _hopeless(prepared: PreparedCall) -> DependencyFailed | None:
     """Name the job that can not end as it would have to any more, if that is why the call was refused.
 
     As long as Slurm remembers a job that failed it takes others that wait for it, and the tracker
     gives them up; afterwards it refuses them, with a word about a dependency and none about the job.
     """
-    from slurm.results.root_cause import root_of
-
     for dependency in prepared.dependencies:
         for job in dependency.on.records:
             if not job.finished or _is_as_wanted(job, dependency.type):
                 continue
             error = job.operations.fetch(job).error
-            root = root_of(job) if isinstance(error, DependencyFailed) else None
-            culprit, state = (root.job_id, root.state) if root else (job.id, job.status.state)
-            return DependencyFailed(
-                f"{prepared.name} was not submitted: it waits for {dependency.type} of job {job.id} "
-                f"({job.task_name}), and job {culprit} ended as {state}",
-                root_job_id=culprit,
-            )
+            waits = f"it waits for {dependency.type} of job {job.id} ({job.task_name}), and"
+            return _hopeless_after(job, f"{prepared.name} was not submitted: {waits}", error)
     return None
+
+
+def _hopeless_after(job: JobRecord, never: str, error: BaseException | None) -> DependencyFailed:
+    from slurm.results.root_cause import Root, root_of
+    from slurm.results.root_error import RootError, dependency_failed
+
+    own = Root(job.id, "", job.status.state, "")
+    root = (root_of(job) if isinstance(error, DependencyFailed) else None) or own
+    if error is None or (isinstance(error, DependencyFailed) and error.__cause__ is None):
+        return dependency_failed(never, root, None)
+    if not isinstance(error, DependencyFailed):
+        raised = not isinstance(error, JobFailed)
+        stderr = "" if raised else getattr(error, "stderr", "")
+        return dependency_failed(never, root, RootError(error, raised, job, stderr))
+    failed = DependencyFailed(
+        f"{never} {error}",
+        stderr=error.stderr,
+        root_job_id=error.root_job_id,
+        root_job_dir=error.root_job_dir,
+        root_type_name=error.root_type_name,
+        root_message=error.root_message,
+    )
+    failed.__cause__ = error.__cause__
+    return failed
 
 
 def _is_as_wanted(job: JobRecord, kind: str) -> bool:

@@ -18,7 +18,7 @@ from slurm.job_dir.paths import ArrayDirectory
 from slurm.sbatch.array_layout import ArrayLayout
 from slurm.submit.arrays import SubmittedArray, WaitingArray
 from slurm.submit.effects import ClusterFunctions, Effects, NoEffects
-from slurm.submit.refusals import problem_of, unknown, unknown_batch
+from slurm.submit.refusals import no_main_guard, problem_of, unknown, unknown_batch
 from slurm.tracking.record import ArrayElement, Dependency, JobOperations, JobRecord
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class Submitter:
             try:
                 answers = self._ask(requests, calls[0].prepared.archive, news_of)
             except SubmissionUnknown as error:
-                raise unknown_batch([call.prepared for call in calls], error) from error
+                raise unknown_batch([call.prepared for call in calls], error) from None
             for telling, news, answer, call in zip(tellings, news_of, answers, calls):
                 with contextlib.suppress(SlurmError), telling:
                     call.settle(answer, problem_of(call.prepared, answer))
@@ -175,10 +175,7 @@ class Submitter:
         if self.functions.is_closed():
             raise SlurmError(f"{what} was not submitted: its cluster was closed")
         if context.is_loading_script():
-            raise SlurmError(
-                f"{what} was called while its script was being loaded on the node: put the "
-                "part of the script that submits under  if __name__ == '__main__':"
-            )
+            raise no_main_guard(what)
 
     def _drafter(self, effects: type[Effects]) -> Drafter:
         from slurm.submit.draft import Drafter  # late: who only reads results needs none of it
@@ -213,7 +210,7 @@ class Submitter:
         try:
             answers = self._ask(requests, prepared.archive, [news] * len(requests))
         except SubmissionUnknown as error:  # the connection was lost: this holds for all of them
-            raise unknown(prepared, error) from error
+            raise unknown(prepared, error) from None
         problems = (problem_of(prepared, answer) for answer in answers)
         problem = next(filter(None, problems), None)
         if problem is None:

@@ -85,7 +85,10 @@ def test_a_chain_of_which_this_process_knows_the_last_job_only(
     backend.say("2", "CANCELLED", source="sacct")
     never(backend, "3")
     error = failure(fake_cluster.get_job("3"))
-    assert str(error) == "job 3 (train) never started because job 1 (prepare) ended as TIMEOUT"
+    assert str(error) == (
+        "job 3 (train) never started because job 1 (prepare) ended as TIMEOUT; ask for more with the option "
+        "time=, or do less per job. Its files: /jobs/1"
+    )
     assert error.root_job_id == "1"
     assert "3" in backend.cancelled
 
