@@ -8,6 +8,7 @@ from .commands import squeue_argv
 from .errors import AgentError
 from .job_ids import collapse_job_ids
 from .locks import Locked
+from .offers import Offers
 from .queries import Queries
 from .sbatch import LOST_ANSWERS, outcome_of_sbatch, sbatch_argv
 from .tables import SQUEUE_FIELDS, find_mark
@@ -20,7 +21,7 @@ SEARCH_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)  # pauses in the search for a job who
 DEFAULT_ARRAY_SIZE = 1001
 
 
-class SlurmCommands(Queries):
+class SlurmCommands(Queries, Offers):
     """Slurm through its own commands.
 
     `latest_job` and `search_pauses` say how long an sbatch without an answer may still make a job, and

@@ -30,6 +30,7 @@ from typing import NamedTuple
 from slurm.agent.directory_names import EVENTS, RECEIPTS
 
 UNWRITTEN = os.EX_IOERR  # how a runner exits that could write neither its result nor why not
+OLD_PYTHON = os.EX_CONFIG  # and one that was started by a Python that is too old for it
 
 JOB_SCRIPT = "job.sh"
 PAYLOAD = "payload.pkl"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from slurm import errors
-from slurm.job_dir.paths import UNWRITTEN, JobDirectory
+from slurm.job_dir.paths import UNWRITTEN
 from slurm.rendering import options_in
+from slurm.results.never_began import read_script_and_metadata, why_it_never_began
 from slurm.results.root_cause import Root, root_of
 from slurm.results.root_error import RootError, dependency_failed, exception_of
 from slurm.states import NEVER_STARTS, REUSED, RUNAWAY, JobState
@@ -96,21 +97,26 @@ def _failure_by_itself(
     job: JobRecord, accounting: Accounting, timeout: float | None
 ) -> errors.JobFailed:
     """The error for a job of which no other is the cause."""
-    status, requested = job.status, requested_of(job)
+    status, (script, metadata) = job.status, read_script_and_metadata(job)
+    requested = {name: v for name, v in options_in(script).items() if name not in NO_RESOURCES}
     if status.reason in WHY_LOST:  # what is on record is another's, or goes on and on
         return _error(job, Ending(status.state, "", requested, Account(), status.reason))
     grace = RECORD_GRACE if timeout is None else min(RECORD_GRACE, timeout)
     waited_in_vain = status.state is JobState.CANCELLED and status.node in NO_NODES
     nothing_to_come = waited_in_vain or status.state is JobState.UNKNOWN
     account = accounting.of(job.id, 0.0 if nothing_to_come else grace)
-    return _error(job, Ending(status.state, status.exit_code, requested, account))
+    ending = Ending(status.state, status.exit_code, requested, account)
+    if status.state is JobState.FAILED and not ending.out_of_memory:
+        told = script, metadata, ending.all_exit_code, account.usage.nodes or status.node
+        ending = replace(ending, never_began=why_it_never_began(job, *told))
+    return _error(job, ending)
 
 
 @dataclass(frozen=True)
 class Ending:
     """How a job ended: its `state`, what it asked for by sbatch's names, what is on record of it.
 
-    `reason` says why it was lost.
+    `reason` says why it was lost, `never_began` what kept its runner from its work.
     """
 
     state: JobState
@@ -118,6 +124,7 @@ class Ending:
     requested: Mapping[str, str]
     account: Account
     reason: str = ""
+    never_began: str = ""
 
     @property
     def out_of_memory(self) -> bool:
@@ -147,7 +154,7 @@ class Ending:
         asked = ", ".join(f"{_keyword(name)}={value}" for name, value in self._told())
         if asked:
             parts.append(f"asked for {asked}")
-        used, exit_code = self.account.usage.in_words(), exit_in_words(self._exit_code)
+        used, exit_code = self.account.usage.in_words(), exit_in_words(self.all_exit_code)
         parts += [used, exit_code, self._advice]
         return "; ".join(filter(None, parts))
 
@@ -170,26 +177,18 @@ class Ending:
             given = [name for name in MEMORY if name in self.requested]
             why = "it was killed for its memory; " if self.state is JobState.FAILED else ""
             return f"{why}ask for more with the option {_keyword((given or ['mem'])[0])}="
-        if self.state is JobState.FAILED and self._exit_code.startswith(f"{UNWRITTEN}:"):
+        if self.never_began:
+            return self.never_began
+        if self.state is JobState.FAILED and self.all_exit_code.startswith(f"{UNWRITTEN}:"):
             return (
                 "its result could not be written: see to it that there is room where its files are"
             )
         return ADVICE.get(self.state, "")
 
     @property
-    def _exit_code(self) -> str:
+    def all_exit_code(self) -> str:
+        """As the controller says, or else as accounts do."""
         return self.exit_code or self.account.exit_code
-
-
-def requested_of(job: JobRecord) -> dict[str, str]:
-    """What the job asked for, by sbatch's names, as its script says; nothing where that is gone."""
-    directory = job.directory if job.element is None else JobDirectory(job.element.array.path)
-    try:
-        [script] = job.site.backend.read_files([directory.script])
-    except errors.RemoteFileError:
-        script = None
-    options = options_in((script or b"").decode("utf-8", "replace"))
-    return {name: value for name, value in options.items() if name not in NO_RESOURCES}
 
 
 def stderr_tail(job: JobRecord) -> str:

@@ -7,6 +7,7 @@ from a file. It may import `slurm.config` and `slurm.job_dir`, and the root's `e
   and from there to ``#SBATCH`` lines;
 - `grammar`: the checks of the three whose values are composed: gres, dependency, signal;
 - `values`: what a checked value means (a signal, a size in memory);
+- `refusal_words`: what sbatch says when it refuses a job, and what can be done about that;
 - `overlay`: options of several places, one over the other;
 - `signal_and_requeue`: the signal before a job's time limit, and how often it may be requeued;
 - `dependency`: the value of ``--dependency``: clauses merged, joined, and as metadata has them;

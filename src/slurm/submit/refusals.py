@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from slurm.errors import (
@@ -13,23 +13,50 @@ from slurm.errors import (
     SubmissionRefused,
     SubmissionUnknown,
 )
+from slurm.sbatch.refusal_words import ASKED, advice, kind_of, plain
 
 if TYPE_CHECKING:
+    from slurm.api.base import BackendBase
     from slurm.api.requests import Submitted
     from slurm.submit.draft import PreparedCall
     from slurm.tracking.record import JobRecord
 
 
-def problem_of(prepared: PreparedCall, answer: Submitted) -> SlurmError | None:
-    """Why there is no job, in the words of the call it was for."""
-    error = answer.error
-    if error is None:
-        return None
-    if isinstance(error, SubmissionUnknown):
-        return unknown(prepared, error)
-    hopeless = _hopeless(prepared) if isinstance(error, SubmissionRefused) else None
-    said = "; ".join(filter(None, map(str.strip, str(error).splitlines())))
-    return hopeless or type(error)(f"{prepared.name}: {said}")
+class Refusals:
+    """Says why there is no job; the backend is asked what it offers where that is the matter, once for all calls."""
+
+    def __init__(self, backend: BackendBase) -> None:
+        self._backend = backend
+        self._offers: dict[str, Sequence[Mapping[str, str]]] = {}
+
+    def problem_of(self, prepared: PreparedCall, answer: Submitted) -> SlurmError | None:
+        """Why there is no job, in the words of the call it was for; None where there is one."""
+        error = answer.error
+        if error is None:
+            return None
+        if isinstance(error, SubmissionUnknown):
+            return unknown(prepared, error)
+        hopeless = _hopeless(prepared) if isinstance(error, SubmissionRefused) else None
+        return hopeless or type(error)(f"{prepared.name}: {self._explained(prepared, error)}")
+
+    def _explained(self, prepared: PreparedCall, error: SlurmError) -> str:
+        said = plain(str(error))
+        kind = kind_of(str(error)) if isinstance(error, SubmissionRefused) else ""
+        if not kind:
+            return said
+        request = prepared.requests[0]
+        options = {**request.options, **request.submit_options}
+        more = advice(kind, options, self._rows(ASKED.get(kind, "")))
+        return f"{said} ({more})" if more else said
+
+    def _rows(self, asked: str) -> Sequence[Mapping[str, str]]:
+        if asked and asked not in self._offers:
+            try:
+                found = self._backend.get_offers([asked])
+            except SlurmError:  # a detail, which must not hide the refusal
+                found = {}
+            self._offers[asked] = found.get(asked, ())
+        return self._offers.get(asked, ())
 
 
 def unknown(prepared: PreparedCall, error: SubmissionUnknown) -> SubmissionUnknown:

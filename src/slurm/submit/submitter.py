@@ -18,7 +18,7 @@ from slurm.job_dir.paths import ArrayDirectory
 from slurm.sbatch.array_layout import ArrayLayout
 from slurm.submit.arrays import SubmittedArray, WaitingArray
 from slurm.submit.effects import ClusterFunctions, Effects, NoEffects
-from slurm.submit.refusals import no_main_guard, problem_of, unknown, unknown_batch
+from slurm.submit.refusals import Refusals, no_main_guard, unknown, unknown_batch
 from slurm.tracking.record import ArrayElement, Dependency, JobOperations, JobRecord
 
 if TYPE_CHECKING:
@@ -105,9 +105,10 @@ class Submitter:
                 answers = self._ask(requests, calls[0].prepared.archive, news_of)
             except SubmissionUnknown as error:
                 raise unknown_batch([call.prepared for call in calls], error) from None
+            refusals = Refusals(self.site.backend)
             for telling, news, answer, call in zip(tellings, news_of, answers, calls):
                 with contextlib.suppress(SlurmError), telling:
-                    call.settle(answer, problem_of(call.prepared, answer))
+                    call.settle(answer, refusals.problem_of(call.prepared, answer))
                     news.answers, news.record = [answer], call.record
                     if call.problem is not None:
                         raise call.problem
@@ -211,7 +212,8 @@ class Submitter:
             answers = self._ask(requests, prepared.archive, [news] * len(requests))
         except SubmissionUnknown as error:  # the connection was lost: this holds for all of them
             raise unknown(prepared, error) from None
-        problems = (problem_of(prepared, answer) for answer in answers)
+        refusals = Refusals(self.site.backend)
+        problems = (refusals.problem_of(prepared, answer) for answer in answers)
         problem = next(filter(None, problems), None)
         if problem is None:
             return answers
