@@ -14,6 +14,7 @@ from slurm.job import Job, Promise
 from slurm.job_dir.arguments import JobResultPlaceholder
 from slurm.job_dir.tracebacks import UsersFrames
 from slurm.results.array_results import ArrayResults
+from slurm.results.not_a_value import NotAValue
 from slurm.submit.arrays import ArraySubmission, SubmittedArray, WaitingArray
 from slurm.tracking.deadline import Deadline
 from slurm.tracking.interrupts import InterruptibleWait
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Upstream, Promise, Generic[T]):
+class ArrayJob(NotAValue, Sequence[Job[T]], Awaitable[list[T]], Upstream, Promise, Generic[T]):
     """The jobs of ``task.map(items)``: one for each item, submitted together as one Slurm array.
 
     Submitted on first use (an element, an iteration, a wait, a result, being an argument of another
@@ -51,10 +52,7 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Upstream, Promise, Generic[
     """
 
     def __init__(
-        self,
-        cluster: Cluster,
-        task_name: str,
-        state: WaitingArray | SubmittedArray,
+        self, cluster: Cluster, task_name: str, state: WaitingArray | SubmittedArray
     ) -> None:
         self.cluster = cluster
         self._submitter: Submitter = cluster.submitter
@@ -410,10 +408,9 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Upstream, Promise, Generic[
         True
         """
         deadline = Deadline(timeout)
-        with UsersFrames():
-            if not self.wait(timeout):
-                raise TimeoutError(f"{self!r} has not ended after {timeout} s")
-            return self._results.error(deadline.left())
+        if not self.wait(timeout):
+            raise TimeoutError(f"{self!r} has not ended after {timeout} s")
+        return self._results.error(deadline.left())
 
     def done(self) -> bool:
         """Whether every job has ended, in whatever way; the same as `is_completed`.

@@ -12,6 +12,7 @@ from slurm.context import carrying
 from slurm.job_dir.arguments import JobResultPlaceholder
 from slurm.job_dir.result import Outcome
 from slurm.job_dir.tracebacks import UsersFrames
+from slurm.results.not_a_value import NotASequence, NotAValue
 from slurm.states import ACTIVE, JobState, JobStatus
 from slurm.tracking.deadline import Deadline
 from slurm.tracking.interrupts import InterruptibleWait
@@ -44,7 +45,7 @@ else:
         """At run time a job is a job; calling a task with one makes it a dependency."""
 
 
-class Job(Awaitable[T], Upstream, Promise, Generic[T]):
+class Job(NotAValue, NotASequence, Awaitable[T], Upstream, Promise, Generic[T]):
     """A job that was submitted. Passing it to another task makes that task depend on it.
 
     Attributes: `task_name`; `element`, its place in an array, None for a job by itself.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -126,6 +127,11 @@ class SlurmTask(Generic[P, R]):
 
     def _submitter(self, call: str) -> Any:
         submitter = submitter_here()
+        if submitter is None and "SLURM_SDK_TOKEN" in os.environ:
+            raise NoActiveContext(
+                f"{self.name}{call} was called inside a job of a @task, which submits nothing: make the calling "
+                f"function a @workflow, or run the plain function there with {self.name}.unwrapped(...)"
+            )
         if submitter is None:
             raise NoActiveContext(
                 f"{self.name}{call} was called outside a cluster's context. Call it "

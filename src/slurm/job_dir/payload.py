@@ -48,6 +48,7 @@ class Payload(NamedTuple):
     `children` is the configuration of a workflow's own cluster, plain JSON. `callbacks` are pickled
     as arguments are, each beside the name of its class. Where the arguments have a file of their own,
     `items` says where in it those of each item of an array begin and end; of a job by itself, all.
+    `packaging` is the name of the strategy that brought the code.
     """
 
     function: FunctionReference
@@ -57,6 +58,7 @@ class Payload(NamedTuple):
     children: Mapping[str, Any] = MappingProxyType({})
     items: tuple[tuple[int, int], ...] = ()
     callbacks: tuple[tuple[str, bytes], ...] = ()
+    packaging: str = ""
 
 
 def dump_payload(payload: Payload) -> bytes:

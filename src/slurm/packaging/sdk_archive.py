@@ -20,7 +20,7 @@ import gc
 import sys
 
 if sys.version_info < (3, 9):
-    sys.stderr.write("slurm: jobs need Python 3.9 or newer, and %s is %s\\n" % (sys.executable, sys.version))
+    sys.stderr.write("slurm: jobs need Python 3.9 or newer, and %s is %s\\n" % (sys.executable, sys.version.split()[0]))
     sys.exit({OLD_PYTHON})
 gc.disable()
 from slurm.runner import main

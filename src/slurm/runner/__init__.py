@@ -9,6 +9,7 @@ other jobs, calls the function, and leaves the result envelope, the job's metada
 - `execute`: one job, from its payload to its result file;
 - `functions`: the user's function, found by the reference that travelled;
 - `injection`: the contexts among its arguments;
+- `missing_modules`: what to say where a module is not there;
 - `placeholders`: the result that a placeholder stands for, read from the other job's directory.
 
 It may import any room below it, and imports few: a job starts in the time that takes. What only some jobs need is imported

@@ -201,11 +201,21 @@ class Work:
         self.directory = directory
         self.array = array
         self.item = 0
+        self.packaging: str = ""
         self.callbacks: NodeCallbacks = NodeCallbacks()
         self._loaded: tuple[Payload, Callable[..., Any]] | None = None
 
     def call(self, directory: JobDirectory) -> Any:
         """Call the function for the job, or the array's item, in `directory`."""
+        try:
+            return self._call(directory)
+        except ModuleNotFoundError as error:
+            from slurm.runner.missing_modules import explain
+
+            explain(error, self.packaging)
+            raise
+
+    def _call(self, directory: JobDirectory) -> Any:
         payload, function = self._loaded or self._load()
         args, kwargs = self._arguments(payload)
         callbacks = self.callbacks
@@ -216,6 +226,7 @@ class Work:
     def _load(self) -> tuple[Payload, Callable[..., Any]]:
         with open(self.directory.payload, "rb") as file:
             payload = load_payload(file)
+        self.packaging = payload.packaging
         restore_imports(payload, self.directory)
         try:
             self._loaded = payload, load_function(payload.function, self.directory)

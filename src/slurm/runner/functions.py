@@ -55,9 +55,7 @@ def _import(reference: FunctionReference, directory: JobDirectory) -> types.Modu
             raise  # a module that was found needs one that is not
         if not reference.source:
             raise ModuleNotFoundError(
-                f"the task's module {module!r} cannot be imported on the node: name the directory "
-                "that holds it there in the packaging's pythonpath",
-                name=error.name,
+                f"the task's module {module!r} cannot be imported", name=error.name
             ) from None
     with _loading():
         return _load_file(module, os.path.join(directory.path, reference.source))

@@ -50,7 +50,7 @@ class PackedCall:
 class NodeFacts:
     """What packing a call has to know of the nodes.
 
-    - `environment`: how user code gets to run there; `callbacks` travel with the job, and `copied` says that one
+    - `environment`: how user code gets to run there, by the strategy named `packaging`; `callbacks` travel with the job, and `copied` says that one
       of them goes by value; `children` is the configuration of a workflow's own cluster.
     - `shares_filesystem`: paths of this process mean the same there; `large_from`: see `BackendBase`.
     - `python`: asks for the version there; None where nobody can tell now.
@@ -63,6 +63,7 @@ class NodeFacts:
     shares_filesystem: bool
     large_from: int | None
     python: Callable[[], PythonVersion | None]
+    packaging: str = ""
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,7 @@ def pack(
         children=to.children,
         items=tuple(zip(arguments.ends, arguments.ends[1:])) if apart else (),
         callbacks=to.callbacks,
+        packaging=to.packaging,
     )
     packed = PackedCall(_travelling(payload, to), tuple(arguments.found))
     file = ITEMS if isinstance(call, ArrayCall) else ARGUMENTS

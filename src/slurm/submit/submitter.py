@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from slurm import context
-from slurm.errors import SlurmError, SubmissionUnknown
+from slurm.errors import RemoteFileError, SlurmError, SubmissionUnknown
 from slurm.job_dir.paths import ArrayDirectory
 from slurm.sbatch.array_layout import ArrayLayout
 from slurm.submit.arrays import SubmittedArray, WaitingArray
@@ -197,13 +197,16 @@ class Submitter:
         listening = {}  # a backend that is never handed large files need not know the word
         if backend.large_from is not None:
             listening["progress"] = _progress_of(requests, news_of)
-        return backend.submit_jobs(
-            requests,
-            base=self.site.job_base_dir,
-            events=self.site.event_dir,
-            archive=archive,
-            **listening,
-        )
+        base = self.site.job_base_dir
+        try:
+            return backend.submit_jobs(
+                requests, base=base, events=self.site.event_dir, archive=archive, **listening
+            )
+        except RemoteFileError as error:
+            raise type(error)(
+                f"job_base_dir {base} cannot be used: {error}. Name a directory that you can write to with "
+                "job_base_dir="
+            ) from None
 
     def _submit(self, prepared: PreparedCall, news: SubmissionNews) -> list[Submitted]:
         """The answers to all requests of one call. Raises unless all of it exists."""
