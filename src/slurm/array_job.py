@@ -143,9 +143,10 @@ class ArrayJob(NotAValue, Sequence[Job[T]], Awaitable[list[T]], Upstream, Promis
         >>> array.submit() is array
         True
         """
-        self._submission.submit(
-            self._make_elements, lambda: self._submitter.operations.watch(self.records)
-        )
+        with UsersFrames():
+            self._submission.submit(
+                self._make_elements, lambda: self._submitter.operations.watch(self.records)
+            )
         return self
 
     @property
@@ -168,8 +169,7 @@ class ArrayJob(NotAValue, Sequence[Job[T]], Awaitable[list[T]], Upstream, Promis
         self._submission.give_up(reason)
 
     def _make_elements(self, state: SubmittedArray) -> None:
-        count = state.layout.count
-        self._elements = tuple(self._element(state, index) for index in range(count))
+        self._elements = tuple(self._element(state, index) for index in range(state.layout.count))
 
     def _element(self, state: SubmittedArray, index: int) -> Job[T]:
         layout = state.layout

@@ -66,8 +66,11 @@ class Culprit(NamedTuple):
         name = _type_name(self.value)
         shown = name.partition("builtins.")[2] or name
         said = " ".join(f"{self.error}".split()) or type(self.error).__name__
-        why = "" if said == f"cannot pickle {shown!r} object" else f" ({said})"
-        article = "an" if shown[:1].lower() in "aeiou" else "a"
+        says_no_more = [
+            f"cannot pickle {one!r} object" for one in (shown, type(self.value).__name__)
+        ]
+        why = "" if said in says_no_more else f" ({said})"
+        article = "an" if shown.lstrip("_")[:1].lower() in "aeio" else "a"
         advice = _advice_on(name) or OTHERWISE
         what_to_do = advice.result if in_result else advice.arguments
         return f"{self.way} is {article} {shown}{why}: {what_to_do}"

@@ -34,7 +34,7 @@ UNARY = {"neg": "-", "pos": "+", "abs": "abs()", "invert": "~"}
 ROUNDING = {"round": "round()", "trunc": "trunc()", "floor": "floor()", "ceil": "ceil()"}
 NUMBERS = {"int": "int()", "float": "float()", "complex": "complex()", "index": "a whole number"}
 # Without __iter__, which would make it an Iterable to whoever asks: a loop begins with [0].
-SEQUENCE = {"getitem": "[...], or a loop,", "len": "len()"}
+SEQUENCE = {"getitem": "an index or a loop", "len": "len()"}
 
 
 def _how(future: object) -> str:
@@ -47,8 +47,8 @@ def refusing(word: str) -> Callable[..., Any]:
     def refuse(future: Any, *others: Any) -> Any:
         with UsersFrames(TypeError):
             raise TypeError(
-                f"{word} was meant for a result, and {future!r} is none: call {_how(future)} first, or hand "
-                "it to another task as it is"
+                f"{word} was meant for the result of {future!r}: call {_how(future)} first, or hand it to "
+                "another task as it is"
             )
 
     return refuse
