@@ -57,7 +57,7 @@ REASONS = (
     ),
     (
         re.compile(r".*python.*not found.*|.*not found.*python.*", re.IGNORECASE),
-        "Name an interpreter that is there: python",
+        "Name an interpreter that is there with python=",
     ),
     (  # as shells say it of the command that they were given; rc files have their own name before that
         re.compile(
@@ -66,7 +66,7 @@ REASONS = (
             r"|(?:no such file or directory|command not found|permission denied): \S+)",
             re.IGNORECASE,
         ),
-        "Name an interpreter that is there: python",
+        "Name an interpreter that is there with python=",
     ),
 )
 HUNG_UP = re.compile(r"kex_exchange_identification: .*|Connection (?:closed|reset) by \S+ port \d+")

@@ -6,6 +6,7 @@ there stands for anything on one line. Of a program that is all that it writes, 
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import subprocess
@@ -59,16 +60,17 @@ def rows(kind: str) -> pytest.MarkDecorator:
 
 
 class Session:
-    """Types rows one after the other, as into one prompt."""
+    """Types rows one after the other, as into one prompt; what stands before them all is a module in `folder`."""
 
-    def __init__(self, **names: Any) -> None:
-        self.names: dict[str, Any] = {"__name__": "typed", **names}
-        exec(BEFORE, self.names)  # noqa: S102 - the page's own lines
+    def __init__(self, folder: Path, **names: Any) -> None:
+        (folder / "before_mistakes.py").write_text(BEFORE)
+        module = importlib.import_module("before_mistakes")
+        self.names: dict[str, Any] = {**vars(module), "__name__": "typed", **names}
 
     def error_of(self, typed: str) -> Exception:
         """What the lines raise."""
         with pytest.raises(Exception) as raised:  # noqa: PT011 - the page says which
-            exec(compile(typed, "<typed>", "exec"), self.names)  # noqa: S102 - as above
+            exec(compile(typed, "<typed>", "exec"), self.names)  # noqa: S102 - the page's own lines
         return raised.value
 
 
@@ -92,9 +94,12 @@ def assert_no_frame_of_ours(error: Exception) -> None:
 
 
 @pytest.fixture(scope="module")
-def session() -> Session:
-    """One prompt for all rows without a cluster of Slurm's."""
-    return Session()
+def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
+    """One prompt for all rows."""
+    folder = tmp_path_factory.mktemp("session")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        yield Session(folder)
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +159,7 @@ def test_without_what_an_extra_brings(
 
 @rows("ended")
 def test_a_job_that_the_scheduler_ended(
-    row: Mistake, fake_cluster: Cluster, backend: FakeBackend
+    row: Mistake, session: Session, fake_cluster: Cluster, backend: FakeBackend
 ) -> None:
     _, state, code = row.kind.split()
     backend.files["/jobs/7/job.sh"] = b"#!/bin/bash\n#SBATCH --mem=1G\n#SBATCH --time=00:10:00\n"
@@ -167,7 +172,7 @@ def test_a_job_that_the_scheduler_ended(
     }
     backend.usage = lambda job_ids: [usage]
     backend.say("7", state, source="sacct", exit_code=code, node="c1")
-    session = Session(job=job_on(fake_cluster, "7"))
+    session.names["job"] = job_on(fake_cluster, "7")
     error = session.error_of(row.typed)
     assert_shown(row, error)
     assert_no_frame_of_ours(error)
@@ -217,9 +222,9 @@ def test_pytest_shows_the_tests_own_line(scratch: Path) -> None:
 
 
 @rows("slurm")
-def test_on_a_cluster(row: Mistake, slurm_cluster: DockerCluster) -> None:
+def test_on_a_cluster(row: Mistake, session: Session, slurm_cluster: DockerCluster) -> None:
+    session.names["slurmfile"] = slurm_cluster.slurmfile
     with Cluster.from_env(slurm_cluster.slurmfile) as cluster:
-        session = Session(slurmfile=slurm_cluster.slurmfile)
         error = session.error_of(row.typed)
     cluster.close()
     assert_shown(row, error)
@@ -244,8 +249,10 @@ def enforcing_cluster(pytestconfig: pytest.Config) -> DockerCluster:
 
 @pytest.mark.slurm
 @rows("enforcing")
-def test_on_a_cluster_that_enforces(row: Mistake, enforcing_cluster: DockerCluster) -> None:
+def test_on_a_cluster_that_enforces(
+    row: Mistake, session: Session, enforcing_cluster: DockerCluster
+) -> None:
     with Cluster.from_env(enforcing_cluster.slurmfile) as cluster:
-        error = Session().error_of(row.typed)
+        error = session.error_of(row.typed)
     cluster.close()
     assert_shown(row, error)
