@@ -14,7 +14,7 @@
     |   +-- PackagingError                the user's code could not be built or installed
     |   +-- SubmissionRefused             sbatch said no, and why
     |   +-- SubmissionUnknown             sbatch may have said yes; nobody can tell
-    |   +-- NoMainGuard                   the script submits while it is loaded on a node
+    |   +-- NoMainGuard                   the script submits whenever it is loaded
     +-- RemoteFileError                   a file on the cluster could not be read or written
     |   +-- RemoteFileMissing (FileNotFoundError)
     |   +-- FileTooLarge (MemoryError)  there is not enough memory, or disk, here to read it
@@ -144,7 +144,7 @@ class SubmissionUnknown(SubmissionError):
 
 
 class NoMainGuard(SubmissionError):
-    """A script submits jobs while it is loaded on a node, for it has no ``if __name__ == "__main__":``.
+    """A script submits jobs, or makes its cluster, on a node that loads it: it has no ``if __name__ == "__main__":``.
 
     >>> issubclass(NoMainGuard, SubmissionError)
     True

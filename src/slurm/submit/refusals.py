@@ -83,11 +83,15 @@ def unknown_batch(prepared: Sequence[PreparedCall], error: SubmissionUnknown) ->
     )
 
 
-def no_main_guard(what: str) -> NoMainGuard:
-    """The error for a script that submits while it is loaded on a node; the one place that knows its words."""
+def no_main_guard(does: str, problem: str = "") -> NoMainGuard:
+    """The error for a script that `does` on a node what its main part is for; the one place that knows its words.
+
+    `problem` is what came of it.
+    """
+    came_of_it = f" ({problem})" if problem else ""
     return NoMainGuard(
-        f"the script submits {what} whenever it is loaded, and a job loads it, too: put the part of it "
-        "that submits under \"if __name__ == '__main__':\""
+        f"the script {does} whenever it is loaded, and a job loads it, too: put the part of it that does so "
+        f"under \"if __name__ == '__main__':\"{came_of_it}"
     )
 
 

@@ -176,7 +176,7 @@ class Submitter:
         if self.functions.is_closed():
             raise SlurmError(f"{what} was not submitted: its cluster was closed")
         if context.is_loading_script():
-            raise no_main_guard(what)
+            raise no_main_guard(f"submits {what}")
 
     def _drafter(self, effects: type[Effects]) -> Drafter:
         from slurm.submit.draft import Drafter  # late: who only reads results needs none of it

@@ -183,6 +183,7 @@ def test_a_job_that_the_scheduler_ended(
 
 @rows("script")
 def test_all_that_a_program_writes(row: Mistake, scratch: Path) -> None:
+    (scratch / "Slurmfile.toml").write_text('[default.cluster]\nbackend = "local"\n')
     program = scratch / "program.py"
     program.write_text(row.typed)
     done = subprocess.run(

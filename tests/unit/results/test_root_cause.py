@@ -389,7 +389,7 @@ def test_a_root_without_a_main_guard_is_told_first(
     fake_cluster: Cluster, backend: FakeBackend
 ) -> None:
     root, job = pair(fake_cluster, backend)
-    ended_with(backend, root, no_main_guard("add"))
+    ended_with(backend, root, no_main_guard("submits add"))
     error = failure(job)
     assert str(error).startswith("the script submits add whenever it is loaded")
     assert "if __name__ == '__main__':" in str(error).partition("(job 2")[0]
