@@ -11,7 +11,9 @@ from slurm.errors import SubmissionError
 from slurm.futures import as_completed, decided, when_all_have_ended
 from slurm.job import Job, Promise
 from slurm.job_dir.arguments import JobResultPlaceholder
+from slurm.job_dir.tracebacks import UsersFrames
 from slurm.results.array_results import ArrayResults
+from slurm.results.not_a_value import NotAValue
 from slurm.submit.arrays import ArraySubmission, SubmittedArray, WaitingArray
 from slurm.tracking.deadline import Deadline
 from slurm.tracking.interrupts import InterruptibleWait
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Upstream, Promise, Generic[T]):
+class ArrayJob(NotAValue, Sequence[Job[T]], Awaitable[list[T]], Upstream, Promise, Generic[T]):
     """The jobs of ``task.map(items)``: one for each item, submitted together as one Slurm array.
 
     Submitted on first use (an element, an iteration, a wait, a result, being an argument of another
@@ -47,10 +49,7 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Upstream, Promise, Generic[
     """
 
     def __init__(
-        self,
-        cluster: Cluster,
-        task_name: str,
-        state: WaitingArray | SubmittedArray,
+        self, cluster: Cluster, task_name: str, state: WaitingArray | SubmittedArray
     ) -> None:
         self.cluster = cluster
         self._submitter: Submitter = cluster.submitter
@@ -150,7 +149,8 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Upstream, Promise, Generic[
         >>> array.submit() is array
         True
         """
-        self._submission.submit(self._make_elements, self._watch)
+        with UsersFrames():
+            self._submission.submit(self._make_elements, self._watch)
         return self
 
     def _watch(self) -> None:
@@ -334,10 +334,11 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Upstream, Promise, Generic[
         [2, 4, 6]
         """
         deadline = Deadline(timeout)
-        for job in as_completed(self.jobs, timeout):
-            if not (return_exceptions or job.is_successful()):
-                raise self._results.first_failure(deadline.left())
-        return self._results.values(deadline.left(), return_exceptions=return_exceptions)
+        with UsersFrames():
+            for job in as_completed(self.jobs, timeout):
+                if not (return_exceptions or job.is_successful()):
+                    raise self._results.first_failure(deadline.left())
+            return self._results.values(deadline.left(), return_exceptions=return_exceptions)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until every job has ended, at most `timeout` seconds; returns whether they have.
@@ -440,7 +441,8 @@ class ArrayJob(Sequence[Job[T]], Awaitable[list[T]], Upstream, Promise, Generic[
         import asyncio
 
         await decided(self.jobs)
-        return await asyncio.get_running_loop().run_in_executor(None, self.get_results)
+        with UsersFrames():
+            return await asyncio.get_running_loop().run_in_executor(None, self.get_results)
 
     def __repr__(self) -> str:
         shown = str(self._submission)

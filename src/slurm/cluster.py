@@ -23,6 +23,7 @@ from slurm.sbatch.options import normalise
 from slurm.submit.arrays import ArrayBlocks, SubmittedArray, WaitingArray
 from slurm.submit.batch import Batch
 from slurm.submit.effects import ClusterFunctions, TaskPackaging
+from slurm.submit.refusals import no_main_guard
 from slurm.submit.submitter import Submitter
 from slurm.tracking.listener import Listener
 from slurm.tracking.record import JobRecord, jobs_in
@@ -180,10 +181,7 @@ class Cluster:
             arguments = _with_objects(cluster_settings(name_or_path, env=env, overrides=overrides))
         except ConfigError as error:
             if context.is_loading_script():
-                raise ConfigError(
-                    f"{error}. This script is being loaded on a node: make its cluster under "
-                    "if __name__ == '__main__':"
-                ) from error
+                raise no_main_guard("makes its cluster", str(error)) from None
             raise
         return cls(**arguments)
 

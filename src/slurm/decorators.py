@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from slurm.job_dir.tracebacks import UsersFrames
 from slurm.task import SlurmTask
 
 R = TypeVar("R")
@@ -104,9 +105,13 @@ def task(
     >>> double.unwrapped(21)
     42
     """
-    if func is not None:
-        return SlurmTask(func, options=sbatch_kwargs, packaging=packaging)
-    return lambda function: SlurmTask(function, options=sbatch_kwargs, packaging=packaging)
+
+    def decorate(function: Callable[..., Any]) -> SlurmTask[Any, Any]:
+        with UsersFrames():
+            return SlurmTask(function, options=sbatch_kwargs, packaging=packaging)
+
+    with UsersFrames():
+        return decorate if func is None else decorate(func)
 
 
 @overload
@@ -153,6 +158,8 @@ def workflow(
     """
 
     def decorate(function: Callable[..., Any]) -> SlurmTask[Any, Any]:
-        return SlurmTask(function, options=sbatch_kwargs, packaging=packaging, is_workflow=True)
+        with UsersFrames():
+            return SlurmTask(function, options=sbatch_kwargs, packaging=packaging, is_workflow=True)
 
-    return decorate if func is None else decorate(func)
+    with UsersFrames():
+        return decorate if func is None else decorate(func)

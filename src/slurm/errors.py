@@ -14,6 +14,7 @@
     |   +-- PackagingError                the user's code could not be built or installed
     |   +-- SubmissionRefused             sbatch said no, and why
     |   +-- SubmissionUnknown             sbatch may have said yes; nobody can tell
+    |   +-- NoMainGuard                   the script submits whenever it is loaded
     +-- RemoteFileError                   a file on the cluster could not be read or written
     |   +-- RemoteFileMissing (FileNotFoundError)
     |   +-- FileTooLarge (MemoryError)  there is not enough memory, or disk, here to read it
@@ -142,6 +143,14 @@ class SubmissionUnknown(SubmissionError):
         self.job_dir = job_dir
 
 
+class NoMainGuard(SubmissionError):
+    """A script submits jobs, or makes its cluster, on a node that loads it: it has no ``if __name__ == "__main__":``.
+
+    >>> issubclass(NoMainGuard, SubmissionError)
+    True
+    """
+
+
 class RemoteFileError(SlurmError):
     """A file on the cluster could not be read or written.
 
@@ -262,25 +271,34 @@ class JobLost(JobFailed):
 class DependencyFailed(JobFailed):
     """The job never started because a job it depends on did not end as required.
 
-    Attributes beside those of `JobFailed`: `root_job_id`, the job at which that began, however many
-    lie in between; empty where it is not known.
+    What that job, the root, failed with is the ``__cause__``: the exception that its task raised, with the
+    traceback there, or how it ended. Attributes beside those of `JobFailed`, whose `stderr` is the root's:
+    `root_job_id`, the job at which that began, however many lie in between; `root_job_dir`, its directory;
+    `root_type_name` and `root_message`, what its task raised. Each is empty where it is not known.
 
     >>> error = DependencyFailed("job 14 never started: job 12 failed", job_id="14", root_job_id="12")
     >>> error.job_id, error.root_job_id
     ('14', '12')
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - they are its attributes
         self,
         message: str,
         *,
         job_id: str = "",
         job_dir: str = "",
         state: str = "",
+        stderr: str = "",
         root_job_id: str = "",
+        root_job_dir: str = "",
+        root_type_name: str = "",
+        root_message: str = "",
     ) -> None:
-        super().__init__(message, job_id=job_id, job_dir=job_dir, state=state)
+        super().__init__(message, job_id=job_id, job_dir=job_dir, state=state, stderr=stderr)
         self.root_job_id = root_job_id
+        self.root_job_dir = root_job_dir
+        self.root_type_name = root_type_name
+        self.root_message = root_message
 
 
 class ResultError(JobError):
@@ -335,15 +353,18 @@ class RemoteError(JobError):
 class RemoteTraceback(Exception):
     """The traceback on the node, as text; stands as ``__cause__`` of the exception it belongs to.
 
+    Attributes: `text`, all of it; `frames`, without the lines that the exception says itself, is what is printed.
+
     >>> error = ValueError("no data")
     >>> error.__cause__ = RemoteTraceback('File "train.py", line 3, in load')
     >>> error.__cause__.text
     'File "train.py", line 3, in load'
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, frames: str | None = None) -> None:
         super().__init__(text)
         self.text = text
+        self.frames: str = text if frames is None else frames
 
     def __str__(self) -> str:
-        return "\n" + self.text
+        return "\n" + self.frames.rstrip()

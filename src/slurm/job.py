@@ -12,7 +12,9 @@ from slurm import errors
 from slurm.context import carrying
 from slurm.job_dir.arguments import JobResultPlaceholder
 from slurm.job_dir.result import Outcome
+from slurm.job_dir.tracebacks import UsersFrames
 from slurm.results import logs
+from slurm.results.not_a_value import NotASequence, NotAValue
 from slurm.states import ACTIVE, JobState, JobStatus
 from slurm.tracking.deadline import Deadline
 from slurm.tracking.interrupts import InterruptibleWait
@@ -46,7 +48,7 @@ else:
         """At run time a job is a job; calling a task with one makes it a dependency."""
 
 
-class Job(Awaitable[T], Upstream, Promise, Generic[T]):
+class Job(NotAValue, NotASequence, Awaitable[T], Upstream, Promise, Generic[T]):
     """A job that was submitted. Passing it to another task makes that task depend on it.
 
     Attributes: `task_name`; `element`, its place in an array, None for a job by itself.
@@ -220,13 +222,14 @@ class Job(Awaitable[T], Upstream, Promise, Generic[T]):
         >>> job.wait(timeout=60)
         True
         """
-        record = self._met
-        if not record.finished:
-            record.operations.watch([record])
-        with InterruptibleWait([record]):
-            news = record.wait(timeout)
-        if news and not record.finished:
-            raise watched_no_more(record)
+        with UsersFrames():
+            record = self._met
+            if not record.finished:
+                record.operations.watch([record])
+            with InterruptibleWait([record]):
+                news = record.wait(timeout)
+            if news and not record.finished:
+                raise watched_no_more(record)
         return record.finished
 
     def cancel(self) -> None:
@@ -257,7 +260,8 @@ class Job(Awaitable[T], Upstream, Promise, Generic[T]):
         >>> job.get_result(timeout=60)
         42
         """
-        result: T = self._outcome_within(timeout).get()
+        with UsersFrames():
+            result: T = self._outcome_within(timeout).get()
         return result
 
     def _outcome_within(self, timeout: float | None) -> Outcome:
@@ -294,7 +298,8 @@ class Job(Awaitable[T], Upstream, Promise, Generic[T]):
         >>> job.exception() is None
         True
         """
-        return self._outcome_within(timeout).error
+        with UsersFrames():
+            return self._outcome_within(timeout).error
 
     def done(self) -> bool:
         """Whether the job has ended, in whatever way; the same as `is_completed`.
@@ -336,7 +341,10 @@ class Job(Awaitable[T], Upstream, Promise, Generic[T]):
         ended = asyncio.Event()
         self.add_done_callback(lambda job: loop.call_soon_threadsafe(ended.set))
         await ended.wait()
-        return await loop.run_in_executor(None, self.get_result)
+        with UsersFrames():
+            outcome = await loop.run_in_executor(None, self._outcome_within, None)
+            result: T = outcome.get()
+        return result
 
     def get_stdout(self) -> str:
         """What the job has printed so far: what is in the file that its option ``output`` names, if it has one.

@@ -98,6 +98,19 @@ def options_in(script: str) -> dict[str, str]:
     return {name: value for name, _, value in words}
 
 
+def interpreter_in(script: str) -> list[str]:
+    """The command that starts Python in a script that `render_job_script` wrote; nothing where there is none.
+
+    >>> interpreter_in('export JOB_DIR=/jobs/7\\nexec /opt/python3 -u /jobs/.sdk/0a1b "$JOB_DIR"\\n')
+    ['/opt/python3']
+    """
+    for line in reversed(script.splitlines()):
+        if " -u " in line and '"$JOB_DIR"' in line:
+            words = shlex.split(line)
+            return words[words[0] == "exec" : words.index("-u")]
+    return []
+
+
 def _with_signals(command: str, signals: Sequence[str]) -> list[str]:
     """Lines that run `command` and set ``status``, and hand on the signals that only the shell gets."""
     return [

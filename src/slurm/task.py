@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -11,6 +12,7 @@ from slurm.context import get_active_context, submitter_for, submitter_here
 from slurm.errors import ConfigError, NoActiveContext
 from slurm.job_dir.arguments import JobResultPlaceholder
 from slurm.job_dir.main_module import find
+from slurm.job_dir.tracebacks import UsersFrames
 from slurm.sbatch.options import Options, normalise
 from slurm.sbatch.overlay import DEFAULT_OPTIONS, WORKFLOW_OPTIONS, overlay
 
@@ -133,12 +135,17 @@ class SlurmTask(Generic[P, R]):
         """
         from slurm.submit.calls import call_of  # late: on the node most tasks call no other
 
-        submitter = self._submitter("()")
-        job: Job[R] = submitter.submit(call_of(self, args, kwargs))
+        with UsersFrames(TypeError):
+            job: Job[R] = self._submitter("()").submit(call_of(self, args, kwargs))
         return job
 
     def _submitter(self, call: str) -> Any:
         submitter = submitter_here()
+        if submitter is None and "SLURM_SDK_TOKEN" in os.environ:
+            raise NoActiveContext(
+                f"{self.name}{call} was called inside a job of a @task, which submits nothing: make the calling "
+                f"function a @workflow, or run the plain function there with {self.name}.unwrapped(...)"
+            )
         if submitter is None:
             raise NoActiveContext(
                 f"{self.name}{call} was called outside a cluster's context. Call it "
@@ -226,8 +233,9 @@ class SlurmTask(Generic[P, R]):
         """
         from slurm.submit.calls import array_call_of
 
-        submitter = self._submitter(".map()")
-        array: ArrayJob[R] = submitter.map(array_call_of(self, items, max_concurrent, pack))
+        with UsersFrames(TypeError):
+            submitter = self._submitter(".map()")
+            array: ArrayJob[R] = submitter.map(array_call_of(self, items, max_concurrent, pack))
         return array
 
     def with_options(self, **sbatch_options: Any) -> SlurmTask[P, R]:
@@ -239,7 +247,8 @@ class SlurmTask(Generic[P, R]):
         {'mem': '2G', 'time': '5'}
         """
         derived = self._copy()
-        derived.own_options = overlay(self.own_options, normalise(sbatch_options))
+        with UsersFrames():
+            derived.own_options = overlay(self.own_options, normalise(sbatch_options))
         return derived
 
     def submit(
@@ -275,7 +284,8 @@ class SlurmTask(Generic[P, R]):
             from slurm.submit.calls import call_of
 
             # A batch that is open by then collects the call, wherever the submitter was made.
-            job: Job[R] = submitter_for(context).submit(call_of(task, args, kwargs, key))
+            with UsersFrames(TypeError):
+                job: Job[R] = submitter_for(context).submit(call_of(task, args, kwargs, key))
             return job
 
         return submitter

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pytest
-from tests.conformance.sites import Gate
+from tests.conformance.sites import Gate, Site
 from tests.conformance.waiting import PATIENCE, wait_until
 
 import conformance_tasks as tasks
@@ -45,6 +46,7 @@ class Failed(NamedTuple):
     good: Job[Any]
     any: Job[Any]
     never: tuple[Job[Any], ...]
+    packed: tuple[ArrayJob[Any], Job[Any]]
 
 
 @pytest.fixture(scope="module")
@@ -52,12 +54,14 @@ def failed(client: Cluster) -> Failed:
     with client:
         array = tasks.fail_if_odd.map([0, 1])
         never = tasks.double.after(array[1]).map([1, 2])
+        packed = tasks.fail_if_odd.map([0, 3, 5], pack=3)
         return Failed(
             array,
             each=tasks.echo.aftercorr(array).map(["0", "1"]),
             good=tasks.echo.after(array[0])("good"),
             any=tasks.echo.afterany(array)("any"),
             never=(tasks.echo.after(array)("all"), tasks.echo(array), tasks.echo(array[1]), *never),
+            packed=(packed, tasks.echo(packed)),
         )
 
 
@@ -85,8 +89,24 @@ def test_an_array_that_was_submitted_can_wait_for_nothing_more(halves: Halves) -
 
 def test_what_needs_a_failed_element_never_starts_and_names_it(failed: Failed) -> None:
     for job in failed.never:
-        with pytest.raises(DependencyFailed, match=f"job {failed.array[1].id} .*FAILED"):
+        with pytest.raises(DependencyFailed, match=f"job {failed.array[1].id} .*FAILED") as raised:
             job.get_result(PATIENCE)
+        assert isinstance(raised.value.__cause__, tasks.Unlucky)
+        assert raised.value.root_job_dir == failed.array[1].job_dir
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_of_items_that_share_a_job_the_first_to_fail_is_the_root(
+    failed: Failed, site: Site, later: bool
+) -> None:
+    array, never = failed.packed
+    with contextlib.closing(site.connect()) as other:
+        job = other.get_job(never.id) if later else never
+        with pytest.raises(DependencyFailed, match="3 is odd") as raised:
+            job.get_result(PATIENCE)
+    assert isinstance(raised.value.__cause__, tasks.Unlucky)
+    assert raised.value.__cause__.code == 3
+    assert raised.value.root_job_dir == array[1].job_dir
 
 
 def test_what_needs_another_element_or_any_end_runs(failed: Failed) -> None:

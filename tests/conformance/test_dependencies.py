@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +13,7 @@ from tests.conformance.waiting import PATIENCE
 
 import conformance_tasks as tasks
 from slurm import Cluster, Job
-from slurm.errors import DependencyFailed
+from slurm.errors import DependencyFailed, RemoteTraceback
 
 Jobs = Mapping[str, Job[Any]]
 
@@ -81,15 +82,32 @@ def test_what_needs_a_failed_job_never_starts_and_names_the_root(
         jobs[name].get_result(PATIENCE)
     assert raised.value.job_id == jobs[name].id
     assert raised.value.state == "CANCELLED"
-    assert raised.value.root_job_id == jobs["bad"].id
+    assert_carries_the_root(raised.value, jobs["bad"])
     assert not jobs[name].is_successful()
     assert not client.backend.file_exists(f"{jobs[name].job_dir}/result.pkl")
 
 
+def assert_carries_the_root(error: DependencyFailed, root: Job[Any]) -> None:
+    """The root's error: its type, its message, its directory, its traceback, the end of its stderr."""
+    assert (error.root_job_id, error.root_job_dir) == (root.id, root.job_dir)
+    assert error.root_type_name.endswith("Unlucky")
+    assert error.root_message == str(tasks.Unlucky("bad", 1))
+    raised = f"{error.root_type_name}: {error.root_message}"
+    assert f"ended as FAILED: {raised}. Its files: {root.job_dir}" in str(error)
+    assert type(error.__cause__) is tasks.Unlucky
+    assert error.__cause__.code == 1
+    assert isinstance(error.__cause__.__cause__, RemoteTraceback)
+    assert "raise Unlucky(name, code=1)" in error.__cause__.__cause__.text
+    assert "raise Unlucky(name, code=1)" in error.stderr
+    shown = "".join(traceback.format_exception(error))
+    assert shown.count("raise Unlucky(name, code=1)") == 1
+
+
 def test_a_later_client_names_the_root_as_well(jobs: Jobs, site: Site) -> None:
     later = site.connect()
-    with pytest.raises(DependencyFailed, match=f"job {jobs['bad'].id} .*FAILED"):
+    with pytest.raises(DependencyFailed, match=f"job {jobs['bad'].id} .*FAILED") as raised:
         later.get_job(jobs["never after it"].id).get_result(PATIENCE)
+    assert_carries_the_root(raised.value, jobs["bad"])
     later.close()
 
 

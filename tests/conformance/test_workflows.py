@@ -43,6 +43,7 @@ def test_a_workflow_gets_what_its_jobs_raise(survey: Survey) -> None:
     assert isinstance(survey.said["caught"], tasks.Unlucky)
     assert survey.said["caught"].code == 5
     assert "raise Unlucky(message, code)" in survey.said["remote traceback"]
+    assert isinstance(survey.said["cause"], tasks.Unlucky)
 
 
 def test_a_workflow_may_run_workflows(survey: Survey) -> None:

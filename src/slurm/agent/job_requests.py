@@ -22,6 +22,9 @@ class JobRequests:
     def op_usage(self, blob: bytes, job_ids: List[str]) -> Tuple[Any, bytes]:
         return self.scheduler.usage(job_ids), b""
 
+    def op_offers(self, blob: bytes, kinds: List[str]) -> Tuple[Any, bytes]:
+        return self.scheduler.offers(kinds), b""
+
     def op_queue(self, blob: bytes) -> Tuple[Any, bytes]:
         return self.scheduler.queue(), b""
 

@@ -8,6 +8,7 @@ from .commands import squeue_argv
 from .errors import AgentError
 from .job_ids import collapse_job_ids
 from .locks import Locked
+from .offers import Offers
 from .queries import Queries
 from .sbatch import LOST_ANSWERS, id_in, outcome_of_sbatch, sbatch_argv, users_defaults
 from .tables import SQUEUE_FIELDS, find_mark
@@ -21,7 +22,7 @@ DEFAULT_ARRAY_SIZE = 1001
 SHOWN = 200  # characters of what a program printed instead of an answer
 
 
-class SlurmCommands(Queries):
+class SlurmCommands(Queries, Offers):
     """Slurm through its own commands.
 
     `latest_job` and `search_pauses` say how long an sbatch without an answer may still make a job, and

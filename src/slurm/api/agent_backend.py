@@ -126,6 +126,10 @@ class AgentBackend(BackendBase):
     def query_usage(self, job_ids: Sequence[str]) -> list[Mapping[str, str]]:
         return list(self._ask("usage", job_ids=list(job_ids)))
 
+    def get_offers(self, kinds: Sequence[str]) -> Mapping[str, Sequence[Mapping[str, str]]]:
+        found: Mapping[str, Sequence[Mapping[str, str]]] = self._ask("offers", kinds=list(kinds))
+        return found
+
     def cancel_jobs(self, job_ids: Sequence[str]) -> None:
         self._ask("cancel", job_ids=list(job_ids))
 

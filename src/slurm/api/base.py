@@ -144,6 +144,18 @@ class BackendBase(abc.ABC):
         """
         return [{"JobID": job_id} for job_id in job_ids]
 
+    def get_offers(self, kinds: Sequence[str]) -> Mapping[str, Sequence[Mapping[str, str]]]:
+        """What a job could have asked for instead of what it was refused for, by kind: ``partitions``, ``accounts``.
+
+        Asked after a refusal only. A row of the first is one kind of node in one partition, with what
+        ``sinfo`` says of it; of the second, an account that the user may charge. Nothing is said of what is
+        not known.
+
+        >>> backend.get_offers(["partitions"])
+        {}
+        """
+        return {}
+
     @abc.abstractmethod
     def cancel_jobs(self, job_ids: Sequence[str]) -> None:
         """Cancel these jobs; one that has ended already is no error.

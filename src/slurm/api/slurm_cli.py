@@ -37,7 +37,7 @@ class InProcessBackend(AgentBackend):
         try:
             return self.agent.call(op, params, blob)
         except AgentError as error:
-            raise error_of(error.kind, str(error)) from error
+            raise error_of(error.kind, str(error)) from None
 
     def open_file(self, path: str, *, progress: Progress | None = None) -> BinaryIO:
         """The file itself, of which nothing has to be fetched."""

@@ -91,8 +91,8 @@ class SSHCommandBackend(AgentBackend):
             if op != "submit":
                 raise
             if not sent:
-                raise type(error)(f"nothing was submitted: {error}") from error
-            raise SubmissionUnknown(f"the answer was lost: {error}") from error
+                raise type(error)(f"nothing was submitted: {error}") from None
+            raise SubmissionUnknown(f"the answer was lost: {error}") from None
 
     def write_file(self, path: str, content: bytes, *, exclusive: bool = False) -> bool:
         if not exclusive:

@@ -57,7 +57,16 @@ REASONS = (
     ),
     (
         re.compile(r".*python.*not found.*|.*not found.*python.*", re.IGNORECASE),
-        "Name an interpreter that is there: python",
+        "Name an interpreter that is there with python=",
+    ),
+    (  # as shells say it of the command that they were given; rc files have their own name before that
+        re.compile(
+            r"-?\w*sh:(?: line)? ?\d*:? ?(?:exec: )?(?:\S+: (?:No such file or directory|(?:command )?not found"
+            r"|Permission denied|cannot execute.*|Is a directory|.*Exec format error)"
+            r"|(?:no such file or directory|command not found|permission denied): \S+)",
+            re.IGNORECASE,
+        ),
+        "Name an interpreter that is there with python=",
     ),
 )
 HUNG_UP = re.compile(r"kex_exchange_identification: .*|Connection (?:closed|reset) by \S+ port \d+")

@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING
 
 from slurm import errors
 from slurm.callbacks.base import RUNNER_HOOKS, BaseCallback, ExecutionLocus, overrides
-from slurm.callbacks.lines import error_line
-from slurm.job_dir.arguments import JobResultPlaceholder, dump_arguments, load_arguments
+from slurm.job_dir.arguments import (
+    JobResultPlaceholder,
+    dump_arguments,
+    load_arguments,
+    why_unpicklable,
+)
 from slurm.packaging.function_reference import main_module
 
 if TYPE_CHECKING:
@@ -52,7 +56,8 @@ def _traveller(callback: BaseCallback, main_travels: bool) -> PickledCallback:
             (callback,), {}, lambda value: None, main_travels=main_travels
         )
     except errors.SerializationError as error:
-        return PickledCallback(name, runs, problem=error_line(error.__cause__))
+        why = why_unpicklable({name: callback}, main_travels=main_travels)
+        return PickledCallback(name, runs, problem=why or str(error))
     return PickledCallback(name, runs, data, copied)
 
 

@@ -13,5 +13,7 @@ imports most of it, so it is standard library, Python 3.9, and quick to load.
 - `result`: the envelope with a value or an exception, pickled and read, and why a value cannot be pickled;
 - `result_file`: its layout, with a checksum;
 - `remote_exceptions`: an exception as itself where that can be, in words where it cannot;
+- `unpicklable`: what in a value cannot be pickled, and the way to it;
+- `tracebacks`: those that people are shown, without the SDK's frames;
 - `large_files`: bytes that may be too many for memory.
 """

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import io
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, BinaryIO, NamedTuple, Union
 
 from slurm import errors
@@ -78,8 +78,47 @@ def write_arguments(
         return True
     except errors.SlurmError:
         raise
-    except Exception as error:
-        raise errors.SerializationError(f"an argument cannot be pickled: {error}") from error
+    except Exception as error:  # noqa: BLE001 - as above
+        raise errors.SerializationError(f"an argument cannot be pickled: {error}") from None
+
+
+def why_unpicklable(
+    roots: Mapping[str, Any],
+    *,
+    is_future: Callable[[Any], bool] = lambda value: False,
+    main_travels: bool = True,
+    in_result: bool = False,
+) -> str:
+    """One line about what among `roots`, by their names, cannot be pickled, and the way to it; empty for nothing.
+
+    What `is_future` is not pickled, for something else stands in its place.
+
+    >>> why_unpicklable({"args": (1, {"rows": iter([])}), "kwargs": {}})
+    ''
+    >>> import threading
+    >>> why_unpicklable({"args": (1, {"lock": threading.Lock()})})
+    "args[1]['lock'] is a _thread.lock: make it inside the task"
+    """
+    from slurm.job_dir.unpicklable import culprit_in
+
+    stands_apart = JobResultPlaceholder("")
+
+    def dump(part: Any) -> None:
+        pickler = _by_value_pickler(main_travels)(Sink(), PROTOCOL)
+        _dump(pickler, part, lambda value: stands_apart if is_future(value) else None)
+
+    for name, root in roots.items():
+        culprit = culprit_in(root, name, dump)
+        if culprit is not None:
+            return culprit.in_words(in_result=in_result)
+    return ""
+
+
+class Sink:
+    """What is written to where nothing is wanted of it."""
+
+    def write(self, data: Any) -> int:
+        return memoryview(data).nbytes
 
 
 class _WithPlaceholders:

@@ -44,7 +44,7 @@ class Payload(NamedTuple):
     placeholders of jobs that had no id when the arguments were pickled, by their number there.
 
     `sys_path` is where imports are searched for (see `slurm.job_dir.search_path`), `own_modules` what they are to find;
-    `python` is the version that pickled all this.
+    `packaging` is the name of the strategy that brought the code, `python` the version that pickled all this.
     """
 
     function: FunctionReference
@@ -57,6 +57,7 @@ class Payload(NamedTuple):
     python: str = ""
     own_modules: Mapping[str, OwnModule] = MappingProxyType({})
     later: tuple[JobResultPlaceholder, ...] = ()
+    packaging: str = ""
 
 
 def dump_payload(payload: Payload) -> bytes:

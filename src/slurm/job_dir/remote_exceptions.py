@@ -127,15 +127,34 @@ def traceback_of(error: BaseException) -> str:
     """The traceback as Python prints it, with causes, contexts, notes and the members of groups."""
     import traceback  # late: most jobs end well
 
+    from slurm.job_dir.tracebacks import is_meant_for_users, users_frames
+
+    trace = users_frames(error.__traceback__)
+    if trace is None and not is_meant_for_users(error):
+        trace = error.__traceback__  # it is the SDK that is at fault
     try:
-        lines = traceback.format_exception(type(error), error, error.__traceback__)
+        lines = traceback.format_exception(type(error), error, trace)
     except Exception as failure:  # noqa: BLE001 - what it prints is the user's, and may raise anything
         lines = [
-            *traceback.format_tb(error.__traceback__),
+            *traceback.format_tb(trace),
             f"{type_name(error)}: {text_of(error)}\n",
             f"(printing all of it raised {type(failure).__name__})\n",
         ]
     return shortened("".join(lines), LONGEST_TRACEBACK)
+
+
+def frames_in(text: str, name: str, message: str) -> str:
+    """What `traceback_of` wrote without its last lines, which an exception that was rebuilt says itself.
+
+    >>> frames_in("Traceback:\\n  File 'a.py'\\nValueError: bad\\n", "builtins.ValueError", "bad")
+    "Traceback:\\n  File 'a.py'\\n"
+    """
+    for shown in (name, name.partition(".")[2]):  # traceback names no builtins and no __main__
+        last = f"\n{shown}: {message}" if message else f"\n{shown}\n"
+        before, found, _ = f"\n{text}".rpartition(last)
+        if found:
+            return f"{before}\n"[1:]
+    return text
 
 
 def shortened(text: str, longest: int) -> str:

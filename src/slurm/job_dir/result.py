@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, NamedTuple, Union
 
 from slurm import errors
 from slurm.job_dir import remote_exceptions
+from slurm.job_dir.arguments import why_unpicklable
 from slurm.job_dir.main_module import name_of_main
 from slurm.job_dir.result_file import PROTOCOL, Part, Writer, require_whole
 from slurm.job_dir.unpickling import Unpickler
@@ -135,8 +136,9 @@ def _write_value(out: Writer, value: Any) -> errors.ResultError | None:
     except Exception as error:  # noqa: BLE001 - __reduce__ is the user's code and may raise anything
         if out.problem is not None:
             raise out.problem from None
+        why = why_unpicklable({"result": value}, in_result=True) or str(error)
         return errors.ResultNotSerializable(
-            f"the task returned a {kind} that cannot be pickled: {error}"
+            f"the task returned a {kind} that cannot be pickled: {why}"
         )
     return None
 
@@ -188,7 +190,18 @@ def open_envelope(envelope: Envelope, *, job_id: str = "", job_dir: str = "") ->
     remote_exceptions.add_notes(error, envelope.notes)
     if isinstance(error, errors.JobError) and not error.job_id:
         error.job_id, error.job_dir = job_id, job_dir
-    raise error from errors.RemoteTraceback(envelope.traceback)
+    raise error from _remote_traceback(envelope, error)
+
+
+def _remote_traceback(envelope: Envelope, error: BaseException) -> errors.RemoteTraceback | None:
+    """Where it was raised; None for what the runner said of its own accord."""
+    text = envelope.traceback
+    frames = remote_exceptions.frames_in(text, envelope.type_name, envelope.message)
+    if isinstance(error, errors.SlurmError) and not frames.strip():
+        return None
+    if envelope.notes and sys.version_info < (3, 11):
+        frames = text  # older Pythons print no notes
+    return errors.RemoteTraceback(text, frames)
 
 
 class Outcome(NamedTuple):
@@ -213,16 +226,17 @@ class Outcome(NamedTuple):
 
 def outcome_in(file: BinaryIO, path: str, *, job_id: str, job_dir: str) -> Outcome:
     """What the result file of a job says, which is closed then; or why it cannot be had from it."""
+    raised_there = False
     with file:
         try:
             envelope = load_envelope(file, path=path)
+            raised_there = envelope.kind == "exception"
             value = open_envelope(envelope, job_id=job_id, job_dir=job_dir)
         except Exception as error:  # noqa: BLE001 - the task's own exception, kept and raised
             if isinstance(error, errors.JobError) and not error.job_id:
                 error.job_id, error.job_dir = job_id, job_dir
-            here = not isinstance(error.__cause__, errors.RemoteTraceback)
-            no_memory = here and isinstance(error, errors.ResultTooLarge)
-            return Outcome(error=error, lasts=not no_memory)
+            no_memory = not raised_there and isinstance(error, errors.ResultTooLarge)
+            return Outcome(error=error.with_traceback(None), lasts=not no_memory)
     body = envelope.body
     return Outcome(value, place=(body.offset, body.length) if isinstance(body, Part) else None)
 

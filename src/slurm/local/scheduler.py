@@ -115,6 +115,10 @@ class LocalScheduler:
         rows: list[dict[str, Any]] = self._call("query", job_ids=job_ids)
         return rows
 
+    def offers(self, kinds: list[str]) -> dict[str, list[dict[str, str]]]:
+        """One machine has one queue by any name: its refusals say what there is themselves."""
+        return {}
+
     def usage(self, job_ids: list[str]) -> list[dict[str, str]]:
         """What these jobs used, in ``sacct``'s words: a row for each, an empty one for one nobody knows."""
         rows = {row["job_id"]: row for row in self.query(job_ids)}

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from slurm.errors import SerializationError
+from slurm.job_dir.arguments import why_unpicklable
 from slurm.job_dir.main_guard import has_main_guard
 from slurm.job_dir.main_module import (
     MAIN,
@@ -97,11 +98,12 @@ def _pickled(function: Callable[..., Any], module: str, qualname: str) -> Functi
 
     try:
         pickled = dumps_by_value(function, main_travels=by_name)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a value that is pickled by value may raise anything
+        why = why_unpicklable({qualname: function}, main_travels=by_name) or str(error)
         raise SerializationError(
-            f"{qualname} cannot be sent to the cluster: {error}. "
-            "Move it to a module, or pass what it captures as arguments"
-        ) from error
+            f"{qualname} cannot be sent to the cluster: {why}. "
+            "Or move it to a module, or pass what it captures as arguments"
+        ) from None
     return FunctionReference("value", module, qualname, pickled)
 
 

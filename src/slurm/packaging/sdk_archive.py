@@ -13,12 +13,24 @@ from pathlib import Path
 
 from slurm.api.requests import Archive
 from slurm.errors import PackagingError
-from slurm.job_dir.paths import SDK
+from slurm.job_dir.paths import OLD_PYTHON, SDK
 
 logger: logging.Logger = logging.getLogger(__name__)
 
 # Nothing that is imported before the user's code is garbage: looking for some is a tenth of a job's start.
-ENTRY_POINT = "import gc\n\ngc.disable()\nfrom slurm.runner import main\n\nmain()\n"
+# Any Python reads this file, those that the rest is too new for as well.
+ENTRY_POINT = f"""\
+import gc
+import sys
+
+if sys.version_info < (3, 9):
+    sys.stderr.write("slurm: jobs need Python 3.9 or newer, and %s is %s\\n" % (sys.executable, sys.version.split()[0]))
+    sys.exit({OLD_PYTHON})
+gc.disable()
+from slurm.runner import main
+
+main()
+"""
 MARKER = "SDK_ARCHIVE"
 CLIENT_ONLY = ("testing", "cli")
 SUFFIXES = (".py", ".css", ".js")  # code, and what the page of a job tree is drawn with

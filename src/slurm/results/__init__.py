@@ -5,8 +5,9 @@ It may import `slurm.tracking` and what is below it, and says nothing to callbac
 - `outcome`: a value or an exception, read from the result file; `array_results`: those of an array's items;
 - `failures`: why there is no result, in words: what was asked for, what was used, what to change (durations and sizes
   are written by `slurm.usage`);
-- `logs`: what a job has printed, and where that is;
-- `root_cause`: at which job a chain of jobs that never started began;
+- `logs`: what a job has printed, and where that is; `never_began`: why the runner of a failed job did not even begin;
+- `root_cause`: at which job a chain of jobs that never started began; `root_error`: what that one failed with;
+- `not_a_value`: what a future says where its result was meant;
 - `aggregation`: the results of an array as one file;
 - `job_operations`: what can be done with submitted jobs: watch, fetch, cancel, and what Ctrl-C in a wait does to them.
 """

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from slurm import errors
-from slurm.job_dir.paths import UNWRITTEN, JobDirectory
+from slurm.job_dir.paths import UNWRITTEN
 from slurm.rendering import options_in
 from slurm.results.logs import STDERR, STDOUT, path_of, tail
+from slurm.results.never_began import read_script_and_metadata, why_it_never_began
 from slurm.results.root_cause import Root, root_of
+from slurm.results.root_error import RootError, dependency_failed, exception_of
 from slurm.states import NEVER_STARTS, REUSED, RUNAWAY, JobState
 from slurm.tracking.accounting import RECORD_GRACE
 from slurm.usage import NO_NODES, Account, exit_in_words
@@ -90,21 +92,34 @@ def failure_of(
     if never or waited_in_vain:
         root = root_of(job)
         if root is not None or never:
-            return _dependency_failure(job, root)
-    requested = requested_of(job)
+            return _dependency_failure(job, root, accounting, timeout)
+    return _failure_by_itself(job, accounting, timeout)
+
+
+def _failure_by_itself(
+    job: JobRecord, accounting: Accounting, timeout: float | None
+) -> errors.JobFailed:
+    """The error for a job of which no other is the cause."""
+    status, (script, metadata) = job.status, read_script_and_metadata(job)
+    requested = {name: v for name, v in options_in(script).items() if name not in NO_RESOURCES}
     if status.reason in WHY_LOST:  # what is on record is another's, or goes on and on
         return _error(job, Ending(status.state, "", requested, Account(), status.reason))
     grace = RECORD_GRACE if timeout is None else min(RECORD_GRACE, timeout)
+    waited_in_vain = status.state is JobState.CANCELLED and status.node in NO_NODES
     nothing_to_come = waited_in_vain or status.state is JobState.UNKNOWN
     account = accounting.of(job.id, 0.0 if nothing_to_come else grace)
-    return _error(job, Ending(status.state, status.exit_code, requested, account))
+    ending = Ending(status.state, status.exit_code, requested, account)
+    if status.state is JobState.FAILED and not ending.out_of_memory:
+        told = script, metadata, ending.all_exit_code, account.usage.nodes or status.node
+        ending = replace(ending, never_began=why_it_never_began(job, *told))
+    return _error(job, ending)
 
 
 @dataclass(frozen=True)
 class Ending:
     """How a job ended: its `state`, what it asked for by sbatch's names, what is on record of it.
 
-    `reason` says why it was lost.
+    `reason` says why it was lost, `never_began` what kept its runner from its work.
     """
 
     state: JobState
@@ -112,6 +127,7 @@ class Ending:
     requested: Mapping[str, str]
     account: Account
     reason: str = ""
+    never_began: str = ""
 
     @property
     def out_of_memory(self) -> bool:
@@ -122,7 +138,7 @@ class Ending:
     @property
     def output_unopened(self) -> bool:
         """Whether it never ran, for the files of its output could not be opened."""
-        return self._exit_code == OUTPUT_UNOPENED
+        return self.all_exit_code == OUTPUT_UNOPENED
 
     @property
     def kind(self) -> type[errors.JobFailed]:
@@ -146,7 +162,7 @@ class Ending:
         asked = ", ".join(f"{_keyword(name)}={value}" for name, value in self._told())
         if asked:
             parts.append(f"asked for {asked}")
-        used, exit_code = self.account.usage.in_words(), exit_in_words(self._exit_code)
+        used, exit_code = self.account.usage.in_words(), exit_in_words(self.all_exit_code)
         parts += [used, exit_code, self._advice]
         return "; ".join(filter(None, parts))
 
@@ -171,26 +187,18 @@ class Ending:
             return f"{why}ask for more with the option {_keyword((given or ['mem'])[0])}="
         if self.output_unopened:
             return "the directory has to exist on its node, and a file in it to be yours to write"
-        if self.state is JobState.FAILED and self._exit_code.startswith(f"{UNWRITTEN}:"):
+        if self.never_began:
+            return self.never_began
+        if self.state is JobState.FAILED and self.all_exit_code.startswith(f"{UNWRITTEN}:"):
             return (
                 "its result could not be written: see to it that there is room where its files are"
             )
         return ADVICE.get(self.state, "")
 
     @property
-    def _exit_code(self) -> str:
+    def all_exit_code(self) -> str:
+        """As the controller says, or else as accounts do."""
         return self.exit_code or self.account.exit_code
-
-
-def requested_of(job: JobRecord) -> dict[str, str]:
-    """What the job asked for, by sbatch's names, as its script says; nothing where that is gone."""
-    directory = job.directory if job.element is None else JobDirectory(job.element.array.path)
-    try:
-        [script] = job.site.backend.read_files([directory.script])
-    except errors.RemoteFileError:
-        script = None
-    options = options_in((script or b"").decode("utf-8", "replace"))
-    return {name: value for name, value in options.items() if name not in NO_RESOURCES}
 
 
 def _error(job: JobRecord, ending: Ending) -> errors.JobFailed:
@@ -219,16 +227,24 @@ def _keyword(option: str) -> str:
     return option.replace("-", "_")
 
 
-def _dependency_failure(job: JobRecord, root: Root | None) -> errors.DependencyFailed:
-    told = "because a job it depends on did not end as required"
-    if root is not None:
-        name = f" ({root.task_name})" if root.task_name else ""
-        told = f"because job {root.job_id}{name} ended as {root.state}"
-        told += "; it waited for that to fail" if root.type == "afternotok" else ""
-    return errors.DependencyFailed(
-        f"job {job.id} ({job.task_name}) never started {told}",
-        job_id=job.id,
-        job_dir=job.job_dir,
-        state=str(job.status.state),
-        root_job_id=root.job_id if root else "",
-    )
+def _dependency_failure(
+    job: JobRecord, root: Root | None, accounting: Accounting, timeout: float | None
+) -> errors.DependencyFailed:
+    never = f"job {job.id} ({job.task_name}) never started because"
+    about = {"job_id": job.id, "job_dir": job.job_dir, "state": str(job.status.state)}
+    if root is None:
+        why = "a job it depends on did not end as required"
+        return errors.DependencyFailed(f"{never} {why}", **about)
+    return dependency_failed(never, root, root_error_of(root, accounting, timeout), **about)
+
+
+def root_error_of(root: Root, accounting: Accounting, timeout: float | None) -> RootError | None:
+    """What the job at the root failed with; None where it did not fail, or its files are not known."""
+    if root.state is JobState.COMPLETED or not root.records:
+        return None
+    found = exception_of(root.records)
+    if found is not None:
+        return found._replace(stderr=tail(found.record, STDERR_TAIL)[0])
+    record = root.records[0]
+    failure = _failure_by_itself(record, accounting, timeout)
+    return RootError(failure, False, record, failure.stderr)

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import json
+import posixpath
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from slurm.api.requests import Submitted
 from slurm.errors import RemoteFileError, SchedulerUnreachable
 from slurm.job_dir.metadata import piece_key
 from slurm.job_dir.paths import ArrayDirectory, JobDirectory, receipt_of_job
 from slurm.sbatch.array_layout import ArrayLayout
 from slurm.sbatch.dependency import DependencyClause, as_metadata
-from slurm.states import ENDED, ENDED_IF_IT_STAYS, NEVER_STARTS, JobState, Observation
-from slurm.tracking.record import Dependency, JobRecord, Upstream
+from slurm.states import (
+    ENDED,
+    ENDED_IF_IT_STAYS,
+    NEVER_STARTS,
+    JobState,
+    JobStatus,
+    Observation,
+)
+from slurm.tracking.record import ArrayElement, Dependency, JobRecord, Upstream
 from slurm.tracking.reused_ids import mark_of
 
 if TYPE_CHECKING:
@@ -26,12 +35,16 @@ STATE_OF_STATUS = {"completed": JobState.COMPLETED, "failed": JobState.FAILED}
 
 @dataclass(frozen=True)
 class Root:
-    """The job at which it began, how it ended, and the `type` of dependency that this broke."""
+    """The job at which it began, how it ended, and the `type` of dependency that this broke.
+
+    `records` are of that job, more than one where it ran several items of an array.
+    """
 
     job_id: str
     task_name: str
     state: JobState
     type: str
+    records: tuple[JobRecord, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)
@@ -73,7 +86,7 @@ def root_of(job: JobRecord) -> Root | None:
     Asks the scheduler once for every job up the chain, reads their files, and waits for nothing, so
     it may run in any thread. Raises `TransportError`.
     """
-    search = _Search(job.site, _known_above(job))
+    search = _Search(job, _known_above(job))
     deadline = time.monotonic() + LONGEST_SEARCH
     job_id, root, seen = job.id, None, {job.id}
     try:
@@ -131,10 +144,12 @@ def _known_above(record: JobRecord) -> dict[str, Known]:
 class _Search:
     """One search: what it has read and been told so far."""
 
-    def __init__(self, site: Site, known: Mapping[str, Known]) -> None:
-        self.site = site
+    def __init__(self, job: JobRecord, known: Mapping[str, Known]) -> None:
+        self.site: Site = job.site
+        self.operations = job.operations
         self.known = known
         self.written: dict[str, WrittenJob] = {}
+        self.seen: dict[str, Observation] = {}
 
     def _ours(self, job_id: str) -> Known | None:
         return self.known.get(job_id) or self.known.get(_number(job_id))
@@ -169,7 +184,42 @@ class _Search:
         known = self._ours(job_id)
         name = self._written(job_id).metadata.get("task_name", "")
         name = name or (known.task_name if known else "")
-        return Root(job_id, name, state or JobState.UNKNOWN, link.type)
+        ended = state or JobState.UNKNOWN
+        records = tuple(self._records(job_id, name, ended))
+        return Root(job_id, name, ended, link.type, records)
+
+    def _records(self, job_id: str, name: str, state: JobState) -> Iterator[JobRecord]:
+        """The job that has ended so: of this process, or one that its files tell of; nothing for a stranger."""
+        seen = self.seen.get(job_id) or Observation(job_id, "absent")
+        status = JobStatus(state, finished=True, exit_code=seen.exit_code, node=seen.node)
+        for token, path, element in self._places(job_id):
+            record = JobRecord(
+                self.site,
+                self.operations,
+                task_name=name,
+                token=token,
+                submission=Submitted(job_id, path),
+                element=element,
+            )
+            record.observe(status)
+            yield record
+
+    def _places(self, job_id: str) -> Iterator[tuple[str, str, ArrayElement | None]]:
+        known = self._ours(job_id)
+        ours = [one for one in (known.records if known else ()) if one.id == job_id]
+        if ours:
+            yield from ((one.token, one.job_dir, one.element) for one in ours)
+            return
+        other, token = self._written(job_id), ""
+        if other.layout is None:
+            if other.path:
+                yield str(other.metadata.get("token", token)), other.path, None
+            return
+        array, packed = ArrayDirectory(other.path), other.layout.pack > 1
+        items = [path for one, path in other.elements(_number(job_id)) if one == job_id]
+        for path in map(posixpath.dirname, items):
+            index = int(posixpath.basename(path))
+            yield token, path, ArrayElement(index, array, packed)
 
     def _links(self, job_id: str, own: WrittenJob) -> list[Link]:
         known = self._ours(job_id)
@@ -199,6 +249,7 @@ class _Search:
         if not files:
             return {}
         seen = [self._own(one) for one in self.site.backend.query_jobs(list(files))]
+        self.seen.update((one.job_id, one) for one in seen)
         states = {one.job_id: _end_of(one) for one in seen}
         unknown = [job_id for job_id, state in states.items() if state is JobState.UNKNOWN]
         for job_id, content in zip(unknown, self._json([files[job_id] for job_id in unknown])):

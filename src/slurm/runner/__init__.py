@@ -11,6 +11,7 @@ other jobs, calls the function, and leaves the result envelope, the job's metada
 - `scripts`: the user's ``__main__``; `functions`: the user's function, found by the reference that travelled;
 - `injection`: the contexts among its arguments;
 - `returned`: what it returned, with results in the place of jobs; a coroutine is run;
+- `missing_modules`: what to say where a module is not there;
 - `placeholders`: the result that a placeholder stands for, read from the other job's directory.
 
 It may import any room below it, and imports few: a job starts in the time that takes. What only some jobs need is imported

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -206,24 +205,36 @@ class Work:
         self.directory = directory
         self.array = array
         self.item = 0
+        self.packaging: str = ""
         self.callbacks: NodeCallbacks = NodeCallbacks()
+        self._loaded: tuple[Payload, Callable[..., Any]] | None = None
 
     def call(self, directory: JobDirectory) -> Any:
         """Call the function for the job, or the array's item, in `directory`."""
-        payload, function = self._function
+        try:
+            return self._call(directory)
+        except ModuleNotFoundError as error:
+            from slurm.runner.missing_modules import explain
+
+            explain(error, self.packaging)
+            raise
+
+    def _call(self, directory: JobDirectory) -> Any:
+        payload, function = self._loaded or self._load()
         args, kwargs = self._arguments(payload)
         callbacks = self.callbacks
         with Injection(function, payload.children, directory, callbacks.loaded) as injection:
             callbacks.begin(directory)
             return injection.settle(injection.call(args, kwargs))
 
-    @functools.cached_property
-    def _function(self) -> tuple[Payload, Callable[..., Any]]:
+    def _load(self) -> tuple[Payload, Callable[..., Any]]:
         with open(self.directory.payload, "rb") as file:
             payload = load_payload(file)
+        self.packaging = payload.packaging
         restore_imports(payload, self.directory)
         try:
-            return payload, load_function(payload, self.directory)
+            self._loaded = payload, load_function(payload, self.directory)
+            return self._loaded
         finally:  # callbacks may be defined beside the function, and are told if it cannot be loaded
             self.callbacks.load(payload.callbacks, payload.python)
 

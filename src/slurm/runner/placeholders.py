@@ -58,11 +58,19 @@ def _open_within(seconds: float, path: str) -> BinaryIO:
 
 
 def _opened(envelope: Envelope, placeholder: JobResultPlaceholder) -> Any:
-    if envelope.kind == "exception":
+    place = {"job_id": placeholder.job_id, "job_dir": placeholder.job_dir}
+    try:
+        return open_envelope(envelope, **place)
+    except Exception as error:
+        if envelope.kind != "exception":
+            raise
         raise DependencyFailed(
             f"an argument is the result of job {placeholder.job_id}, which raised "
-            f"{envelope.type_name}: {envelope.message}",
-            job_id=placeholder.job_id,
-            job_dir=placeholder.job_dir,
-        )
-    return open_envelope(envelope, job_id=placeholder.job_id, job_dir=placeholder.job_dir)
+            f"{envelope.type_name.removeprefix('builtins.')}: {envelope.message}. "
+            f"Its files: {placeholder.job_dir}",
+            **place,
+            root_job_id=placeholder.job_id,
+            root_job_dir=placeholder.job_dir,
+            root_type_name=envelope.type_name.removeprefix("builtins."),
+            root_message=envelope.message,
+        ) from error.with_traceback(None)

@@ -179,10 +179,9 @@ def _long_name(given: object) -> str:
     key, name = (text if text.isprintable() else ascii(text) for text in (key, name))
     if name in NOT_AN_OPTION:
         raise InvalidOption(f"option {key}: {NOT_AN_OPTION[name]}")
-    import difflib
+    from slurm.sbatch.other_names import meant  # late: for mistakes only
 
-    near = difflib.get_close_matches(name, sorted(OPTIONS), 1)
-    hint = f"did you mean {near[0].replace('-', '_')}?" if near else "see the manual of sbatch"
+    hint = meant(name, OPTIONS) or "see the manual of sbatch"
     raise InvalidOption(f"option {key}: sbatch has no --{name}; {hint}")
 
 

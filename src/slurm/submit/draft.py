@@ -121,7 +121,7 @@ class Drafter:
         archive = archive_for(base)
         packaging = self._functions.packaging_of(task)
         environment = effects.environment(self._facts(call), packaging)
-        to = self._destination(call, environment, base)
+        to = self._destination(call, environment, base, packaging.name)
         pickled = pickled or pickle_call(call, to.large_from, effects.placeholder)
         packed = pack(call, pickled, to, effects.placeholder)
         each_once = {(id(one.on), one.type): one for one in (*_found(packed, call), *call.after)}
@@ -155,7 +155,9 @@ class Drafter:
         )
         return draft, dependencies, archive
 
-    def _destination(self, call: Call, environment: Environment, base: str) -> NodeFacts:
+    def _destination(
+        self, call: Call, environment: Environment, base: str, packaging: str
+    ) -> NodeFacts:
         is_workflow, backend = call.task.is_workflow, self._site.backend
         callbacks, copied = self._listener.pack(is_workflow)
         return NodeFacts(
@@ -168,6 +170,7 @@ class Drafter:
             shares_filesystem=backend.shares_filesystem,
             large_from=backend.large_from,
             python=self._effects.python,
+            packaging=packaging,
         )
 
     def _require_same_place(self, name: str, dependencies: Sequence[Dependency]) -> None:

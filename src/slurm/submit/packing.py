@@ -10,7 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slurm.errors import SerializationError
-from slurm.job_dir.arguments import JobResultPlaceholder, Placeholder, write_arguments
+from slurm.job_dir.arguments import (
+    JobResultPlaceholder,
+    Placeholder,
+    why_unpicklable,
+    write_arguments,
+)
 from slurm.job_dir.large_files import SpooledFile
 from slurm.job_dir.main_module import (
     MAIN_WORDS,
@@ -50,7 +55,7 @@ class PackedCall:
 class NodeFacts:
     """What packing a call has to know of the nodes.
 
-    - `environment`: how user code gets to run there; `callbacks` travel with the job, and `copied` says that one
+    - `environment`: how user code gets to run there, by the strategy named `packaging`; `callbacks` travel with the job, and `copied` says that one
       of them goes by value; `children` is the configuration of a workflow's own cluster.
     - `shares_filesystem`: paths of this process mean the same there; `large_from`: see `BackendBase`.
     - `python`: asks for the version there; None where nobody can tell now.
@@ -63,6 +68,7 @@ class NodeFacts:
     shares_filesystem: bool
     large_from: int | None
     python: Callable[[], PythonVersion | None]
+    packaging: str = ""
 
 
 @dataclass(frozen=True)
@@ -138,6 +144,7 @@ def pack(
         python=sys.version.split()[0],
         own_modules=own_modules(to.environment.packaged),
         later=tuple(map(placeholder_of, arguments.later)),
+        packaging=to.packaging,
     )
     packed = PackedCall(_travelling(payload, to), tuple(arguments.found))
     file = ITEMS if isinstance(call, ArrayCall) else ARGUMENTS
@@ -162,7 +169,7 @@ def pickle_call(
     stand_in = placeholder_of or later.placeholder
     pickled, ends, by_value = SpooledFile(large_from), [0], False
     found: list[tuple[Upstream, ...]] = []
-    for args, kwargs in call.arguments:
+    for index, (args, kwargs) in enumerate(call.arguments):
         jobs: list[Upstream] = []
 
         def placeholder(value: Any, met: list[Upstream] = jobs) -> Placeholder:
@@ -171,13 +178,30 @@ def pickle_call(
             met.append(value)
             return stand_in(value)
 
-        took_cloudpickle = write_arguments(
-            pickled, args, dict(kwargs), placeholder, main_travels=main_travels
-        )
+        try:
+            took_cloudpickle = write_arguments(
+                pickled, args, dict(kwargs), placeholder, main_travels=main_travels
+            )
+        except SerializationError as error:
+            which = f".map(): item {index}" if isinstance(call, ArrayCall) else "()"
+            why = _why(error, args, kwargs, main_travels)
+            raise SerializationError(f"{call.task.name}{which}: {why}") from None
         by_value = by_value or took_cloudpickle
         ends.append(pickled.size)
         found.append(tuple(jobs))
     return PickledCall(function, pickled, ends, found, later.upstreams, by_value)
+
+
+def _why(
+    error: SerializationError, args: tuple[Any, ...], kwargs: Mapping[str, Any], main_travels: bool
+) -> str:
+    """Why arguments cannot be pickled, with the way to what keeps them from it."""
+    found = why_unpicklable(
+        {"args": args, "kwargs": dict(kwargs)},
+        is_future=lambda value: isinstance(value, Upstream),
+        main_travels=main_travels,
+    )
+    return f"an argument cannot be pickled: {found}" if found else str(error)
 
 
 def _require_same_python(what: str, there: PythonVersion | None) -> None:

@@ -2,44 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from slurm.errors import DependencyFailed, SlurmError, SubmissionRefused, SubmissionUnknown
+from slurm.errors import (
+    DependencyFailed,
+    JobFailed,
+    NoMainGuard,
+    SlurmError,
+    SubmissionRefused,
+    SubmissionUnknown,
+)
 from slurm.sbatch.dependency import Verdict
+from slurm.sbatch.refusal_words import ASKED, advice, kind_of, plain
 
 if TYPE_CHECKING:
+    from slurm.api.base import BackendBase
     from slurm.api.requests import Submitted
     from slurm.submit.draft import PreparedCall
-    from slurm.tracking.record import Dependency
+    from slurm.tracking.record import Dependency, JobRecord
 
 
-def problem_of(prepared: PreparedCall, answer: Submitted) -> SlurmError | None:
-    """Why there is no job, in the words of the call it was for."""
-    error = answer.error
-    if error is None:
-        return None
-    if isinstance(error, SubmissionUnknown):
-        return unknown(prepared, error)
-    never = _never_starts(prepared) if isinstance(error, SubmissionRefused) else None
-    said = "; ".join(filter(None, map(str.strip, str(error).splitlines())))
-    problem = never or type(error)(f"{prepared.name}: {said}")
-    problem.__cause__ = error
-    return problem
+class Refusals:
+    """Says why there is no job; the backend is asked what it offers where that is the matter, once for all calls."""
+
+    def __init__(self, backend: BackendBase) -> None:
+        self._backend = backend
+        self._offers: dict[str, Sequence[Mapping[str, str]]] = {}
+
+    def problem_of(self, prepared: PreparedCall, answer: Submitted) -> SlurmError | None:
+        """Why there is no job, in the words of the call it was for; None where there is one."""
+        error = answer.error
+        if error is None:
+            return None
+        if isinstance(error, SubmissionUnknown):
+            return unknown(prepared, error)
+        never = _never_starts(prepared) if isinstance(error, SubmissionRefused) else None
+        return never or type(error)(f"{prepared.name}: {self._explained(prepared, error)}")
+
+    def _explained(self, prepared: PreparedCall, error: SlurmError) -> str:
+        said = plain(str(error))
+        kind = kind_of(str(error)) if isinstance(error, SubmissionRefused) else ""
+        if not kind:
+            return said
+        request = prepared.requests[0]
+        options = {**request.options, **request.submit_options}
+        more = advice(kind, options, self._rows(ASKED.get(kind, "")))
+        return f"{said} ({more})" if more else said
+
+    def _rows(self, asked: str) -> Sequence[Mapping[str, str]]:
+        if asked and asked not in self._offers:
+            try:
+                found = self._backend.get_offers([asked])
+            except SlurmError:  # a detail, which must not hide the refusal
+                found = {}
+            self._offers[asked] = found.get(asked, ())
+        return self._offers.get(asked, ())
 
 
 def unknown(prepared: PreparedCall, error: SubmissionUnknown) -> SubmissionUnknown:
     """Say how it can be found out later."""
     job_dir = error.job_dir or prepared.requests[0].job_dir
     found_by = "Job" if prepared.array_size is None else "ArrayJob"
-    problem = SubmissionUnknown(
+    return SubmissionUnknown(
         f"{prepared.name}: nobody can tell now whether it was submitted: {error}. Later, the same key "
         f"or {found_by}.from_dir({job_dir!r}, cluster) finds the job if there is one",
         token=prepared.token,
         job_dir=job_dir,
     )
-    problem.__cause__ = error
-    return problem
 
 
 def unknown_batch(prepared: Sequence[PreparedCall], error: SubmissionUnknown) -> SubmissionUnknown:
@@ -51,6 +81,18 @@ def unknown_batch(prepared: Sequence[PreparedCall], error: SubmissionUnknown) ->
         f"were submitted: {error}. Using one of the futures asks again, and submits none twice",
         token=prepared[0].token,
         job_dir=prepared[0].requests[0].job_dir,
+    )
+
+
+def no_main_guard(does: str, problem: str = "") -> NoMainGuard:
+    """The error for a script that `does` on a node what its main part is for; the one place that knows its words.
+
+    `problem` is what came of it.
+    """
+    came_of_it = f" ({problem})" if problem else ""
+    return NoMainGuard(
+        f"the script {does} whenever it is loaded, and a job loads it, too: put the part of it that does so "
+        f"under \"if __name__ == '__main__':\"{came_of_it}"
     )
 
 
@@ -67,15 +109,33 @@ def _never_starts(prepared: PreparedCall) -> DependencyFailed | None:
 
 def hopeless(name: str, dependency: Dependency) -> DependencyFailed:
     """Why a call of `name` is not submitted: the dependency is broken."""
-    from slurm.results.root_cause import root_of
-
     wanted = dependency.type != "afternotok"
     job = next(one for one in dependency.on.records if one.ended_well is not wanted)
-    error = job.operations.fetch(job).error
-    root = root_of(job) if isinstance(error, DependencyFailed) else None
-    culprit, state = (root.job_id, root.state) if root else (job.id, job.status.state)
-    return DependencyFailed(
-        f"{name} was not submitted: it waits for {dependency.type} of job {job.id} "
-        f"({job.task_name}), and job {culprit} ended as {state}",
-        root_job_id=culprit,
+    waits = f"it waits for {dependency.type} of job {job.id} ({job.task_name}), and"
+    return _hopeless_after(
+        job, f"{name} was not submitted: {waits}", job.operations.fetch(job).error
     )
+
+
+def _hopeless_after(job: JobRecord, never: str, error: BaseException | None) -> DependencyFailed:
+    from slurm.results.root_cause import Root, root_of
+    from slurm.results.root_error import RootError, dependency_failed
+
+    own = Root(job.id, "", job.status.state, "")
+    root = (root_of(job) if isinstance(error, DependencyFailed) else None) or own
+    if error is None or (isinstance(error, DependencyFailed) and error.__cause__ is None):
+        return dependency_failed(never, root, None)
+    if not isinstance(error, DependencyFailed):
+        raised = not isinstance(error, JobFailed)
+        stderr = "" if raised else getattr(error, "stderr", "")
+        return dependency_failed(never, root, RootError(error, raised, job, stderr))
+    failed = DependencyFailed(
+        f"{never} {error}",
+        stderr=error.stderr,
+        root_job_id=error.root_job_id,
+        root_job_dir=error.root_job_dir,
+        root_type_name=error.root_type_name,
+        root_message=error.root_message,
+    )
+    failed.__cause__ = error.__cause__
+    return failed

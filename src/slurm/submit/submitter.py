@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from slurm import context
 from slurm.api.requests import Submitted
-from slurm.errors import SlurmError, SubmissionUnknown
+from slurm.errors import RemoteFileError, SlurmError, SubmissionUnknown
 from slurm.job_dir.paths import ArrayDirectory
 from slurm.sbatch.array_layout import ArrayLayout
 from slurm.submit.arrays import SubmittedArray, WaitingArray
 from slurm.submit.effects import ClusterFunctions, Effects, NoEffects
-from slurm.submit.refusals import problem_of, unknown, unknown_batch
+from slurm.submit.refusals import Refusals, no_main_guard, unknown, unknown_batch
 from slurm.tracking.record import ArrayElement, Dependency, JobOperations, JobRecord, Upstream
 
 if TYPE_CHECKING:
@@ -116,10 +116,11 @@ class Submitter:
             try:
                 answers = self._ask(requests, calls[0].prepared.archive, news_of)
             except SubmissionUnknown as error:
-                raise unknown_batch([call.prepared for call in calls], error) from error
+                raise unknown_batch([call.prepared for call in calls], error) from None
+            refusals = Refusals(self.site.backend)
             for telling, news, answer, call in zip(tellings, news_of, answers, calls):
                 with contextlib.suppress(SlurmError), telling:
-                    call.settle(answer, problem_of(call.prepared, answer))
+                    call.settle(answer, refusals.problem_of(call.prepared, answer))
                     news.answers, news.record = [answer], call.record
                     if call.problem is not None:
                         raise call.problem
@@ -220,10 +221,7 @@ class Submitter:
         if self.functions.is_closed():
             raise SlurmError(f"{what} was not submitted: its cluster was closed")
         if context.is_loading_script():
-            raise SlurmError(
-                f"{what} was called while its script was being loaded on the node: put the "
-                "part of the script that submits under  if __name__ == '__main__':"
-            )
+            raise no_main_guard(f"submits {what}")
 
     def _drafter(self, effects: type[Effects]) -> Drafter:
         from slurm.submit.draft import Drafter  # late: who only reads results needs none of it
@@ -244,13 +242,16 @@ class Submitter:
         listening = {}  # a backend that is never handed large files need not know the word
         if backend.large_from is not None:
             listening["progress"] = _progress_of(requests, news_of)
-        return backend.submit_jobs(
-            requests,
-            base=self.site.job_base_dir,
-            events=self.site.event_dir,
-            archive=archive,
-            **listening,
-        )
+        base = self.site.job_base_dir
+        try:
+            return backend.submit_jobs(
+                requests, base=base, events=self.site.event_dir, archive=archive, **listening
+            )
+        except RemoteFileError as error:
+            raise type(error)(
+                f"job_base_dir {base} cannot be used: {error}. Name a directory that you can write to with "
+                "job_base_dir="
+            ) from None
 
     def _submit(self, prepared: PreparedCall, news: SubmissionNews) -> list[Submitted]:
         """The answers to all requests of one call. Raises unless all of it exists."""
@@ -258,8 +259,9 @@ class Submitter:
         try:
             answers = self._ask(requests, prepared.archive, [news] * len(requests))
         except SubmissionUnknown as error:  # the connection was lost: this holds for all of them
-            raise unknown(prepared, error) from error
-        problems = (problem_of(prepared, answer) for answer in answers)
+            raise unknown(prepared, error) from None
+        refusals = Refusals(self.site.backend)
+        problems = (refusals.problem_of(prepared, answer) for answer in answers)
         problem = next(filter(None, problems), None)
         if problem is None:
             return answers

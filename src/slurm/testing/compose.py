@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slurm.testing.errors import ClusterError
+from slurm.testing.errors import ClusterError, module_of_extra
 
 if TYPE_CHECKING:
     from testcontainers.compose import DockerCompose
@@ -173,9 +173,8 @@ class ComposeProject:
 
     def testcontainers(self) -> DockerCompose:
         """The project as testcontainers knows it; its `start` does not wait."""
-        from testcontainers.compose import DockerCompose
-
-        compose = DockerCompose(cluster_files(), wait=False)
+        made = module_of_extra("testcontainers.compose").DockerCompose
+        compose: DockerCompose = made(cluster_files(), wait=False)
         compose.compose_command_property = self.command  # it has no argument for a project's name
         return compose
 

@@ -20,7 +20,7 @@ from slurm.testing.compose import (
     plain,
 )
 from slurm.testing.disturbing import NODES, START_TIMEOUT, Disturbable
-from slurm.testing.errors import ClusterError, ClusterStartError
+from slurm.testing.errors import ClusterError, ClusterStartError, module_of_extra
 
 USABLE = {"idle", "mixed", "allocated", "completing"}
 KEYS = "/etc/ssh/keys"
@@ -106,6 +106,7 @@ class DockerCluster(Disturbable):
         Returns when both nodes take jobs. Installs Docker where it can and must. Raises
         `ClusterStartError`, and then nothing that this call started is left.
         """
+        module_of_extra("testcontainers.compose")
         self.access.make_folder()
         with self._gone_on_failure():
             self.compose.prepare_docker()

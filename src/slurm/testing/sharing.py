@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slurm.testing import access
-from slurm.testing.errors import ClusterError, ClusterStartError
+from slurm.testing.errors import ClusterError, ClusterStartError, module_of_extra
 
 if TYPE_CHECKING:
     from slurm.testing.docker_cluster import DockerCluster
@@ -64,11 +64,10 @@ class SharedCluster:
 
     def bring_up(self) -> DockerCluster:
         """The cluster, up. Raises `ClusterError`, in every process of the run that asks."""
-        from filelock import FileLock
-
+        lock = module_of_extra("filelock").FileLock
         cluster = self.cluster()
         cluster.access.make_folder()
-        with FileLock(cluster.access.lock):
+        with lock(cluster.access.lock):
             (self.folder / f"{RUN}{self.run_id}").write_text(self.purpose, "utf-8")
             if self._failed.exists():
                 raise ClusterStartError(f"the cluster {self.project} did not start")
@@ -92,10 +91,9 @@ class SharedCluster:
         """
         if not self.folder.is_dir():
             return
-        from filelock import FileLock
-
+        lock = module_of_extra("filelock").FileLock
         cluster = self.cluster()
-        with FileLock(cluster.access.lock):  # an interrupted process may still be at it
+        with lock(cluster.access.lock):  # an interrupted process may still be at it
             failed = self._failed.exists()
             for note in (self._ready, self._failed, self.folder / f"{RUN}{self.run_id}"):
                 note.unlink(missing_ok=True)

@@ -206,6 +206,7 @@ def survey(ctx: WorkflowContext, numbers: list[int], gate: str) -> dict[str, Any
     print("with care", file=sys.stderr)
     doubles: list[Any] = [double(number) for number in numbers]
     failed = fail("inside", code=5)
+    never: Any = fail.after(failed)("never", code=1)
     inner = inner_workflow(add(doubles[0], doubles[1]))
     mapped = fail_if_odd.map([0, 2], pack=2)
     wait_for.map([(gate, "late")])
@@ -213,6 +214,7 @@ def survey(ctx: WorkflowContext, numbers: list[int], gate: str) -> dict[str, Any
         "results": gather(*doubles),
         "caught": failed.exception(PATIENCE),
         "remote traceback": str(getattr(failed.exception(), "__cause__", None)),
+        "cause": getattr(never.exception(PATIENCE), "__cause__", None),
         "inner": inner.get_result(PATIENCE),
         "inner_dir": inner.job_dir,
         "inner_again": ctx.load_workflow_result(inner.job_dir),

@@ -135,7 +135,7 @@ def test_a_callback_that_cannot_be_pickled_is_named_before_anything_is_submitted
         plain.submit(fake_cluster)()
     message = str(raised.value)
     assert message.startswith("the callback HoldsALockInTheJob cannot travel to the nodes")
-    assert "cannot pickle '_thread.lock' object" in message
+    assert ".lock is a _thread.lock: " in message
     assert "locus = ExecutionLocus.CLIENT" in message
     assert "\n" not in message
     assert not backend.requests

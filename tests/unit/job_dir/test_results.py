@@ -122,7 +122,8 @@ def test_the_remote_traceback_is_the_cause() -> None:
     text = "".join(traceback.format_exception(error))
     assert "in raised" in error.__cause__.text
     assert "ValueError: bad" in error.__cause__.text
-    assert error.__cause__.text.strip() in text
+    assert str(error.__cause__).strip() in text
+    assert text.count("ValueError: bad") == 1
 
 
 def test_the_remote_traceback_tells_the_whole_chain() -> None:

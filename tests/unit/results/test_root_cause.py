@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import threading
 from typing import Any
 
@@ -10,9 +11,20 @@ import pytest
 from tests.helpers.fakes import FakeBackend, job_of, job_on
 
 from slurm import ArrayJob, Cluster, Job
-from slurm.errors import ConfigError, DependencyFailed, JobCancelled, SchedulerUnreachable
+from slurm.errors import (
+    ConfigError,
+    DependencyFailed,
+    JobCancelled,
+    JobOutOfMemory,
+    NoMainGuard,
+    RemoteError,
+    RemoteTraceback,
+    SchedulerUnreachable,
+)
 from slurm.job_dir.paths import ArrayDirectory, JobDirectory, receipt_of_job
+from slurm.job_dir.result import load_envelope
 from slurm.sbatch.dependency import as_metadata, option_of
+from slurm.submit.refusals import no_main_guard
 from slurm.tracking.record import Dependency
 
 DEADLINE = 60.0
@@ -85,7 +97,10 @@ def test_a_chain_of_which_this_process_knows_the_last_job_only(
     backend.say("2", "CANCELLED", source="sacct")
     never(backend, "3")
     error = failure(fake_cluster.get_job("3"))
-    assert str(error) == "job 3 (train) never started because job 1 (prepare) ended as TIMEOUT"
+    assert str(error) == (
+        "job 3 (train) never started because job 1 (prepare) ended as TIMEOUT; ask for more with the option "
+        "time=, or do less per job. Its files: /jobs/1"
+    )
     assert error.root_job_id == "1"
     assert "3" in backend.cancelled
 
@@ -315,3 +330,92 @@ def test_any_of_several_cannot_be_joined_with_all_of_others(fake_cluster: Cluste
     assert option_of([], given) == given
     with pytest.raises(ConfigError, match=r"dependency=.*\(1\)"):
         option_of([Dependency(job).clause], given)
+
+
+# --- what it failed with -------------------------------------------------------------------------
+
+
+def ended_with(backend: FakeBackend, job: Job[Any], error: Exception) -> None:
+    """The job has left this exception, and its traceback at the end of its stderr as a runner does."""
+    backend.finish(job, error)
+    traceback = load_envelope(backend.files[job.directory.result]).traceback
+    backend.files[job.stderr_path] = f"loading\n{traceback}".encode()
+
+
+def pair(fake_cluster: Cluster, backend: FakeBackend) -> tuple[Job[Any], Job[Any]]:
+    """A job that has failed, and one that waited for it."""
+    root = job_on(fake_cluster, "1")
+    backend.say("1", "FAILED", source="sacct", exit_code="1:0", node="c1")
+    never(backend, "2")
+    return root, job_on(fake_cluster, "2", root)
+
+
+def test_the_error_says_what_the_root_raised_and_where(
+    fake_cluster: Cluster, backend: FakeBackend
+) -> None:
+    root, job = pair(fake_cluster, backend)
+    ended_with(backend, root, ValueError("bad\nluck"))
+    error = failure(job)
+    assert str(error) == (
+        "job 2 (train) never started because job 1 (train) ended as FAILED: ValueError: bad luck. "
+        "Its files: /jobs/1\nThe end of its stderr:\nloading"
+    )
+    assert (error.root_job_dir, error.root_type_name) == ("/jobs/1", "ValueError")
+    assert error.root_message == "bad\nluck"
+    assert error.stderr.startswith("loading")
+    assert isinstance(error.__cause__, ValueError)
+    assert isinstance(error.__cause__.__cause__, RemoteTraceback)
+
+
+def test_a_root_whose_exception_is_not_here_is_told_as_well(
+    fake_cluster: Cluster, backend: FakeBackend
+) -> None:
+    class Local(Exception):
+        """Holds what cannot travel."""
+
+        def __init__(self, message: str) -> None:
+            super().__init__(message)
+            self.lock = threading.Lock()
+
+    root, job = pair(fake_cluster, backend)
+    ended_with(backend, root, Local("at step 3"))
+    error = failure(job)
+    assert error.root_type_name.endswith("Local")
+    assert "Local: at step 3. Its files: /jobs/1" in str(error)
+    assert isinstance(error.__cause__, RemoteError)
+
+
+def test_a_root_without_a_main_guard_is_told_first(
+    fake_cluster: Cluster, backend: FakeBackend
+) -> None:
+    root, job = pair(fake_cluster, backend)
+    ended_with(backend, root, no_main_guard("submits add"))
+    error = failure(job)
+    assert str(error).startswith("the script submits add whenever it is loaded")
+    assert "if __name__ == '__main__':" in str(error).partition("(job 2")[0]
+    assert isinstance(error.__cause__, NoMainGuard)
+
+
+def test_a_root_that_was_killed_says_how_it_ended(
+    fake_cluster: Cluster, backend: FakeBackend
+) -> None:
+    root, job = pair(fake_cluster, backend)
+    backend.say("1", "OUT_OF_MEMORY", source="sacct", exit_code="0:125", node="c1")
+    backend.files["/jobs/1/job.sh"] = b"#!/bin/bash\n#SBATCH --mem=1G\n"
+    backend.files[root.stderr_path] = b"last words"
+    error = failure(job)
+    assert str(error).startswith(
+        "job 2 (train) never started because job 1 (train) ended as OUT_OF_MEMORY; asked for mem=1G"
+    )
+    assert str(error).endswith("Its files: /jobs/1\nThe end of its stderr:\nlast words")
+    assert error.stderr == "last words"
+    assert isinstance(error.__cause__, JobOutOfMemory)
+    assert error.root_type_name == "slurm.errors.JobOutOfMemory"
+
+
+def test_an_error_with_its_root_travels(fake_cluster: Cluster, backend: FakeBackend) -> None:
+    root, job = pair(fake_cluster, backend)
+    ended_with(backend, root, ValueError("bad"))
+    error = failure(job)
+    again = pickle.loads(pickle.dumps(error))  # noqa: S301 - a moment old
+    assert (str(again), again.root_job_dir, again.root_message) == (str(error), "/jobs/1", "bad")

@@ -1,0 +1,71 @@
+"""Why a job ended before its runner began: the interpreter is not there, or nodes do not see its directory."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+from typing import TYPE_CHECKING
+
+from slurm import errors
+from slurm.job_dir.paths import OLD_PYTHON, JobDirectory
+from slurm.rendering import interpreter_in
+from slurm.results.logs import STDERR, STDOUT, path_of
+
+if TYPE_CHECKING:
+    from slurm.tracking.record import JobRecord
+
+# How bash exits for a command that it does not find, and for one that it may not run.
+NOT_FOUND = {"127": "is not there", "126": "cannot be run"}
+
+
+def read_script_and_metadata(job: JobRecord) -> tuple[str, bytes | None]:
+    """The job's script, and its metadata; nothing for what cannot be read."""
+    directory = job.directory if job.element is None else JobDirectory(job.element.array.path)
+    try:
+        paths = [directory.script, job.directory.metadata]
+        script, metadata = job.site.backend.read_files(paths)
+    except errors.RemoteFileError:
+        return "", None
+    return (script or b"").decode("utf-8", "replace"), metadata
+
+
+def why_it_never_began(
+    job: JobRecord, script: str, metadata: bytes | None, exit_code: str, node: str
+) -> str:
+    """What to mend where the runner of a FAILED job never began; empty where it did, or nobody can tell."""
+    if not script or _has_begun(job, metadata):
+        return ""
+    where = f"on {node}" if node else "on its node"
+    code = exit_code.partition(":")[0]
+    python = (interpreter_in(script) or [job.site.python])[0]
+    if code in NOT_FOUND:
+        return f"{python} {NOT_FOUND[code]} {where}: name an interpreter that is, with python="
+    if code == str(OLD_PYTHON):
+        return f"{python} {where} is older than Python 3.9: name a newer one with python="
+    if not _has_output(job):
+        return (
+            f"nothing was written to its directory {where}: nodes do not see job_base_dir "
+            f"{job.site.job_base_dir}; name one with job_base_dir= that login and compute nodes share"
+        )
+    return ""
+
+
+def _has_begun(job: JobRecord, metadata: bytes | None) -> bool:
+    """Whether the runner has noted its start; an item of an array has no notes before that."""
+    if metadata is None:
+        return job.element is None
+    try:
+        return bool(json.loads(metadata).get("started_at"))
+    except (ValueError, AttributeError):
+        return True
+
+
+def _has_output(job: JobRecord) -> bool:
+    """Whether Slurm could make a file of output in the job's directory; True where none was to be there."""
+    home = job.log_directory.path
+    paths = [path_of(job, stream) for stream in (STDOUT, STDERR)]
+    own = {posixpath.basename(path) for path in paths if posixpath.dirname(path) == home}
+    try:
+        return not own or bool(own & set(job.site.backend.list_directory(home)))
+    except errors.RemoteFileError:
+        return True
