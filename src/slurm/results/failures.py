@@ -185,10 +185,10 @@ class Ending:
             given = [name for name in MEMORY if name in self.requested]
             why = "it was killed for its memory; " if self.state is JobState.FAILED else ""
             return f"{why}ask for more with the option {_keyword((given or ['mem'])[0])}="
-        if self.output_unopened:
-            return "the directory has to exist on its node, and a file in it to be yours to write"
         if self.never_began:
             return self.never_began
+        if self.output_unopened:
+            return "the directory has to exist on its node, and a file in it to be yours to write"
         if self.state is JobState.FAILED and self.all_exit_code.startswith(f"{UNWRITTEN}:"):
             return (
                 "its result could not be written: see to it that there is room where its files are"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Union
 from slurm.config.checks import check_count, check_encodable
 from slurm.errors import ConfigError
 from slurm.sbatch.plain_values import plain
+from slurm.tracking.record import Upstream
 
 if TYPE_CHECKING:
     from slurm.node.binding import CallBinder
@@ -158,14 +159,17 @@ def items_of(items: Iterable[Any], name: str) -> Iterator[Arguments]:
     """The arguments each item stands for, one by one. Raises `ConfigError` for what is no collection of items."""
     if isinstance(items, (str, bytes)):
         raise ConfigError(f"{name}.map() takes a list of items, not one {type(items).__name__}")
+    kind = type(items).__name__
+    if isinstance(items, Upstream) and not hasattr(type(items), "__iter__"):
+        raise ConfigError(
+            f"{name}.map() takes a list of items, not a {kind} (a job's result is not known yet)"
+        )
     try:
         return map(arguments_of, iter(items))
     except TypeError as error:
         if hasattr(type(items), "__iter__"):
             raise  # the user's own method failed
-        kind = type(items).__name__
-        hint = " (a job's result is not known yet)" if kind == "Job" else ""
-        raise ConfigError(f"{name}.map() takes a list of items, not a {kind}{hint}") from error
+        raise ConfigError(f"{name}.map() takes a list of items, not a {kind}") from error
 
 
 def arguments_of(item: Any) -> Arguments:

@@ -112,9 +112,8 @@ def hopeless(name: str, dependency: Dependency) -> DependencyFailed:
     wanted = dependency.type != "afternotok"
     job = next(one for one in dependency.on.records if one.ended_well is not wanted)
     waits = f"it waits for {dependency.type} of job {job.id} ({job.task_name}), and"
-    return _hopeless_after(
-        job, f"{name} was not submitted: {waits}", job.operations.fetch(job).error
-    )
+    error = job.operations.fetch(job).error if wanted else None
+    return _hopeless_after(job, f"{name} was not submitted: {waits}", error)
 
 
 def _hopeless_after(job: JobRecord, never: str, error: BaseException | None) -> DependencyFailed:

@@ -169,6 +169,8 @@ def test_a_job_is_given_the_empty_list(
 def test_what_it_waits_for_itself_is_waited_for_by_way_of_it(
     fake_cluster: Cluster, active: Cluster, backend: FakeBackend
 ) -> None:
+    for job_id in ("7", "8"):
+        backend.say(job_id, "RUNNING")
     first, second = job_on(fake_cluster, "7"), job_on(fake_cluster, "8")
     filtered = scale.after(first).map([]).afterany(second)
     further = scale.map([]).after(filtered)
