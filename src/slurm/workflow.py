@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slurm.agent.json_files import read_json
+from slurm.agent.json_files import read_json_if_whole
+from slurm.agent.regular_files import open_regular
 from slurm.errors import RemoteFileMissing
 from slurm.job_dir.paths import METADATA, RESULT, SHARED, TASKS, ArrayDirectory, sanitise
 from slurm.job_dir.result import load_envelope, open_envelope
@@ -142,7 +143,7 @@ class WorkflowContext:
 
     def _open(self, path: Path) -> Any:
         try:
-            file = path.open("rb")
+            file = open_regular(str(path))
         except FileNotFoundError:
             raise RemoteFileMissing(f"there is no result at {path}") from None
         with file:
@@ -151,14 +152,22 @@ class WorkflowContext:
 
 def _submitted_at(run: Path) -> tuple[str, str]:
     """When a run was submitted: its name says it to the second, its metadata to the millisecond."""
-    metadata = read_json(str(run / METADATA)) or _array_metadata(run)
+    metadata = _noted(str(run / METADATA)) or _array_metadata(run)
     stamp = run.name[: len("YYYYMMDD_HHMMSS")]
     return stamp, str(metadata.get("timestamp", ""))
 
 
 def _array_metadata(run: Path) -> dict[str, Any]:
     """The metadata of an array; empty for the run of a single job."""
-    return read_json(ArrayDirectory(str(run)).metadata) or {}
+    return _noted(ArrayDirectory(str(run)).metadata)
+
+
+def _noted(path: str) -> dict[str, Any]:
+    """What a run has noted of itself; one of which that cannot be read does not hide the others."""
+    try:
+        return read_json_if_whole(path)
+    except OSError:
+        return {}
 
 
 def _results_of_items(run: Path, count: int) -> list[Path]:

@@ -28,7 +28,9 @@ class Locked:
         return list(getattr(cls.held, "handles", ()))
 
     def __enter__(self) -> "Locked":
-        self.handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self.handle = os.open(
+            self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o600
+        )
         try:
             self._acquire()
         except BaseException:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import posixpath
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from slurm.agent.users import user_name
 from slurm.local.jobs import LocalJob
 from slurm.sbatch.values import WarningSignal, parse_memory, parse_signal
 
 NO_LIMIT = 365 * 24 * 3600  # seconds; what slurmctld adds for the end time of a job without limit
 PATTERN = re.compile(r"%(%|([0-9]*)([AaJjNnstux]))")
 NO_INDEX = 4294967294  # what Slurm puts for %a of a job that is no array's
+
+
+# What every process of a job was started with, together with SLURM_JOB_ID.
+STATE_VARIABLE = "SLURM_SDK_LOCAL_STATE"
 
 
 class Launch(NamedTuple):
@@ -61,7 +65,7 @@ def launch_of(
         environment={
             **exported(environment, job.options.get("export", "ALL")),
             **slurm_variables(job, min(submission.cpus, max_cpus)),
-            "SLURM_SDK_LOCAL_STATE": state_dir,
+            STATE_VARIABLE: state_dir,
         },
         stdin=_file(job, "input", "/dev/null"),
         stdout=_file(job, "output", "slurm-%j.out" if job.index is None else "slurm-%A_%a.out"),
@@ -171,14 +175,5 @@ def _file(job: LocalJob, option: str, default: str) -> str:
     job_id, submission = job.job_id, job.submission
     index = NO_INDEX if job.index is None else job.index
     numbers = {"A": submission.job_id, "a": index, "J": job_id, "j": job_id, "n": 0, "t": 0}
-    names = {"N": job.node, "u": _user(), "x": submission.name, "s": "batch"}
+    names = {"N": job.node, "u": user_name(), "x": submission.name, "s": "batch"}
     return posixpath.join(submission.cwd, expand_filename_pattern(pattern, {**numbers, **names}))
-
-
-def _user() -> str:
-    import pwd
-
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # a container may run as a user it does not know
-        return str(os.getuid())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from slurm.agent.regular_files import open_regular
 from slurm.errors import DependencyFailed, ResultMissing
 from slurm.job_dir.arguments import JobResultPlaceholder
 from slurm.job_dir.paths import ArrayDirectory, JobDirectory
@@ -28,7 +29,7 @@ def result_of_job(placeholder: JobResultPlaceholder) -> Any:
     """The result of the job a placeholder stands for. Raises `DependencyFailed` when it raised."""
     path = JobDirectory(placeholder.job_dir).result
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             return _opened(load_envelope(file, path=path), placeholder)
     except FileNotFoundError:
         raise ResultMissing(

@@ -30,15 +30,19 @@ DEADLINE = 60.0
 
 
 class Slow:
-    """A file whose reading ends when a test says: requests for it are in flight until then."""
+    """A program's answer that is there when a test says: the request for it is in flight until then."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         os.mkfifo(path)
 
     def in_flight(self) -> int:
-        """Wait until the agent has opened it; what is written to the answer arrives there."""
+        """Wait until the program runs; what is written here is what it answers."""
         return os.open(self.path, os.O_WRONLY)
+
+    def ask(self, channel: Channel, timeout: float = DEADLINE) -> bytes:
+        params = {"argv": ["cat", str(self.path)], "timeout": DEADLINE}
+        return channel.request("run", params, b"", timeout)[1]
 
 
 @pytest.fixture
@@ -87,7 +91,7 @@ def test_requests_in_flight_are_answered_out_of_order(
 ) -> None:
     (tmp_path / "quick").write_bytes(b"quick")
     with ThreadPoolExecutor() as pool:
-        first = pool.submit(read, channel, slow.path)
+        first = pool.submit(slow.ask, channel)
         writer = slow.in_flight()
         assert read(channel, tmp_path / "quick") == b"quick"
         assert not first.done()
@@ -129,8 +133,8 @@ def test_errors_of_the_agent_arrive_as_what_they_are(channel: Channel, tmp_path:
 def test_a_request_that_takes_too_long_fails_and_the_others_do_not(
     channel: Channel, slow: Slow
 ) -> None:
-    with pytest.raises(TransportError, match=r"login did not answer 'read'"):
-        channel.request("read", {"path": str(slow.path)}, b"", 0.05)
+    with pytest.raises(TransportError, match=r"login did not answer 'run'"):
+        slow.ask(channel, 0.05)
     assert said(channel)["protocol"] == 1
     os.close(slow.in_flight())
     assert said(channel)["protocol"] == 1, "its late answer is for nobody"
@@ -142,7 +146,7 @@ def test_a_killed_process_fails_everybody_who_waits(
     pid_file = tmp_path / "pid"
     channel = channel_to(shell(f"echo $$ > {shlex.quote(str(pid_file))}; exec $AGENT"))
     with ThreadPoolExecutor() as pool:
-        waiting = [pool.submit(read, channel, slow.path) for _ in range(3)]
+        waiting = [pool.submit(slow.ask, channel) for _ in range(3)]
         writer = slow.in_flight()
         os.kill(int(pid_file.read_text()), signal.SIGKILL)
         errors = [future.exception(DEADLINE) for future in waiting]
@@ -173,7 +177,7 @@ def test_closing_does_not_wait_for_whoever_else_holds_stderr(
 def test_closing_fails_everybody_who_waits(channel_to: Open, slow: Slow) -> None:
     channel = channel_to()
     with ThreadPoolExecutor() as pool:
-        waiting = pool.submit(read, channel, slow.path)
+        waiting = pool.submit(slow.ask, channel)
         writer = slow.in_flight()
         channel.close()
         error = waiting.exception(DEADLINE)
