@@ -164,6 +164,7 @@ class Service:
         if status is not None and status["cause"] == "unreleased" and not job.cancelled:
             self._put(never_started(job))
         elif again and gone and not job.cancelled:
+            self._forget(job_id, "alive", "pid", "status")
             self._put(pending_again(job) if job.requeued else pending_after_crash(job))
         else:
             self._put(job_at_end(job, status, problem))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from slurm.agent.regular_files import open_regular
-from slurm.errors import DependencyFailed, ResultMissing
+from slurm.errors import DependencyFailed, ResultCorrupted, ResultMissing
 from slurm.job_dir.arguments import JobResultPlaceholder
 from slurm.job_dir.paths import ArrayDirectory, JobDirectory
 from slurm.job_dir.result import Envelope, load_envelope, open_envelope
@@ -37,6 +37,12 @@ def result_of_job(placeholder: JobResultPlaceholder) -> Any:
             job_id=placeholder.job_id,
             job_dir=placeholder.job_dir,
         ) from None
+    except OSError as error:
+        raise ResultCorrupted(
+            f"an argument is the result of job {placeholder.job_id}: {error.strerror}: {path}",
+            job_id=placeholder.job_id,
+            job_dir=placeholder.job_dir,
+        ) from error
 
 
 def _opened(envelope: Envelope, placeholder: JobResultPlaceholder) -> Any:

@@ -266,3 +266,10 @@ def strangely_named() -> str:
 
 # A task is named after its function, which a decorator may have called anything.
 strangely_named.unwrapped.__name__ = "../../.odd 'x' Name"
+
+
+@task
+def put_a_pipe(path: str) -> None:
+    """A named pipe in the place of a file: who reads it waits for ever."""
+    os.unlink(path)
+    os.mkfifo(path)

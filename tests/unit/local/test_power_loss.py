@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.helpers.local_site import ENDED, Site
+from tests.helpers.local_site import ENDED, Gate, Site, kill_daemon
 
 SIZE = "48M"
 IMAGES = 8
@@ -28,9 +29,10 @@ def _run(*command: object) -> None:
 
 
 @contextlib.contextmanager
-def mounted(image: Path, where: Path) -> Iterator[None]:
+def mounted(image: Path, where: Path, kind: str = "ext4") -> Iterator[None]:
     where.mkdir(exist_ok=True)
-    _run("mount", "-o", "loop", image, where)
+    what = ["-o", "loop", image] if kind == "ext4" else ["-t", "tmpfs", "-o", "size=8m", "tmpfs"]
+    _run("mount", *what, where)
     try:
         yield
     finally:  # lazily: a process that has just ended may hold it for a moment
@@ -85,3 +87,53 @@ def _check(site: Site, before: dict[str, str], requeued: list[str], once: str) -
         assert int(site.submit("true")) not in map(int, before), "no id is given twice"
     finally:
         site.close()
+
+
+@pytest.mark.story
+@pytest.mark.parametrize("kind", ["ext4", "tmpfs"])
+def test_a_full_disk_loses_no_end_of_a_job_and_runs_none_again(tmp_path: Path, kind: str) -> None:
+    disk, image = tmp_path / "disk", tmp_path / "disk.img"
+    if kind == "ext4":
+        _run("truncate", "-s", SIZE, image)
+        _run("mkfs.ext4", "-q", "-F", "-m", "0", image)
+    with mounted(image, disk, kind):
+        site = Site(disk, max_cpus=100)
+        gates = [Gate(tmp_path / f"gate{n}") for n in range(12)]
+        try:
+            ids = [
+                site.submit(f"{one.wait}; exit {n % 2}", requeue="") for n, one in enumerate(gates)
+            ]
+            for job_id in ids:
+                site.running(job_id)
+            waiting = site.submit("true", after=f"afterany:{ids[0]}")
+            _fill(disk / "filler")
+            for gate in gates[:6]:
+                gate.open()
+            expected = [("COMPLETED", "0:0", 0), ("FAILED", "1:0", 0)] * 6
+            assert [_end(site, one) for one in ids[:6]] == expected[:6]
+            kill_daemon(site)
+            for gate in gates[6:]:
+                gate.open()
+            assert [_end(site, one) for one in ids] == expected
+            assert site.end_of(waiting)["state"] in ("COMPLETED", "FAILED")
+            (disk / "filler").unlink()
+            assert site.end_of(site.submit("true"))["state"] == "COMPLETED"
+        finally:
+            (disk / "filler").unlink(missing_ok=True)
+            site.close()
+            for gate in gates:
+                os.close(gate.handle)
+
+
+def _end(site: Site, job_id: str) -> tuple[str, str, int]:
+    row = site.end_of(job_id)
+    return row["state"], row["exit_code"], row["restarts"]
+
+
+def _fill(path: Path) -> None:
+    """Take all the room there is."""
+    with path.open("wb", buffering=0) as file:
+        for size in (1 << 20, 1 << 12, 1):
+            with contextlib.suppress(OSError):
+                while True:
+                    file.write(bytes(size))
