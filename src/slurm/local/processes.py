@@ -23,7 +23,7 @@ from slurm.local.requests import Resources
 from slurm.local.state import DamagedFile, StateDirectory
 from slurm.local.supervisor import spawn
 
-# Seconds a new daemon waits for a supervisor that was forked just before the old one died.
+# Seconds a new daemon waits for the name of a supervisor that was forked just before the old one died.
 SETTLE = 2.0
 # Seconds for the processes of a killed supervisor to be gone; one that waits for a dead disk may take longer.
 ORPHAN_WAIT = 2.0
@@ -111,18 +111,11 @@ class Processes:
         lifeline = self._lifeline(job.job_id)
         if lifeline is None:
             return None
-        started: Mapping[str, Any] = {}
-        deadline = time.monotonic() + SETTLE
-        while _is_held(lifeline):
-            started = self._started(job.job_id)
-            if started or time.monotonic() > deadline:
-                break
-            time.sleep(0.005)
-        else:
+        if not _is_held(lifeline):
             os.close(lifeline)
             return None
         self._watch(job.job_id, 0, lifeline)
-        start = job.start or started.get("start", time.time())
+        start = job.start or self._started(job.job_id).get("start", time.time())
         return job._replace(state="RUNNING", reason="None", node=node_name(), start=start)
 
     def end(self, job_id: int) -> None:
@@ -176,11 +169,16 @@ class Processes:
         """The process that holds the job's pipe open; that of an adopted job as Linux has it, or its file says."""
         if watched.supervisor:
             return [watched.supervisor]
-        known = self._started(job_id).get("supervisor")
-        holders = holders_of(self._state.spooled(job_id, "alive"))
-        if known is not None and (known in holders or not holders):
-            return [known]
-        return holders
+        deadline = time.monotonic() + SETTLE
+        while _is_held(watched.lifeline) and time.monotonic() < deadline:
+            known = self._started(job_id).get("supervisor")
+            holders = holders_of(self._state.spooled(job_id, "alive"))
+            if known is not None and (known in holders or not holders):
+                return [known]
+            if holders:
+                return holders
+            time.sleep(0.005)
+        return []
 
     def _started(self, job_id: int) -> Mapping[str, Any]:
         """What the job's process has noted of itself; nothing where that is not there, or damaged."""

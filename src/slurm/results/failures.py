@@ -94,14 +94,15 @@ def failure_of(
     grace = RECORD_GRACE if timeout is None else min(RECORD_GRACE, timeout)
     nothing_to_come = waited_in_vain or status.state is JobState.UNKNOWN
     account = accounting.of(job.id, 0.0 if nothing_to_come else grace)
-    return _error(job, Ending(status.state, status.exit_code, requested, account))
+    told = status.reason if ": " in status.reason else ""  # Slurm's own reasons are a word
+    return _error(job, Ending(status.state, status.exit_code, requested, account, told))
 
 
 @dataclass(frozen=True)
 class Ending:
     """How a job ended: its `state`, what it asked for by sbatch's names, what is on record of it.
 
-    `reason` says why it was lost.
+    `reason` says why it was lost, or names the file that the local scheduler could not use.
     """
 
     state: JobState
@@ -134,7 +135,8 @@ class Ending:
     def in_words(self) -> str:
         """``ended as ...; asked for ...; ran ...; what to change``."""
         lost = WHY_LOST.get(self.reason)
-        parts = [f"is lost: {lost}" if lost else f"ended as {self.state}{self._by_whom}"]
+        why = f" ({self.reason})" if self.reason and not lost else ""
+        parts = [f"is lost: {lost}" if lost else f"ended as {self.state}{self._by_whom}{why}"]
         asked = ", ".join(f"{_keyword(name)}={value}" for name, value in self._told())
         if asked:
             parts.append(f"asked for {asked}")

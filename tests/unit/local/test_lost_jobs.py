@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -97,17 +99,19 @@ def test_a_clock_that_was_set_leaves_no_second_attempt_beside_the_first(
     assert held.nobody_holds()
 
 
-def test_a_process_is_known_by_the_ticks_of_its_birth() -> None:
-    pid = os.getsid(0) if os.getsid(0) else os.getpid()
-    birth = birth_of(os.getpid())
-    if sys.platform == "linux":
-        assert birth is not None
-        assert birth == birth_of(os.getpid())
-        assert not is_leader(os.getpgrp(), ["another boot", birth[1]], 0.0)
-    else:
-        assert birth is None
-    assert birth_of(2**22 + 1) is None
-    assert pid
+def test_a_process_is_known_by_the_ticks_of_its_birth_and_not_by_the_clock() -> None:
+    with subprocess.Popen(["sleep", "300"], start_new_session=True) as process:
+        try:
+            birth = birth_of(process.pid)
+            assert is_leader(process.pid, birth, time.time() if birth is None else 0.0)
+            assert not is_leader(process.pid, ["another boot", 1], time.time())
+            assert not is_leader(process.pid, None, 0.0)
+            assert is_leader(process.pid, None, time.time()), "as of an earlier version"
+        finally:
+            process.kill()
+        process.wait()
+        assert birth_of(process.pid) is None
+        assert not is_leader(process.pid, birth, time.time())
 
 
 # What forks itself away. Elsewhere than on Linux nobody can tell whose it was.
