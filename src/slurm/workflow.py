@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from slurm.agent.regular_files import open_regular
 from slurm.errors import JobError, RemoteFileMissing
 from slurm.job_dir.paths import (
     METADATA,
@@ -242,7 +243,7 @@ def _jobs_of(run: Run) -> Iterator[JobDirectory]:
 
 def _opened(job: JobDirectory) -> Any:
     try:
-        file = open(job.result, "rb")  # noqa: SIM115 - closed below
+        file = open_regular(job.result)
     except FileNotFoundError:
         raise RemoteFileMissing(f"there is no result at {job.result}") from None
     with file:

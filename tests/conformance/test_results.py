@@ -12,6 +12,7 @@ from tests.conformance.waiting import PATIENCE, wait_until
 
 import conformance_tasks as tasks
 from slurm import Cluster, Job, JobContext
+from slurm.errors import RemoteFileError, ResultCorrupted
 
 NAME = "other name; $(x) 'y'"
 
@@ -145,3 +146,18 @@ def test_the_explicit_form_submits_to_the_cluster_it_names(
     assert job.get_result(PATIENCE) == 10
     assert job.dependencies == (described,)
     assert described.is_completed()
+
+
+def test_a_pipe_in_the_place_of_a_result_is_refused_at_once_everywhere(cluster: Cluster) -> None:
+    ended = tasks.double(4)
+    assert ended.get_result(PATIENCE) == 8
+    path = f"{ended.job_dir}/result.pkl"
+    dependent = tasks.double.after(tasks.put_a_pipe.after(ended)(path))(ended)
+    with pytest.raises(
+        ResultCorrupted, match=r"Not a regular file but a named pipe: .*result\.pkl"
+    ):
+        dependent.get_result(PATIENCE)
+    again = Job.from_dir(ended.job_dir, cluster=cluster)
+    for read in (again.get_result, lambda timeout: cluster.backend.read_file(path)):
+        with pytest.raises(RemoteFileError, match="Not a regular file but a named pipe"):
+            read(timeout=PATIENCE)

@@ -17,6 +17,7 @@ only some need is imported where they need it.
 - `slurm_commands`, `commands`: Slurm's commands, and how they are run; `sbatch`: the one that submits;
   `queries`: squeue and sacct; `offers`: sinfo and sacctmgr; `tables`, `job_ids`: what those print;
 - `files`, `directories`, `locks`: files that appear whole, directories that are private, one writer at a time;
+- `regular_files`: what is a file of bytes, and not a named pipe in its place; `users`: who this is, and its home;
 - `json_files`: small ones that several processes write; `event_files`: by which a runner says that it has finished;
 - `directory_names`: what lies where below a ``job_base_dir``; `programs`: those that are started; `errors`.
 """

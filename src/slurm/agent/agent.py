@@ -1,7 +1,5 @@
 """The agent itself."""
 
-import os
-import pwd
 import sys
 from typing import Any, Dict, Tuple
 
@@ -14,6 +12,7 @@ from .programs import Programs
 from .slurm_commands import SlurmCommands
 from .staging_requests import StagingRequests
 from .submit_requests import SubmitRequests
+from .users import expanded, user_name
 
 PROTOCOL = 1
 
@@ -43,13 +42,12 @@ class Agent(
         return result, out
 
     def op_hello(self, blob: bytes) -> Tuple[Any, bytes]:
-        home = os.path.expanduser("~")
         return {
             "protocol": PROTOCOL,
             "python": list(sys.version_info[:3]),
             "executable": sys.executable,
-            "home": home,
-            "user": pwd.getpwuid(os.getuid()).pw_name,
+            "home": expanded("~"),
+            "user": user_name(),
         }, b""
 
     def op_ping(self, blob: bytes) -> Tuple[Any, bytes]:

@@ -1,12 +1,12 @@
 """How Slurm's commands are run."""
 
 import os
-import pwd
 from typing import Dict, List, Optional, Tuple
 
 from .errors import AgentError
 from .programs import Program, scrubbed_environment
 from .tables import SACCT_ORIGIN
+from .users import user_name
 
 COMMAND_TIMEOUT = 60.0
 SACCT_TIMEOUT = 20.0  # what the queue says must not wait longer for what accounting says
@@ -15,8 +15,7 @@ USAGE_TIMEOUT = 15.0  # for a detail of an error that somebody waits for
 
 def squeue_argv(fields: str, states: str = "all") -> List[str]:
     """The ``squeue`` command line for the jobs of this user, those in partitions that a site hides too."""
-    user = pwd.getpwuid(os.getuid()).pw_name
-    return ["squeue", "-h", "-a", "-u", user, "-t", states, "-o", fields]
+    return ["squeue", "-h", "-a", "-u", user_name(), "-t", states, "-o", fields]
 
 
 class Commands:

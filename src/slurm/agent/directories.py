@@ -7,6 +7,7 @@ import stat
 import time
 
 from .errors import AgentError
+from .users import user_name
 
 
 def make_private_directory(path: str) -> None:
@@ -37,7 +38,7 @@ def require_own_base(base: str) -> None:
         raise AgentError(
             "file",
             "other users can write to {0}, and so change what your jobs run: choose a job_base_dir "
-            "of your own, such as {0}/{1}".format(base, pwd.getpwuid(os.getuid()).pw_name),
+            "of your own, such as {0}/{1}".format(base, user_name()),
         )
 
 
@@ -51,8 +52,8 @@ def is_private_group(gid: int) -> bool:
     """Whether this user alone is in the group, as is so with the own group that many systems give users."""
     import grp
 
-    user = pwd.getpwuid(os.getuid())
     try:
+        user = pwd.getpwuid(os.getuid())
         group = grp.getgrgid(gid)
     except KeyError:
         return False

@@ -22,7 +22,10 @@ def read_news(directory: str, names: List[str]) -> List[bytes]:
     room = MOST_NEWS
     news: List[bytes] = []
     for name in names:
-        content = beginning(os.path.join(directory, name), LARGEST_NEWS + 1)
+        try:
+            content = beginning(os.path.join(directory, name), LARGEST_NEWS + 1)
+        except OSError:  # whatever it is, it must not hide the others
+            content = b""
         room -= len(content)
         news.append(content if len(content) <= min(LARGEST_NEWS, room) else b"")
     return news

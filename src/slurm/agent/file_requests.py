@@ -6,6 +6,8 @@ from typing import Any, List, Optional, Tuple
 from .directories import make_private_directory, remove
 from .errors import AgentError
 from .files import NO_LINKS, copy_part, create_exclusive, create_in_place, replacing, write_atomic
+from .regular_files import open_regular
+from .users import expanded
 
 UNSENT = -1  # in the place of a length
 
@@ -15,7 +17,7 @@ class FileRequests:
 
     def op_read(self, blob: bytes, path: str, offset: int = 0, size: int = -1) -> Tuple[Any, bytes]:
         """`size` bytes of a file, or the rest; and how long the whole is, and which file it was."""
-        with open(os.path.expanduser(path), "rb") as file:
+        with open_regular(expanded(path)) as file:
             found = os.fstat(file.fileno())
             if offset:  # a pipe has none
                 file.seek(offset)
@@ -33,7 +35,7 @@ class FileRequests:
         parts: List[bytes] = []
         for path in paths:
             try:
-                with open(os.path.expanduser(path), "rb") as file:
+                with open_regular(expanded(path)) as file:
                     size = os.fstat(file.fileno()).st_size
                     if size > largest:
                         lengths.append(UNSENT)
@@ -47,7 +49,7 @@ class FileRequests:
         return lengths, b"".join(parts)
 
     def op_tail(self, blob: bytes, path: str, size: int) -> Tuple[Any, bytes]:
-        with open(os.path.expanduser(path), "rb") as file:
+        with open_regular(expanded(path)) as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - size))
             return None, file.read(size)
 
@@ -59,7 +61,7 @@ class FileRequests:
         A `claim` lets the request be repeated: it is a name beside `path` that stays as proof that the
         file is this request's, until who asked removes it.
         """
-        path = os.path.expanduser(path)
+        path = expanded(path)
         make_private_directory(os.path.dirname(path))
         if not exclusive:
             write_atomic(path, blob)
@@ -82,7 +84,7 @@ class FileRequests:
 
     def op_assemble(self, blob: bytes, path: str, parts: List[Any]) -> Tuple[Any, bytes]:
         """Write a file out of pieces: ``[offset, length]`` of `blob`, ``[path, offset, length]`` of a file."""
-        path = os.path.expanduser(path)
+        path = expanded(path)
         make_private_directory(os.path.dirname(path))
         with replacing(path) as target:
             for part in parts:
@@ -93,18 +95,18 @@ class FileRequests:
         return None, b""
 
     def op_listdir(self, blob: bytes, path: str) -> Tuple[Any, bytes]:
-        return sorted(os.listdir(os.path.expanduser(path))), b""
+        return sorted(os.listdir(expanded(path))), b""
 
     def op_exists(self, blob: bytes, path: str) -> Tuple[Any, bytes]:
-        return os.path.exists(os.path.expanduser(path)), b""
+        return os.path.exists(expanded(path)), b""
 
     def op_mkdir(self, blob: bytes, path: str) -> Tuple[Any, bytes]:
-        path = os.path.expanduser(path)
+        path = expanded(path)
         make_private_directory(path)
         if not os.access(path, os.W_OK | os.X_OK):
             raise AgentError("file", "Permission denied: {!r}".format(path))
         return path, b""
 
     def op_remove(self, blob: bytes, path: str) -> Tuple[Any, bytes]:
-        remove(os.path.expanduser(path))
+        remove(expanded(path))
         return None, b""

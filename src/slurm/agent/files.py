@@ -6,6 +6,8 @@ import os
 from typing import Any, Iterator
 
 from .errors import AgentError
+from .regular_files import open_regular
+from .users import expanded
 
 NO_LINKS = (errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOSYS, errno.EOPNOTSUPP)
 COPY_CHUNK = 1 << 20
@@ -38,6 +40,15 @@ def replacing(path: str, mode: int = 0o600, sync: bool = True) -> Iterator[Any]:
             error.filename = path  # there is none where the disk is full
         os.unlink(temporary)
         raise
+
+
+def sync_folder(folder: str) -> None:
+    """Have the names in a directory survive a crash of the machine, as ``fsync`` of a file has its content."""
+    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def write_atomic(path: str, data: bytes, mode: int = 0o600, sync: bool = True) -> None:
@@ -83,7 +94,7 @@ def create_in_place(path: str, data: bytes) -> bool:
 
 def copy_part(target: Any, path: str, offset: int, length: int) -> None:
     """Write a part of the file `path` into one that is open."""
-    with open(os.path.expanduser(path), "rb") as source:
+    with open_regular(expanded(path)) as source:
         source.seek(offset)
         while length:
             chunk = source.read(min(length, COPY_CHUNK))
@@ -95,5 +106,6 @@ def copy_part(target: Any, path: str, offset: int, length: int) -> None:
 
 def beginning(path: str, size: int) -> bytes:
     """The first `size` bytes of a file."""
-    with open(path, "rb") as file:
-        return file.read(size)
+    with open_regular(path) as file:
+        content: bytes = file.read(size)
+        return content

@@ -6,25 +6,50 @@ from typing import Any, Dict, Optional
 
 from .files import create_exclusive, write_atomic
 from .locks import Locked
+from .regular_files import open_regular
+
+LARGEST = 64 << 20  # bytes; what is longer is none of ours
+
+
+def parse_object(data: bytes) -> Dict[str, Any]:
+    """The JSON object that is all of `data`. Raises ValueError, whatever else there is."""
+    try:
+        loaded = json.loads(data.decode("utf-8"))
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    if not isinstance(loaded, dict):
+        raise ValueError("it is no JSON object")
+    return loaded
 
 
 def read_json(path: str) -> Optional[Dict[str, Any]]:
-    """The JSON object in `path`, or None where there is no such file."""
+    """The JSON object in `path`, or None where there is no such file. Raises ValueError for anything else."""
     try:
-        with open(path, "rb") as file:
-            loaded = json.loads(file.read().decode("utf-8"))
+        with open_regular(path) as file:
+            data = file.read(LARGEST + 1)
     except FileNotFoundError:
         return None
-    return loaded if isinstance(loaded, dict) else None
+    if len(data) > LARGEST:
+        raise ValueError("it is too large")
+    return parse_object(data)
+
+
+def read_json_if_whole(path: str) -> Dict[str, Any]:
+    """The same where there is nothing to be lost: empty when it is not there or not whole. Raises OSError."""
+    try:
+        return read_json(path) or {}
+    except ValueError:
+        return {}
 
 
 def update_json(path: str, changes: Dict[str, Any], sync: bool = True) -> None:
     """Merge `changes` into the JSON object in `path`, serialised with every other updater.
 
-    A key already present is kept when its new value is None.
+    A key already present is kept when its new value is None. Of a file that is not whole, as a crash of
+    the machine may leave it, the changes remain.
     """
     with lock_of(path):
-        content = read_json(path) or {}
+        content = read_json_if_whole(path)
         for key, value in changes.items():
             if value is not None or key not in content:
                 content[key] = value

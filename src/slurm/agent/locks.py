@@ -37,7 +37,9 @@ class Locked:
         cls.held = threading.local()
 
     def __enter__(self) -> "Locked":
-        self.handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self.handle = os.open(
+            self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o600
+        )
         self.everywhere.add(self.handle)
         try:
             self._acquire()

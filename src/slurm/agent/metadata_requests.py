@@ -6,6 +6,7 @@ from typing import Any, Dict, Iterator, List, Tuple
 
 from .files import beginning
 from .json_files import lock_of, read_json, write_json
+from .users import expanded
 
 METADATA_FILES = ("metadata.json", "array_metadata.json")
 LARGEST_METADATA = 1 << 20  # bytes; what is longer is none
@@ -20,7 +21,7 @@ class MetadataRequests:
 
         Answers where each is below `path`, and its place in the blob; and the time here.
         """
-        path = os.path.expanduser(path)
+        path = expanded(path)
         # What is not there, or is a file, is an error; further down it is passed over.
         os.listdir(path)
         files: List[Any] = []

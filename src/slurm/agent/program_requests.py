@@ -7,6 +7,7 @@ from typing import Any, List, Tuple
 from .directories import make_private_directory, require_own_directory
 from .files import unique_name
 from .programs import Program, Programs, scrubbed_environment
+from .users import expanded
 
 OUTPUT_KEPT = 64 << 10  # bytes
 
@@ -31,7 +32,7 @@ class ProgramRequests:
         import shutil
         import zipfile
 
-        directory = os.path.expanduser(directory)
+        directory = expanded(directory)
         parent = os.path.dirname(directory)
         make_private_directory(parent)
         require_own_directory(parent)

@@ -1,6 +1,7 @@
 """What is on record of a submission: its intent, its job, its turn."""
 
 import contextlib
+import math
 import os
 import sys
 import time
@@ -8,7 +9,7 @@ from typing import Any, Callable, Dict, Optional
 
 from .directories import remove
 from .errors import AgentError
-from .json_files import create_json, read_json, update_json, write_json
+from .json_files import create_json, read_json, read_json_if_whole, update_json, write_json
 from .locks import Locked
 
 SUBMISSION_TURN = 200.0  # seconds to wait for another submission of the same job
@@ -31,7 +32,10 @@ class Receipt:
     def read(self) -> Optional[Dict[str, Any]]:
         """What is known, or None where nobody has begun."""
         try:
-            return read_json(self.path)
+            known = read_json(self.path)
+            if known is not None and not _is_receipt(known):
+                raise ValueError("it is no receipt")
+            return known
         except ValueError:
             message = "{} cannot be read: remove it if there is no such job".format(self.path)
             raise AgentError("unknown", message) from None
@@ -68,13 +72,13 @@ class Receipt:
 
     def asked_at(self, known: Dict[str, Any]) -> float:
         """When the scheduler was asked, or just before."""
-        return float(known.get("asked_at") or os.stat(self.path).st_mtime)
+        return _moment(known) or os.stat(self.path).st_mtime
 
     def _is_latest(self, of_job: str, known: Dict[str, Any]) -> bool:
         """Whether no later submission has the same id, from a controller that had forgotten this one."""
-        other = str((read_json(of_job) or {}).get("token", self.token))
-        receipt = read_json(os.path.join(self.folder, other + ".json")) or {}
-        return float(receipt.get("asked_at") or 0) <= float(known.get("asked_at") or 0)
+        other = str(read_json_if_whole(of_job).get("token", self.token))
+        receipt = read_json_if_whole(os.path.join(self.folder, other + ".json"))
+        return _moment(receipt) <= _moment(known)
 
     def note(self, known: Dict[str, Any], found: bool = False) -> None:
         """Write down which job it became. There is one by now: a full disk must not hide its id.
@@ -109,6 +113,22 @@ class Receipt:
             return
         for name in [*self.request["files"], *self.request["staged"]]:
             remove(os.path.join(job_dir, name))
+
+
+def _is_receipt(known: Dict[str, Any]) -> bool:
+    """Whether a file says what a receipt does: what is damaged may stand for a job all the same."""
+    job_id = known.get("job_id", "")
+    return isinstance(known.get("job_dir"), str) and (
+        job_id is None or (isinstance(job_id, (str, int)) and str(job_id) != "")
+    )
+
+
+def _moment(known: Dict[str, Any]) -> float:
+    """When the scheduler was asked, 0 where the receipt does not say."""
+    asked_at = known.get("asked_at")
+    if isinstance(asked_at, (int, float)) and math.isfinite(asked_at):
+        return float(asked_at)
+    return 0.0
 
 
 class Turn(Locked):

@@ -5,6 +5,7 @@ from typing import Any, Tuple
 
 from .directories import make_private_directory, remove_older, require_own_directory
 from .files import COPY_CHUNK, NO_LINKS, copy_part, replacing
+from .regular_files import open_regular, require_regular
 
 STAGED_KEPT = 86400.0  # seconds after which nobody will ask for one of them any more
 
@@ -25,9 +26,11 @@ class StagingRequests:
         if is_there(path):
             return {"whole": True}, b""
         part = path + ".part"
-        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            there = os.fstat(file.fileno()).st_size
+        how = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
+        with os.fdopen(os.open(part, how, 0o600), "wb") as file:
+            found = os.fstat(file.fileno())
+        require_regular(found, part)
+        there = found.st_size
         return {"whole": False, "part": part, "there": min(there, size)}, b""
 
     def op_put(self, blob: bytes, path: str, offset: int) -> Tuple[Any, bytes]:
@@ -48,7 +51,7 @@ class StagingRequests:
             return True, b""
         part = path + ".part"
         checksum = hashlib.sha256()
-        with open(part, "rb") as file:
+        with open_regular(part) as file:
             os.fsync(file.fileno())
             for piece in iter(lambda: file.read(COPY_CHUNK), b""):
                 checksum.update(piece)

@@ -6,7 +6,7 @@ import time
 from typing import Any, Callable, Dict, Optional
 
 from .errors import AgentError
-from .json_files import read_json
+from .json_files import read_json_if_whole
 from .receipts import Receipt
 
 SEARCH_TIMEOUT = 60.0  # seconds for the whole search, if the scheduler is slow to answer
@@ -73,11 +73,11 @@ class Submission:
     def _trace(self, job_dir: str) -> Optional[str]:
         """The id that the job itself has left in its directory, or the agent that was cut off."""
         try:
-            metadata = read_json(os.path.join(job_dir, self.request["metadata"])) or {}
+            metadata = read_json_if_whole(os.path.join(job_dir, self.request["metadata"]))
             if metadata.get(self.request["id_key"]):
                 return str(metadata[self.request["id_key"]])
             names = os.listdir(job_dir)
-        except (FileNotFoundError, ValueError):
+        except FileNotFoundError:
             return None
         started = [re.match(r"slurm_(\d+)\.(?:out|err)$", name) for name in names]
         return next((match.group(1) for match in started if match), None)

@@ -6,6 +6,8 @@ import os
 from typing import Any
 
 from slurm.agent.agent import Agent
+from slurm.agent.errors import AgentError
+from slurm.api.agent_backend import error_of
 from slurm.api.slurm_cli import InProcessBackend
 from slurm.config.checks import check_count, check_positive, expand_home
 from slurm.errors import ConfigError
@@ -58,6 +60,16 @@ class LocalBackend(InProcessBackend):
     def shutdown(self, *, kill_jobs: bool = False) -> None:
         """End the scheduler of this `state_dir`; its running jobs too when `kill_jobs`."""
         self.scheduler.shutdown(kill_jobs=kill_jobs)
+
+    def release(self, job_id: str) -> None:
+        """Have a job start again that is held with the reason JobHoldMaxRequeue: ``scontrol release``.
+
+        Raises `SlurmError` when it is not held.
+        """
+        try:
+            self.scheduler.release(job_id)
+        except AgentError as error:
+            raise error_of(error.kind, str(error)) from None
 
     def info(self) -> dict[str, Any]:
         """The scheduler's bounds and load."""

@@ -10,6 +10,8 @@ from slurm import forks
 from slurm.agent.agent import Agent
 from slurm.agent.errors import AgentError, as_agent_error
 from slurm.agent.programs import Programs
+from slurm.agent.regular_files import open_regular
+from slurm.agent.users import expanded
 from slurm.api.agent_backend import AgentBackend, error_of
 from slurm.api.disk_and_memory import require_memory
 from slurm.api.requests import Progress
@@ -41,13 +43,20 @@ class InProcessBackend(AgentBackend):
 
     def open_file(self, path: str, *, progress: Progress | None = None) -> BinaryIO:
         """The file itself, of which nothing has to be fetched."""
-        path = os.path.expanduser(path)
         try:
-            require_memory(path, os.stat(path).st_size)
-            return open(path, "rb")
+            path = expanded(path)
+            file: BinaryIO = open_regular(path)
         except OSError as failure:
             error = as_agent_error(failure)
             raise error_of(error.kind, str(error)) from None
+        except AgentError as error:
+            raise error_of(error.kind, str(error)) from None
+        try:
+            require_memory(path, os.fstat(file.fileno()).st_size)
+        except BaseException:
+            file.close()
+            raise
+        return file
 
     def open_files(
         self, paths: Sequence[str], *, progress: Progress | None = None

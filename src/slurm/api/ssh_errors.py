@@ -56,6 +56,10 @@ REASONS = (
         "The host's ssh and yours have no algorithm in common: see ssh_config(5)",
     ),
     (
+        re.compile(r"No user exists for uid \d+"),
+        "ssh itself needs an entry in passwd for this user: add one, or run as a user that has one",
+    ),
+    (
         re.compile(r".*python.*not found.*|.*not found.*python.*", re.IGNORECASE),
         "Name an interpreter that is there with python=",
     ),

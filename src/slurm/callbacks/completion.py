@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from slurm.agent.json_files import parse_object
 from slurm.callbacks.contexts import CompletedContext
 from slurm.errors import SlurmError
 
@@ -46,11 +46,10 @@ def _with_details(context: CompletedContext) -> CompletedContext:
 
 def _metadata_of(job: Job[Any]) -> Mapping[str, Any]:
     try:
-        content = json.loads(job.cluster.backend.read_file(job.directory.metadata))
+        return parse_object(job.cluster.backend.read_file(job.directory.metadata))
     except (SlurmError, ValueError) as error:
         logger.debug("the metadata of job %s cannot be read now: %s", job.id, error)
         return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _error_of(job: Job[Any]) -> BaseException | None:

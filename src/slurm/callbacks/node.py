@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from slurm.agent.json_files import read_json
+from slurm.agent.json_files import read_json_if_whole
 from slurm.job_dir.metadata import utc_now
 from slurm.job_dir.paths import JobDirectory, array_of
 from slurm.node.job_id import own_job_id
@@ -117,7 +117,7 @@ def _about(directory: JobDirectory) -> dict[str, Any]:
 
 
 def _metadata(directory: JobDirectory) -> dict[str, Any]:
-    return read_json(directory.metadata) or {}
+    return read_json_if_whole(directory.metadata)
 
 
 def _error_in(envelope: Envelope) -> BaseException | None:

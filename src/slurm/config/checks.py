@@ -77,6 +77,11 @@ def expand_home(name: str, path: str | os.PathLike[str]) -> str:
     """`path` with a leading ``~`` replaced by a home directory of this machine. Raises `ConfigError`."""
     check_text(name, path)
     expanded = os.path.expanduser(path)
+    if expanded.startswith("~") and os.fspath(path).split("/")[0] == "~":
+        raise ConfigError(
+            f"{name} {os.fspath(path)!r}: this user has no home directory here: set HOME, or give a path "
+            "that begins with /"
+        )
     if expanded.startswith("~"):
         raise ConfigError(f"{name} {os.fspath(path)!r}: there is no such user on this machine")
     return expanded

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from slurm.agent.json_files import read_json
+from slurm.agent.json_files import read_json_if_whole
 from slurm.job_dir.paths import ARRAY_METADATA, METADATA, STAMP, directory_name, sanitised
 
 STAMP_LENGTH = len("YYYYMMDD_HHMMSS")
@@ -89,8 +89,8 @@ def _runs_in(folder: str) -> Iterator[Run]:
 def metadata_in(path: str, name: str = METADATA) -> Mapping[str, Any]:
     """What a directory's metadata file holds; nothing where it is missing or damaged."""
     try:
-        return read_json(posixpath.join(path, name)) or {}
-    except ValueError:
+        return read_json_if_whole(posixpath.join(path, name))
+    except OSError:
         return {}
 
 

@@ -14,11 +14,15 @@
              ready, backfill   pure: those that could, first come first; who may pass one that does not fit
              waiting           pure: those held by a dependency
              machine           how many cpus and how much memory there is
+             holds             pure: how often a job that is lost is started again, and after which pause
              journal, state    what survives a crash, and which file is called what
+             replay, shapes    pure: what the journal's lines say, what files must look like, what is damaged
+             recovery          what a new daemon knows of an earlier one's jobs
              processes         starts and adopts supervisors
       -> supervisor            one process per job: starts it, holds it to its limit, ends all of it
            launch, warning     what to start; the signal before the limit
            ps                  whose processes there are
+           linux_calls         what Linux can and Python does not offer
 
 One daemon serves one state directory: every client and every workflow job that names it. Daemon and
 supervisors outlive their clients; a daemon that is killed is replaced by the next client, which

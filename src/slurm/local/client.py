@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from slurm.agent.locks import Locked
-from slurm.local.state import StateDirectory, StateError
+from slurm.local.state import SCHEDULER_MARK, StateDirectory, StateError
 
 ANSWER_TIMEOUT = 60.0  # seconds for one request
 START_TIMEOUT = 30.0  # seconds for a daemon to be ready
@@ -69,8 +70,10 @@ class DaemonClient:
                 raise Unreachable(f"{message}; see {self.state.log}", sent=sent) from None
             except StateError as error:
                 raise Unreachable(str(error), sent=sent) from None
-            except OSError as error:  # it is just ending
+            except OSError as error:
                 problem = error
+                if error.errno == errno.ELOOP:  # what stands there is no socket
+                    self._start(sent)
         message = f"the local scheduler gave no answer ({problem}); see {self.state.log}"
         raise Unreachable(message, sent=sent)
 
@@ -157,13 +160,17 @@ class DaemonClient:
             return subprocess.Popen(
                 [sys.executable, "-I", "-S", "-c", BOOT, *arguments],
                 cwd="/",
-                env={key: os.environ[key] for key in DAEMON_VARIABLES if key in os.environ},
+                env={**_daemon_environment(), SCHEDULER_MARK: "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 pass_fds=(ready,),
                 start_new_session=True,
             )
+
+
+def _daemon_environment() -> dict[str, str]:
+    return {key: os.environ[key] for key in DAEMON_VARIABLES if key in os.environ}
 
 
 def _read_line(connection: socket.socket) -> bytes:

@@ -9,6 +9,7 @@ the settings as JSON; it says ``ready`` through the file descriptor, or why it c
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import gc
 import json
@@ -19,6 +20,7 @@ import sys
 import time
 
 from slurm.local.journal import JournalError
+from slurm.local.linux_calls import c_library
 from slurm.local.operations import Operations
 from slurm.local.processes import Processes
 from slurm.local.server import LineServer
@@ -36,6 +38,7 @@ class Daemon:
 
     def __init__(self, state: StateDirectory, settings: Settings) -> None:
         self.settings = settings
+        c_library()
         self.selector: selectors.BaseSelector = selectors.DefaultSelector()
         self.service: Service = Service(state, settings, log)
         self.processes: Processes = Processes(state, self.selector, self.service.ended, log)
@@ -57,6 +60,9 @@ class Daemon:
         idle_since = time.monotonic()
         while not self.service.done:
             timeout = None
+            start = self.service.next_start
+            if start is not None:
+                timeout = max(0.0, start - time.monotonic())
             if self.service.busy or self.server.connections:
                 idle_since = time.monotonic()
             else:
@@ -111,8 +117,9 @@ def main(arguments: list[str]) -> int:
 def log(message: str) -> None:
     """A line for the log, which is what standard error has been made to be."""
     moment = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-    sys.stderr.write(f"{moment} {os.getpid()} {message}\n")
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):  # on a full disk nothing depends on it
+        sys.stderr.write(f"{moment} {os.getpid()} {message}\n")
+        sys.stderr.flush()
 
 
 def _take(lock: int) -> bool:
@@ -125,8 +132,9 @@ def _take(lock: int) -> bool:
                 return False
             time.sleep(0.01)
         else:
-            os.ftruncate(lock, 0)
-            os.pwrite(lock, f"pid {os.getpid()} on {os.uname().nodename}\n".encode(), 0)
+            with contextlib.suppress(OSError):  # for people, and not on a full disk
+                os.ftruncate(lock, 0)
+                os.pwrite(lock, f"pid {os.getpid()} on {os.uname().nodename}\n".encode(), 0)
             return True
 
 

@@ -82,8 +82,9 @@ class LocalJob(NamedTuple):
     """One job: a submission's only one, or the element `index` of an array.
 
     `start` and `end` are Unix seconds; `exit_code` is as ``sacct`` prints it; `max_rss` is the most
-    memory one of its processes used, in kilobytes, 0 where that is not known. `cancelled` and
-    `requeued` say what is to become of a job whose processes are being ended.
+    memory one of its processes used, in kilobytes, 0 where that is not known. `crashes` are the starts
+    in a row that ended with the loss of the supervisor. `cancelled` and `requeued` say what is to
+    become of a job whose processes are being ended.
     """
 
     job_id: int
@@ -96,6 +97,7 @@ class LocalJob(NamedTuple):
     start: float | None = None
     end: float | None = None
     restarts: int = 0
+    crashes: int = 0
     max_rss: int = 0
     cancelled: bool = False
     requeued: bool = False
@@ -153,8 +155,21 @@ CHANGING: Mapping[str, Any] = {
 
 
 def pending_again(job: LocalJob) -> LocalJob:
-    """`job` after a requeue: what has happened to it is forgotten, but that it was started."""
+    """`job` after a requeue that was asked for: what has happened to it is forgotten, but that it was started.
+
+    The job itself asks for it before its time limit, say, which is no sign of trouble.
+    """
     return job._replace(**{**CHANGING, "restarts": job.restarts + 1})
+
+
+def pending_after_crash(job: LocalJob) -> LocalJob:
+    """The same when its supervisor was lost, which is counted as long as it happens in a row."""
+    return pending_again(job)._replace(crashes=job.crashes + 1)
+
+
+def never_started(job: LocalJob) -> LocalJob:
+    """`job` whose scheduler died before it let it begin: as it was before it was chosen."""
+    return job._replace(**{**CHANGING, "restarts": job.restarts, "crashes": job.crashes})
 
 
 def spokesman(jobs: Sequence[LocalJob]) -> LocalJob:

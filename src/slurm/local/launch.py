@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import posixpath
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from slurm.agent.users import user_name
 from slurm.local.jobs import LocalJob
 from slurm.sbatch.filename_pattern import NO_INDEX, JobNames, expand
 from slurm.sbatch.values import WarningSignal, parse_memory, parse_signal
 
 NO_LIMIT = 365 * 24 * 3600  # seconds; what slurmctld adds for the end time of a job without limit
+
+
+# What every process of a job was started with, together with SLURM_JOB_ID.
+STATE_VARIABLE = "SLURM_SDK_LOCAL_STATE"
 
 
 class Launch(NamedTuple):
@@ -59,7 +63,7 @@ def launch_of(
         environment={
             **exported(environment, job.options.get("export", "ALL")),
             **slurm_variables(job, min(submission.cpus, max_cpus)),
-            "SLURM_SDK_LOCAL_STATE": state_dir,
+            STATE_VARIABLE: state_dir,
         },
         stdin=_file(job, "input", "/dev/null"),
         stdout=_file(job, "output", "slurm-%j.out" if job.index is None else "slurm-%A_%a.out"),
@@ -150,14 +154,5 @@ def _file(job: LocalJob, option: str, default: str) -> str:
     submission = job.submission
     index = NO_INDEX if job.index is None else job.index
     ids = (submission.job_id, index, job.job_id)
-    names = JobNames(*ids, node=job.node, user=_user(), name=submission.name)
+    names = JobNames(*ids, node=job.node, user=user_name(), name=submission.name)
     return posixpath.join(submission.cwd, expand(pattern, names.values))
-
-
-def _user() -> str:
-    import pwd
-
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # a container may run as a user it does not know
-        return str(os.getuid())

@@ -26,6 +26,7 @@ class Operations:
             "query": self._op_query,
             "cancel": self._op_cancel,
             "requeue": self._op_requeue,
+            "release": self._op_release,
             "find_by_token": self._op_find_by_token,
             "queue": self._op_queue,
             "info": self._op_info,
@@ -64,6 +65,17 @@ class Operations:
             raise Refused(f"job {shown} cannot be requeued: Job is {why}")
         for job in active:
             self._service.requeue(job)
+
+    def _op_release(self, request: Mapping[str, Any]) -> None:
+        shown = request["job_id"]
+        jobs = self._records.find(shown)
+        if not jobs:
+            raise Refused(f"job {shown}: Invalid job id specified")
+        lost = [job for job in jobs if job.state == "PENDING" and job.crashes]
+        if not lost:
+            raise Refused(f"job {shown} is not held")
+        for job in lost:
+            self._service.release(job)
 
     def _op_find_by_token(self, request: Mapping[str, Any]) -> str | None:
         known = self._records.find_by_token(request["token"])

@@ -1,17 +1,20 @@
 """What there is of processes: from ``/proc`` on Linux, from ``ps`` elsewhere.
 
-Asked only when a job is signalled or ended by force, or its supervisor was killed. Where there is
-neither, nothing is known.
+Asked only when a job is signalled or ended by force, leaves something behind, or its supervisor was
+killed. Where there is neither, nothing is known.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 PROC = "/proc"
+SAME_START = 2.0  # seconds, where there are no ticks to compare
 
 
 class Process(NamedTuple):
@@ -24,8 +27,8 @@ class Process(NamedTuple):
     age: float
 
 
-def descendants(ancestor: int) -> list[Process]:
-    """All that descend from a process, without itself."""
+def descendants(ancestor: int, others: Callable[[int], bool] = lambda pid: False) -> list[Process]:
+    """All that descend from a process, without itself, and without `others` and what descends from those."""
     children: dict[int, list[Process]] = {}
     for process in _processes():
         children.setdefault(process.parent, []).append(process)
@@ -33,8 +36,9 @@ def descendants(ancestor: int) -> list[Process]:
     unseen = [ancestor]
     while unseen:
         for child in children.pop(unseen.pop(), []):
-            found.append(child)
-            unseen.append(child.pid)
+            if not others(child.pid):
+                found.append(child)
+                unseen.append(child.pid)
     return found
 
 
@@ -45,12 +49,63 @@ def any_alive(groups: set[int]) -> bool:
     return any(one.group in groups and one.state[0] != "Z" for one in _processes())
 
 
-def leader_age(group: int) -> float | None:
-    """Seconds since the leader of a process group was started; None when it does not live."""
+def birth_of(pid: int) -> list[object] | None:
+    """What no other process with this id has in common with it: the boot, and the clock ticks from then to its start.
+
+    None where nobody can say, or there is no such process. A clock that is set changes neither.
+    """
+    try:
+        return [boot_id(), int(_fields(pid)[19])]
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+@functools.lru_cache(maxsize=1)
+def boot_id() -> str:
+    """The name that Linux gives to the time from one start of the machine to the next. Raises OSError."""
+    return _read("sys/kernel/random/boot_id").strip()
+
+
+def is_leader(pid: int, birth: object, start: float) -> bool:
+    """Whether the process `pid`, which leads a group, is the one that was born then.
+
+    Where its `birth` is not known, `start`, by the clock, has to do.
+    """
     for process in _processes():
-        if process.pid == process.group == group:
-            return process.age
-    return None
+        if process.pid == process.group == pid:
+            if birth is not None or process.state[0] in "ZX":
+                return birth is not None and birth == birth_of(pid) and process.state[0] not in "ZX"
+            return abs(time.time() - process.age - start) <= SAME_START
+    return False
+
+
+def with_environment(*settings: str) -> list[int]:
+    """The living processes of this user that were started with all these ``NAME=value``; where /proc says so."""
+    wanted = {os.fsencode(setting) for setting in settings}
+    pids = (int(name) for name in _listed(PROC) if name.isdigit())
+    return [pid for pid in pids if wanted <= environment_of(pid) and not _is_dead(pid)]
+
+
+def environment_of(pid: int) -> set[bytes]:
+    """The ``NAME=value`` that a process was started with; nothing where that is not to be known."""
+    try:
+        with open(f"{PROC}/{pid}/environ", "rb") as file:
+            return set(file.read().split(b"\0"))
+    except OSError:
+        return set()
+
+
+def holders_of(path: str) -> list[int]:
+    """The other processes of this user that have the file `path` open; where /proc says so."""
+    found = []
+    for name in _listed(PROC):
+        if name.isdigit() and int(name) != os.getpid():
+            for handle in _listed(f"{PROC}/{name}/fd"):
+                with contextlib.suppress(OSError):
+                    if os.readlink(f"{PROC}/{name}/fd/{handle}") == path:
+                        found.append(int(name))
+                        break
+    return found
 
 
 def catches(pid: int, number: int) -> bool | None:
@@ -92,12 +147,30 @@ def _from_proc() -> Iterator[Process]:
         if not name.isdigit():
             continue
         try:
-            text = _read(name, "stat")
+            fields = _fields(int(name))
         except OSError:  # it has just ended
             continue
-        fields = text.rpartition(")")[2].split()  # a program's name may be anything
         age = uptime - int(fields[19]) / ticks
         yield Process(int(name), int(fields[1]), int(fields[2]), fields[0], age)
+
+
+def _fields(pid: int) -> list[str]:
+    """Those of ``/proc/PID/stat`` from the state on: a program's name, before it, may be anything."""
+    return _read(str(pid), "stat").rpartition(")")[2].split()
+
+
+def _is_dead(pid: int) -> bool:
+    try:
+        return _fields(pid)[0] in "ZX"
+    except (OSError, IndexError):
+        return True
+
+
+def _listed(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
 
 
 def _read(*names: str) -> str:

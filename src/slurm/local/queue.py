@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from slurm.local.backfill import Admission
+from slurm.local.holds import hold_of
 from slurm.local.jobs import LIVE, JobSpec, LocalJob, array_observation, spokesman
 from slurm.local.ready import ReadyJobs
 from slurm.local.records import Records
@@ -39,6 +40,7 @@ class Queue:
         self._waiting = WaitingJobs(records)
         self._ready = ReadyJobs()
         self._orchestrators = ReadyJobs()  # they take no room, so each starts at once
+        self._held: dict[int, str] = {}  # jobs that were lost too often, and why they do not start
         self._head: int | None = None  # the first job there is no room for
         for job_id in sorted(records.live_ids):
             self._enter(records.submissions[job_id])
@@ -50,7 +52,10 @@ class Queue:
 
     def _enter(self, submission: JobSpec) -> None:
         jobs = [self.records.jobs[job_id] for job_id in submission.job_ids]
-        pending = [job.job_id for job in jobs if job.state == "PENDING"]
+        waiting = [job for job in jobs if job.state == "PENDING"]
+        held = {job.job_id: hold for job in waiting if (hold := hold_of(job)) is not None}
+        self._held.update(held)
+        pending = [job.job_id for job in waiting if job.job_id not in held]
         if pending and submission.options.get("dependency"):
             self._waiting.add(submission, pending)
         elif pending:
@@ -59,13 +64,26 @@ class Queue:
     def put(self, job: LocalJob) -> None:
         """Take in what has become of a known job."""
         before = self.records.put(job)
+        hold = hold_of(job) if job.state == "PENDING" else None
         if before.state == "PENDING" != job.state:
+            self._held.pop(job.job_id, None)
             self._waiting.discard(before)
             self._queue_of(job.submission).discard(before)
+        elif hold is not None:
+            self._held[job.job_id] = hold
         elif job.state == "PENDING" != before.state:  # what it had waited for has happened
             self._queue_of(job.submission).add(job.submission, [job.job_id])
         if before.begun != job.begun or (before.state in LIVE) != (job.state in LIVE):
             self._waiting.stir(job)
+
+    def held(self) -> Iterator[LocalJob]:
+        """Jobs that were lost and are not to start yet, see `holds`."""
+        return (self.records.jobs[job_id] for job_id in self._held)
+
+    def let_go(self, job: LocalJob) -> None:
+        """Have a job that was held start when there is room."""
+        if self._held.pop(job.job_id, None) is not None:
+            self._queue_of(job.submission).add(job.submission, [job.job_id])
 
     def plan(self, machine: Resources, now: float) -> Plan:
         """What may start on `machine`, in order; whoever asks is going to `put` it as started."""
@@ -127,6 +145,8 @@ class Queue:
         """Why a job is where it is, in Slurm's words."""
         if job.state != "PENDING":
             return job.reason
+        if job.job_id in self._held:
+            return self._held[job.job_id]
         if job.job_id in self._waiting.never:
             return NEVER
         if job in self._waiting:

@@ -146,6 +146,8 @@ class Records:
     def standing(self, condition: Condition, index: int | None) -> Standing:
         """How far what a job waits for is; `index` is that of the waiting job in its own array."""
         submission = self.submissions.get(condition.job_id)
+        if submission is None and condition.job_id not in self.jobs:
+            return Standing(begun=True, ended=True, well=False)  # lost with a part of the journal
         if submission is None:  # the element of an array, by its own id
             return _standing_of(self.jobs[condition.job_id])
         wanted = condition.index

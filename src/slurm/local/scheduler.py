@@ -16,6 +16,7 @@ from slurm.agent.errors import AgentError
 from slurm.agent.programs import scrubbed_environment
 from slurm.local.arrays import LARGEST_SIZE, MAX_ARRAY_SIZE
 from slurm.local.client import DaemonClient, Unreachable
+from slurm.local.holds import FIRST_PAUSE
 from slurm.local.state import PROTOCOL, StateDirectory, StateError
 
 END_TIMEOUT = 30.0  # seconds for a daemon to be gone
@@ -29,8 +30,8 @@ class LocalScheduler:
     the running daemon has, and the machine's for a new one); the last submission that names one
     wins. Jobs are started by what they ask for; none is ended because it uses more memory.
     `max_array_size` bounds the arrays of this client: an index is below it, as with MaxArraySize.
-    `idle_timeout` and `kill_wait` (between SIGTERM and SIGKILL) are seconds and hold for a daemon
-    this client starts.
+    `idle_timeout`, `kill_wait` (between SIGTERM and SIGKILL) and `requeue_pause` (before a job that was
+    lost starts again, for the first time) are seconds and hold for a daemon this client starts.
 
     >>> scheduler = LocalScheduler("~/scheduler", max_cpus=2)
     >>> scheduler.is_running()  # before the first request
@@ -53,6 +54,7 @@ class LocalScheduler:
         max_array_size: int = MAX_ARRAY_SIZE,
         idle_timeout: float = 30.0,
         kill_wait: float = 5.0,
+        requeue_pause: float = FIRST_PAUSE,
     ) -> None:
         if max_cpus is not None and max_cpus < 1:
             raise ValueError(f"max_cpus={max_cpus}: a scheduler needs at least one cpu")
@@ -72,6 +74,7 @@ class LocalScheduler:
                 "max_mem": max_mem or 0,
                 "idle_timeout": idle_timeout,
                 "kill_wait": kill_wait,
+                "requeue_pause": requeue_pause,
             },
         )
 
@@ -134,6 +137,13 @@ class LocalScheduler:
         It starts anew in the same directory, with one more restart.
         """
         self._call("requeue", job_id=job_id)
+
+    def release(self, job_id: str) -> None:
+        """Have a job, or what is held of an array, start again that was lost too often: ``scontrol release``.
+
+        Its reason is JobHoldMaxRequeue until then, see `holds`.
+        """
+        self._call("release", job_id=job_id)
 
     def limits(self) -> dict[str, int]:
         """What this scheduler bounds: ``max_array_size``, in Slurm's sense of MaxArraySize."""

@@ -14,6 +14,8 @@ import socket
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from slurm.agent.directories import remove
+
 LONGEST_REQUEST = 32 * 1024 * 1024
 BACKLOG = 512
 
@@ -45,8 +47,7 @@ class LineServer:
         self._selector = selector
         self._path = path
         self._handle = handle
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
+        remove(path)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(address)
         os.chmod(path, 0o600)
@@ -106,7 +107,7 @@ class LineServer:
     def _answer(self, line: bytearray) -> Mapping[str, Any]:
         try:
             request = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             request = None
         if not isinstance(request, dict):
             return {"error": "a request is a JSON object on one line", "kind": "protocol"}
@@ -139,6 +140,6 @@ class LineServer:
 def _identity(path: str) -> tuple[int, int] | None:
     try:
         status = os.stat(path)
-    except FileNotFoundError:
+    except OSError:
         return None
     return status.st_dev, status.st_ino

@@ -8,16 +8,26 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from slurm.local.jobs import ACTIVE, LocalJob, Refused, pending_again
+from slurm.agent.directories import remove
+from slurm.local.holds import FIRST_PAUSE, HELD, hold_of, pause_before
+from slurm.local.jobs import (
+    ACTIVE,
+    LocalJob,
+    Refused,
+    never_started,
+    pending_after_crash,
+    pending_again,
+)
 from slurm.local.journal import Journal
-from slurm.local.machine import machine_room, node_name
+from slurm.local.machine import machine_room
 from slurm.local.processes import Processes, job_at_end
 from slurm.local.queue import Queue
-from slurm.local.records import Records
+from slurm.local.recovery import has_begun, known_again
 from slurm.local.requests import Resources, read_submission
-from slurm.local.state import StateDirectory
+from slurm.local.state import EMPTY, StateDirectory
 
 KEEP_JOBS = 10_000  # when the journal is rewritten
+IDS_AT_ONCE = 1000  # ids for one note of how many were given
 
 
 class Settings(NamedTuple):
@@ -27,6 +37,7 @@ class Settings(NamedTuple):
     max_mem: int = 0
     idle_timeout: float = 30.0
     kill_wait: float = 5.0
+    requeue_pause: float = FIRST_PAUSE
 
 
 class Service:
@@ -48,23 +59,21 @@ class Service:
             settings.max_cpus or machine.cpus, settings.max_mem or machine.mem
         )
         self._journal = Journal(state.journal)
-        self._records = Records(self._journal.submissions, self._journal.jobs)
+        self._known = known_again(state, self._journal, log)
+        self._records = self._known.records
+        self._ids = state.ids_given()
         self.queue: Queue = Queue(self._records)
         self._processes: Processes
         self._log = log
         self._spent: list[LocalJob] = []  # their spool files go once the journal knows their end
         self._to_end: list[int] = []  # jobs to end once the journal knows what is to become of them
-        self._commit_first = False
+        self._rests: dict[int, float] = {}  # until when, by time.monotonic(), a lost job waits
         self._unplanned = True
 
     def recover(self, processes: Processes) -> None:
         """Take up what an earlier daemon left: its running jobs, and those that ended unwatched."""
         self._processes = processes
-        spooled = {name: name.lstrip(".").split(".")[0] for name in os.listdir(self._state.spool)}
-        started = set(spooled.values())
         for job in self._records.live():
-            if job.state not in ACTIVE and str(job.job_id) not in started:
-                continue
             adopted = processes.adopt(job)
             if adopted is not None:
                 self._log(f"job {job.shown}: adopted")
@@ -72,21 +81,41 @@ class Service:
                 self.queue.put(adopted._replace(state="COMPLETING") if ending else adopted)
                 if ending:
                     self._to_end.append(job.job_id)
-            elif job.state in ACTIVE or os.path.exists(self._state.spooled(job.job_id, "pid")):
+            elif job.state in ACTIVE or self._has_begun(job):
                 self._log(f"job {job.shown}: ended while nobody watched")
                 self.ended(job.job_id)
-        wanted = {str(job.job_id) for job in self._records.live()}
-        wanted |= {str(job_id) for job_id in self._records.live_ids}
-        wanted |= {str(job.job_id) for job in self._spent}
-        for name, owner in spooled.items():
-            if owner not in wanted:
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(os.path.join(self._state.spool, name))
+        self._known = self._known._replace(doubtful=frozenset())
+        for job in self.queue.held():
+            self._rest(job)
+        if not self._known.problem:
+            self._tidy_spool()
+        if self._journal.outdated:
+            self._rewrite_journal()
+
+    def _has_begun(self, job: LocalJob) -> bool:
+        return has_begun(self._state, job, doubtful=job.job_id in self._known.doubtful)
+
+    def _tidy_spool(self) -> None:
+        """Remove what is left there of jobs that have ended, or that nobody was told of."""
+        wanted = {job.job_id for job in self._records.live()} | self._records.live_ids
+        wanted |= {job.job_id for job in self._spent}
+        for name in os.listdir(self._state.spool):
+            owner = name.lstrip(".").partition(".")[0]
+            if not owner.isdecimal() or int(owner) not in wanted:
+                try:
+                    remove(os.path.join(self._state.spool, name))
+                except OSError as error:
+                    self._log(f"{error.filename} stays: {error.strerror}")
 
     @property
     def busy(self) -> bool:
-        """Whether a job runs; only then can one that waits become startable without a request."""
-        return bool(self._processes.watched)
+        """Whether a job runs, or is to run again: only then can one become startable without a request."""
+        return bool(self._processes.watched or self._rests)
+
+    @property
+    def next_start(self) -> float | None:
+        """When a job that was lost may start again, by ``time.monotonic()``; None where none waits for that."""
+        return min(self._rests.values(), default=None)
 
     @property
     def done(self) -> bool:
@@ -102,8 +131,10 @@ class Service:
 
     def settle(self) -> None:
         """Make all that has happened durable, and start what may start now."""
-        if self._commit_first:  # a job that runs and is in no journal would be submitted again
-            self._commit()
+        for job_id in [one for one, until in self._rests.items() if until <= time.monotonic()]:
+            del self._rests[job_id]
+            self.queue.let_go(self._records.jobs[job_id])
+            self._unplanned = True
         while self._unplanned and not self._stopping:
             self._unplanned = False
             plan = self.queue.plan(self.room, time.time())
@@ -112,6 +143,7 @@ class Service:
             for job in plan.start:
                 self._start(job)
         self._commit()
+        self._processes.release()
         for job_id in self._to_end:
             self._processes.end(job_id)
         self._to_end.clear()
@@ -119,36 +151,62 @@ class Service:
     def ended(self, job_id: int) -> None:
         """A job's supervisor is gone: record how the job ended, or have it wait again."""
         job = self._records.jobs[job_id]
-        started = self._state.read_spooled(job_id, "pid")
-        if started is not None and job.start is None:
-            job = job._replace(start=started["start"], node=node_name())
-        status = self._state.read_spooled(job_id, "status")
+        status, problem = self._processes.said_at_end(job_id)
+        if status is None and job_id in self._known.doubtful:
+            problem = self._known.problem
+        job = self._processes.with_start(job)
+        gone = True
         if status is None:
-            self._log(f"job {job.shown}: its supervisor was killed")
-            self._processes.kill_orphan(job_id)
-        again = job.requeued or (status is None and "requeue" in job.options)
-        if again and not job.cancelled:
-            self._state.forget_spooled(job_id, "alive", "pid", "status")
-            self._put(pending_again(job))
-            self._commit_first = True
+            self._log(f"job {job.shown}: its supervisor was killed{problem and '; '}{problem}")
+            gone = self._processes.kill_orphans(job_id)
+        lost = status is None and gone and not self._may_have_ended(job_id, problem)
+        again = job.requeued or (lost and "requeue" in job.options)
+        if status is not None and status["cause"] == "unreleased" and not job.cancelled:
+            self._put(never_started(job))
+        elif again and gone and not job.cancelled:
+            self._forget(job_id, "alive", "pid", "status")
+            self._put(pending_again(job) if job.requeued else pending_after_crash(job))
         else:
-            self._put(job_at_end(job, status))
+            self._put(job_at_end(job, status, problem))
+
+    def _may_have_ended(self, job_id: int, problem: str) -> bool:
+        """Whether a job whose end nobody has noted may have come to it: such a one is not run again."""
+        return job_id in self._known.doubtful or bool(problem and not problem.endswith(EMPTY))
 
     def _commit(self) -> None:
-        self._commit_first = False
-        self._journal.append(*self._records.take_changes())
+        submissions, jobs = self._records.take_changes()
+        if submissions:  # a submission of which somebody was told has its environment
+            self._state.sync_spool()
+            self._note_ids(submissions[-1].last_id)
+        self._journal.append(submissions, jobs)
         for job in self._spent:
             if job.start is not None:
-                self._state.forget_spooled(job.job_id, "alive", "pid", "status")
+                self._forget(job.job_id, "alive", "pid", "status")
             if job.submission.job_id not in self._records.live_ids:
-                self._state.forget_spooled(job.submission.job_id, "json")
+                self._forget(job.submission.job_id, "json")
         self._spent.clear()
         if self._journal.outdated:
             self._rewrite_journal()
 
+    def _forget(self, job_id: int, *kinds: str) -> None:
+        try:
+            self._state.forget_spooled(job_id, *kinds)
+        except OSError as error:
+            self._log(f"{error.filename} stays: {error.strerror}")
+
+    def _note_ids(self, last: int) -> None:
+        if last > self._ids:
+            with contextlib.suppress(OSError):  # it is for the day when the journal is damaged
+                self._state.note_ids(last + IDS_AT_ONCE)
+                self._ids = last + IDS_AT_ONCE
+
     def _rewrite_journal(self) -> None:
+        """Write it anew; where there is no room for that, it stays as long as it is."""
         self._records.forget_ended(KEEP_JOBS)
-        self._journal.rewrite(self._records.submissions.values(), self._records.jobs.values())
+        try:
+            self._journal.rewrite(self._records.submissions.values(), self._records.jobs.values())
+        except OSError as error:
+            self._log(f"{error.filename or self._journal.path}: {error.strerror}")
 
     def _start(self, job: LocalJob) -> None:
         kill_wait = self._settings.kill_wait
@@ -160,6 +218,19 @@ class Service:
             self._unplanned = True
         if job.end is not None:
             self._spent.append(job)
+        if job.state == "PENDING":
+            self._rest(job)
+        else:
+            self._rests.pop(job.job_id, None)
+
+    def _rest(self, job: LocalJob) -> None:
+        """Have a job that was lost wait before it starts again, as long as nobody holds it for good."""
+        hold = hold_of(job)
+        if hold == HELD:
+            self._log(f"job {job.shown}: held after {job.crashes} starts that were lost in a row")
+        elif hold is not None:
+            pause = pause_before(job, self._settings.requeue_pause)
+            self._rests[job.job_id] = time.monotonic() + pause
 
     def submit(self, request: Mapping[str, Any]) -> str:
         """Take in what a client submits; its job id, or that of an earlier submission of its token."""
@@ -178,13 +249,14 @@ class Service:
         submission = read_submission(self._records.next_id, request, time.time(), room)
         self._records.check_dependency(submission)
         client = {"environment": dict(request["environment"]), "umask": int(request["umask"])}
+        client["submission"] = submission.record()
         try:
             self._state.write_spooled(submission.job_id, "json", client)
         except OSError as error:
             raise Refused(f"{error.filename}: {error.strerror}") from None
         self.room = room
         self.queue.add(submission)
-        self._commit_first = self._unplanned = True
+        self._unplanned = True
         return str(submission.job_id)
 
     def cancel(self, job: LocalJob) -> None:
@@ -194,6 +266,11 @@ class Service:
         elif job.state in ACTIVE:
             self._put(job._replace(state="COMPLETING", cancelled=True))
             self._to_end.append(job.job_id)
+
+    def release(self, job: LocalJob) -> None:
+        """Have a job start again that was lost too often, or has still to wait, as if it had never been lost."""
+        self.queue.let_go(job)
+        self._put(job._replace(crashes=0))
 
     def requeue(self, job: LocalJob) -> None:
         """End a running job, to have it wait again."""

@@ -3,6 +3,12 @@
 The daemon forks it; it forks the job's ``/bin/bash``, in a session of its own, and then only waits.
 It warns the job before its time limit and enforces that, ends it on SIGTERM, and kills what it leaves
 behind. Until then it holds the job's named pipe open: the daemon, or the next daemon, reads its end from that.
+
+The job begins when the daemon says that the journal knows of it. One whose daemon dies before never
+begins; one that has begun is never taken for one that has not.
+
+On Linux what the job's processes leave behind becomes the supervisor's child, so that a process that
+has forked itself away (a daemon) is ended as well; on macOS that one is out of reach.
 """
 
 from __future__ import annotations
@@ -18,36 +24,47 @@ from typing import NoReturn
 
 from slurm.agent.files import write_atomic
 from slurm.local.launch import Launch
-from slurm.local.ps import any_alive, descendants, signal_group
+from slurm.local.linux_calls import adopt_orphans
+from slurm.local.ps import (
+    Process,
+    any_alive,
+    birth_of,
+    descendants,
+    environment_of,
+    signal_group,
+)
+from slurm.local.state import SCHEDULER_MARK, write_status
 from slurm.local.warning import Warner
 
 # Seconds to wait for killed processes to be gone; one that waits for a dead disk may take longer.
 LEFTOVER_WAIT = 5.0
+UNRELEASED = "\0"  # in the place of a complaint
 RSS_PER_KILOBYTE = 1024 if sys.platform == "darwin" else 1
 # What Python set otherwise for itself or a login shell for its children.
 DEFAULT_SIGNALS = ("SIGPIPE", "SIGXFSZ", "SIGHUP", "SIGINT", "SIGTERM", "SIGQUIT", "SIGCHLD")
 
 
-def spawn(launch: Launch, lifeline: int) -> int:
+def spawn(launch: Launch, lifeline: int, gate: int) -> int:
     """Fork the supervisor of a job; returns its process id.
 
-    `lifeline` is the file descriptor it keeps open as long as it lives. Raises OSError.
+    `lifeline` is the file descriptor it keeps open as long as it lives. The job begins when there is
+    a byte in the pipe `gate`, and never when that is closed without one. Raises OSError.
     """
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     try:
         process = os.fork()
         if process == 0:
-            _become_supervisor(launch, lifeline)
+            _become_supervisor(launch, lifeline, gate)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     return process
 
 
-def _become_supervisor(launch: Launch, lifeline: int) -> NoReturn:
+def _become_supervisor(launch: Launch, lifeline: int, gate: int) -> NoReturn:
     try:
         os.setsid()
-        _close_all_but(lifeline)
-        _Supervisor(launch).run()
+        _close_all_but(lifeline, gate)
+        _Supervisor(launch, gate).run()
     except BaseException as error:  # noqa: BLE001 - the daemon's own code must not run twice
         sys.stderr.write(f"supervisor of {launch.argv}: {type(error).__name__}: {error}\n")
         sys.stderr.flush()
@@ -55,17 +72,18 @@ def _become_supervisor(launch: Launch, lifeline: int) -> NoReturn:
         os._exit(0)
 
 
-def _close_all_but(kept: int) -> None:
+def _close_all_but(*kept: int) -> None:
     """Sockets, locks and other jobs' pipes must not stay open here when the daemon is gone."""
     for name in os.listdir("/dev/fd"):
-        if int(name) > 2 and int(name) != kept:
+        if int(name) > 2 and int(name) not in kept:
             with contextlib.suppress(OSError):  # the listing's own descriptor is closed already
                 os.close(int(name))
 
 
 class _Supervisor:
-    def __init__(self, launch: Launch) -> None:
+    def __init__(self, launch: Launch, gate: int) -> None:
         self.launch = launch
+        self.adopts: bool = adopt_orphans()
         self.cause: str | None = None
         self.kill_at: float | None = None
         self.groups: set[int] = set()
@@ -76,6 +94,9 @@ class _Supervisor:
         signal.set_wakeup_fd(write_end)
         for number in (signal.SIGCHLD, signal.SIGTERM):
             signal.signal(number, lambda *_: None)
+        self.job, self.complaint = _start_job(launch, gate)
+        self.groups.add(self.job)
+        os.close(gate)
         self.limit_at: float | None = None
         self.warner: Warner | None = None
         if launch.time_limit is not None:
@@ -85,21 +106,25 @@ class _Supervisor:
                 self.warner = Warner(launch.warning, launch.time_limit, start)
 
     def run(self) -> None:
-        self.job, error = _start_job(self.launch)
-        self.groups.add(self.job)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         while not self._has_ended():
             self._wait()
+        with open(self.complaint, "rb") as pipe:
+            error = pipe.read().decode("utf-8", "replace")
         self._kill_leftovers()
+        if error == UNRELEASED:
+            self.cause, error = "unreleased", ""
         status = {"error": error, "cause": self.cause, "end": time.time(), "wait": self.status}
-        status["max_rss"] = self.max_rss
-        write_atomic(self.launch.status_file, json.dumps(status).encode())
+        write_status(self.launch.status_file, {**status, "max_rss": self.max_rss})
 
     def _has_ended(self) -> bool:
-        if hasattr(os, "waitid"):  # unreaped, the job keeps the id of its group from being reused
-            options = os.WEXITED | os.WNOHANG | os.WNOWAIT
-            return os.waitid(os.P_PID, self.job, options) is not None
-        return self._reap(os.WNOHANG)  # macOS before Python 3.13
+        if not hasattr(os, "waitid"):  # macOS before Python 3.13
+            return self._reap(os.WNOHANG)
+        while True:  # unreaped, the job keeps the id of its group from being reused
+            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if ended is None or ended.si_pid == self.job:
+                return ended is not None
+            os.waitpid(ended.si_pid, 0)  # an orphan
 
     def _reap(self, options: int) -> bool:
         process, status, usage = os.wait4(self.job, options)
@@ -141,9 +166,13 @@ class _Supervisor:
 
     def _signal(self, number: int) -> None:
         """Signal every process group in which a descendant of the job is, the job's own first."""
-        self.groups |= {one.group for one in descendants(self.job)} - {os.getpgrp()}
+        self.groups |= {one.group for one in self._processes()} - {os.getpgrp()}
         for group in sorted(self.groups, key=lambda one: one != self.job):
             signal_group(group, number)
+
+    def _processes(self) -> list[Process]:
+        """All that descends from the job, and on Linux from what it has left behind."""
+        return descendants(os.getpid(), _is_scheduler) if self.adopts else descendants(self.job)
 
     def _kill_leftovers(self) -> None:
         """As at the end of a job under Slurm: nothing of it goes on."""
@@ -153,28 +182,50 @@ class _Supervisor:
         if self.status is None:
             self._reap(0)
         deadline = time.monotonic() + LEFTOVER_WAIT
-        while any_alive(groups) and time.monotonic() < deadline:
+        while (self._kill_orphans() or any_alive(groups)) and time.monotonic() < deadline:
             time.sleep(0.005)
 
+    def _kill_orphans(self) -> bool:
+        """Kill what has left the job's process groups; whether there was anything."""
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        except ChildProcessError:  # as after most jobs, and always where orphans are init's
+            return False
+        left = [one.pid for one in self._processes() if one.state[0] != "Z"]
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        return bool(left)
 
-def _start_job(launch: Launch) -> tuple[int, str]:
-    """Fork the job; its process id, and why it could not become ``bash`` (empty when it did)."""
+
+def _is_scheduler(pid: int) -> bool:
+    """Whether a process is a daemon or a supervisor: it may descend from a job, and is not a part of it."""
+    return SCHEDULER_MARK.encode() + b"=1" in environment_of(pid)
+
+
+def _start_job(launch: Launch, gate: int) -> tuple[int, int]:
+    """Fork the job; its process id, and a pipe that says why it could not become ``bash`` (nothing when it did)."""
     read_end, write_end = os.pipe()
     process = os.fork()
     if process == 0:
-        _become_job(launch, write_end)
+        _become_job(launch, gate, write_end)
     os.close(write_end)
-    with open(read_end, "rb") as pipe:
-        return process, pipe.read().decode("utf-8", "replace")
+    return process, read_end
 
 
-def _become_job(launch: Launch, complaint: int) -> NoReturn:
+def _become_job(launch: Launch, gate: int, complaint: int) -> NoReturn:
     try:
         os.setsid()
+        if not os.read(gate, 1):
+            os.write(complaint, UNRELEASED.encode())
+            os._exit(1)
         os.umask(launch.umask)
         os.chdir(launch.cwd)
         _open_files(launch)
-        supervision = {"pid": os.getpid(), "supervisor": os.getppid(), "start": time.time()}
+        pid = os.getpid()
+        born = {"start": time.time(), "birth": birth_of(pid)}
+        supervision = {"pid": pid, "supervisor": os.getppid(), **born}
         write_atomic(launch.pid_file, json.dumps(supervision).encode(), sync=False)
         for name in DEFAULT_SIGNALS:
             signal.signal(getattr(signal, name), signal.SIG_DFL)

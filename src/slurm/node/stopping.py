@@ -23,7 +23,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
 from slurm.agent.errors import AgentError
-from slurm.agent.json_files import read_json, update_json
+from slurm.agent.json_files import read_json_if_whole, update_json
 from slurm.errors import SlurmError
 from slurm.node.job_id import own_job_id
 from slurm.node.time_left import NEVER, ask_time_left, end_time_of
@@ -153,7 +153,8 @@ class Stopping:
             raise SlurmError("a job is requeued from the process of its function, while that runs")
         if not self.may_come_back:
             raise SlurmError(f"job {job_id} is not requeued: its task has no requeue=True")
-        before = int((read_json(self._notes) or {}).get("requeues", 0))
+        noted = read_json_if_whole(self._notes).get("requeues")
+        before = noted if isinstance(noted, int) else 0
         if before >= self._signal_and_requeue.requeues:
             raise SlurmError(
                 f"job {job_id} is not requeued: it has been {before} times, and requeue="

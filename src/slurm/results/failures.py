@@ -108,10 +108,11 @@ def _failure_by_itself(
     waited_in_vain = status.state is JobState.CANCELLED and status.node in NO_NODES
     nothing_to_come = waited_in_vain or status.state is JobState.UNKNOWN
     account = accounting.of(job.id, 0.0 if nothing_to_come else grace)
-    ending = Ending(status.state, status.exit_code, requested, account)
-    if status.state is JobState.FAILED and not ending.out_of_memory:
-        told = script, metadata, ending.all_exit_code, account.usage.nodes or status.node
-        ending = replace(ending, never_began=why_it_never_began(job, *told))
+    told = status.reason if ": " in status.reason else ""  # Slurm's own reasons are a word
+    ending = Ending(status.state, status.exit_code, requested, account, told)
+    if status.state is JobState.FAILED and not ending.out_of_memory and not told:
+        facts = script, metadata, ending.all_exit_code, account.usage.nodes or status.node
+        ending = replace(ending, never_began=why_it_never_began(job, *facts))
     return _error(job, ending)
 
 
@@ -119,7 +120,8 @@ def _failure_by_itself(
 class Ending:
     """How a job ended: its `state`, what it asked for by sbatch's names, what is on record of it.
 
-    `reason` says why it was lost, `never_began` what kept its runner from its work.
+    `reason` says why it was lost, or names the file that the local scheduler could not use; `never_began` what kept
+    its runner from its work.
     """
 
     state: JobState
@@ -158,7 +160,8 @@ class Ending:
     def in_words(self) -> str:
         """``ended as ...; asked for ...; ran ...; what to change``."""
         lost = WHY_LOST.get(self.reason)
-        parts = [f"is lost: {lost}" if lost else f"ended as {self.state}{self._by_whom}"]
+        why = f" ({self.reason})" if self.reason and not lost else ""
+        parts = [f"is lost: {lost}" if lost else f"ended as {self.state}{self._by_whom}{why}"]
         asked = ", ".join(f"{_keyword(name)}={value}" for name, value in self._told())
         if asked:
             parts.append(f"asked for {asked}")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import posixpath
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from slurm.agent.json_files import parse_object
 from slurm.api.requests import Submitted
 from slurm.errors import RemoteFileError, SchedulerUnreachable
 from slurm.job_dir.metadata import piece_key
@@ -29,6 +29,7 @@ from slurm.tracking.reused_ids import mark_of
 if TYPE_CHECKING:
     from slurm.api.site import Site
 
+LAYOUT = ("count", "pack", "max_array_size")
 LONGEST_SEARCH = 10.0  # seconds after which the search goes no further up
 STATE_OF_STATUS = {"completed": JobState.COMPLETED, "failed": JobState.FAILED}
 
@@ -253,7 +254,7 @@ class _Search:
         states = {one.job_id: _end_of(one) for one in seen}
         unknown = [job_id for job_id, state in states.items() if state is JobState.UNKNOWN]
         for job_id, content in zip(unknown, self._json([files[job_id] for job_id in unknown])):
-            states[job_id] = STATE_OF_STATUS.get(content.get("status", ""))
+            states[job_id] = STATE_OF_STATUS.get(str(content.get("status")))
         return states
 
     def _own(self, seen: Observation) -> Observation:
@@ -280,7 +281,7 @@ class _Search:
         for number, path, one, array in zip(new, places, contents, contents[len(new) :]):
             layout = (
                 ArrayLayout(array["count"], array["pack"], array["max_array_size"])
-                if array
+                if all(isinstance(array.get(key), int) for key in LAYOUT)
                 else None
             )
             self.written[number] = WrittenJob(path, array or one, layout)
@@ -305,10 +306,9 @@ def _number(job_id: str) -> str:
 
 def _object(data: bytes | None) -> dict[str, Any]:
     try:
-        content = json.loads(data or b"{}")
+        return parse_object(data or b"{}")
     except ValueError:
         return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _end_of(seen: Observation) -> JobState | None:

@@ -10,7 +10,8 @@ from typing import Any
 from slurm.agent.directories import make_private_directory
 from slurm.agent.event_files import LARGEST_NEWS, write_news
 from slurm.agent.files import replacing
-from slurm.agent.json_files import read_json, update_json
+from slurm.agent.json_files import read_json, read_json_if_whole, update_json
+from slurm.agent.regular_files import open_regular
 from slurm.callbacks.node import NodeCallbacks
 from slurm.errors import RemoteError, ResultCorrupted
 from slurm.job_dir.arguments import JobResultPlaceholder, load_arguments
@@ -52,7 +53,7 @@ def run_array_task(path: str, first: int, count: int, pack: int) -> int:
 
     array, layout = ArrayDirectory(path), ArrayLayout(count, pack)
     work = Work(JobDirectory(path), array)
-    metadata = element_metadata(read_json(array.metadata) or {})
+    metadata = element_metadata(_array_metadata(array.metadata))
     token = os.environ.get("SLURM_SDK_TOKEN", "")
     at_home = os.path.realpath(os.getcwd()) == os.path.realpath(path)  # and not where --chdir said
     items = layout.items_of_task(first + int(os.environ["SLURM_ARRAY_TASK_ID"]))
@@ -82,10 +83,22 @@ def run_array_task(path: str, first: int, count: int, pack: int) -> int:
 def _earlier_outcome(directory: JobDirectory) -> int | None:
     """The exit status of an earlier attempt that left a result; None where there is none."""
     try:
-        with open(directory.result, "rb") as file:
+        with open_regular(directory.result) as file:
             return 0 if load_envelope(file).kind == "value" else 1
     except (FileNotFoundError, ResultCorrupted):
         return None
+    except OSError as error:  # whatever stands there, it is no result; writing one says more
+        say(f"slurm-sdk: {error}")
+        return None
+
+
+def _array_metadata(path: str) -> dict[str, Any]:
+    """What an array has noted of itself; its elements do without where that cannot be read."""
+    try:
+        return read_json_if_whole(path)
+    except OSError as error:
+        say(f"slurm-sdk: {error}")
+        return {}
 
 
 def _run(directory: JobDirectory, work: Work, metadata: Mapping[str, Any], token: str) -> int:
@@ -126,7 +139,7 @@ def _has_successor(directory: JobDirectory, attempt: int) -> bool:
     """Whether the job was started again, while this process ran on where the scheduler heard nothing of it."""
     try:
         newest = int((read_json(directory.metadata) or {}).get("attempt") or 0)
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError):
         return False
     if newest > attempt:
         say(
@@ -228,7 +241,7 @@ class Work:
             return injection.settle(injection.call(args, kwargs))
 
     def _load(self) -> tuple[Payload, Callable[..., Any]]:
-        with open(self.directory.payload, "rb") as file:
+        with open_regular(self.directory.payload) as file:
             payload = load_payload(file)
         self.packaging = payload.packaging
         restore_imports(payload, self.directory)
@@ -243,7 +256,7 @@ class Work:
             return load_arguments(payload.arguments, _result_of, payload.python, payload.later)
         path = self.directory.arguments if self.array is None else self.array.items
         begin, _ = payload.items[self.item]
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             file.seek(begin)
             return load_arguments(file, _result_of, payload.python, payload.later)
 
@@ -299,7 +312,7 @@ def _tell_the_client(event: str, result: str) -> None:
 
 def _if_small(path: str) -> bytes:
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             return file.read() if os.fstat(file.fileno()).st_size <= LARGEST_NEWS else b""
     except FileNotFoundError:
         return b""

@@ -6,7 +6,8 @@ import os
 import time
 from typing import Any, BinaryIO
 
-from slurm.errors import DependencyFailed, ResultMissing
+from slurm.agent.regular_files import open_regular
+from slurm.errors import DependencyFailed, ResultCorrupted, ResultMissing
 from slurm.job_dir.arguments import JobResultPlaceholder
 from slurm.job_dir.paths import RESULT_GRACE, RESULT_GRACE_VARIABLE, ArrayDirectory, JobDirectory
 from slurm.job_dir.result import Envelope, load_envelope, open_envelope
@@ -41,6 +42,12 @@ def result_of_job(placeholder: JobResultPlaceholder) -> Any:
             job_id=placeholder.job_id,
             job_dir=placeholder.job_dir,
         ) from None
+    except OSError as error:
+        raise ResultCorrupted(
+            f"an argument is the result of job {placeholder.job_id}: {error.strerror}: {path}",
+            job_id=placeholder.job_id,
+            job_dir=placeholder.job_dir,
+        ) from error
     with file:
         return _opened(load_envelope(file, path=path), placeholder)
 
@@ -50,7 +57,8 @@ def _open_within(seconds: float, path: str) -> BinaryIO:
     deadline = time.monotonic() + seconds
     while True:
         try:
-            return open(path, "rb")
+            file: BinaryIO = open_regular(path)
+            return file
         except FileNotFoundError:
             if time.monotonic() >= deadline:
                 raise

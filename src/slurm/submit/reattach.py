@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import posixpath
 from typing import TYPE_CHECKING, Any
 
+from slurm.agent.json_files import parse_object
 from slurm.api.requests import Submitted
 from slurm.context import SubmissionContext, get_active_context
 from slurm.errors import (
@@ -72,7 +72,7 @@ def array_with_id(job_id: str, submitter: Submitter) -> Any:
 def _directory_of(number: str, submitter: Submitter) -> str:
     base = submitter.site.job_base_dir
     try:
-        receipt = _read(submitter.site.backend, receipt_of_job(base, number))
+        receipt = _read(submitter.site.backend, receipt_of_job(base, number), job_dir=str)
     except RemoteFileMissing:
         raise RemoteFileMissing(
             f"no job {number} was submitted under {base}; "
@@ -95,7 +95,7 @@ def job_in(path: str, submitter: Submitter) -> Any:
     array = array_of(directory.path)
     if array is not None and backend.file_exists(array.metadata):
         return array_in(array.path, submitter)[int(posixpath.basename(directory.path))]
-    metadata = _read(backend, directory.metadata)
+    metadata = _read(backend, directory.metadata, token=str, task_name=str)
     about = {"token": metadata["token"], "script": JOB_SCRIPT, "metadata": METADATA}
     job_id = metadata.get("job_id") or _find(backend, directory.path, id_key="job_id", **about)
     if not job_id:
@@ -112,8 +112,9 @@ def array_in(path: str, submitter: Submitter) -> Any:
     """See `ArrayJob.from_dir`."""
     backend = submitter.site.backend
     directory = ArrayDirectory(path.rstrip("/"))
-    metadata = _read(backend, directory.metadata)
-    layout = ArrayLayout(metadata["count"], metadata["pack"], metadata["max_array_size"])
+    whole = {"count": int, "pack": int, "max_array_size": int}
+    metadata = _read(backend, directory.metadata, token=str, task_name=str, **whole)
+    layout = ArrayLayout(*(metadata[name] for name in whole))
     ids = []
     for piece in range(len(layout.pieces)):
         about = {"script": script_of_piece(piece), "metadata": ARRAY_METADATA}
@@ -139,9 +140,13 @@ def _find(backend: BackendBase, path: str, **about: str) -> str | None:
         raise SubmissionUnknown(message, token=about["token"], job_dir=path) from error
 
 
-def _read(backend: BackendBase, path: str) -> dict[str, Any]:
+def _read(backend: BackendBase, path: str, **needed: type) -> dict[str, Any]:
+    """The JSON object in a file, in which the keys `needed` have values of their types. Raises `JobError`."""
     try:
-        content: dict[str, Any] = json.loads(backend.read_file(path))
+        content = parse_object(backend.read_file(path))
     except ValueError as error:
         raise JobError(f"{path} cannot be read as JSON: {error}") from error
+    for key, kind in needed.items():
+        if not isinstance(content.get(key), kind):
+            raise JobError(f"{path} is damaged: it does not say the {key} of the job")
     return content

@@ -351,3 +351,10 @@ def forking_workflow(ctx: WorkflowContext, numbers: list[int]) -> dict[str, Any]
         "are children": all(str(ctx.tasks_dir) in answer[3] for answer in found),
         "exit codes": [process.exitcode for process in processes],
     }
+
+
+@task
+def put_a_pipe(path: str) -> None:
+    """A named pipe in the place of a file: who reads it waits for ever."""
+    os.unlink(path)
+    os.mkfifo(path)

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.helpers.damage import DAMAGE
 
-from slurm.agent.directories import make_private_directory
+from slurm.agent.agent import Agent
+from slurm.agent.commands import squeue_argv
+from slurm.agent.directories import make_private_directory, require_own_base
+from slurm.agent.errors import AgentError
 from slurm.agent.files import write_atomic
 from slurm.agent.json_files import update_json
 from slurm.api.slurm_cli import InProcessBackend
-from slurm.errors import RemoteFileError, RemoteFileMissing, SlurmError
+from slurm.config.checks import expand_home
+from slurm.errors import ConfigError, RemoteFileError, RemoteFileMissing, SlurmError
 
 
 def mode(path: Path) -> int:
@@ -165,3 +172,84 @@ def test_a_program_that_cannot_be_run_or_does_not_end_is_named(files: InProcessB
         files.run_program(["no-such-program"], timeout=60)
     with pytest.raises(SlurmError, match="sleep was not done after 0 s"):
         files.run_program(["sleep", "60"], timeout=0.01)
+
+
+# --- what is no file -----------------------------------------------------------------------------
+
+NO_FILES = ("directory", "pipe", "loop", "device")
+
+
+@pytest.mark.parametrize("how", NO_FILES)
+def test_what_is_no_file_is_refused_by_name_and_nobody_waits(
+    files: InProcessBackend, tmp_path: Path, how: str
+) -> None:
+    path = tmp_path / "result.pkl"
+    DAMAGE[how](path)
+    reads: dict[str, Callable[[], object]] = {
+        "read": lambda: files.read_file(str(path)),
+        "many": lambda: files.agent.call(
+            "read_many", {"paths": [str(path)], "most": 9, "largest": 9}
+        ),
+        "tail": lambda: files.read_tail(str(path), 4),
+        "open": lambda: files.open_file(str(path)),
+        "json": lambda: update_json(str(path), {"a": 1}),
+    }
+    for name, read in reads.items():
+        with pytest.raises((RemoteFileError, AgentError, OSError), match=str(path)) as caught:
+            read()
+        assert "\n" not in str(caught.value), name
+
+
+@pytest.mark.parametrize("how", sorted(DAMAGE.keys() - {*NO_FILES, "full directory", "to nowhere"}))
+def test_metadata_that_is_not_whole_gives_way_to_what_is_noted_next(
+    tmp_path: Path, how: str
+) -> None:
+    path = tmp_path / "metadata.json"
+    path.write_text('{"status": "submitted"}')
+    DAMAGE[how](path)
+    update_json(str(path), {"status": "running"})
+    assert json.loads(path.read_text())["status"] == "running"
+
+
+# --- a user that nobody knows --------------------------------------------------------------------
+
+
+@pytest.fixture
+def unknown_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container that runs with a user id of its own, or on a node whose directory service is away."""
+
+    def unknown(user_id: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {user_id}")
+
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    for name in ("USER", "LOGNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.usefixtures("unknown_user")
+def test_a_user_without_a_name_is_a_number(
+    agent: Agent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    said, _ = agent.call("hello", {})
+    assert (said["home"], said["user"]) == (str(tmp_path), str(os.getuid()))
+    assert squeue_argv("%i")[3:5] == ["-u", str(os.getuid())]
+    assert agent.call("mkdir", {"path": "~/jobs"})[0] == str(tmp_path / "jobs")
+    (tmp_path / "jobs").chmod(0o775)
+    with pytest.raises(AgentError, match=rf"choose a job_base_dir of your own, .*/{os.getuid()}$"):
+        require_own_base(str(tmp_path / "jobs"))
+
+
+@pytest.mark.usefixtures("unknown_user")
+@pytest.mark.parametrize("op", ["read", "exists", "mkdir", "remove", "listdir"])
+def test_without_a_home_directory_it_is_said_what_to_set(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch, op: str
+) -> None:
+    monkeypatch.delenv("HOME")
+    message = rf"~/x: the user with the id {os.getuid()} has no home directory here: set HOME, or"
+    with pytest.raises(AgentError, match=message):
+        agent.call(op, {"path": "~/x"})
+    with pytest.raises(AgentError, match="set HOME"):
+        agent.call("hello", {})
+    with pytest.raises(ConfigError, match="set HOME"):
+        expand_home("state_dir", "~/x")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conformance.waiting import wait_until
 from tests.helpers.channels import AGENT, Open, shell
 
 from slurm.agent.agent import Agent
@@ -30,15 +31,26 @@ DEADLINE = 60.0
 
 
 class Slow:
-    """A file whose reading ends when a test says: requests for it are in flight until then."""
+    """Events that come when a test says: the request for them is in flight until then."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        os.mkfifo(path)
+        path.mkdir()
+        (path / "seen").touch()
 
-    def in_flight(self) -> int:
-        """Wait until the agent has opened it; what is written to the answer arrives there."""
-        return os.open(self.path, os.O_WRONLY)
+    def ask(self, channel: Channel, timeout: float = DEADLINE) -> bytes:
+        folder = {"directory": str(self.path), "seen": ["seen"]}
+        return channel.request(
+            "events", {**folder, "timeout": DEADLINE, "every": 0.01}, b"", timeout
+        )[1]
+
+    def await_request(self) -> None:
+        """Wait until the agent has begun with one."""
+        wait_until(lambda: not (self.path / "seen").exists(), "the agent waits for events")
+
+    def answer(self, content: bytes) -> None:
+        (self.path / ".event").write_bytes(content)
+        (self.path / ".event").rename(self.path / "event")
 
 
 @pytest.fixture
@@ -87,12 +99,11 @@ def test_requests_in_flight_are_answered_out_of_order(
 ) -> None:
     (tmp_path / "quick").write_bytes(b"quick")
     with ThreadPoolExecutor() as pool:
-        first = pool.submit(read, channel, slow.path)
-        writer = slow.in_flight()
+        first = pool.submit(slow.ask, channel)
+        slow.await_request()
         assert read(channel, tmp_path / "quick") == b"quick"
         assert not first.done()
-        os.write(writer, b"slow")
-        os.close(writer)
+        slow.answer(b"slow")
         assert first.result(DEADLINE) == b"slow"
 
 
@@ -129,10 +140,11 @@ def test_errors_of_the_agent_arrive_as_what_they_are(channel: Channel, tmp_path:
 def test_a_request_that_takes_too_long_fails_and_the_others_do_not(
     channel: Channel, slow: Slow
 ) -> None:
-    with pytest.raises(TransportError, match=r"login did not answer 'read'"):
-        channel.request("read", {"path": str(slow.path)}, b"", 0.05)
+    with pytest.raises(TransportError, match=r"login did not answer 'events'"):
+        slow.ask(channel, 0.05)
     assert said(channel)["protocol"] == 1
-    os.close(slow.in_flight())
+    slow.await_request()
+    slow.answer(b"late")
     assert said(channel)["protocol"] == 1, "its late answer is for nobody"
 
 
@@ -142,11 +154,10 @@ def test_a_killed_process_fails_everybody_who_waits(
     pid_file = tmp_path / "pid"
     channel = channel_to(shell(f"echo $$ > {shlex.quote(str(pid_file))}; exec $AGENT"))
     with ThreadPoolExecutor() as pool:
-        waiting = [pool.submit(read, channel, slow.path) for _ in range(3)]
-        writer = slow.in_flight()
+        waiting = [pool.submit(slow.ask, channel) for _ in range(3)]
+        slow.await_request()
         os.kill(int(pid_file.read_text()), signal.SIGKILL)
         errors = [future.exception(DEADLINE) for future in waiting]
-        os.close(writer)
     assert [type(error) for error in errors] == [TransportError] * 3
     assert not channel.alive
     with pytest.raises(TransportError):
@@ -173,11 +184,10 @@ def test_closing_does_not_wait_for_whoever_else_holds_stderr(
 def test_closing_fails_everybody_who_waits(channel_to: Open, slow: Slow) -> None:
     channel = channel_to()
     with ThreadPoolExecutor() as pool:
-        waiting = pool.submit(read, channel, slow.path)
-        writer = slow.in_flight()
+        waiting = pool.submit(slow.ask, channel)
+        slow.await_request()
         channel.close()
         error = waiting.exception(DEADLINE)
-        os.close(writer)
     assert isinstance(error, TransportError)
     assert "closed" in str(error)
     channel.close()

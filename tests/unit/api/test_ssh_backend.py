@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conformance.waiting import wait_until
 from tests.helpers.fakes import DEADLINE, Programs, assert_ended
 from tests.helpers.far import spooled
 
@@ -196,18 +197,16 @@ def test_a_dropped_connection_is_made_again(
 def test_a_request_in_flight_survives_a_dropped_connection(
     backend: SSHCommandBackend, programs: Programs, tmp_path: Path
 ) -> None:
-    slow = tmp_path / "slow"
-    os.mkfifo(slow)
+    events = tmp_path / "events"
+    events.mkdir()
+    seen = events / "seen"
     with ThreadPoolExecutor() as pool:
-        answer = pool.submit(backend.read_file, str(slow))
-        first = os.open(slow, os.O_WRONLY)  # the agent has opened it
-        slow.unlink()
-        os.mkfifo(slow)
+        seen.touch()
+        answer = pool.submit(backend.wait_events, str(events), ["seen"], DEADLINE, 0.01)
+        wait_until(lambda: not seen.exists(), "the agent waits for events")
         kill_connection(programs)
-        with slow.open("wb") as again:  # the next agent has
-            again.write(b"content")
-        os.close(first)
-        assert answer.result(DEADLINE) == b"content"
+        (events / "event").write_bytes(b"content")
+        assert answer.result(DEADLINE) == {"event": b"content"}
     assert len(programs.calls("ssh")) > 1
 
 

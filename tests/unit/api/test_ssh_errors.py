@@ -121,6 +121,12 @@ def test_without_a_command_the_hosts_name_is_quoted() -> None:
     assert str(error).endswith("slurm login 'a$b'")
 
 
+def test_ssh_of_a_user_that_nobody_knows_says_what_it_needs() -> None:
+    error = explained("No user exists for uid 54321")
+    assert str(error).startswith("hpc: No user exists for uid 54321")
+    assert "passwd" in str(error)
+
+
 def test_a_file_that_is_denied_is_no_login() -> None:
     error = explained("bash: /etc/profile.d/site.sh: Permission denied")
     assert type(error) is TransportError

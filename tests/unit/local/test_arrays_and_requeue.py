@@ -79,7 +79,7 @@ def test_a_killed_daemon_loses_no_element(make_site: Callable[..., Site]) -> Non
     spooled = site.state / "spool" / f"{int(array) + 3}.status"
     kill_daemon(site)
     unseen.open()
-    wait_until(spooled.exists, f"{spooled} is there")
+    wait_until(lambda: spooled.read_bytes().strip(), f"{spooled} says something")
     assert site.end_of(f"{array}_2")["exit_code"] == "6:0"
     assert states(site, f"{array}_0", f"{array}_1") == ["COMPLETED", "RUNNING"]
     assert site.end_of(f"{array}_3")["state"] == "COMPLETED"

@@ -8,10 +8,8 @@ from typing import Any
 
 import pytest
 from tests.helpers.local_queue import request
-from tests.helpers.local_site import Site
 
 import slurm.local.journal
-from slurm.agent.errors import AgentError
 from slurm.local.jobs import JobSpec, LocalJob
 from slurm.local.journal import Journal, JournalError
 from slurm.local.requests import Resources, read_submission
@@ -153,30 +151,67 @@ def test_a_journal_of_the_first_format_is_read_and_rewritten(path: Path) -> None
     [
         "something else",
         "[]",
-        '{"format": 3}',
+        '{"format": [3]}',
+        '{"job": 1, "state": "DANCING"}',
+        '{"job": 1, "state": ["RUNNING"]}',
+        '{"job": 1, "state": "RUNNING", "start": NaN}',
+        '{"job": 1, "restarts": -1}',
+        '{"job": 1, "exit_code": "well"}',
+        '{"job": 1, "cancelled": 1}',
+        "[" * 100_000,
+        "9" * 5000,
+        "\x00\x00",
         '{"job": 5, "state": "RUNNING"}',
         '{"submission": {"job_id": 1}}',
         '{"submission": {"job_id": 1, "options": {"array": "x"}}}',
         json.dumps({**OLD, "options": None}),
     ],
 )
-def test_what_is_not_understood_is_named_with_its_line(path: Path, line: str) -> None:
-    empty(path)
-    with path.open("a") as file:
-        file.write(line + "\n")
-    with pytest.raises(JournalError, match=r"journal\.jsonl, line 2: .*move the file away"):
+def test_what_is_not_understood_is_named_with_its_line_and_costs_no_other(
+    path: Path, line: str
+) -> None:
+    journal = empty(path)
+    journal.append([submission(1), submission(2)], [])
+    path.write_text(path.read_text() + line + "\n")
+    before = path.read_bytes()
+    after = ended(submission(2).jobs()[0], 9.0)
+    Journal(str(path)).append([submission(3)], [after])
+    again = Journal(str(path))
+    assert again.problem.startswith(
+        f"{path}, line 4: cannot be read; it is kept as {path}.damaged-"
+    )
+    assert again.outdated
+    assert again.jobs == {1: submission(1).jobs()[0], 2: after, 3: submission(3).jobs()[0]}
+    assert again.said.doubtful == {1}, "what became of 2 and 3 is told after it"
+    kept = [one.read_bytes() for one in path.parent.glob("journal.jsonl.damaged-*")]
+    assert all(one.startswith(before) for one in kept)
+    assert kept
+    again.rewrite(again.submissions.values(), again.jobs.values())
+    whole = Journal(str(path))
+    assert (whole.problem, whole.jobs) == ("", again.jobs)
+
+
+def test_any_journal_at_all_can_be_opened(path: Path) -> None:
+    """Cut off anywhere, and with any byte of it another: what is left of it is what was written."""
+    journal = empty(path)
+    one, array = submission(1, time="10"), submission(2, array="0-2")
+    journal.append([one, array], [ended(one.jobs()[0], 9.0)])
+    content = path.read_bytes()
+    states = {"PENDING", "FAILED"}
+    for place in range(0, len(content), 7):
+        for damaged in (content[:place], content[:place] + b"\xfe" + content[place + 1 :]):
+            path.write_bytes(damaged)
+            jobs = Journal(str(path)).jobs
+            assert set(jobs) <= {1, 3, 4, 5}
+            assert {job.state for job in jobs.values()} <= states
+            for aside in path.parent.glob("journal.jsonl.damaged-*"):
+                aside.unlink()
+
+
+def test_a_journal_of_a_later_version_is_left_alone(path: Path) -> None:
+    path.write_text('{"format": 3, "lines": 0}\n')
+    with pytest.raises(
+        JournalError, match=r"journal\.jsonl, line 1: format 3: .*move the file away"
+    ):
         Journal(str(path))
-
-
-def test_a_journal_that_cannot_be_read_is_left_alone(tmp_path: Path) -> None:
-    site = Site(tmp_path)
-    site.scheduler.info()
-    site.scheduler.shutdown()
-    journal = site.state / "journal.jsonl"
-    journal.write_text("something else\n")
-    with pytest.raises(AgentError, match=r"journal\.jsonl, line 1"):
-        site.scheduler.info()
-    assert journal.read_text() == "something else\n"
-    journal.unlink()
-    site.scheduler.info()
-    site.close()
+    assert path.read_text() == '{"format": 3, "lines": 0}\n'

@@ -140,6 +140,14 @@ def test_a_job_killed_for_its_memory_where_slurm_calls_that_failed(
     assert "killed for its memory; ask for more with the option mem=" in str(error)
 
 
+def test_a_file_that_the_local_scheduler_could_not_use_is_named(
+    failed: Job[Any], backend: FakeBackend
+) -> None:
+    reason = "NodeFail: /jobs/.local/spool/7.status is damaged: it is empty"
+    backend.say("7", "NODE_FAIL", reason=reason, node="c1")
+    assert f"ended as NODE_FAIL ({reason})" in first_line(failure(failed))
+
+
 def test_who_cancelled_it_is_told(failed: Job[Any], backend: FakeBackend) -> None:
     on_record(backend, {"JobID": "7", "State": "CANCELLED by 1000", **USED})
     backend.say("7", "CANCELLED", node="c1")

@@ -170,7 +170,7 @@ def test_a_failure_of_just_now_is_the_schedulers_to_judge(
     train.after(job)()
     assert dependency(backend) == "afterok:7"
     monkeypatch.setattr(record, "SURE_OF_ID", 0.0)
-    with pytest.raises(DependencyFailed, match=r"job 7 \(train\) ended as FAILED"):
+    with pytest.raises(DependencyFailed, match=r"job 7 ended as FAILED: ValueError: no"):
         train.after(job)()
 
 
