@@ -80,14 +80,12 @@ class Program:
 
         options.setdefault("stderr", subprocess.PIPE)
         source = subprocess.DEVNULL if data is None else subprocess.PIPE
-        if self._given_up.is_set():
-            raise AgentError("timeout", self.argv[0] + " was given up before it began")
         with STARTING:
+            if self._given_up.is_set():
+                raise AgentError("timeout", self.argv[0] + " was given up before it began")
             self.process = child_class()(
                 self.argv, stdin=source, stdout=subprocess.PIPE, start_new_session=True, **options
             )
-        if self._given_up.is_set():
-            self._send_kill()
         try:
             out, err = self.process.communicate(data, timeout=self.timeout)
         except subprocess.TimeoutExpired as error:
@@ -105,9 +103,14 @@ class Program:
         return self.process.returncode, out, err or b""
 
     def end(self) -> None:
-        """Kill it and what it started, in whatever thread it runs; one that is just starting kills itself."""
+        """Kill it and what it started, in whatever thread it runs.
+
+        One that is just starting is waited for: this process may be about to end, and leave it behind.
+        """
         self._given_up.set()
-        if self.process is not None:
+        with STARTING:
+            started = self.process is not None
+        if started:
             self._send_kill()
 
     def _kill(self) -> None:

@@ -17,7 +17,7 @@ from slurm.job_dir.main_module import MAIN, MAIN_NAMES
 
 # What picklers of code call to make it again. The modules are known by a part of their names: cloudpickle is brought
 # along by joblib, Ray and PySpark as well.
-CODE_MAKERS = {
+CODE_MAKERS: dict[str, tuple[str, ...]] = {
     "cloudpickle": (
         "_make_function",
         "_make_skeleton_class",

@@ -10,13 +10,14 @@ import sys
 import types
 from collections.abc import Callable, Iterator
 from importlib.machinery import ModuleSpec, SourceFileLoader
+from typing import Any
 
 from slurm.context import loading_script
 from slurm.job_dir import main_module
 from slurm.job_dir.main_module import MAIN, MAIN_OF_CHILDREN, MainModule
 
 # What `python script.py` has in it; `vars` of a new module has the rest.
-LIKE_A_SCRIPT = {"__builtins__": __builtins__, "__cached__": None}
+LIKE_A_SCRIPT: dict[str, Any] = {"__builtins__": __builtins__, "__cached__": None}
 
 
 def make_room() -> None:

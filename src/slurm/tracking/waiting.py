@@ -17,7 +17,7 @@ class Waiting:
 
     def __init__(self, status: JobStatus) -> None:
         self.process: object = forks.here()
-        self.status = status
+        self.status: JobStatus = status
         self.news: threading.Event = threading.Event()  # finished, or nobody watches any more
         self.changing: threading.Lock = threading.Lock()
         self.fetching: threading.Lock = threading.Lock()

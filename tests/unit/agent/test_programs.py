@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from slurm.agent.programs import Program, Programs
 def test_a_program_that_is_just_starting_is_ended_with_the_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """By whoever ends them: the process around may be gone before the program's own thread comes to it."""
     child: Any = programs.child_class()
     started, go_on = threading.Event(), threading.Event()
     children = []
@@ -36,8 +37,10 @@ def test_a_program_that_is_just_starting_is_ended_with_the_others(
         answer = pool.submit(running.run, Program(["sleep", "600"], 600.0), b"")
         try:
             assert started.wait(DEADLINE)
-            running.end()
+            ending = pool.submit(running.end)
+            assert not wait([ending], 0.2).done, "it waits until there is something to end"
             go_on.set()
+            ending.result(DEADLINE)
             assert answer.result(DEADLINE)[0] == -signal.SIGKILL
         finally:
             go_on.set()
