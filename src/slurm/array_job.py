@@ -18,7 +18,8 @@ from slurm.submit.arrays import ArraySubmission, SubmittedArray, WaitingArray
 from slurm.tracking.deadline import Deadline
 from slurm.tracking.interrupts import InterruptibleWait
 from slurm.tracking.not_ended import pending_in, summary_of
-from slurm.tracking.record import Dependency, JobRecord, Upstream, check_upstream
+from slurm.tracking.record import JobRecord
+from slurm.tracking.upstream import Dependency, Upstream, check_upstream
 
 if TYPE_CHECKING:
     from slurm.cluster import Cluster

@@ -26,7 +26,8 @@ from slurm.submit.effects import ClusterFunctions, TaskPackaging
 from slurm.submit.refusals import no_main_guard
 from slurm.submit.submitter import Submitter
 from slurm.tracking.listener import Listener
-from slurm.tracking.record import JobRecord, jobs_in
+from slurm.tracking.record import JobRecord
+from slurm.tracking.upstream import jobs_in
 
 if TYPE_CHECKING:
     import argparse

@@ -13,7 +13,8 @@ from slurm import forks
 from slurm.tracking.deadline import Deadline
 from slurm.tracking.interrupts import InterruptibleWait
 from slurm.tracking.not_ended import summary_of
-from slurm.tracking.record import JobOperations, JobRecord, Upstream
+from slurm.tracking.record import JobOperations, JobRecord
+from slurm.tracking.upstream import Upstream
 
 if TYPE_CHECKING:
     from slurm.array_job import ArrayJob

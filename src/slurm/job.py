@@ -19,12 +19,13 @@ from slurm.states import ACTIVE, JobState, JobStatus
 from slurm.tracking.deadline import Deadline
 from slurm.tracking.interrupts import InterruptibleWait
 from slurm.tracking.not_ended import advice_for, words_for
-from slurm.tracking.record import ArrayElement, JobRecord, Upstream, watched_no_more
+from slurm.tracking.record import ArrayElement, JobRecord, watched_no_more
+from slurm.tracking.upstream import Upstream
 
 if TYPE_CHECKING:
     from slurm.cluster import Cluster
     from slurm.job_dir.paths import JobDirectory
-    from slurm.tracking.record import Dependency
+    from slurm.tracking.upstream import Dependency
 
 T = TypeVar("T")
 

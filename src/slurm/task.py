@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from slurm.cluster import Cluster
     from slurm.job import Job
     from slurm.packaging.by_name import PackagingConfig
-    from slurm.tracking.record import Dependency
+    from slurm.tracking.upstream import Dependency
     from slurm.workflow import WorkflowContext
 
     P = ParamSpec("P")
@@ -205,7 +205,7 @@ class SlurmTask(Generic[P, R]):
     def _after(
         self, method: str, kind: str, jobs: Sequence[Job[Any] | ArrayJob[Any]]
     ) -> SlurmTask[P, R]:
-        from slurm.tracking.record import Dependency, check_upstream
+        from slurm.tracking.upstream import Dependency, check_upstream
 
         check_upstream(f"{self.name}.{method}", jobs)
         derived = self._copy()

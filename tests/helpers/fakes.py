@@ -18,8 +18,9 @@ from slurm.job_dir.paths import event_name
 from slurm.job_dir.result import dump_envelope, exception_envelope, value_envelope
 from slurm.states import JobState, Observation
 from slurm.submit.calls import call_of
-from slurm.tracking.record import ArrayElement, Dependency
+from slurm.tracking.record import ArrayElement
 from slurm.tracking.tracker import Tracker
+from slurm.tracking.upstream import Dependency
 
 DEADLINE = 60.0  # seconds after which a test that waits for something gives up
 

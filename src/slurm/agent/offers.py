@@ -1,10 +1,9 @@
 """What a site offers, asked after sbatch has refused a job: its partitions and nodes, the user's accounts."""
 
-import os
-import pwd
 from typing import Any, Callable, Dict, List, Sequence
 
 from .commands import Commands
+from .users import user_name
 
 PARTITION_FIELDS = "%P|%a|%l|%s|%D|%c|%m|%G|%f"
 PARTITION = (
@@ -34,11 +33,7 @@ class Offers(Commands):
 
     def _accounts(self) -> Rows:
         """The accounts that this user may charge, each with the QOS allowed there."""
-        try:
-            user = pwd.getpwuid(os.getuid()).pw_name
-        except KeyError:
-            return []
-        which = ["assoc", "user=" + user, "format=" + ",".join(ACCOUNT)]
+        which = ["assoc", "user=" + user_name(), "format=" + ",".join(ACCOUNT)]
         code, out, _ = self.detail(["sacctmgr", "-n", "-P", "show", *which])
         return _rows(out, ACCOUNT) if code == 0 else []
 

@@ -23,8 +23,9 @@ from slurm.states import (
     JobStatus,
     Observation,
 )
-from slurm.tracking.record import ArrayElement, Dependency, JobRecord, Upstream
+from slurm.tracking.record import ArrayElement, JobRecord
 from slurm.tracking.reused_ids import mark_of
+from slurm.tracking.upstream import Dependency, Upstream
 
 if TYPE_CHECKING:
     from slurm.api.site import Site

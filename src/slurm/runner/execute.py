@@ -88,7 +88,7 @@ def _earlier_outcome(directory: JobDirectory) -> int | None:
     except (FileNotFoundError, ResultCorrupted):
         return None
     except OSError as error:  # whatever stands there, it is no result; writing one says more
-        say(f"slurm-sdk: {error}")
+        say(f"slurm-tasks: {error}")
         return None
 
 
@@ -97,7 +97,7 @@ def _array_metadata(path: str) -> dict[str, Any]:
     try:
         return read_json_if_whole(path)
     except OSError as error:
-        say(f"slurm-sdk: {error}")
+        say(f"slurm-tasks: {error}")
         return {}
 
 

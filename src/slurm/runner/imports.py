@@ -26,10 +26,27 @@ def restore_search_path(entries: Sequence[str], own: Mapping[str, OwnModule]) ->
     wanted = [*before, *at_start, *entries[at + 1 :]]
     sys.path[:] = dict.fromkeys(entry for entry in wanted if os.path.exists(entry))
     _tell_children([entry for entry in before if entry in sys.path])
+    _say_of_another_slurm()
     if own:
         finder = OwnModules(own)
         finder.forget_namesakes()
         sys.meta_path.insert(0, finder)
+
+
+def _say_of_another_slurm() -> None:
+    """Say, once, where another project's package `slurm` lies on the path: jobs import this one."""
+    for entry in sys.path:
+        package = os.path.join(entry, "slurm")
+        if entry == SDK or not os.path.exists(os.path.join(package, "__init__.py")):
+            continue
+        if not os.path.exists(
+            os.path.join(package, "agent", "loader.py")
+        ):  # an installation of this one has it
+            say(
+                f"slurm-tasks: {package} is another project's package: in jobs `import slurm` is {SDK}/slurm, which "
+                "travelled with them. Uninstall that one where the job's Python has it"
+            )
+            return
 
 
 def _tell_children(entries: Sequence[str]) -> None:
@@ -90,7 +107,7 @@ class OwnModules:
         if spec is None or _is(meant, spec.origin):
             return spec is not None
         say(
-            f"slurm-sdk: the module {name!r} is {spec.origin or 'a folder without __init__.py'} here, and not "
+            f"slurm-tasks: the module {name!r} is {spec.origin or 'a folder without __init__.py'} here, and not "
             f"{meant.file} as on the client: name the directory that holds yours in the packaging's pythonpath, or "
             "give yours another name"
         )

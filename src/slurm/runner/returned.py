@@ -34,8 +34,8 @@ def settled(name: str, value: Any) -> Any:
     They may stand as deep as jobs may among arguments. Waits for them all. Raises `DependencyFailed` for one that
     failed, `ResultError` for one that nobody can wait for.
     """
-    record = sys.modules.get("slurm.tracking.record")
-    if record is None or not record.Upstream.made or isinstance(value, HOLDS_NOTHING):
+    upstream = sys.modules.get("slurm.tracking.upstream")
+    if upstream is None or not upstream.Upstream.made or isinstance(value, HOLDS_NOTHING):
         return value  # here are no jobs, and looking for them means to pickle the value once more
     from slurm.job_dir.arguments import load_arguments, write_arguments
     from slurm.job_dir.large_files import SpooledFile
@@ -43,7 +43,7 @@ def settled(name: str, value: Any) -> Any:
     found: dict[JobResultPlaceholder, Any] = {}
 
     def placeholder_of(one: Any) -> JobResultPlaceholder | None:
-        if not isinstance(one, record.Upstream):
+        if not isinstance(one, upstream.Upstream):
             return None
         placeholder: JobResultPlaceholder = one.placeholder()
         found[placeholder] = one

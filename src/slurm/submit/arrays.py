@@ -20,7 +20,7 @@ from slurm.sbatch.array_layout import ArrayLayout
 if TYPE_CHECKING:
     from slurm.submit.calls import ArrayCall
     from slurm.submit.packing import PickledCall
-    from slurm.tracking.record import Dependency
+    from slurm.tracking.upstream import Dependency
 
 logger: logging.Logger = logging.getLogger(__name__)
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Protocol, Union
 from slurm.config.checks import check_count, check_encodable
 from slurm.errors import ConfigError
 from slurm.sbatch.plain_values import plain
-from slurm.tracking.record import Upstream
+from slurm.tracking.upstream import Upstream
 
 if TYPE_CHECKING:
     from slurm.node.binding import CallBinder
-    from slurm.tracking.record import Dependency
+    from slurm.tracking.upstream import Dependency
 
 Arguments = tuple[tuple[Any, ...], Mapping[str, Any]]
 

@@ -16,7 +16,7 @@ from slurm.submit.calls import ArrayCall, Call
 from slurm.submit.packing import NodeFacts, PackedCall, PickledCall, pack, pickle_call
 from slurm.submit.prepare import Draft, prepare, prepare_array
 from slurm.tracking.listener import CallFacts, RequestFacts
-from slurm.tracking.record import Dependency, Upstream, behind_empty
+from slurm.tracking.upstream import Dependency, Upstream, behind_empty
 
 if TYPE_CHECKING:
     from slurm.api.requests import Archive, JobRequest

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from slurm.submit.calls import CalledTask
     from slurm.submit.packing import PythonVersion
     from slurm.tracking.listener import CallFacts, Listener
-    from slurm.tracking.record import Dependency, JobRecord, Upstream
+    from slurm.tracking.record import JobRecord
+    from slurm.tracking.upstream import Dependency, Upstream
 
 
 class TaskPackaging(Protocol):

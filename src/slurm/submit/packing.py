@@ -29,7 +29,7 @@ from slurm.job_dir.payload import FunctionReference, Payload, dump_payload
 from slurm.packaging.function_reference import is_importable, main_module, refer_to
 from slurm.packaging.own_code import own_modules, search_path
 from slurm.submit.calls import ArrayCall
-from slurm.tracking.record import Upstream
+from slurm.tracking.upstream import Upstream
 
 if TYPE_CHECKING:
     from slurm.rendering import Environment

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from slurm.api.base import BackendBase
     from slurm.api.requests import Submitted
     from slurm.submit.draft import PreparedCall
-    from slurm.tracking.record import Dependency, JobRecord
+    from slurm.tracking.record import JobRecord
+    from slurm.tracking.upstream import Dependency
 
 
 class Refusals:

@@ -20,7 +20,8 @@ from slurm.sbatch.array_layout import ArrayLayout
 from slurm.submit.arrays import SubmittedArray, WaitingArray
 from slurm.submit.effects import ClusterFunctions, Effects, NoEffects
 from slurm.submit.refusals import Refusals, no_main_guard, unknown, unknown_batch
-from slurm.tracking.record import ArrayElement, Dependency, JobOperations, JobRecord, Upstream
+from slurm.tracking.record import ArrayElement, JobOperations, JobRecord
+from slurm.tracking.upstream import Dependency, Upstream
 
 if TYPE_CHECKING:
     from slurm.api.requests import Archive, JobRequest, Progress

@@ -3,8 +3,10 @@
 One tracker for each cluster. It may import `slurm.api` and what is below it; what became of a job (`slurm.results`)
 and who is told of it (`slurm.callbacks`) are above.
 
-- `record`: the `JobRecord`, what is known of one job; `Upstream`, what can be waited for (the option itself is made in
-  `slurm.sbatch.dependency`); `waiting`: what of it belongs to one process, and is made anew in a forked child;
+- `record`: the `JobRecord`, what is known of one job; `waiting`: what of it belongs to one process, and is made anew in
+  a forked child;
+- `upstream`: what can be waited for, a job or an array, and the `Dependency` on it (sbatch's option itself is made in
+  `slurm.sbatch.dependency`);
 - `tracker`: the two threads that watch; `poll_interval`, `retries`: how often they ask, and what they do when it fails;
 - `scheduler_answers`: asks about jobs, and adds up how long each has been missing (`slurm.states` says after how many
   seconds a missing job is lost);

@@ -1,7 +1,7 @@
-"""What is known of one job, and what it waits for.
+"""What is known of one job.
 
 A `JobRecord` is what the tracker watches, `slurm.results` reads and callbacks are told of; `slurm.job.Job` wraps
-one. Whatever can be waited for is an `Upstream`.
+one. What it waits for is in `slurm.tracking.upstream`.
 """
 
 from __future__ import annotations
@@ -11,29 +11,23 @@ import contextlib
 import logging
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from slurm import forks
 from slurm.api.requests import Submitted
-from slurm.errors import SlurmError, SubmissionError
-from slurm.job_dir.arguments import JobResultPlaceholder
+from slurm.errors import SlurmError
 from slurm.job_dir.paths import ArrayDirectory, JobDirectory
 from slurm.job_dir.result import Outcome
-from slurm.sbatch.dependency import DependencyClause, Verdict, judged
 from slurm.states import JobState, JobStatus
 from slurm.tracking.deadline import Moment
 from slurm.tracking.not_ended import words_for
 from slurm.tracking.waiting import Waiting
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
-
     from slurm.api.site import Site
-    from slurm.array_job import ArrayJob
-    from slurm.job import Job
-    from slurm.sbatch.array_layout import ArrayLayout
+    from slurm.tracking.upstream import Dependency, Upstream
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -333,174 +327,6 @@ class JobRecord:
         if not self.is_submitted:
             return f"<Job {self.task_name}, not submitted yet>"
         return f"<Job {self.id} {self.task_name} {words_for(self.status)}>"
-
-
-class Upstream(abc.ABC):
-    """What a call can wait for: a `Job`, or an `ArrayJob`."""
-
-    made: ClassVar[bool] = False  # whether there has been one in this process
-
-    def __new__(cls, *args: object, **kwargs: object) -> Self:
-        Upstream.made = True
-        return super().__new__(cls)
-
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, memo: object) -> Self:
-        return self
-
-    def __reduce__(self) -> Any:
-        raise TypeError(
-            f"{self!r} cannot be pickled. As an argument of a task, and in what a task returns, its result takes its "
-            "place; elsewhere pass its id on, with which get_job or get_array of the cluster finds it again"
-        )
-
-    @property
-    @abc.abstractmethod
-    def task_name(self) -> str:
-        """The name of the task it runs."""
-
-    @property
-    @abc.abstractmethod
-    def is_submitted(self) -> bool:
-        """Whether the scheduler has it; asking submits nothing."""
-
-    @property
-    @abc.abstractmethod
-    def ids(self) -> tuple[str, ...]:
-        """The scheduler's ids; what is not submitted yet is now."""
-
-    @property
-    @abc.abstractmethod
-    def records(self) -> Sequence[JobRecord]:
-        """What is known of each job in it; what is not submitted yet is now."""
-
-    @property
-    def element(self) -> ArrayElement | None:
-        """Its place in an array; None for a job by itself, and for an array."""
-        return None
-
-    @property
-    def layout(self) -> ArrayLayout | None:
-        """How its items lie in array tasks; None for a job."""
-        return None
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether it is an array without items: nothing is submitted for it, and its results are none."""
-        return False
-
-    @property
-    @abc.abstractmethod
-    def waits_for(self) -> tuple[Dependency, ...]:
-        """What it waits for itself; an array that is not submitted yet is now."""
-
-    @property
-    def dependencies(self) -> tuple[Job[Any] | ArrayJob[Any], ...]:
-        """The jobs and arrays it waits for. An array that is not submitted yet is now.
-
-        >>> with cluster:
-        ...     first = double(1)
-        ...     second = double(first)
-        >>> second.dependencies == (first,)
-        True
-        """
-        return tuple(dependency.on for dependency in self.waits_for)  # type: ignore[misc]
-
-    @abc.abstractmethod
-    def placeholder(self) -> JobResultPlaceholder:
-        """What stands for its result among pickled arguments; what is not submitted yet is now."""
-
-
-@dataclass(frozen=True, eq=False)
-class Dependency:
-    """A job or an array, `on` which another waits, and what of it: a `type` of sbatch's ``--dependency``.
-
-    ``afterok``: it ended well; ``afternotok``: it did not; ``afterany``: it ended; ``aftercorr``:
-    the element of the array with the same index ended well. One that an `argument` stands for is read on the node, which
-    sees whether it ended well.
-    """
-
-    on: Upstream
-    type: str = "afterok"
-    argument: bool = False
-
-    @property
-    def ids(self) -> tuple[str, ...]:
-        """The scheduler's ids of what is waited for; an array that is not submitted yet is now."""
-        return self.on.ids
-
-    @property
-    def verdict(self) -> Verdict:
-        """What is known of the ends of what is waited for means for it."""
-        return judged(self.type, [record.ended_well for record in self.on.records])
-
-    @property
-    def hopeless(self) -> bool:
-        """Whether it can not be met any more, and the scheduler cannot be told of it, who may have forgotten the jobs."""
-        return self._broken_for_good and not self._judged_on_the_node
-
-    @property
-    def _broken_for_good(self) -> bool:
-        sure = any(record.surely_has_its_id for record in self.on.records)
-        return self.verdict is Verdict.BROKEN and not sure
-
-    @property
-    def _judged_on_the_node(self) -> bool:
-        """Each element reads the result of its counterpart: those whose own ended well can run."""
-        return self.type == "aftercorr" and self.argument
-
-    @property
-    def clause(self) -> DependencyClause:
-        """The same as plain data, for sbatch. Raises `SubmissionError` for an id that is another job's by now."""
-        for record in self.on.records:
-            if record.status.reused and not record.finished:
-                raise SubmissionError(
-                    f"nothing can wait for job {record.id} ({record.task_name}), which the controller has "
-                    "forgotten and whose id is another job's now: submit it again first"
-                )
-        return DependencyClause(self.type, self.ids, frozenset(self._done()))
-
-    def _done(self) -> Iterator[str]:
-        """The ids of those that have ended as they had to; an array has several where it took several submissions."""
-        whole = self.verdict is Verdict.MET or (self._broken_for_good and self._judged_on_the_node)
-        for piece, job_id in enumerate(self.ids):
-            own = [one for one in self.on.records if one.element and one.element.piece == piece]
-            ends = [record.ended_well for record in own]
-            if whole or (self.type != "afternotok" and len(self.ids) > 1 and _met(self.type, ends)):
-                yield job_id
-
-
-def _met(type: str, ends: Sequence[bool | None]) -> bool:
-    return judged(type, ends) is Verdict.MET
-
-
-def behind_empty(dependencies: Iterable[Dependency]) -> Iterator[Dependency]:
-    """What is waited for by way of arrays without items: whatever those wait for themselves.
-
-    Nothing runs for such an array, and so it ends as soon as, and as well as, what it waits for.
-    """
-    for dependency in dependencies:
-        if not dependency.on.is_empty:
-            continue
-        for above in dependency.on.waits_for:
-            same = {"aftercorr": "afterok"}.get(above.type, above.type)  # there is nothing to pair
-            through = Dependency(above.on, "afterany" if dependency.type == "afterany" else same)
-            yield through
-            yield from behind_empty([through])
-
-
-def check_upstream(method: str, jobs: Iterable[object]) -> None:
-    """Raises ``TypeError`` unless all of `jobs`, which `method` was called with, are jobs or arrays."""
-    for job in jobs:
-        if not isinstance(job, Upstream):
-            raise TypeError(f"{method}() takes jobs, one argument each, not {type(job).__name__}")
-
-
-def jobs_in(after: Any) -> Sequence[Any]:
-    """What an argument ``after=`` names: a job or an array, or a list of them."""
-    return after if isinstance(after, (list, tuple)) else [after]
 
 
 def watched_no_more(record: JobRecord) -> SlurmError:

@@ -25,7 +25,7 @@ from slurm.job_dir.paths import ArrayDirectory, JobDirectory, receipt_of_job
 from slurm.job_dir.result import load_envelope
 from slurm.sbatch.dependency import as_metadata, option_of
 from slurm.submit.refusals import no_main_guard
-from slurm.tracking.record import Dependency
+from slurm.tracking.upstream import Dependency
 
 DEADLINE = 60.0
 

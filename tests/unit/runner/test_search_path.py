@@ -100,7 +100,7 @@ def test_another_module_than_the_clients_is_said_once(run_python: RunPython, pro
     assert len(told) == 2
     for name, line in zip(sorted(names), sorted(told)):
         assert line.startswith(
-            f"slurm-sdk: the module {name!r} is {STDLIB}/{name}.py here, and not "
+            f"slurm-tasks: the module {name!r} is {STDLIB}/{name}.py here, and not "
         )
         assert str(project / f"{name}.py") in line
         assert "pythonpath" in line
@@ -130,6 +130,21 @@ def test_a_travelled_module_wins_over_one_of_the_nodes_own(project: Path, tmp_pa
     assert not has_namesake("statistics", f"{STDLIB}/statistics.py", [NODE_PATH])
     assert not has_namesake("no_such_module", source, [NODE_PATH])
     assert not has_namesake("json.decoder", source, [NODE_PATH])
+
+
+def test_another_projects_slurm_on_the_path_is_said(
+    run_python: RunPython, tmp_path: Path, sdk_directory: Path
+) -> None:
+    """Another installation of this one is no matter."""
+    theirs = tmp_path / "theirs"
+    (theirs / "slurm").mkdir(parents=True)
+    (theirs / "slurm" / "__init__.py").write_text("foreign = True\n")
+    ours = next(one for one in sdk_directory.iterdir() if (one / "slurm").is_dir())
+    found = restored(run_python, [SDK_PATH, NODE_PATH, str(ours), str(theirs)], names=["slurm"])
+    (line,) = found.stderr.splitlines()
+    assert line.startswith(f"slurm-tasks: {theirs}/slurm is another project's package: ")
+    assert found.files["slurm"] == f"{found.sdk}/slurm/__init__.py"
+    assert restored(run_python, [SDK_PATH, NODE_PATH, str(ours)]).stderr == ""
 
 
 MEAN = """
