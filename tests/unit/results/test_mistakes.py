@@ -6,6 +6,7 @@ there stands for anything on one line. Of a program that is all that it writes, 
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import re
@@ -127,7 +128,7 @@ def scratch(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 # --- in this process ---------------------------------------------------------------------------------
 
 
-# Files and sockets that a row opens are closed when it is forgotten.
+# Files and sockets that a row opens are closed when it is forgotten: before the test ends.
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.usefixtures("local", "scratch")
 @rows("inside")
@@ -135,6 +136,8 @@ def test_inside_of_a_context(row: Mistake, session: Session) -> None:
     error = session.error_of(row.typed)
     assert_shown(row, error)
     assert_no_frame_of_ours(error)
+    del error
+    gc.collect()
 
 
 @rows("outside")
