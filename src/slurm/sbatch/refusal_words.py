@@ -55,6 +55,7 @@ NAMED_BY: Mapping[str, str] = {
 }
 NONE = ("", "(null)", "N/A", "n/a")
 UNTOLD = (("nodes", "1"), ("ntasks", "1"))
+LESS = "ask for less, or choose another partition="
 
 
 def plain(said: str) -> str:
@@ -118,7 +119,12 @@ def _what_there_is(kind: str, options: Mapping[str, str], rows: Rows) -> str:
     if kind == "gres":
         shown = _listed(_gres(row) for row in rows)
         return f"gres that nodes have: {shown or 'none'}"
-    return _sizes(own) if kind == "size" and own else ""
+    if kind != "size" or not own:
+        return ""
+    # Slurm takes a node for one of 1 MB where slurm.conf has no RealMemory for it.
+    without = options.get("mem") and all(_number(row["memory"]) <= 1 for row in own)
+    way = "these nodes take no mem=, leave it out with mem=None" if without else LESS
+    return f"{_sizes(own)}: {way}"
 
 
 def _sizes(rows: Rows) -> str:
@@ -142,7 +148,7 @@ def _sizes(rows: Rows) -> str:
             f"partition {name} has {count} node{'' if count == 1 else 's'}{jobs}, the largest node with "
             + " or ".join(largest)
         )
-    return f"{'; '.join(parts)}: ask for less, or choose another partition="
+    return "; ".join(parts)
 
 
 def _node(row: Mapping[str, str]) -> str:

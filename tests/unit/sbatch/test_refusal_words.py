@@ -114,6 +114,15 @@ def test_what_there_is_instead_is_told(kind: str, options: dict[str, str], told:
     assert advice(kind, options, MIXED) == told
 
 
+def test_where_nodes_have_no_memory_to_give_it_can_be_left_out() -> None:
+    """Slurm 24.11 on nodes without RealMemory; DefMemPerCPU refuses a job that asks for none as well."""
+    nodes = [row("cpu*", "8", "1")]
+    there = "partition cpu has 4 nodes, the largest node with 8 cpus, 1M of memory and no gres"
+    way = f"{there}: these nodes take no mem=, leave it out with mem=None"
+    assert advice("size", {"mem": "1G"}, nodes) == f"mem=1G; {way}"
+    assert advice("size", {}, nodes) == f"{there}: ask for less, or choose another partition="
+
+
 def test_the_accounts_that_one_may_charge_are_told() -> None:
     mine = [
         {"account": "physics", "partition": "", "qos": "long,normal"},
