@@ -129,13 +129,22 @@ def test_the_tutorial_goes_step_by_step() -> None:
     assert last == "What you have seen"
 
 
-@pytest.mark.parametrize("where", ["--workdir run-1", "--workdir '~/run-1'"], ids=["here", "on a cluster"])
-def test_in_the_tutorial_a_run_is_inspected(where: str) -> None:
-    """On this machine first, then on the cluster."""
+@pytest.mark.parametrize(
+    ("where", "read"),
+    [
+        ("--workdir run-1", ["state.json", "metrics/epoch_001.json"]),
+        ("--workdir '~/run-1'", ["state.json"]),
+    ],
+    ids=["here", "on a cluster"],
+)
+def test_in_the_tutorial_a_run_is_inspected(where: str, read: list[str]) -> None:
+    """Between its start and that of the next run."""
     commands = commands_in(TUTORIAL)
-    [started] = [n for n, text in enumerate(commands) if f"{MODULE} " in text and where in text]
-    later = "".join(commands[started + 1 :])
-    assert re.search(r"\brun-1/state\.json", later)
+    starts = [n for n, text in enumerate(commands) if f"{MODULE} " in text]
+    [start] = [n for n in starts if where in commands[n]]
+    following = next(n for n in starts if n > start)
+    typed = "".join(commands[start + 1 : following])
+    assert [file for file in read if f" run-1/{file}" not in typed] == []
 
 
 def test_the_tutorial_has_the_flags_and_files_of_the_example() -> None:

@@ -217,6 +217,7 @@ def test_training_goes_on_while_an_evaluation_is_under_way(finished: Example) ->
 def test_metrics_name_the_checkpoint_they_were_made_from(finished: Example) -> None:
     for entry in finished.state["epochs"]:
         metrics = json.loads(Path(entry["metrics"]).read_text())
+        assert (metrics["epoch"], metrics["steps_completed"]) == (entry["epoch"], finished.steps)
         assert metrics["checkpoint"] == entry["checkpoint"]
         assert metrics["weights"] == finished.checkpoint(entry["epoch"])["weights"]
         assert metrics["loss"] == entry["loss"]
