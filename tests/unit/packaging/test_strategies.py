@@ -24,7 +24,6 @@ from slurm.packaging import (
 )
 from slurm.submit import packing
 
-
 VARIABLE = "SLURM_SDK_PACKAGING_CONFIG"
 
 
