@@ -180,6 +180,7 @@ def test_a_workflow_submitted_over_ssh_submits_where_it_runs(
 ) -> None:
     config = children_of(fake_cluster)
     assert config["backend_type"] == "slurm"
+    assert config["job_base_dir"] == fake_cluster.job_base_dir
     again = Cluster(**config)
     assert children_of(again) == config
     again.close()
