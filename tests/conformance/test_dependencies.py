@@ -140,7 +140,7 @@ def test_a_task_with_dependencies_or_options_is_another_task(jobs: Jobs, cluster
     plain = cluster.dry_run(tasks.never_submitted)
     assert "dependency" not in plain.submit_options
     assert "cpus-per-task" not in plain.options
-    bound = cluster.dry_run(derived.with_options(mem="50M"))
+    bound = cluster.dry_run(derived.with_options(mem="50M").after())
     assert bound.submit_options["dependency"] == f"afterok:{jobs['bad'].id}"
     assert (bound.options["cpus-per-task"], bound.options["mem"]) == ("2", "50M")
 
