@@ -40,8 +40,15 @@ def test_every_statement_has_a_test_that_exists(page: Path) -> None:
     assert {statement: found for statement, found in problems.items() if found} == {}
 
 
-def test_the_page_has_both_documents() -> None:
-    assert len(rows(SPECIFICATION)) > 120
+def test_the_page_has_all_three_documents() -> None:
+    parts = re.split(r"^## ", SPECIFICATION.read_text("utf-8"), flags=re.MULTILINE)[1:]
+    counts = {
+        part.partition("\n")[0]: len(re.findall(r"^\| ", part, re.MULTILINE)) for part in parts
+    }
+    documents = ["Architecture", "Workflow Execution", "The example and its tutorial"]
+    assert list(counts) == documents
+    assert min(counts.values()) > 10
+    assert len(rows(SPECIFICATION)) > 180
 
 
 def test_every_statement_has_a_mutation_that_can_be_made() -> None:
