@@ -8,17 +8,11 @@ import re
 from pathlib import Path
 
 import pytest
+from tests.helpers.mutations import Tables, problems, rows
 
 TESTS = Path(__file__).parent
 DOCS = TESTS.parent / "docs"
 SPECIFICATION, FAULTS = DOCS / "reference" / "coverage.md", DOCS / "explanation" / "reliability.md"
-HEADINGS = ("statement", "fault")
-
-
-def rows(page: Path) -> list[tuple[str, str]]:
-    """What is said, and the cell, or the cells, that have its tests."""
-    found = re.findall(r"^\| (.+?) \| (.*?) ?\|$", page.read_text("utf-8"), re.MULTILINE)
-    return [(statement, cell) for statement, cell in found if statement not in HEADINGS]
 
 
 @functools.cache
@@ -46,8 +40,20 @@ def test_every_statement_has_a_test_that_exists(page: Path) -> None:
     assert {statement: found for statement, found in problems.items() if found} == {}
 
 
-def test_the_page_has_both_documents() -> None:
-    assert len(rows(SPECIFICATION)) > 120
+def test_the_page_has_all_three_documents() -> None:
+    parts = re.split(r"^## ", SPECIFICATION.read_text("utf-8"), flags=re.MULTILINE)[1:]
+    counts = {
+        part.partition("\n")[0]: len(re.findall(r"^\| ", part, re.MULTILINE)) for part in parts
+    }
+    documents = ["Architecture", "Workflow Execution", "The example and its tutorial"]
+    assert list(counts) == documents
+    assert min(counts.values()) > 10
+    assert len(rows(SPECIFICATION)) > 160
+
+
+def test_every_statement_has_a_mutation_that_can_be_made() -> None:
+    found = problems(TESTS.parent, Tables.read(TESTS.parent))
+    assert not found, "\n".join(found)
 
 
 def test_every_test_of_a_fault_is_on_its_page() -> None:

@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -43,6 +44,8 @@ class Example:
     epochs: int = 2
     steps: int = 1
     cap: int = 1
+    report: str = ""  # what the command printed
+    log: str = ""  # and what it logged
 
     def __post_init__(self) -> None:
         self.workdir = self.folder / "run"
@@ -153,9 +156,8 @@ def finished(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Example:
     """A run that went through undisturbed."""
     example = Example(base, tmp_path_factory.mktemp("finished"), epochs=2, steps=3, cap=2)
     client = example.start_process()
-    stdout, stderr = client.communicate(timeout=DEADLINE)
-    assert client.returncode == 0, stderr
-    (example.workdir / "report").write_text(stdout)
+    example.report, example.log = client.communicate(timeout=DEADLINE)
+    assert client.returncode == 0, example.log
     return example
 
 
@@ -215,6 +217,7 @@ def test_training_goes_on_while_an_evaluation_is_under_way(finished: Example) ->
 def test_metrics_name_the_checkpoint_they_were_made_from(finished: Example) -> None:
     for entry in finished.state["epochs"]:
         metrics = json.loads(Path(entry["metrics"]).read_text())
+        assert (metrics["epoch"], metrics["steps_completed"]) == (entry["epoch"], finished.steps)
         assert metrics["checkpoint"] == entry["checkpoint"]
         assert metrics["weights"] == finished.checkpoint(entry["epoch"])["weights"]
         assert metrics["loss"] == entry["loss"]
@@ -223,6 +226,63 @@ def test_metrics_name_the_checkpoint_they_were_made_from(finished: Example) -> N
 def test_training_continues_from_the_epoch_before(finished: Example) -> None:
     losses = [entry["loss"] for entry in finished.state["epochs"]]
     assert losses == sorted(losses, reverse=True)
+
+
+def test_all_that_a_run_writes_is_below_its_workdir(finished: Example) -> None:
+    written = {str(path.relative_to(finished.folder)) for path in finished.folder.rglob("*.json")}
+    epochs = [f"epoch_{epoch:03d}.json" for epoch in range(finished.epochs)]
+    expected = {f"run/{kind}/{name}" for kind in ("checkpoints", "metrics") for name in epochs}
+    assert written == expected | {"run/state.json"}
+
+
+def test_state_says_where_an_epochs_files_are(finished: Example) -> None:
+    for entry in finished.state["epochs"]:
+        for kind in ("checkpoint", "metrics"):
+            path = Path(entry[kind])
+            assert path == finished.workdir / path.relative_to(finished.workdir)
+            assert json.loads(path.read_text())["epoch"] == entry["epoch"]
+
+
+def test_every_job_that_trains_ends_well_at_its_cap(finished: Example) -> None:
+    for entry in finished.state["epochs"]:
+        for job in entry["train_jobs"]:
+            assert (job["outcome"], job["epoch"]) == ("completed", entry["epoch"])
+            assert json.loads(Path(job["job_dir"], "metadata.json").read_text())["status"] == (
+                "completed"
+            )
+
+
+def test_jobs_run_in_the_partitions_of_the_test_cluster(finished: Example) -> None:
+    assert partitions_of(finished) == {"workflow": {"cpu"}, "train": {"gpu"}, "eval": {"cpu"}}
+
+
+def test_partitions_can_be_chosen(example: Example) -> None:
+    chosen = {"workflow": "short", "train": "long", "eval": "spare"}
+    given = {f"partition_{kind}": name for kind, name in chosen.items()}
+    done = example.run(epochs=1, **given)
+    assert done.status == 0, done.stderr
+    assert partitions_of(example) == {kind: {name} for kind, name in chosen.items()}
+
+
+def partitions_of(example: Example) -> dict[str, set[str]]:
+    """Where the jobs of each kind were sent to, by their scripts."""
+    state = example.state
+    jobs = {
+        kind: [job["job_dir"] for entry in state["epochs"] for job in entry[f"{kind}_jobs"]]
+        for kind in ("train", "eval")
+    }
+    [orchestrator] = state["orchestrators"]
+    [log] = example.base.glob(f"train_and_evaluate/*/slurm_{orchestrator}.err")
+    jobs["workflow"] = [str(log.parent)]
+    return {
+        kind: {
+            line.partition("=")[2]
+            for folder in folders
+            for line in Path(folder, "job.sh").read_text().splitlines()
+            if line.startswith("#SBATCH --partition")
+        }
+        for kind, folders in jobs.items()
+    }
 
 
 def test_state_names_every_job_id(finished: Example) -> None:
@@ -243,23 +303,40 @@ def test_the_log_of_the_orchestrator_tells_of_submissions_progress_and_artifacts
     finished: Example,
 ) -> None:
     [orchestrator] = finished.state["orchestrators"]
+    assert f"orchestrator: submitted job {orchestrator}" in logged(finished.log)
     [log] = finished.base.glob(f"train_and_evaluate/*/slurm_{orchestrator}.err")
-    text = log.read_text()
-    train, evaluation = (
-        finished.state["epochs"][0][f"{kind}_jobs"][0] for kind in ("train", "eval")
-    )
-    assert f"submitted train job {train['job_id']}" in text
-    assert f"submitted eval job {evaluation['job_id']}" in text
-    assert str(finished.workdir / "state.json") in text
-    assert "epoch 0: 2 of 3 steps" in text
-    assert finished.state["epochs"][0]["metrics"] in text
+    lines = logged(log.read_text())
+    assert f"run completed, state in {finished.workdir}/state.json" in lines
+    for entry in finished.state["epochs"]:
+        epoch = f"epoch {entry['epoch']}"
+        for kind in ("train", "eval"):
+            for job in entry[f"{kind}_jobs"]:
+                assert f"{epoch}: submitted {kind} job {job['job_id']}" in lines
+        assert {f"{epoch}: 2 of 3 steps", f"{epoch}: 3 of 3 steps"} <= set(lines)
+        assert f"{epoch}: loss {entry['loss']:.6f}, metrics in {entry['metrics']}" in lines
+
+
+def test_the_log_of_a_job_tells_what_it_wrote(finished: Example) -> None:
+    for entry in finished.state["epochs"]:
+        for job in entry["train_jobs"]:
+            assert f"wrote {entry['checkpoint']}" in log_of(job)
+        for job in entry["eval_jobs"]:
+            assert log_of(job)[-1].endswith(f"wrote {entry['metrics']}")
+
+
+def log_of(job: dict[str, Any]) -> list[str]:
+    return logged(Path(job["job_dir"], f"slurm_{job['job_id']}.err").read_text())
+
+
+def logged(text: str) -> list[str]:
+    """The messages in what `logging` has written."""
+    return re.findall(r"^\d{4}-\d\d-\d\d [\d:,]+ INFO (.+)$", text, re.MULTILINE)
 
 
 def test_the_report_names_the_artifacts(finished: Example) -> None:
-    report = (finished.workdir / "report").read_text()
     for entry in finished.state["epochs"]:
-        assert entry["checkpoint"] in report
-        assert entry["metrics"] in report
+        assert entry["checkpoint"] in finished.report
+        assert entry["metrics"] in finished.report
 
 
 # --- started again -------------------------------------------------------------------------------
@@ -269,7 +346,7 @@ def test_a_finished_run_started_again_submits_nothing(finished: Example) -> None
     before = finished.state
     again = finished.run()
     assert again.status == 0, again.stderr
-    assert again.stdout == (finished.workdir / "report").read_text()
+    assert again.stdout == finished.report
     assert finished.state == before
 
 

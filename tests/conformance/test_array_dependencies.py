@@ -67,6 +67,7 @@ def failed(client: Cluster) -> Failed:
 
 def test_an_element_waits_for_its_counterpart_and_others_for_all(halves: Halves) -> None:
     assert halves.array[0].get_result(PATIENCE) == "first"
+    assert halves.all.dependencies == (halves.array,)
     assert halves.each[0].get_result(PATIENCE) == (("0",), {})
     wait_until(lambda: halves.array[1].get_status() == "RUNNING", "the second element runs")
     for waiting in (halves.each[1], halves.all[0]):

@@ -27,7 +27,7 @@ def jobs(client: Cluster, folder: str) -> Jobs:
         bad = step(folder, "bad", succeed=False)
         left = step.after(root)(folder, "left")
         right = step.after(root)(folder, "right")
-        joined = tasks.step_with.after(root, left).after(right)(folder, "joined", [left, root])
+        joined = tasks.step_with.after(root).after(right)(folder, "joined", [left, root])
         never = step.after(root, bad)(folder, "never")
         return {
             "root": root,
@@ -35,6 +35,7 @@ def jobs(client: Cluster, folder: str) -> Jobs:
             "left": left,
             "right": right,
             "joined": joined,
+            "automatic": tasks.step_with(folder, "automatic", left),
             "whatever": step.afterany(bad, root)(folder, "whatever"),
             "remedy": step.after(root).afternotok(bad)(folder, "remedy"),
             "never": never,
@@ -50,6 +51,9 @@ def test_a_job_runs_after_those_it_waits_for(jobs: Jobs) -> None:
     marks, values = jobs["joined"].get_result(PATIENCE)
     assert {"root", "left", "right"} <= set(marks)
     assert values == [jobs["left"].get_result(), jobs["root"].get_result()]
+    assert jobs["left"].dependencies == (jobs["root"],)
+    assert jobs["automatic"].dependencies == (jobs["left"],)
+    assert {"root", "left"} <= set(jobs["automatic"].get_result(PATIENCE)[0])
 
 
 def test_dependencies_of_all_sorts_are_merged(jobs: Jobs) -> None:
@@ -65,6 +69,7 @@ def test_the_metadata_tells_what_a_job_waits_for(jobs: Jobs, client: Cluster) ->
     root, bad = jobs["root"].id, jobs["bad"].id
     assert told("root") == []
     assert told("left") == [("afterok", root)]
+    assert told("automatic") == [("afterok", jobs["left"].id)]
     assert told("whatever") == sorted([("afterany", root), ("afterany", bad)])
     assert told("remedy") == [("afternotok", bad), ("afterok", root)]
 
@@ -120,7 +125,7 @@ def test_what_needs_a_failure_never_starts_after_success(jobs: Jobs) -> None:
 def test_nothing_ran_that_should_not_have(jobs: Jobs, client: Cluster, folder: str) -> None:
     for job in jobs.values():
         assert job.wait(PATIENCE)
-    ran = {"root", "bad", "left", "right", "joined", "whatever", "remedy"}
+    ran = {"root", "bad", "left", "right", "joined", "automatic", "whatever", "remedy"}
     assert set(client.backend.list_directory(folder)) == ran
 
 
@@ -135,7 +140,7 @@ def test_a_task_with_dependencies_or_options_is_another_task(jobs: Jobs, cluster
     plain = cluster.dry_run(tasks.never_submitted)
     assert "dependency" not in plain.submit_options
     assert "cpus-per-task" not in plain.options
-    bound = cluster.dry_run(derived.with_options(mem="50M"))
+    bound = cluster.dry_run(derived.with_options(mem="50M").after())
     assert bound.submit_options["dependency"] == f"afterok:{jobs['bad'].id}"
     assert (bound.options["cpus-per-task"], bound.options["mem"]) == ("2", "50M")
 

@@ -118,6 +118,8 @@ def test_the_job_directory_holds_what_the_contract_names(
 ) -> None:
     base, task_name, run = described.job_dir.rsplit("/", 2)
     assert (base, task_name) == (client.job_base_dir, "describe")
+    day, time_of_day, unique = run.split("_")
+    assert re.fullmatch("[0-9a-f]{8}", unique)
     listed = client.backend.list_directory(described.job_dir)
     names = {name for name in listed if not name.startswith(".")}
     output = {f"slurm_{described.id}.out", f"slurm_{described.id}.err"}
@@ -133,6 +135,7 @@ def test_the_job_directory_holds_what_the_contract_names(
     assert told["job_id"] == described.id
     assert told["status"] == "completed"
     assert told["pre_submission_id"] == run
+    assert re.sub("[-:]", "", told["timestamp"]).startswith(f"{day}T{time_of_day}.")
     assert told["task_name"] == "describe"
     assert told["attempt"] == 1
     assert told["is_workflow"] is False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -37,6 +38,7 @@ def metadata(client: Cluster, job_dir: str) -> dict[str, Any]:
 def test_a_workflow_gets_the_results_of_its_jobs(survey: Survey) -> None:
     assert survey.said["results"] == [2, 40]
     assert survey.said["sum"] == 42
+    assert survey.job.cluster.backend.file_exists(f"{survey.job.job_dir}/result.pkl")
 
 
 def test_a_workflow_gets_what_its_jobs_raise(survey: Survey) -> None:
@@ -67,7 +69,11 @@ def test_a_workflow_has_a_context(survey: Survey) -> None:
         "tasks_dir": f"{folder}/tasks",
     }
     assert survey.said["own"]["local_mode"] is (survey.job.cluster.backend_type == "local")
+    assert survey.said["base"] == survey.job.cluster.job_base_dir
     assert survey.said["active"] is True
+    backend, base = survey.said["cluster"]
+    assert (backend == "local") is survey.said["own"]["local_mode"]
+    assert base == survey.job.cluster.job_base_dir
 
 
 def test_a_workflow_still_prints_to_files_of_its_own(survey: Survey) -> None:
@@ -84,6 +90,9 @@ def test_the_jobs_of_a_workflow_lie_under_it(survey: Survey, client: Cluster) ->
     tasks_dir = f"{survey.job.job_dir}/tasks"
     names = ["add", "double", "fail", "fail_if_odd", "inner_workflow", "wait_for"]
     assert client.backend.list_directory(tasks_dir) == names
+    for folder in survey.said["doubles"]:
+        assert re.fullmatch(re.escape(f"{tasks_dir}/double/") + r"\d{8}_\d{6}_[0-9a-f]{8}", folder)
+        assert b"#SBATCH --mem=100M\n" in client.backend.read_file(f"{folder}/job.sh")
     assert survey.said["modes"] == {0o700}
     note = client.backend.read_file(f"{survey.job.job_dir}/shared/note")
     assert note == b"from the workflow"
@@ -95,6 +104,21 @@ def test_the_jobs_of_a_workflow_lie_under_it(survey: Survey, client: Cluster) ->
     assert (inner["is_workflow"], inner["parent_workflow"]) == (True, survey.job.id)
     grandchild = metadata(client, survey.said["inner"]["child_dir"])
     assert grandchild["parent_workflow"] == inner["job_id"]
+
+
+def test_the_directory_of_a_workflow_holds_what_the_contract_names(
+    survey: Survey, client: Cluster
+) -> None:
+    names = set(client.backend.list_directory(survey.job.job_dir))
+    files = {"job.sh", "result.pkl", "metadata.json", ".slurm_environment.json"}
+    output = {f"slurm_{survey.job.id}.out", f"slurm_{survey.job.id}.err"}
+    expected = {*files, *output, "shared", "tasks"}
+    assert expected <= names
+    # The workflow's own module travels where the node does not have it.
+    assert {name for name in names - expected if not name.startswith(".")} <= {
+        "payload.pkl",
+        "module.py",
+    }
 
 
 def test_a_workflow_writes_down_how_its_jobs_are_submitted(survey: Survey, client: Cluster) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.helpers.fakes import DEADLINE, FakeBackend
 
 from slurm import Cluster, task
+from slurm.api.requests import Archive
 from slurm.errors import ConfigError, SubmissionError
 from slurm.states import REUSED
 
@@ -63,7 +65,14 @@ def test_options_are_for_backends_that_are_still_to_be_made(backend: FakeBackend
         Cluster(backend, hostname="login")
 
 
-def test_one_job_is_asked_for_and_cancelled_by_itself(backend: FakeBackend) -> None:
+def test_one_job_is_submitted_asked_for_and_cancelled_by_itself(
+    backend: FakeBackend, fake_cluster: Cluster
+) -> None:
+    request = fake_cluster.dry_run(train, 3)
+    where: Any = {"base": "/jobs", "events": "/jobs/.events", "archive": Archive("/sdk")}
+    submitted = backend.submit_job(request, **where)
+    assert (submitted.job_id, submitted.job_dir) == ("1", request.job_dir)
+    assert backend.submissions == [[request]]
     backend.say("7", "RUNNING")
     assert str(backend.get_job_status("7").state) == "RUNNING"
     backend.cancel_job("7")

@@ -22,8 +22,9 @@ from slurm.packaging import (
     name_of_strategy,
     strategy_of,
 )
-from slurm.packaging.inherit import VARIABLE
 from slurm.submit import packing
+
+VARIABLE = "SLURM_SDK_PACKAGING_CONFIG"
 
 
 class Greeting(PackagingStrategy):
