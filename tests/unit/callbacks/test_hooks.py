@@ -514,6 +514,7 @@ def test_a_callback_of_the_runner_alone_hears_nothing_here(
 def test_a_callback_that_polls_is_told_of_every_live_job_again_and_again(
     cluster_with: Make, recorder: Recorder, backend: FakeBackend
 ) -> None:
+    assert BaseCallback.poll_interval_secs is None
     recorder.poll_interval_secs = 0.02
     quiet = Recorder()
     cluster = cluster_with(recorder, quiet, longest=600)
