@@ -7,7 +7,7 @@ PORT ?=
 DEBIAN_RELEASE ?=
 # Tests at once against the one cluster, and the seconds each may take; the first one waits for the cluster.
 SLURM_WORKERS ?= 4
-# What make bench is told, such as --only one-job.
+# What make bench is told, such as --only one-job, or make mutate-coverage, such as --slurm.
 ARGS ?=
 # Many tests of the fast tier wait for processes of their own: three at once for every two cores.
 UNIT_WORKERS ?= $(shell expr 3 \* `getconf _NPROCESSORS_ONLN` / 2)
@@ -34,7 +34,7 @@ CLUSTER_UP_ARGS = $(CLUSTER_ARGS) $(if $(PORT),--port "$$PORT") $(if $(DEBIAN_RE
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-stories test-slurm test-oldest bench lint format docs env \
+.PHONY: help demo test test-unit test-stories test-slurm test-oldest mutate-coverage bench lint format docs env \
 	cluster-up cluster-down cluster-shell cluster-status cluster-logs lock clean
 
 help: ## Say what there is
@@ -95,6 +95,10 @@ test-oldest: $(OLDEST) ## Run the fast tests once more, with the oldest allowed 
 test-slurm: $(DEV) ## Run the tests that need the dockerised cluster
 	docker/ensure-docker.sh
 	$(PY) -m pytest -n $(SLURM_WORKERS) $(BY_FILE) -m slurm --timeout $(SLURM_TIMEOUT)
+
+mutate-coverage: export PYTEST_DEBUG_TEMPROOT = $(IN_MEMORY)
+mutate-coverage: $(DEV) ## Show that tests fail where the specification's statements are made untrue; ARGS=--help
+	$(PY) -m tests.mutate_coverage $$ARGS
 
 bench: $(DEV) ## Measure what must not become slow, beside the bare tools and other clients; ARGS=--help
 	docker/ensure-docker.sh

@@ -8,17 +8,11 @@ import re
 from pathlib import Path
 
 import pytest
+from tests.helpers.mutations import Tables, problems, rows
 
 TESTS = Path(__file__).parent
 DOCS = TESTS.parent / "docs"
 SPECIFICATION, FAULTS = DOCS / "reference" / "coverage.md", DOCS / "explanation" / "reliability.md"
-HEADINGS = ("statement", "fault")
-
-
-def rows(page: Path) -> list[tuple[str, str]]:
-    """What is said, and the cell, or the cells, that have its tests."""
-    found = re.findall(r"^\| (.+?) \| (.*?) ?\|$", page.read_text("utf-8"), re.MULTILINE)
-    return [(statement, cell) for statement, cell in found if statement not in HEADINGS]
 
 
 @functools.cache
@@ -48,6 +42,10 @@ def test_every_statement_has_a_test_that_exists(page: Path) -> None:
 
 def test_the_page_has_both_documents() -> None:
     assert len(rows(SPECIFICATION)) > 120
+
+
+def test_every_statement_has_a_mutation_that_can_be_made() -> None:
+    assert problems(TESTS.parent, Tables.read(TESTS.parent)) == []
 
 
 def test_every_test_of_a_fault_is_on_its_page() -> None:
