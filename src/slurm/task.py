@@ -72,7 +72,7 @@ class SlurmTask(Generic[P, R]):
         self.own_options: Options = normalise(options or {})
         self.packaging: PackagingConfig = own_copy(packaging)
         self._is_workflow = is_workflow
-        self._waits_for: tuple[Dependency, ...] = ()
+        self._pending_dependencies: list[Dependency] = []
 
     @property
     def name(self) -> str:
@@ -108,7 +108,7 @@ class SlurmTask(Generic[P, R]):
         >>> [dependency.type for dependency in double.after(job).afterany(array).waits_for]
         ['afterok', 'afterany']
         """
-        return self._waits_for
+        return tuple(self._pending_dependencies)
 
     @property
     def _qualname(self) -> str:
@@ -209,8 +209,7 @@ class SlurmTask(Generic[P, R]):
 
         check_upstream(f"{self.name}.{method}", jobs)
         derived = self._copy()
-        more = [Dependency(job, kind) for job in jobs]
-        derived._waits_for = (*self._waits_for, *more)
+        derived._pending_dependencies += [Dependency(job, kind) for job in jobs]
         return derived
 
     def map(
@@ -295,7 +294,7 @@ class SlurmTask(Generic[P, R]):
             self._function, packaging=self.packaging, is_workflow=self._is_workflow
         )
         derived.own_options = self.own_options
-        derived._waits_for = self._waits_for
+        derived._pending_dependencies = list(self._pending_dependencies)
         return derived
 
     def __copy__(self) -> SlurmTask[P, R]:
@@ -305,7 +304,7 @@ class SlurmTask(Generic[P, R]):
         return self
 
     def __reduce__(self) -> Any:
-        if self._waits_for:
+        if self._pending_dependencies:
             raise TypeError(f"{self.name}.after(...) cannot be an argument; call after() there")
         from slurm.packaging.function_reference import refer_to
 

@@ -67,6 +67,7 @@ def test_a_workflow_has_a_context(survey: Survey) -> None:
         "tasks_dir": f"{folder}/tasks",
     }
     assert survey.said["own"]["local_mode"] is (survey.job.cluster.backend_type == "local")
+    assert survey.said["base"] == survey.job.cluster.job_base_dir
     assert survey.said["active"] is True
 
 

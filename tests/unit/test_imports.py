@@ -11,6 +11,19 @@ from tests.helpers.processes import RunPython
 
 import slurm
 
+SPECIFIED = [
+    *(
+        "task",
+        "workflow",
+        "Job",
+        "ArrayJob",
+        "Cluster",
+        "SlurmTask",
+        "JobContext",
+        "WorkflowContext",
+    ),
+    *("get_active_context", "set_active_context", "reset_active_context"),
+]
 STATEMENTS = [
     "from slurm import task, workflow",
     "import slurm.task",
@@ -108,9 +121,10 @@ def third_party(modules: set[str]) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("name", slurm.__all__)
+@pytest.mark.parametrize("name", sorted({*SPECIFIED, *slurm.__all__}))
 def test_every_public_name_is_there_and_listed(name: str) -> None:
     assert getattr(slurm, name) is not None
+    assert name in slurm.__all__
     assert name in dir(slurm)
 
 

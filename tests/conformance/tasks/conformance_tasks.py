@@ -225,6 +225,7 @@ def survey(ctx: WorkflowContext, numbers: list[int], gate: str) -> dict[str, Any
         "runs": [str(path) for path in ctx.list_task_runs("double")],
         "doubles": [job.job_dir for job in doubles],
         "own": {name: getattr(ctx, name) for name in ATTRIBUTES},
+        "base": ctx.cluster.job_base_dir if ctx.cluster else None,
         "output_dir": ctx.get_task_output_dir("double"),
         "active": get_active_context() is ctx,
         "packaging": json.loads(os.environ["SLURM_SDK_PACKAGING_CONFIG"]),

@@ -355,7 +355,7 @@ def test_only_arrays_alike_are_paired(active: Cluster) -> None:
 def test_results_come_together_and_in_order(active: Cluster, backend: FakeBackend) -> None:
     array = scale.map(range(3))
     finish(backend, array, *"abc")
-    assert array.get_results(DEADLINE) == ["a", "b", "c"]
+    assert array.get_results(timeout=DEADLINE) == ["a", "b", "c"]
     assert [len(paths) for paths in backend.reads] == [3]
     assert array.result(0) == ["a", "b", "c"]
     together = pickle.loads(backend.files[f"{array.get_results_dir()}/aggregated.pkl"])  # noqa: S301
@@ -388,7 +388,7 @@ def test_a_wait_ends_in_time(active: Cluster, backend: FakeBackend) -> None:
     array = scale.map(range(2))
     backend.say("1_0", "RUNNING")
     backend.say("1_1", "RUNNING")
-    assert not array.wait(0.01)
+    assert not array.wait(timeout=0.01)
     with pytest.raises(TimeoutError):
         array.get_results(0.01)
     with pytest.raises(TimeoutError):

@@ -35,7 +35,8 @@ def test_contexts_nest_and_end(fake_cluster: Cluster) -> None:
     other = Cluster("slurm", job_base_dir="/other")
     assert get_active_context() is None
     with fake_cluster:
-        with other, fake_cluster:
+        with other as entered, fake_cluster:
+            assert entered is other
             assert get_active_context() is fake_cluster
         assert get_active_context() is fake_cluster
     with pytest.raises(ZeroDivisionError), other:
@@ -86,8 +87,9 @@ def test_submit_takes_dependencies_options_and_a_key(
     third = fake_cluster.submit(train, after=[first, second], key="k", mem="9G")(3)
     assert third.dependencies == (first, second)
     assert backend.requests[2].options["mem"] == "9G"
-    assert backend.requests[2].submit_options["dependency"] == f"afterok:{first.id}:{second.id}"
+    assert f"--dependency=afterok:{first.id}:{second.id}" in backend.requests[2].argv
     assert backend.requests[2].token == third.records[0].token != first.records[0].token
+    assert fake_cluster.submit(train, after=first)(4).dependencies == (first,)
 
 
 def test_a_dry_run_submits_nothing(fake_cluster: Cluster, backend: FakeBackend) -> None:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import json
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.helpers.fakes import FakeBackend
+from tests.helpers.fakes import DEADLINE, FakeBackend
 
-from slurm import Cluster
+from slurm import Cluster, task
 from slurm.errors import ConfigError
+
+
+@task
+def double(number: int) -> int:
+    return 2 * number
 
 
 @pytest.fixture
@@ -125,6 +131,20 @@ def test_a_cluster_from_a_slurmfile(folder: Path) -> None:
     cluster = Cluster.from_env("fast", overrides={"job_base_dir": "/other"})
     assert (cluster.backend_type, cluster.job_base_dir) == ("slurm", "/other")
     assert cluster.submit_defaults == {"qos": "high"}
+    cluster.close()
+
+
+def test_the_cluster_of_a_slurmfile_runs_what_is_called_in_its_block(
+    folder: Path, local_base: Path
+) -> None:
+    base = json.dumps(str(local_base))
+    (folder / "Slurmfile.toml").write_text(
+        f'[default.cluster]\nbackend = "local"\njob_base_dir = {base}\n'
+    )
+    with Cluster.from_env() as cluster:
+        job = double(21)
+    assert job.cluster is cluster
+    assert job.get_result(DEADLINE) == 42
     cluster.close()
 
 

@@ -14,6 +14,7 @@ from slurm import Cluster, JobContext, SlurmTask, WorkflowContext, task, workflo
 from slurm.errors import ConfigError, NoActiveContext
 from slurm.job_dir.arguments import load_arguments
 from slurm.job_dir.payload import load_payload
+from slurm.task import JobResultPlaceholder
 
 Point = collections.namedtuple("Point", "x y")
 
@@ -196,6 +197,8 @@ def test_a_job_among_the_arguments_is_a_dependency(
     assert second.dependencies == (first,)
     assert backend.requests[-1].submit_options["dependency"] == f"afterok:{first.id}"
     (arrived,), _ = call_of(backend)
+    assert type(arrived.y) is JobResultPlaceholder
+    assert type(arrived.y).__name__ == "JobResultPlaceholder"
     assert arrived.y.job_id == first.id
     assert arrived.y.job_dir == first.job_dir
 
@@ -213,6 +216,15 @@ def test_with_options_leaves_the_task_as_it_was() -> None:
         tuned.with_options(partitoin="gpu")
 
 
+def test_a_call_has_the_options_of_the_derived_task(
+    fake_cluster: Cluster, backend: FakeBackend
+) -> None:
+    with fake_cluster:
+        tuned.with_options(partition="gpu")(5)
+    options = backend.requests[0].options
+    assert (options["partition"], options["mem"]) == ("gpu", "4G")
+
+
 def test_after_leaves_the_task_as_it_was(fake_cluster: Cluster, backend: FakeBackend) -> None:
     with fake_cluster:
         first, second = bare(1), bare(2)
@@ -224,7 +236,21 @@ def test_after_leaves_the_task_as_it_was(fake_cluster: Cluster, backend: FakeBac
         assert later(3).dependencies == (first,)
         assert both(3).dependencies == (first, second)
     assert later is not bare
+    assert bare._pending_dependencies == []
+    assert [one.on for one in later._pending_dependencies] == [first]
+    assert [one.on for one in both._pending_dependencies] == [first, second]
     assert both.options["mem"] == "2G"
+
+
+def test_dependencies_of_after_and_of_the_arguments_are_merged(
+    fake_cluster: Cluster, backend: FakeBackend
+) -> None:
+    with fake_cluster:
+        first, second, argument = bare(1), bare(2), bare(3)
+        for job in (first, second, argument):
+            backend.say(job.id, "RUNNING")
+        job = bare.after(first, second)(argument)
+    assert set(job.dependencies) == {first, second, argument}
 
 
 def test_a_job_twice_is_one_dependency(fake_cluster: Cluster, backend: FakeBackend) -> None:
@@ -242,7 +268,10 @@ def test_after_something_that_is_no_job_is_refused_at_once(what: Any) -> None:
 
 
 def test_deriving_keeps_a_workflow_a_workflow(fake_cluster: Cluster) -> None:
-    assert fake_cluster.dry_run(pipeline.with_options(mem="1G").after()).orchestrator
+    derived = pipeline.with_options(mem="1G").after()
+    assert derived._is_workflow is True
+    assert bare._is_workflow is False
+    assert fake_cluster.dry_run(derived).orchestrator
 
 
 # --- keys ----------------------------------------------------------------------------------------

@@ -49,6 +49,7 @@ def test_one_is_made_of_whatever_a_test_has(kind: Any, tmp_path: Path) -> None:
         local_mode=True,
     )
     assert given == WorkflowContext(None, "42", kind(job_dir), kind(shared), True)
+    assert given.cluster is None
     assert (given.workflow_job_dir, given.shared_dir) == (job_dir, shared)
     assert (given.tasks_dir, given.local_mode) == (job_dir / "tasks", True)
     assert given.result_path == job_dir / "result.pkl"
@@ -148,12 +149,16 @@ def test_children_live_in_its_directory_and_know_their_parent(
 ) -> None:
     token = set_active_context(ctx)
     try:
-        job = train()
+        assert get_active_context() is ctx
+        jobs: list[Job[Any]] = [train(), pipeline(0.5)]
     finally:
         reset_active_context(token)
     assert get_active_context() is None
-    assert Path(job.job_dir).parent == ctx.tasks_dir / "train"
-    assert json.loads(backend.requests[0].files["metadata.json"])["parent_workflow"] == "42"
+    assert [Path(job.job_dir).parent.name for job in jobs] == ["train", "pipeline"]
+    assert {Path(job.job_dir).parent.parent for job in jobs} == {ctx.tasks_dir}
+    child, inner = (json.loads(request.files["metadata.json"]) for request in backend.requests)
+    assert (child["parent_workflow"], child["is_workflow"]) == ("42", False)
+    assert (inner["parent_workflow"], inner["is_workflow"]) == ("42", True)
 
 
 def test_a_task_may_be_submitted_to_it_outright(ctx: WorkflowContext) -> None:
