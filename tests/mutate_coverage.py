@@ -38,7 +38,8 @@ class Copy:
     """A copy of the checkout; one mutation at a time."""
 
     def __init__(self, folder: Path, origin: Path | None = None) -> None:
-        self.folder, self.root = folder, folder / "tree"
+        self.folder, self.root, self.home = folder, folder / "tree", folder / "home"
+        self.home.mkdir(parents=True)
         # One copy of another has the bytecode, and what mypy knows, as well.
         ignored = None if origin else IGNORED
         shutil.copytree(origin or ROOT, self.root, symlinks=True, ignore=ignored)
@@ -83,17 +84,21 @@ class Copy:
             outcomes.update(self._run(others, ["-m", "not slurm"], seconds))
         if real:
             longer = max(seconds, SECONDS_ON_THE_CLUSTER)
-            outcomes.update(self._run(real, ["-m", "slurm", "--slurm-keep"], longer))
+            options = ["-m", "slurm", "--slurm-keep"]
+            # Docker looks for its own files at home.
+            outcomes.update(self._run(real, options, longer, home=Path.home()))
         accepted = {"failed", "not loaded"} if breaks_import else {"failed"}
         return {test: how for test, how in outcomes.items() if how not in accepted}
 
-    def _run(self, tests: list[str], options: list[str], seconds: float) -> dict[str, str]:
+    def _run(
+        self, tests: list[str], options: list[str], seconds: float, home: Path | None = None
+    ) -> dict[str, str]:
         report = self.folder / "report.xml"
         report.unlink(missing_ok=True)
         selected = [f"tests/{test}" for test in tests]
         pytest = ["pytest", "-q", "-p", "no:cacheprovider", "--timeout", str(seconds)]
         files = [f"--basetemp={self.folder / 't'}", f"--junitxml={report}"]
-        if self._python([*pytest, *files, *options, *selected], seconds) is None:
+        if self._python([*pytest, *files, *options, *selected], seconds, home) is None:
             return dict.fromkeys(tests, "failed")
         found = _outcomes(report) if report.exists() else {}
         return {test: found.get(test, "not loaded") for test in tests}
@@ -114,9 +119,10 @@ class Copy:
         }
         return {test: "failed" if lines & places[test] else "passed" for test in tests}
 
-    def _python(self, arguments: list[str], seconds: float) -> str | None:
-        """Run a module here; None if it took too long."""
-        env = {**os.environ, "PYTHONPATH": f"{self.root / 'src'}{os.pathsep}{self.root}"}
+    def _python(self, arguments: list[str], seconds: float, home: Path | None = None) -> str | None:
+        """Run a module here; None if it took too long. What a mutation leaves at home is left in `home`, or in one of ours."""
+        path = f"{self.root / 'src'}{os.pathsep}{self.root}"
+        env = {**os.environ, "PYTHONPATH": path, "HOME": str(home or self.home)}
         for name in ("PYTHONDONTWRITEBYTECODE", "PYTEST_ADDOPTS"):
             env.pop(name, None)
         output = (

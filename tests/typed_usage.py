@@ -219,7 +219,7 @@ def what_an_array_waits_for(array: ArrayJob[float], job: Job[float]) -> None:
 
 
 def a_context_in_front_is_not_the_callers_to_give() -> None:
-    evaluate(1.0)
+    assert_type(evaluate(1.0), Job[str])
     assert_type(pipeline([1]), Job[dict[str, float]])
     assert_type(plain(1), Job[float])
     pipeline()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]

@@ -27,7 +27,7 @@ def jobs(client: Cluster, folder: str) -> Jobs:
         bad = step(folder, "bad", succeed=False)
         left = step.after(root)(folder, "left")
         right = step.after(root)(folder, "right")
-        joined = tasks.step_with.after(root, left).after(right)(folder, "joined", [left, root])
+        joined = tasks.step_with.after(root).after(right)(folder, "joined", [left, root])
         never = step.after(root, bad)(folder, "never")
         return {
             "root": root,
@@ -135,7 +135,7 @@ def test_a_task_with_dependencies_or_options_is_another_task(jobs: Jobs, cluster
     plain = cluster.dry_run(tasks.never_submitted)
     assert "dependency" not in plain.submit_options
     assert "cpus-per-task" not in plain.options
-    bound = cluster.dry_run(derived.with_options(mem="50M"))
+    bound = cluster.dry_run(derived.with_options(mem="50M").after())
     assert bound.submit_options["dependency"] == f"afterok:{jobs['bad'].id}"
     assert (bound.options["cpus-per-task"], bound.options["mem"]) == ("2", "50M")
 

@@ -142,6 +142,7 @@ def test_the_cluster_of_a_slurmfile_runs_what_is_called_in_its_block(
         f'[default.cluster]\nbackend = "local"\njob_base_dir = {base}\n'
     )
     with Cluster.from_env() as cluster:
+        assert cluster.job_base_dir == str(local_base)
         job = double(21)
     assert job.cluster is cluster
     assert job.get_result(DEADLINE) == 42
