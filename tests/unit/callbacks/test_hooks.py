@@ -495,6 +495,11 @@ def test_only_hooks_that_are_overridden_cost_anything(
     assert started <= {"slurm-listen", "slurm-poll"}
 
 
+def test_a_callback_is_called_on_the_client_in_the_runner_or_in_both() -> None:
+    assert [str(locus) for locus in ExecutionLocus] == ["client", "runner", "both"]
+    assert BaseCallback.locus is ExecutionLocus.CLIENT
+
+
 def test_a_callback_of_the_runner_alone_hears_nothing_here(
     cluster_with: Make, backend: FakeBackend, recorder: Recorder
 ) -> None:
