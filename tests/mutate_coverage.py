@@ -27,7 +27,10 @@ from tests.helpers.mutations import Mutation, Tables, problems, statements
 
 ROOT = Path(__file__).parents[1]
 # Not copied: environments, caches, what make writes.
-IGNORED = shutil.ignore_patterns(".git", ".venv*", ".*_cache", ".hypothesis", "site", "demo-output")
+IGNORED = shutil.ignore_patterns(
+    *(".git", ".venv*", ".*_cache", ".hypothesis", ".work", ".slurm-cluster"),
+    *("build", "demo-output", "dist", "site"),
+)
 TYPED = "typed_usage.py::"
 ON_THE_CLUSTER = "slurm/"
 SECONDS = 120
@@ -48,7 +51,7 @@ class Copy:
 
     @contextlib.contextmanager
     def edited(self, mutation: Mutation) -> Iterator[None]:
-        """Make the edits, and undo them."""
+        """Make the edits, and undo them. Raises ``SyntaxError`` where what comes of them is no Python."""
         before: dict[Path, tuple[str, int]] = {}
         try:
             for edit in mutation.edits:
@@ -63,6 +66,8 @@ class Copy:
 
     @staticmethod
     def _write(path: Path, text: str, second: int) -> None:
+        if path.suffix == ".py":
+            ast.parse(text)
         path.write_text(text, "utf-8")
         os.utime(path, (second, second))
 
@@ -174,6 +179,8 @@ def survivors(
         try:
             with copy.edited(mutation):
                 passed = copy.passed(tests, breaks_import=mutation.breaks_import)
+        except SyntaxError as error:
+            passed = dict.fromkeys(tests, f"cannot tell: {error}")
         finally:
             free.put(copy)
         if verbose:

@@ -45,7 +45,8 @@ def test_the_page_has_both_documents() -> None:
 
 
 def test_every_statement_has_a_mutation_that_can_be_made() -> None:
-    assert problems(TESTS.parent, Tables.read(TESTS.parent)) == []
+    found = problems(TESTS.parent, Tables.read(TESTS.parent))
+    assert not found, "\n".join(found)
 
 
 def test_every_test_of_a_fault_is_on_its_page() -> None:

@@ -355,7 +355,7 @@ def test_only_arrays_alike_are_paired(active: Cluster) -> None:
 def test_results_come_together_and_in_order(active: Cluster, backend: FakeBackend) -> None:
     array = scale.map(range(3))
     finish(backend, array, *"abc")
-    assert array.get_results(timeout=DEADLINE) == ["a", "b", "c"]
+    assert array.get_results(timeout=DEADLINE) == array.get_results() == ["a", "b", "c"]
     assert [len(paths) for paths in backend.reads] == [3]
     assert array.result(0) == ["a", "b", "c"]
     together = pickle.loads(backend.files[f"{array.get_results_dir()}/aggregated.pkl"])  # noqa: S301
@@ -420,6 +420,7 @@ def test_items_of_a_pack_end_each_by_itself(active: Cluster, backend: FakeBacken
     backend.files[array[1].directory.result] = backend.files[array[0].directory.result]
     backend.say("1_0", "TIMEOUT")
     assert array.wait(DEADLINE)
+    assert array.wait()
     assert [str(job.get_status()) for job in array] == ["COMPLETED", "COMPLETED", "TIMEOUT"]
 
 
