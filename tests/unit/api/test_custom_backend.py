@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.helpers.fakes import DEADLINE, FakeBackend
 
-from slurm import Cluster, task
+from slurm import Cluster, api, task
 from slurm.api.requests import Archive
 from slurm.errors import ConfigError, SubmissionError
 from slurm.states import REUSED
@@ -27,6 +27,12 @@ def test_a_cluster_is_made_of_any_backend(backend: FakeBackend, tmp_path: Path) 
         assert (job.id, job.get_result(DEADLINE)) == ("1", 3)
         assert repr(cluster) == f"<Cluster FakeBackend {tmp_path}>"
     cluster.close()
+
+
+def test_every_backend_has_the_interface() -> None:
+    backends = (api.LocalBackend, api.SlurmCliBackend, api.SSHCommandBackend, FakeBackend)
+    assert all(issubclass(one, api.BackendBase) for one in backends)
+    assert not any(one.__abstractmethods__ for one in backends)
 
 
 def test_jobs_of_two_backends_do_not_wait_for_each_other(tmp_path: Path) -> None:

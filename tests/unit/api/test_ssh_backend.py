@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from tests.conformance.waiting import wait_until
 from tests.helpers.fakes import DEADLINE, Programs, assert_ended
 from tests.helpers.far import spooled
 
+from slurm import Cluster
 from slurm.api import connection, ssh
 from slurm.api.requests import Archive, JobRequest
 from slurm.api.ssh import SSHCommandBackend
@@ -274,6 +276,27 @@ def test_a_submission_whose_answer_is_lost_with_the_connection_is_made_once(
     assert (answered.job_id, answered.job_dir, answered.error) == ("4711", request.job_dir, None)
     assert len(programs.calls("sbatch")) == 1
     assert len(programs.calls("ssh")) > 1
+
+
+def test_a_job_arrives_with_its_files_in_directories_that_are_made(
+    backend: SSHCommandBackend, programs: Programs, tmp_path: Path
+) -> None:
+    programs.add("sbatch", "echo 4711")
+    request, where = submission(tmp_path, "abc")
+    [answer] = backend.submit_jobs([replace(request, directories=("results",))], **where)
+    assert answer.job_id == "4711"
+    folder = tmp_path / "jobs" / "train" / "abc"
+    assert (folder / "job.sh").read_bytes() == b"#!/bin/bash\n"
+    assert (folder / "results").is_dir()
+    assert (tmp_path / "jobs" / ".events" / "me").is_dir()
+
+
+def test_the_base_directory_is_at_home_on_the_cluster(
+    backend: SSHCommandBackend, programs: Programs, tmp_path: Path
+) -> None:
+    programs.add("ssh", f"export HOME={shlex.quote(str(tmp_path / 'there'))}; {SSH}")
+    with closing(Cluster(backend)) as cluster:
+        assert cluster.job_base_dir == str(tmp_path / "there" / "slurm_jobs")
 
 
 def test_a_submission_that_never_left_was_not_made(

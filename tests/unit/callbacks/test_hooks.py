@@ -495,6 +495,11 @@ def test_only_hooks_that_are_overridden_cost_anything(
     assert started <= {"slurm-listen", "slurm-poll"}
 
 
+def test_a_callback_is_called_on_the_client_in_the_runner_or_in_both() -> None:
+    assert [str(locus) for locus in ExecutionLocus] == ["client", "runner", "both"]
+    assert BaseCallback.locus is ExecutionLocus.CLIENT
+
+
 def test_a_callback_of_the_runner_alone_hears_nothing_here(
     cluster_with: Make, backend: FakeBackend, recorder: Recorder
 ) -> None:
@@ -514,6 +519,7 @@ def test_a_callback_of_the_runner_alone_hears_nothing_here(
 def test_a_callback_that_polls_is_told_of_every_live_job_again_and_again(
     cluster_with: Make, recorder: Recorder, backend: FakeBackend
 ) -> None:
+    assert BaseCallback.poll_interval_secs is None
     recorder.poll_interval_secs = 0.02
     quiet = Recorder()
     cluster = cluster_with(recorder, quiet, longest=600)

@@ -19,6 +19,7 @@ from slurm.packaging import (
     Environment,
     NonePackagingStrategy,
     PackagingStrategy,
+    environment_for,
     name_of_strategy,
     strategy_of,
 )
@@ -101,6 +102,15 @@ def refusal(config: Any) -> str:
     message = str(caught.value)
     assert "\n" not in message
     return message
+
+
+# --- none ----------------------------------------------------------------------------------------
+
+
+def test_none_does_nothing(fake_cluster: Cluster, backend: FakeBackend, tasks: Any) -> None:
+    made = environment_for(NonePackagingStrategy(), tasks.echo, fake_cluster)
+    assert made == Environment([fake_cluster.python], setup=[], cleanup=[], pythonpath=[])
+    assert (backend.files, backend.programs) == ({}, [])
 
 
 # --- a strategy of one's own ---------------------------------------------------------------------

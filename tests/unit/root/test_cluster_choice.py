@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,11 @@ def test_a_base_directory_is_absolute_or_at_home(folder: Path, backend: FakeBack
         cluster = Cluster(backend, job_base_dir=given)
         assert cluster.job_base_dir == expected
         cluster.close()
+
+
+def test_by_default_jobs_lie_in_slurm_jobs_at_home(backend: FakeBackend) -> None:
+    with closing(Cluster(backend)) as cluster:
+        assert cluster.job_base_dir == "/home/me/slurm_jobs"
 
 
 def test_a_relative_base_directory_on_another_machine_is_refused() -> None:

@@ -3,15 +3,82 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.helpers.fakes import FakeBackend
+from tests.helpers.fakes import FakeBackend, job_of
 
-from slurm import Job, errors
+from slurm import Cluster, Job, WorkflowContext, errors, task
 from slurm.results import outcome
 
 DEADLINE = 60.0
+
+
+@task
+def train(rate: float) -> float:
+    return rate
+
+
+# --- what it is ----------------------------------------------------------------------------------
+
+
+def test_a_call_makes_a_job_and_so_does_every_item(fake_cluster: Cluster) -> None:
+    with fake_cluster:
+        called, mapped = train(0.1), train.map([0.1, 0.2])
+        elements = list(mapped)
+    assert [type(one) for one in (called, *elements, mapped[1])] == [Job] * 4
+    assert [one.id for one in elements] == [f"{mapped.id}_0", f"{mapped.id}_1"]
+
+
+def test_its_directory_is_below_its_task_its_workflow_or_its_array(
+    fake_cluster: Cluster, backend: FakeBackend, tmp_path: Path
+) -> None:
+    ctx = WorkflowContext(fake_cluster, "42", tmp_path / "flow" / "1")
+    with fake_cluster:
+        called, mapped = train(0.1), train.map([0.1, 0.2]).submit()
+    child = train.submit(ctx)(0.1)
+    base = Path(fake_cluster.job_base_dir)
+    assert Path(called.target_job_dir).parent == base / "train"
+    assert called.target_job_dir == backend.requests[0].job_dir
+    assert Path(child.target_job_dir).parent == tmp_path / "flow" / "1" / "tasks" / "train"
+    array = Path(backend.requests[1].job_dir)
+    assert array.parent == base / "train"
+    assert [Path(one.target_job_dir) for one in mapped] == [
+        array / "tasks" / "000",
+        array / "tasks" / "001",
+    ]
+
+
+# --- its state -----------------------------------------------------------------------------------
+
+
+def answers(job: Job[Any]) -> tuple[bool, bool, bool]:
+    return job.is_running(), job.is_completed(), job.is_successful()
+
+
+@pytest.mark.parametrize(("value", "successful"), [(5, True), (KeyError("gone"), False)])
+def test_whether_it_runs_has_ended_and_how(
+    value: Any, successful: bool, patient_cluster: Cluster, backend: FakeBackend
+) -> None:
+    backend.say("7", "PENDING")
+    backend.say("8", "RUNNING")
+    waiting, running = (job_of(patient_cluster, job_id) for job_id in ("7", "8"))
+    assert (waiting.get_status(), running.get_status()) == ("PENDING", "RUNNING")
+    assert answers(waiting) == (False, False, False)
+    assert answers(running) == (True, False, False)
+    backend.finish(running, value)
+    assert running.wait() is True
+    assert answers(running) == (False, True, successful)
+
+
+def test_its_status_is_asked_of_the_scheduler(
+    patient_cluster: Cluster, backend: FakeBackend
+) -> None:
+    job = job_of(patient_cluster, "7")
+    backend.say("7", "RUNNING")
+    assert job.get_status() == "RUNNING"
+    assert backend.queries == [["7"]]
 
 
 # --- results -------------------------------------------------------------------------------------
@@ -23,6 +90,7 @@ def test_a_result_is_what_the_task_returned(
 ) -> None:
     backend.finish(job, value)
     assert job.get_result(timeout=DEADLINE) == value
+    assert job.get_result() == value
     assert job.is_successful()
 
 

@@ -140,6 +140,19 @@ def named(name: str) -> Any:
     return task(function)
 
 
+def test_the_directives_are_the_tasks_options(fake_cluster: Cluster) -> None:
+    request = fake_cluster.dry_run(named("train").with_options(mem="3G", cpus_per_task=2))
+    lines = request.files["job.sh"].decode().splitlines()
+    assert {"#SBATCH --mem=3G", "#SBATCH --cpus-per-task=2"} <= set(lines)
+
+
+def test_output_and_error_go_to_the_jobs_directory(fake_cluster: Cluster) -> None:
+    request = fake_cluster.dry_run(named("train"))
+    lines = request.files["job.sh"].decode().splitlines()
+    assert f"#SBATCH --output={request.job_dir}/slurm_%j.out" in lines
+    assert f"#SBATCH --error={request.job_dir}/slurm_%j.err" in lines
+
+
 @pytest.mark.parametrize(
     "name",
     ["../../../etc/cron.d/x", "a b", "$(touch pwned)", "it's", '"', "-rf", "<lambda>", "x" * 300],

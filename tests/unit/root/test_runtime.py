@@ -373,6 +373,21 @@ def test_outside_of_a_job_there_is_no_context() -> None:
         current_job_context()
 
 
+def test_the_environment_is_read_when_somebody_asks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JOB_DIR", str(tmp_path))
+    for job_id in ("7", "8"):
+        monkeypatch.setenv("SLURM_JOB_ID", job_id)
+        assert current_job_context().job_id == job_id
+
+
+def test_a_job_and_a_workflow_share_in_the_same_place(tmp_path: Path) -> None:
+    job, flow = JobContext("7", "train", tmp_path), WorkflowContext(None, "7", tmp_path)
+    assert job.job_dir == flow.workflow_job_dir == tmp_path
+    assert job.shared_dir == flow.shared_dir == tmp_path / "shared"
+
+
 def test_the_shared_directory_is_made_on_first_use_and_private(tmp_path: Path) -> None:
     context = JobContext("7", "train", tmp_path)
     assert not (tmp_path / "shared").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from tests.helpers.fakes import Programs
 from tests.helpers.processes import RunJob, metadata_of, result_of
 
-from slurm import Cluster, JobContext, errors, task
+from slurm import Cluster, JobContext, errors, get_active_context, task, workflow
 
 SLURM = {
     "SLURM_JOB_ID": "42",
@@ -110,6 +111,17 @@ def test_a_workflow_context_is_injected(run_job: RunJob, tasks: Any) -> None:
 
 def test_a_workflow_without_a_parameter_has_an_active_context(run_job: RunJob, tasks: Any) -> None:
     assert result_of(run_job(tasks.without_context)) == "WorkflowContext"
+
+
+def test_a_workflow_that_has_returned_has_no_active_context_any_more(run_job: RunJob) -> None:
+    @workflow
+    def asks_in_the_end() -> bool:
+        atexit.register(lambda: print("in the end:", get_active_context()))
+        return get_active_context() is not None
+
+    run = run_job(asks_in_the_end)
+    assert result_of(run) is True
+    assert run.stdout == "in the end: None\n"
 
 
 def test_a_workflow_submits_into_its_own_directory(

@@ -13,6 +13,7 @@ from tests.helpers.fakes import FakeBackend, job_of
 
 from slurm import Cluster, Job, task
 from slurm.errors import ConfigError, SerializationError, SlurmError
+from slurm.job_dir.arguments import load_arguments
 from slurm.job_dir.payload import load_payload
 from slurm.job_dir.search_path import NODE_PATH, SDK_PATH
 from slurm.packaging import NonePackagingStrategy, strategy_of
@@ -118,6 +119,18 @@ def test_the_token_leads_the_comment_and_dependencies_stand_on_the_command_line(
     assert b"singleton" not in request.files["job.sh"]
 
 
+def test_the_jobs_it_waits_for_stand_on_the_command_line(
+    fake_cluster: Cluster, backend: FakeBackend
+) -> None:
+    backend.say("1", "RUNNING")
+    backend.say("2", "RUNNING")
+    with fake_cluster:
+        first, second = plain(), plain()
+    request = fake_cluster.dry_run(plain.after(first, second))
+    assert "--dependency=afterok:1:2" in request.argv
+    assert b"afterok" not in request.files["job.sh"]
+
+
 def test_a_dependency_on_a_job_is_added_to_the_users_own(
     fake_cluster: Cluster, backend: FakeBackend
 ) -> None:
@@ -172,6 +185,21 @@ def test_all_files_a_job_needs_are_in_the_request(fake_cluster: Cluster) -> None
     assert (metadata["task_name"], metadata["token"]) == ("plain", request.token)
     assert request.argv[0] == "sbatch"
     assert request.argv[-1] == f"{request.job_dir}/job.sh"
+
+
+def test_a_job_among_the_arguments_travels_as_a_placeholder_with_its_id(
+    fake_cluster: Cluster, backend: FakeBackend
+) -> None:
+    from slurm.task import JobResultPlaceholder
+
+    backend.say("1", "RUNNING")
+    with fake_cluster:
+        first = plain()
+    payload = load_payload(fake_cluster.dry_run(tuned, [first]).files["payload.pkl"])
+    ([arrived],), _ = load_arguments(payload.arguments, lambda placeholder: placeholder)
+    assert isinstance(arrived, JobResultPlaceholder)
+    assert type(arrived).__name__ == "JobResultPlaceholder"
+    assert arrived.job_id == first.id == "1"
 
 
 def test_large_arguments_are_not_in_the_script(fake_cluster: Cluster) -> None:
