@@ -89,9 +89,8 @@ class Copy:
             outcomes.update(self._run(others, ["-m", "not slurm"], seconds))
         if real:
             longer = max(seconds, SECONDS_ON_THE_CLUSTER)
-            options = ["-m", "slurm", "--slurm-keep"]
             # Docker looks for its own files at home.
-            outcomes.update(self._run(real, options, longer, home=Path.home()))
+            outcomes.update(self._run(real, ["-m", "slurm"], longer, home=Path.home()))
         accepted = {"failed", "not loaded"} if breaks_import else {"failed"}
         return {test: how for test, how in outcomes.items() if how not in accepted}
 
@@ -130,9 +129,8 @@ class Copy:
         env = {**os.environ, "PYTHONPATH": path, "HOME": str(home or self.home)}
         for name in ("PYTHONDONTWRITEBYTECODE", "PYTEST_ADDOPTS"):
             env.pop(name, None)
-        output = (
-            self.folder / "output"
-        )  # not a pipe, which processes that tests leave could hold open
+        # Not a pipe, which processes that tests leave could hold open.
+        output = self.folder / "output"
         with output.open("w", encoding="utf-8") as file:
             process = subprocess.Popen(
                 [sys.executable, "-m", *arguments],
