@@ -312,7 +312,7 @@ class SlurmTask(Generic[P, R]):
         settings = (dict(self.own_options), self.packaging, self._is_workflow)
         if (
             reference is None
-        ):  # whoever pickles the task pickles the function, which may name the task
+        ):  # whoever pickles the task pickles its function, which may name the task
             return _rebuilt_task, (self._function, *settings)
         return _named_task, (reference.module, reference.qualname, *settings)
 
