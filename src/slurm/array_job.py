@@ -71,7 +71,8 @@ class ArrayJob(NotAValue, Sequence[Job[T]], Awaitable[list[T]], Upstream, Promis
         """
         from slurm.submit.reattach import array_in, submitter_of
 
-        array: ArrayJob[Any] = array_in(os.fspath(path), submitter_of(cluster))
+        with UsersFrames():
+            array: ArrayJob[Any] = array_in(os.fspath(path), submitter_of(cluster))
         return array
 
     @property

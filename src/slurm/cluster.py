@@ -16,6 +16,7 @@ from slurm.config.checks import check_flag, own_copy
 from slurm.errors import ConfigError
 from slurm.job import Job
 from slurm.job_dir.paths import RESULT_GRACE
+from slurm.job_dir.tracebacks import UsersFrames
 from slurm.packaging.base import PackagedTask
 from slurm.packaging.by_name import PackagingConfig, strategy_of
 from slurm.results.job_operations import ClusterOperations
@@ -256,6 +257,7 @@ class Cluster:
         >>> cluster.submit(double, time="5")(21).get_result()
         42
         """
+        _check_task("submit", task)
         return task.after(*jobs_in(after)).submit(self, key=key, **sbatch_options)
 
     def batch(self) -> Batch:
@@ -291,6 +293,7 @@ class Cluster:
         """
         from slurm.submit.calls import array_call_of
 
+        _check_task("map", task)
         bound = task.after(*jobs_in(after)).with_options(**sbatch_options)
         call = array_call_of(bound, items, max_concurrent, pack)
         return cast("ArrayJob[R]", self.submitter.map(call))
@@ -324,6 +327,7 @@ class Cluster:
         """
         from slurm.submit.calls import call_of
 
+        _check_task("dry_run", task)
         return self.submitter.preview(call_of(task, args, kwargs))
 
     @property
@@ -357,7 +361,9 @@ class Cluster:
         """
         from slurm.submit.reattach import job_with_id
 
-        return cast("Job[Any]", job_with_id(str(job_id), self.submitter))
+        with UsersFrames():
+            job: Job[Any] = job_with_id(str(job_id), self.submitter)
+        return job
 
     def get_array(self, job_id: str | int) -> ArrayJob[Any]:
         """The array with this id, submitted by this client or an earlier one under this `job_base_dir`.
@@ -369,7 +375,9 @@ class Cluster:
         """
         from slurm.submit.reattach import array_with_id
 
-        return cast("ArrayJob[Any]", array_with_id(str(job_id), self.submitter))
+        with UsersFrames():
+            array: ArrayJob[Any] = array_with_id(str(job_id), self.submitter)
+        return array
 
     def get_queue(self) -> list[Mapping[str, Any]]:
         """The user's live jobs, whoever submitted them.
@@ -428,6 +436,19 @@ class Cluster:
             self.operations.begin()
             self._blocks.add(array)
         return array
+
+
+def _check_task(method: str, task: object) -> None:
+    """Raises ``TypeError`` for what is no task."""
+    from slurm.task import SlurmTask  # late: whoever has a task has loaded it
+
+    if not isinstance(task, SlurmTask):
+        name = getattr(task, "__name__", type(task).__name__)
+        raise TypeError(
+            f"cluster.{method}() takes a task, not {name}: put @task before the function, or call task({name})"
+            if callable(task)
+            else f"cluster.{method}() takes a task, not a {name}"
+        )
 
 
 def _with_objects(settings: ClusterSettings) -> dict[str, Any]:

@@ -79,7 +79,8 @@ class Job(NotAValue, NotASequence, Awaitable[T], Upstream, Promise, Generic[T]):
         """
         from slurm.submit.reattach import job_in, submitter_of
 
-        job: Job[Any] = job_in(os.fspath(path), submitter_of(cluster))
+        with UsersFrames():
+            job: Job[Any] = job_in(os.fspath(path), submitter_of(cluster))
         return job
 
     @property

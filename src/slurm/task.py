@@ -61,11 +61,7 @@ class SlurmTask(Generic[P, R]):
     ) -> None:
         given: object = function
         if not callable(given):
-            kind = "workflow" if is_workflow else "task"
-            raise ConfigError(
-                f"@{kind} stands before a function, not {function!r}: give options by name, as in "
-                f"@{kind}(time='00:10:00')"
-            )
+            raise _no_function(given, "workflow" if is_workflow else "task")
         _refuse_generator(function)
         functools.update_wrapper(self, function)
         self._function = function
@@ -277,6 +273,11 @@ class SlurmTask(Generic[P, R]):
                 f"{self.name}.submit() needs a cluster: pass cluster=..., or call it inside "
                 "'with Cluster(...) as cluster:'"
             )
+        if not hasattr(context, "submitter"):
+            raise ConfigError(
+                f"{self.name}.submit() takes a cluster, not {context!r}; arguments come in brackets of their own: "
+                f"{self.name}.submit(cluster)(...)"
+            )
         task = self.with_options(**sbatch_options) if sbatch_options else self
 
         def submitter(*args: Any, **kwargs: Any) -> Job[R]:
@@ -320,6 +321,20 @@ class SlurmTask(Generic[P, R]):
         return f"<{'workflow' if self._is_workflow else 'task'} {self.__module__}.{self._qualname}>"
 
 
+def _no_function(given: object, kind: str) -> ConfigError:
+    """The error for a decorator that was given something else than a function."""
+    if hasattr(
+        type(given), "__get__"
+    ):  # what becomes a method or an attribute, once its class is there
+        other = type(given).__name__
+        return ConfigError(
+            f"@{kind} stands before a function, not a {other}: put @{other} above @{kind}"
+        )
+    return ConfigError(
+        f"@{kind} stands before a function, not {given!r}: give options by name, as in @{kind}(time='00:10:00')"
+    )
+
+
 def _refuse_generator(function: Callable[..., Any]) -> None:
     """Raises `ConfigError` for a function with ``yield``: what it returns is no value, and cannot travel."""
     called: Any = function
@@ -329,7 +344,7 @@ def _refuse_generator(function: Callable[..., Any]) -> None:
         called = getattr(type(called), "__call__", called)  # noqa: B004 - of an object of a class with __call__
     code = getattr(getattr(called, "__func__", called), "__code__", None)
     if code is not None and code.co_flags & YIELDS:
-        name = getattr(function, "__name__", type(function).__name__)
+        name = getattr(called, "__name__", type(called).__name__)
         raise ConfigError(
             f"{name} is a generator function, and a job returns once: collect what it yields, and return a list"
         )

@@ -19,6 +19,7 @@ from slurm.config.checks import (
     suggestion,
 )
 from slurm.errors import ConfigError
+from slurm.sbatch.options import OPTIONS
 
 DEFAULT_BASE = "~/slurm_jobs"
 # Seconds between two questions to the scheduler: at least, and at most while nothing changes.
@@ -35,6 +36,11 @@ TEXT = (
     "state_dir",
 )
 
+# What `Cluster` takes whatever the backend is, for those who look for it under another name.
+OF_EVERY_CLUSTER = (
+    *("callbacks", "cancel_on_interrupt", "job_base_dir", "packaging", "poll_interval_max"),
+    *("poll_interval_min", "python", "result_grace", "submit"),
+)
 LOCAL_STATE = ".local"
 
 
@@ -143,9 +149,14 @@ def _construct(backend: Callable[..., BackendBase], options: Mapping[str, Any]) 
     parameters = inspect.signature(backend).parameters
     for name in options:
         if name not in parameters:
+            if name.replace("_", "-") in OPTIONS:
+                raise ConfigError(
+                    f"{name!r} is an option of sbatch: defaults for it go into submit={{{name!r}: ...}}"
+                )
+            near = suggestion(name, [*parameters, *OF_EVERY_CLUSTER])
             raise ConfigError(
-                f"{backend.__name__} has no option {name!r}{suggestion(name, parameters)}; "
-                f"it takes {sorted(parameters)}"
+                f"{backend.__name__} has no option {name!r}{near}; it takes {sorted(parameters)}, and every cluster "
+                f"takes {sorted(OF_EVERY_CLUSTER)}"
             )
     for name, parameter in parameters.items():
         if parameter.default is inspect.Parameter.empty and name not in options:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 PROTOCOL = 4
 MOST = 2000  # parts that are asked about, at most
+LONGEST_WAY = 200
 LONGEST_KEY = 60  # characters of a key in a way
 
 Part = tuple[str, Any]
@@ -34,6 +35,9 @@ AS_LIST = Advice("give a list instead: list(...)", "return a list instead: list(
 AWAITED = Advice("await it, and give what it returns", "await it, and return what it returns")
 AS_PATH = Advice("give its path, and open it inside the task", "return its path instead")
 AS_ADDRESS = Advice("give the address, and connect inside the task", INSIDE.result)
+OF_THE_CLIENT = Advice(
+    "make the function a @workflow, which has a cluster of its own: ctx.cluster", INSIDE.result
+)
 # The first that fits: a type's module and name begin so. Nobody looks into such a value.
 ADVICE: tuple[tuple[str, Advice], ...] = (
     *(
@@ -41,6 +45,10 @@ ADVICE: tuple[tuple[str, Advice], ...] = (
         for module in ("_thread", "threading", "queue", "_queue", "selectors")
     ),
     *((f"{module}.", INSIDE) for module in ("multiprocessing", "_multiprocessing", "concurrent")),
+    *(
+        (f"slurm.{name}", OF_THE_CLIENT)
+        for name in ("cluster.", "workflow.", "executor.", "submit.batch.")
+    ),
     ("builtins.generator", AS_LIST),
     ("builtins.async_generator", AS_LIST),
     ("builtins.coroutine", AWAITED),
@@ -73,7 +81,10 @@ class Culprit(NamedTuple):
         article = "an" if shown.lstrip("_")[:1].lower() in "aeio" else "a"
         advice = _advice_on(name) or OTHERWISE
         what_to_do = advice.result if in_result else advice.arguments
-        return f"{self.way} is {article} {shown}{why}: {what_to_do}"
+        way = self.way
+        if len(way) > LONGEST_WAY:
+            way = f"{way[: LONGEST_WAY // 2]}...{way[-LONGEST_WAY // 2 :]}"
+        return f"{way} is {article} {shown}{why}: {what_to_do}"
 
 
 def _type_name(value: Any) -> str:

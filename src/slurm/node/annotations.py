@@ -27,6 +27,8 @@ def injected(
     """The parameters that are annotated as a context, each with the context's class."""
     names = _globals_of(function)
     for name, parameter in signature.parameters.items():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue  # any number of them, which are the caller's
         for context in _contexts_in(parameter.annotation, names, DEEPEST):
             yield name, getattr(importlib.import_module(CONTEXTS[context]), context)
 

@@ -64,7 +64,15 @@ class CallBinder:
             for name, parameter in self.signature.parameters.items()
             if name not in self.injected or name in kwargs
         ]
-        return self.signature.replace(parameters=_defaults_last(kept)).bind(*args, **kwargs)
+        try:
+            return self.signature.replace(parameters=_defaults_last(kept)).bind(*args, **kwargs)
+        except TypeError as error:
+            left_out = [name for name in self.injected if name not in kwargs]
+            if not left_out or "too many positional" not in str(error):
+                raise
+            raise TypeError(
+                f"{error}: leave out {' and '.join(left_out)}, which the job fills in"
+            ) from None
 
 
 def _signature_of(function: Callable[..., Any]) -> inspect.Signature:

@@ -13,6 +13,7 @@ from slurm.agent.files import replacing
 from slurm.agent.json_files import read_json, read_json_if_whole, update_json
 from slurm.agent.regular_files import open_regular
 from slurm.callbacks.node import NodeCallbacks
+from slurm.context import loading_script
 from slurm.errors import RemoteError, ResultCorrupted
 from slurm.job_dir.arguments import JobResultPlaceholder, load_arguments
 from slurm.job_dir.metadata import element_metadata, rfc3339, utc_now
@@ -233,8 +234,10 @@ class Work:
             raise
 
     def _call(self, directory: JobDirectory) -> Any:
-        payload, function = self._loaded or self._load()
-        args, kwargs = self._arguments(payload)
+        # What is imported for them may submit as a script without a main guard does: this very job again, without end.
+        with loading_script():
+            payload, function = self._loaded or self._load()
+            args, kwargs = self._arguments(payload)
         callbacks = self.callbacks
         with Injection(function, payload.children, directory, callbacks.loaded) as injection:
             callbacks.begin(directory)
@@ -244,12 +247,13 @@ class Work:
         with open_regular(self.directory.payload) as file:
             payload = load_payload(file)
         self.packaging = payload.packaging
-        restore_imports(payload, self.directory)
-        try:
-            self._loaded = payload, load_function(payload, self.directory)
-            return self._loaded
-        finally:  # callbacks may be defined beside the function, and are told if it cannot be loaded
-            self.callbacks.load(payload.callbacks, payload.python)
+        with loading_script(everywhere=True):
+            restore_imports(payload, self.directory)
+            try:
+                self._loaded = payload, load_function(payload, self.directory)
+                return self._loaded
+            finally:  # callbacks may be defined beside the function, and are told if it cannot be loaded
+                self.callbacks.load(payload.callbacks, payload.python)
 
     def _arguments(self, payload: Payload) -> tuple[tuple[Any, ...], dict[str, Any]]:
         if not payload.items:

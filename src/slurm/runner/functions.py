@@ -12,7 +12,6 @@ from collections.abc import Callable
 from importlib.machinery import SourceFileLoader
 from typing import Any
 
-from slurm.context import loading_script
 from slurm.job_dir import main_module
 from slurm.job_dir.main_module import packaged_by_main
 from slurm.job_dir.paths import JobDirectory
@@ -33,7 +32,7 @@ def restore_imports(payload: Payload, directory: JobDirectory) -> None:
         return
     scripts.expect(scripts.in_directory(payload.main, directory.path))
     if payload.function.kind == "script" or packaged_by_main(payload.children):
-        scripts.load_now()
+        main_module.load_main()
 
 
 def load_function(payload: Payload, directory: JobDirectory) -> Callable[..., Any]:
@@ -84,6 +83,6 @@ def _load_file(name: str, path: str) -> types.ModuleType:
         raise ImportError(f"{path} cannot be loaded as a Python script", path=path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    with loading_script(), scripts.told_of_exits(path):
+    with scripts.told_of_exits(path):
         spec.loader.exec_module(module)
     return module

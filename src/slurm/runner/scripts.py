@@ -33,12 +33,6 @@ def expect(main: MainModule) -> None:
     main_module.came_along(main, lambda: _load(main))
 
 
-def load_now() -> None:
-    """Load what is expected, before the function is called."""
-    with loading_script(everywhere=True):
-        main_module.load_main()
-
-
 def _load(main: MainModule) -> None:
     with loading_script():
         if main.module:

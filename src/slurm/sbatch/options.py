@@ -48,6 +48,12 @@ NOT_AN_OPTION = {
     "wrap": "the function is the script; put shell commands into it with subprocess",
     "parsable": "the SDK asks for it itself: job.id is the job id",
     "test-only": "print the request of a dry run instead",
+    "packaging": "it is an argument of @task(), @workflow() and Cluster()",
+    "python": "it is an argument of Cluster(), and a key of a Slurmfile",
+    "key": "give it where the task is submitted: task.submit(key=...)(...)",
+    "after": "call task.after(job)(...) instead",
+    "env": "give variables with export='ALL,NAME=value'",
+    "environment": "give variables with export='ALL,NAME=value'",
     "help": "see the manual of sbatch",
     "usage": "see the manual of sbatch",
     "version": "see the manual of sbatch",
@@ -179,6 +185,8 @@ def _long_name(given: object) -> str:
     key, name = (text if text.isprintable() else ascii(text) for text in (key, name))
     if name in NOT_AN_OPTION:
         raise InvalidOption(f"option {key}: {NOT_AN_OPTION[name]}")
+    if name.lstrip("-") in OPTIONS:
+        raise InvalidOption(f"option {key}: leave out the dashes before it")
     from slurm.sbatch.other_names import meant  # late: for mistakes only
 
     hint = meant(name, OPTIONS) or "see the manual of sbatch"

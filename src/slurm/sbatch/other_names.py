@@ -36,6 +36,26 @@ OTHER_NAMES: dict[str, str] = {
     "requeue": "retries retry maxretries rerunnable",
     "exclusive": "wholenode",
 }
+# sbatch's own letters.
+SHORT: dict[str, str] = {
+    "A": "account",
+    "c": "cpus_per_task",
+    "C": "constraint",
+    "d": "dependency",
+    "D": "chdir",
+    "e": "error",
+    "G": "gpus",
+    "J": "job_name",
+    "L": "licenses",
+    "M": "clusters",
+    "n": "ntasks",
+    "N": "nodes",
+    "o": "output",
+    "p": "partition",
+    "t": "time",
+    "w": "nodelist",
+    "x": "exclude",
+}
 SEPARATORS = str.maketrans("", "", "-_")
 
 
@@ -45,6 +65,8 @@ def meant(name: str, options: Iterable[str]) -> str:
     >>> meant("walltime", ["time"]), meant("partiton", ["partition"]), meant("x", ["time"])
     ('did you mean time?', 'did you mean partition?', '')
     """
+    if name in SHORT:
+        return f"did you mean {SHORT[name]}?"
     plain = name.lower().translate(SEPARATORS)
     for option, others in OTHER_NAMES.items():
         if plain in others.split():

@@ -72,7 +72,9 @@ def advice_for(value: Any) -> str:
     """What to give in place of a value that no option can have."""
     what = f"a {type(value).__name__} is no value for sbatch"
     if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
-        return f"{what}; give text, in a Slurmfile with quotes around it, such as {str(value)!r}"
+        return (
+            f"{what}; give text, in a Slurmfile with quotes around it, such as {_moment(value)!r}"
+        )
     if isinstance(value, enum.Enum):
         return f"{what}, nor is what it stands for; give text or an int"
     if isinstance(value, (set, frozenset, dict)):
@@ -96,6 +98,13 @@ def _scalar(value: Any) -> Any:
         except TypeError:  # an array that is more than a number
             return value
     return value
+
+
+def _moment(value: datetime.datetime | datetime.date | datetime.time) -> str:
+    """As sbatch reads it: in the cluster's own time, without a fraction of a second."""
+    if isinstance(value, (datetime.datetime, datetime.time)):
+        value = value.replace(tzinfo=None, microsecond=0)
+    return value.isoformat()
 
 
 def _whole(value: Any) -> str:

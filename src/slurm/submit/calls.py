@@ -128,7 +128,7 @@ def _binder(task: CalledTask) -> CallBinder:
 
     binder = CallBinder(task.unwrapped)
     if not task.is_workflow and binder.needs_workflow():
-        raise TypeError(f"{task.name}() takes a WorkflowContext: make it a @workflow, not a @task")
+        raise TypeError("takes a WorkflowContext: make it a @workflow, not a @task")
     return binder
 
 
@@ -147,6 +147,9 @@ def _about_self(function: Callable[..., Any]) -> str:
 
 def token_of_key(key: str) -> str:
     """The submission token that stands for a user's `key`."""
+    given: object = key
+    if not isinstance(given, str):
+        raise ConfigError(f"key {given!r} is not text: give it with str()")
     if not key:
         raise ConfigError("key must not be empty: it names this submission for all time")
     check_encodable("key", key)

@@ -66,7 +66,10 @@ def array_with_id(job_id: str, submitter: Submitter) -> Any:
     """See `Cluster.get_array`."""
     if not job_id.isdecimal():
         raise ConfigError(f"{job_id!r} is no array's id: give the number that sbatch prints")
-    return array_in(_directory_of(job_id, submitter), submitter)
+    path = _directory_of(job_id, submitter)
+    if not submitter.site.backend.file_exists(ArrayDirectory(path).metadata):
+        raise ConfigError(f"job {job_id} is no array: use cluster.get_job({job_id})")
+    return array_in(path, submitter)
 
 
 def _directory_of(number: str, submitter: Submitter) -> str:
@@ -95,7 +98,10 @@ def job_in(path: str, submitter: Submitter) -> Any:
     array = array_of(directory.path)
     if array is not None and backend.file_exists(array.metadata):
         return array_in(array.path, submitter)[int(posixpath.basename(directory.path))]
-    metadata = _read(backend, directory.metadata, token=str, task_name=str)
+    try:
+        metadata = _read(backend, directory.metadata, token=str, task_name=str)
+    except RemoteFileMissing:
+        raise _nothing_in(path, "job", ArrayDirectory(path).metadata, "ArrayJob", backend) from None
     about = {"token": metadata["token"], "script": JOB_SCRIPT, "metadata": METADATA}
     job_id = metadata.get("job_id") or _find(backend, directory.path, id_key="job_id", **about)
     if not job_id:
@@ -113,7 +119,10 @@ def array_in(path: str, submitter: Submitter) -> Any:
     backend = submitter.site.backend
     directory = ArrayDirectory(path.rstrip("/"))
     whole = {"count": int, "pack": int, "max_array_size": int}
-    metadata = _read(backend, directory.metadata, token=str, task_name=str, **whole)
+    try:
+        metadata = _read(backend, directory.metadata, token=str, task_name=str, **whole)
+    except RemoteFileMissing:
+        raise _nothing_in(path, "array", JobDirectory(path).metadata, "Job", backend) from None
     layout = ArrayLayout(*(metadata[name] for name in whole))
     ids = []
     for piece in range(len(layout.pieces)):
@@ -129,6 +138,17 @@ def array_in(path: str, submitter: Submitter) -> Any:
         ids.append(str(job_id))
     state = SubmittedArray(tuple(ids), directory, layout, metadata["token"], reattached=True)
     return submitter.array_of(metadata["task_name"], state)
+
+
+def _nothing_in(
+    path: str, wanted: str, other: str, its_class: str, backend: BackendBase
+) -> RemoteFileMissing:
+    """The error for a directory without what was `wanted`; in that of the `other` kind, whose class finds that."""
+    if backend.file_exists(other):
+        advice = f"use {its_class}.from_dir() for what is there"
+    else:
+        advice = "give the job_dir that it told, which is a directory on the cluster"
+    return RemoteFileMissing(f"there is no {wanted} in {path}: {advice}")
 
 
 def _find(backend: BackendBase, path: str, **about: str) -> str | None:

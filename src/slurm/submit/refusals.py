@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from slurm.errors import (
@@ -13,6 +15,7 @@ from slurm.errors import (
     SubmissionRefused,
     SubmissionUnknown,
 )
+from slurm.job_dir.main_module import MAIN, MAIN_OF_CHILDREN
 from slurm.sbatch.dependency import Verdict
 from slurm.sbatch.refusal_words import ASKED, advice, kind_of, plain
 
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from slurm.submit.draft import PreparedCall
     from slurm.tracking.record import JobRecord
     from slurm.tracking.upstream import Dependency
+
+MAIN_NAMES = (MAIN, MAIN_OF_CHILDREN)
 
 
 class Refusals:
@@ -88,13 +93,28 @@ def unknown_batch(prepared: Sequence[PreparedCall], error: SubmissionUnknown) ->
 def no_main_guard(does: str, problem: str = "") -> NoMainGuard:
     """The error for a script that `does` on a node what its main part is for; the one place that knows its words.
 
-    `problem` is what came of it.
+    Or for a module that does so when it is imported. `problem` is what came of it.
     """
     came_of_it = f" ({problem})" if problem else ""
+    guard = "under \"if __name__ == '__main__':\""
+    module = _being_loaded()
+    if module in MAIN_NAMES:
+        return NoMainGuard(
+            f"the script {does} whenever it is loaded, and a job loads it, too: put the part of it that does so "
+            f"{guard}{came_of_it}"
+        )
     return NoMainGuard(
-        f"the script {does} whenever it is loaded, and a job loads it, too: put the part of it that does so "
-        f"under \"if __name__ == '__main__':\"{came_of_it}"
+        f"the module {module} {does} whenever it is imported, and a job imports it, too: put the part of it that "
+        f"does so into a function, and call that in your script, {guard}{came_of_it}"
     )
+
+
+def _being_loaded() -> str:
+    """The module whose own lines led here; the main one where a thread has left them."""
+    frame: FrameType | None = sys._getframe()
+    while frame is not None and frame.f_code.co_name != "<module>":
+        frame = frame.f_back
+    return str(frame.f_globals.get("__name__", MAIN)) if frame is not None else MAIN
 
 
 def _never_starts(prepared: PreparedCall) -> DependencyFailed | None:

@@ -175,3 +175,14 @@ def test_the_search_ends_however_much_there_is() -> None:
     assert found is not None
     assert found.way == "args[0]"
     assert asked <= 2001
+
+
+def test_a_long_way_is_shown_by_its_ends() -> None:
+    nested: Any = LOCK
+    for _ in range(200):
+        nested = [nested]
+    said = why_unpicklable({"result": nested}, in_result=True)
+    assert len(said) < 300
+    assert said.startswith("result[0][0]")
+    assert "..." in said
+    assert said.endswith("[0] is a _thread.lock: leave it out of what the task returns")

@@ -393,3 +393,10 @@ def test_the_shared_directory_is_made_on_first_use_and_private(tmp_path: Path) -
     assert not (tmp_path / "shared").exists()
     assert context.shared_dir == context.shared_dir == tmp_path / "shared"
     assert context.shared_dir.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_parameter_for_any_number_of_contexts_is_the_callers() -> None:
+    def many(*jobs: JobContext, **named: JobContext) -> Any:
+        return jobs, named
+
+    assert bind_job_context(many, ["job"], {"other": "job"}) == (("job",), {"other": "job"})

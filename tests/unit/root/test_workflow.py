@@ -20,6 +20,7 @@ import pytest
 from tests.helpers.fakes import DEADLINE, FakeBackend
 
 from slurm import Cluster, Job, WorkflowContext, set_active_context, task, workflow
+from slurm.agent.files import write_atomic
 from slurm.context import activated, get_active_context, reset_active_context
 from slurm.errors import JobCancelled, RemoteFileMissing, ResultCorrupted, SlurmError
 from slurm.job_dir.paths import directory_name
@@ -350,7 +351,7 @@ class Runs:
     def write(self, path: str, data: bytes) -> None:
         self.backend.files[path] = data
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        Path(path).write_bytes(data)
+        write_atomic(path, data)  # as a job does: somebody may be reading it
 
 
 @pytest.fixture

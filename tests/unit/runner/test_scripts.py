@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -331,6 +332,45 @@ def test_whatever_submits_while_its_script_is_loaded_is_told_so(
     directory, _ = run_request()
     with pytest.raises(errors.SlurmError, match=r"the script submits train whenever it is loaded"):
         result_in(directory)
+
+
+SUBMITS = "Cluster('slurm', job_base_dir='jobs').submit(train)(1)\n"
+IMPORTED = {
+    "the function's module": ("import tasks\nrequest(tasks.train, 1)\n", SUBMITS),
+    "an argument's module": ("import tasks\nrequest(task(repr), tasks.Large())\n", SUBMITS),
+    "in a thread": (
+        "import tasks\nrequest(tasks.train, 1)\n",
+        "problems = []\n"
+        "def body():\n"
+        f"    try: {SUBMITS}"
+        "    except BaseException as error: problems.append(error)\n"
+        "thread = threading.Thread(target=body)\nthread.start(); thread.join()\nraise problems[0]",
+    ),
+}
+
+
+@pytest.mark.parametrize("way", IMPORTED)
+def test_a_module_that_submits_when_it_is_imported_is_told_so(
+    way: str, tmp_path: Path, run_python: RunPython, run_request: RunRequest
+) -> None:
+    """Else the job would submit the same job again, and that one as well, without end."""
+    main, submits = IMPORTED[way]
+    (tmp_path / "tasks.py").write_text(
+        "import os, threading\nfrom slurm import Cluster, task\n"
+        "class Large: pass\n"
+        "@task\ndef train(number): return number\n"
+        f"if 'CLIENT' not in os.environ:\n{textwrap.indent(submits, '    ')}\n"
+    )
+    (tmp_path / "mine.py").write_text(HEAD + main)
+    run_python("mine.py", CLIENT="1")
+    directory, _ = run_request()
+    with pytest.raises(errors.NoMainGuard) as raised:
+        result_in(directory)
+    if way != "in a thread":
+        assert str(raised.value) == (
+            "the module tasks submits train whenever it is imported, and a job imports it, too: put the part of it "
+            "that does so into a function, and call that in your script, under \"if __name__ == '__main__':\""
+        )
 
 
 def test_a_process_that_is_still_loading_the_clients_script_submits_nothing(
