@@ -454,10 +454,10 @@ def test_a_failed_evaluation_stops_no_training_and_the_next_start_mends_it(
     [log] = example.base.glob(f"train_and_evaluate/*/slurm_{state['orchestrators'][0]}.err")
     assert "epoch 0: its evaluation failed, training goes on: ConfigError" in log.read_text()
 
-    metrics.unlink()
     example.wait_until(lambda: example.scheduler.info()["running"] == 0)
     assert example.run().status == 0
     assert_whole(example)
+    assert metrics.with_name("epoch_000.json.damaged").read_text() == "{"
     submitted = Counter(event["epoch"] for event in example.events("eval_submitted"))
     assert submitted == {0: 2, 1: 1, 2: 1}
     assert len(example.events("train_submitted")) == 3

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from slurm.results.root_cause import Root
     from slurm.tracking.record import JobRecord
 
-LONGEST_MESSAGE = 500  # characters of what the root's task raised, in the message of another job
+LONGEST_MESSAGE = 1000  # characters: what an error of ours advises comes last
 
 
 class RootError(NamedTuple):

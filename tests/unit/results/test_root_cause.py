@@ -389,9 +389,10 @@ def test_a_root_without_a_main_guard_is_told_first(
     fake_cluster: Cluster, backend: FakeBackend
 ) -> None:
     root, job = pair(fake_cluster, backend)
-    ended_with(backend, root, no_main_guard("submits add"))
+    unguarded = no_main_guard("submits add")
+    ended_with(backend, root, unguarded)
     error = failure(job)
-    assert str(error).startswith("the script submits add whenever it is loaded")
+    assert str(error).startswith(str(unguarded))
     assert "if __name__ == '__main__':" in str(error).partition("(job 2")[0]
     assert isinstance(error.__cause__, NoMainGuard)
 

@@ -36,6 +36,17 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     os.replace(staged, path)
 
 
+def set_aside_damaged(path: Path) -> Path | None:
+    """Rename a file that `read_json` cannot read, so that it can be written anew; its new name, None for one that it can."""
+    try:
+        read_json(path)
+    except ConfigError:
+        damaged = path.with_name(f"{path.name}.damaged")
+        os.replace(path, damaged)
+        return damaged
+    return None
+
+
 @contextlib.contextmanager
 def exclusive(path: Path) -> Iterator[None]:
     """Hold the lock on `path`; waits for whoever has it, on whichever node."""

@@ -21,7 +21,7 @@ from slurm.errors import (
     TransportError,
 )
 from slurm.examples.parallel_train_eval.eval_task import evaluate_epoch
-from slurm.examples.parallel_train_eval.files import read_json
+from slurm.examples.parallel_train_eval.files import read_json, set_aside_damaged
 from slurm.examples.parallel_train_eval.plan import Plan
 from slurm.examples.parallel_train_eval.state import RunState
 from slurm.examples.parallel_train_eval.train_task import train_epoch
@@ -134,6 +134,10 @@ class Orchestrator:
         jobs = entry["eval_jobs"]
         if jobs and jobs[-1]["outcome"] == "completed":
             return
+        if jobs:  # an earlier one failed: perhaps over metrics that nobody can read
+            damaged = set_aside_damaged(self.plan.metrics_path(epoch))
+            if damaged is not None:
+                logger.warning("epoch %d: its metrics cannot be read, kept as %s", epoch, damaged)
         source: Any = trained or self._last_training(epoch)
         if source is None:
             source = {"epoch": epoch, "checkpoint": entry["checkpoint"]}
