@@ -79,9 +79,25 @@ def find(module: str, qualname: str) -> Any:
         load_main()
         module = MAIN
     found: Any = sys.modules.get(module) or importlib.import_module(module)
-    for name in qualname.split("."):
-        found = getattr(found, name)
+    try:
+        for name in qualname.split("."):
+            found = getattr(found, name)
+    except AttributeError:
+        explain_missing(module, qualname)
+        raise
     return found
+
+
+def explain_missing(module: str, qualname: str) -> None:
+    """Raises ``AttributeError`` that tells why a job does not find what the client's ``__main__`` has."""
+    main = travelled_main()
+    if module != MAIN or main is None:
+        return
+    name = main.module or main.path.rpartition("/")[2]
+    raise AttributeError(
+        f"{name} has no {qualname} in a job, which leaves out what stands under \"if __name__ == '__main__':\": "
+        f"define it above that"
+    ) from None
 
 
 def name_of_main() -> str:

@@ -64,7 +64,11 @@ class Unpickler(pickle.Unpickler):
         if self._main and self._main != main_module.name_of_main():
             return super().find_class(self._main, name)  # another program's, which has a name
         main_module.load_main()
-        return super().find_class(MAIN, name)
+        try:
+            return super().find_class(MAIN, name)
+        except AttributeError:
+            main_module.explain_missing(MAIN, name)
+            raise
 
     def _type_named(self, found: Any, kind: str) -> Any:
         if kind == "CodeType":

@@ -334,6 +334,31 @@ def test_whatever_submits_while_its_script_is_loaded_is_told_so(
         result_in(directory)
 
 
+UNDER_THE_GUARD = {
+    "a task": ("@task\n    def late():\n        return 1\n", "request(late)"),
+    "a function among the arguments": ("def late():\n        return 1\n", "request(train, late)"),
+    "a class among the arguments": ("class late:\n        pass\n", "request(train, late())"),
+}
+
+
+@pytest.mark.parametrize("what", UNDER_THE_GUARD)
+def test_what_is_defined_under_the_main_guard_is_named(
+    what: str, tmp_path: Path, run_python: RunPython, run_request: RunRequest
+) -> None:
+    definition, request = UNDER_THE_GUARD[what]
+    (tmp_path / "mine.py").write_text(
+        f"{HEAD}if __name__ == '__main__':\n    {definition}\n    {request}\n"
+    )
+    run_python("mine.py")
+    directory, _ = run_request()
+    with pytest.raises(AttributeError) as raised:
+        result_in(directory)
+    assert str(raised.value) == (
+        "mine.py has no late in a job, which leaves out what stands under \"if __name__ == '__main__':\": "
+        "define it above that"
+    )
+
+
 SUBMITS = "Cluster('slurm', job_base_dir='jobs').submit(train)(1)\n"
 IMPORTED = {
     "the function's module": ("import tasks\nrequest(tasks.train, 1)\n", SUBMITS),
