@@ -7,5 +7,13 @@ other but `slurm.cli`, and uses public names only; nothing below knows of it, an
 Pure, without a file or a scheduler:
 
 - `lifecycle`: statuses, and from which to which a run may move; `moments`: times and run ids;
-- `manifest`: the manifest as data, and what it must be (``run_manifest.schema.json``).
+- `manifest`: the manifest as data, and what it must be (``run_manifest.schema.json``);
+- `templates`: commands of a policy, as lists of arguments; `findings`: what a named check found.
+
+With the files of a project:
+
+- `project`: where it begins; `yaml_files`: YAML that people write, read strictly;
+- `policy`: what it decides about its runs (``policy.schema.json``, ``preset.slurm.yaml``); `policy_edit`: the preset, put
+  into its file; `policy_doctor`: whether it can work; `edit_scope`: which paths a tool may write;
+- `design`: what an iteration says of its runs (``design.schema.json``); `detect`: whether they are jobs of Slurm.
 """

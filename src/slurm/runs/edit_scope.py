@@ -56,7 +56,9 @@ class EditScope:
             raise ConfigError(
                 f"{EDIT_MODE} is {ITERATION_ONLY}, and this directory is in no iteration: name it with --iteration DIR"
             )
-        self.iteration = None if found is None else os.path.realpath(os.path.join(self.start, found))
+        self.iteration = (
+            None if found is None else os.path.realpath(os.path.join(self.start, found))
+        )
         if self.iteration is not None and not _within(self.iteration, self.root):
             raise ConfigError(
                 f"--iteration {found} is outside of the project at {self.root}: it leads to {self.iteration}"

@@ -200,9 +200,7 @@ def _leaves(
             yield ".".join((*above, name)), one
 
 
-def _layers(
-    below: Mapping[str, Any], own: Mapping[str, Setting]
-) -> Iterator[tuple[str, Setting]]:
+def _layers(below: Mapping[str, Any], own: Mapping[str, Setting]) -> Iterator[tuple[str, Setting]]:
     for key, described in keys().items():
         if key in own:
             yield key, own[key]

@@ -69,5 +69,8 @@ def _check(name: str, values: Mapping[str, str]) -> None:
         known = ", ".join("{{" + one + "}}" for one in values)
         are = "are" if len(values) > 1 else "is"
         raise TemplateError(
-            "{{" + name + "}} stands for nothing" + f"{suggestion(name, values)}; there {are} {known}"
+            "{{"
+            + name
+            + "}} stands for nothing"
+            + f"{suggestion(name, values)}; there {are} {known}"
         )

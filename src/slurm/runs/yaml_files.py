@@ -265,8 +265,9 @@ def _shown(value: Any) -> str:
         return text if len(text) <= 100 else text[:100] + "..."
     if value is None:
         return "empty"
-    kinds = {dict: "a mapping", list: "a list"}
-    return kinds.get(type(value), f"a {type(value).__name__}")
+    if isinstance(value, (dict, list)):
+        return "a mapping" if isinstance(value, dict) else "a list"
+    return f"a {type(value).__name__}"
 
 
 @functools.cache
