@@ -46,7 +46,9 @@ def examine(policy: Policy, *, on_slurm: bool) -> Iterator[Finding]:
 
 def _file(policy: Policy) -> Finding:
     if policy.exists:
-        return Finding("policy-file", PASS, f"{policy.path} sets {len(policy.own)} keys")
+        return Finding(
+            "policy-file", PASS, f"{policy.path} sets {', '.join(policy.own) or 'nothing'}"
+        )
     return Finding(
         "policy-file", PASS, f"there is no {policy.path}: the defaults hold, which is all right"
     )

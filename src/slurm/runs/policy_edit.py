@@ -76,9 +76,7 @@ def new_file(name: str) -> str:
     for key, described in keys().items():
         if key != PRESET_KEY:
             value = below.get(key, described["default"])
-            words = described["description"] if key != "ledger" else "the list of all runs"
-            if isinstance(described.get("pattern"), str) and key != "ledger":
-                words = "the stage that `slurm runs next` names when nothing is left to do"
+            words = described["description"]
             lines += [f"# {words[0].upper()}{words[1:]}.", f"# {key}: {_yaml(value)}"]
     return "\n".join(lines) + "\n"
 
@@ -106,12 +104,14 @@ def _changed(text: str, line: str, name: str) -> Iterator[str]:
     text = text[len(mark) :]
     root = YAML(typ="rt").compose(text)
     apart = "" if not text or text.endswith("\n") else end
-    if root is None:
+    if root is None or not isinstance(root.value, list):  # there is nothing in it but comments
         yield f"{mark}{text}{apart}{line}{end}"
         return
     for key, value in root.value:
         if key.value == PRESET_KEY:
             first, last = value.start_mark.index, value.end_mark.index
+            if first == last:  # an empty value is where the next key begins
+                first = last = text.index(":", key.end_mark.index) + 1
             space = "" if text[first - 1 : first] in (" ", "\t") else " "
             yield f"{mark}{text[:first]}{space}{name}{text[last:]}"
             return

@@ -169,17 +169,19 @@ def _take(found: Mapping[Any, Any], above: KeyPath, taking: _Taking) -> None:
             where = f"{taking.document.path}, line {line}" if line else taking.document.where(above)
             raise YamlError(f"{where}: {name!r} is no key: keys are text")
         key = (*above, *(str(name).split(".") if taking.dotted else (str(name),)))
-        before = taking.document.where(key) if key in taking.lines else ""
+        before = taking.lines.get(key, 0)
         if line:
             taking.lines[key] = line
         taking.count(key)
         if isinstance(value, dict):
             _section(key, taking)
             _take(value, key, taking)
-        elif before:
-            raise taking.document.error(key, f"is said twice, also in {before}")
-        else:
-            _section(key[:-1], taking)[key[-1]] = _plain(value, key, taking)
+            continue
+        section = _section(key[:-1], taking)
+        if key[-1] in section:
+            also = f", also in line {before}" if before else ""
+            raise taking.document.error(key, f"is said twice{also}")
+        section[key[-1]] = _plain(value, key, taking)
 
 
 def _section(key: KeyPath, taking: _Taking) -> dict[str, Any]:
@@ -253,9 +255,8 @@ def _in_words(error: Any) -> str:
     if rule == "required":
         missing = [name for name in wanted if name not in value]
         return f"has no {' and no '.join(missing)}"
-    described = error.definition.get("description", "") if rule in ("pattern", "not") else ""
-    if described:
-        return f"is {_shown(value)}, and must be {described}"
+    if rule == "pattern" and "x-must-be" in error.definition:
+        return f"is {_shown(value)}, and must be {error.definition['x-must-be']}"
     return f"is {_shown(value)}: {error.message.removeprefix(error.name).strip()}"
 
 
