@@ -120,6 +120,9 @@ def doctor(as_json: bool) -> None:
 def check_scope(paths: tuple[str, ...], iteration: Path | None, as_json: bool) -> None:
     """Say which PATHs a tool may not write, by agent_runner.edit_scope; links and .. are followed.
 
+    iteration_only allows the iteration's directory, iteration_plus_core that, core_dirs and the ledger, any the whole project.
+    What lies outside of the project, .git and .slurm are allowed by none.
+
     Exit status: 0 if it may write all of them, 1 if not.
 
     \b

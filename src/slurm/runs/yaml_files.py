@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib.resources
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from slurm.config.checks import suggestion
 from slurm.errors import ConfigError
 
 LARGEST = 1 << 20  # bytes
+DEEPEST = 100  # brackets in brackets; the reader takes minutes for a thousand
 MOST_VALUES = 10_000  # an alias of aliases of aliases is many
 WORDS = {
     "object": "a mapping",
@@ -127,6 +129,8 @@ def _loaded(text: str, path: Path) -> Any:
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+    if _depth(text) > DEEPEST:
+        raise YamlError(f"{path}: it is nested too deeply")
     try:
         return YAML(typ="rt").load(text)
     except MarkedYAMLError as error:
@@ -143,6 +147,15 @@ def _loaded(text: str, path: Path) -> Any:
     except (ValueError, TypeError, AttributeError, LookupError, NotImplementedError) as error:
         # What the reader makes of a date that is none, of a tag that does not fit, of a strange directive.
         raise YamlError(f"{path}: it is no YAML: {error}") from None
+
+
+def _depth(text: str) -> int:
+    """How many brackets are open at once, those in comments and quotes among them."""
+    depth = deepest = 0
+    for bracket in re.findall(r"[\[{\]}]", text):
+        depth = depth + 1 if bracket in "[{" else max(0, depth - 1)
+        deepest = max(deepest, depth)
+    return deepest
 
 
 class _Taking:

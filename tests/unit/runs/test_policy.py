@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
 from slurm.errors import ConfigError
-from slurm.runs.policy import DRY_RUN, RSYNC, Policy, keys, load_policy, preset
+from slurm.runs.policy import (
+    COMMANDS,
+    DRY_RUN,
+    EVERY_COMMAND,
+    RSYNC,
+    Policy,
+    keys,
+    load_policy,
+    preset,
+)
 from slurm.runs.yaml_files import LARGEST
 
 COOKBOOK = """\
@@ -175,7 +185,7 @@ def test_a_value_that_is_taken_away_wins_too() -> None:
         ("? [a, b]\n: x", 0, "is no key: keys are text"),
         ("ledger: a\n\x01: b", 2, "it is no YAML"),
         (b"ledger: a\nsync: \xff", 2, "it is no UTF-8 text"),
-        ("[" * 400, 0, "nested too deeply"),
+        ("[" * 3000, 0, "nested too deeply"),
         ("ledger: &a [*a]", 1, "ledger is a list, and must be text"),
         ("#" * (LARGEST + 1), 0, "is not read: it is larger"),
     ],
@@ -229,6 +239,17 @@ def test_every_key_is_described_and_has_a_default() -> None:
     assert {
         key for key, one in keys().items() if not {"description", "default"} <= set(one)
     } == set()
+
+
+def test_every_placeholder_is_described_with_its_command() -> None:
+    for key, own in COMMANDS.items():
+        described = set(re.findall(r"{{(\w+)}}", keys()[key]["description"]))
+        assert described == {*EVERY_COMMAND, *own}
+
+
+def test_many_brackets_that_are_closed_are_no_nesting() -> None:
+    text = "agent_runner.edit_scope.core_dirs: [a]  # " + "[x] " * 1000
+    assert policy(text)["agent_runner.edit_scope.core_dirs"] == ["a"]
 
 
 def test_a_file_that_others_can_write_gives_no_command(project: Path) -> None:

@@ -198,8 +198,7 @@ def test_check_scope_says_what_is_outside(project: Path) -> None:
     assert both.status == 1
     assert both.out.splitlines() == [
         "outside: src/x: iteration_only allows plan/iter1",
-        "outside: 'plan/iter1/../y\\n': iteration_only allows plan/iter1 (it leads to "
-        f"{project}/plan/y?)",
+        "outside: 'plan/iter1/../y\\n': iteration_only allows plan/iter1",
     ]
 
 
