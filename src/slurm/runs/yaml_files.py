@@ -18,6 +18,7 @@ from slurm.errors import ConfigError
 LARGEST = 1 << 20  # bytes
 DEEPEST = 100  # brackets in brackets; the reader takes minutes for a thousand
 MOST_VALUES = 10_000  # an alias of aliases of aliases is many
+UNQUOTED = re.compile(r"^[ \t]*[\w.]+:[ \t]+\{\{", re.MULTILINE)  # to YAML, a mapping as a key
 WORDS = {
     "object": "a mapping",
     "array": "a list",
@@ -96,6 +97,15 @@ def parse(
     Of its keys those named by `only` (default: all) are looked at. `dotted` keys are paths: ``a.b: 1`` says the same as
     ``a: {b: 1}``.
     """
+    try:
+        return _parsed(text, path, only, dotted)
+    except YamlError as error:
+        if UNQUOTED.search(text):
+            raise YamlError(f"{error} (put a value that begins with {{{{ in quotes)") from None
+        raise
+
+
+def _parsed(text: str, path: Path, only: tuple[str, ...] | None, dotted: bool) -> Document:
     found = _loaded(text, path)
     if found is None:
         return Document(path, {})
@@ -180,7 +190,7 @@ def _take(found: Mapping[Any, Any], above: KeyPath, taking: _Taking) -> None:
         line = _line(found, name)
         if not isinstance(name, str):
             where = f"{taking.document.path}, line {line}" if line else taking.document.where(above)
-            raise YamlError(f"{where}: {name!r} is no key: keys are text")
+            raise YamlError(f"{where}: {_shown(name)} is no key: keys are text")
         key = (*above, *(str(name).split(".") if taking.dotted else (str(name),)))
         before = taking.lines.get(key, 0)
         if line:
@@ -279,8 +289,8 @@ def _shown(value: Any) -> str:
         return text if len(text) <= 100 else text[:100] + "..."
     if value is None:
         return "empty"
-    if isinstance(value, (dict, list)):
-        return "a mapping" if isinstance(value, dict) else "a list"
+    if isinstance(value, (Mapping, list, tuple)):
+        return "a mapping" if isinstance(value, Mapping) else "a list"
     return f"a {type(value).__name__}"
 
 
