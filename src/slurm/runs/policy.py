@@ -103,8 +103,6 @@ class Policy:
         if template is None:
             return None
         self.require_trusted(key)
-        if self[PYTHON] is not None:
-            self.require_trusted(PYTHON)
         every = {"python_bin": self.python_bin, "project_root": str(self.root)}
         try:
             return arguments(template, {**every, **values})
