@@ -7,5 +7,6 @@ other but `slurm.cli`, and uses public names only; nothing below knows of it, an
 Pure, without a file or a scheduler:
 
 - `lifecycle`: statuses, and from which to which a run may move; `moments`: times and run ids;
-- `manifest`: the manifest as data, and what it must be (``run_manifest.schema.json``).
+- `manifest`: the manifest as data, and what it must be (``run_manifest.schema.json``);
+- `step`: what a run needs next, and what becomes of its manifest when that is done.
 """
