@@ -28,8 +28,8 @@ def submitted() -> Manifest:
     return TELLER.accepted(launched(), "4711")
 
 
-def seen(state: str, source: str = "squeue", **more: str) -> Observation:
-    return Observation("4711", source, JobState(state), **more)
+def seen(state: str, source: str = "squeue", reason: str = "") -> Observation:
+    return Observation("4711", source, JobState(state), reason)
 
 
 def after(*states: str) -> Manifest:
