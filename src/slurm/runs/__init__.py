@@ -7,5 +7,11 @@ other but `slurm.cli`, and uses public names only; nothing below knows of it, an
 Pure, without a file or a scheduler:
 
 - `lifecycle`: statuses, and from which to which a run may move; `moments`: times and run ids;
-- `manifest`: the manifest as data, and what it must be (``run_manifest.schema.json``).
+- `manifest`: the manifest as data, and what it must be (``run_manifest.schema.json``);
+- `ledger`: ``docs/slurm_job_list.md`` as text, made from manifests.
+
+With files:
+
+- `project`: where a project begins; `locked_files`: files that several programs and an editor change;
+- `store`: manifests in their files, and where they are; `ledger_file`: the ledger in its file.
 """
