@@ -276,7 +276,7 @@ def upsert(text: str, manifest: Manifest) -> tuple[str, Outcome]:
     >>> manifest = Manifest({**content, "timestamps": {"started_at": "2026-02-18T16:00:45Z"}})
     >>> text, outcome = upsert("", manifest)
     >>> text, str(outcome)
-    ('- 2026-02-18 | job_id=4711 | iteration_id=iter1 | run_id=r1 | status=running\n', 'appended')
+    ('- 2026-02-18 | job_id=4711 | iteration_id=iter1 | run_id=r1 | status=running\\n', 'appended')
     """
     ledger = _Ledger.of(text)
     wanted = Entry.of(manifest)

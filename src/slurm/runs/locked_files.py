@@ -18,7 +18,7 @@ from slurm.agent.regular_files import open_regular
 from slurm.errors import SlurmError
 
 PATIENCE = 60.0  # seconds to wait for a lock, which is held while a small file is written
-PAUSE = 0.01
+PAUSE = 0.05
 
 Failure = Callable[[str], SlurmError]
 
@@ -43,7 +43,8 @@ def locked(path: Path, failure: Failure) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     beside = path.with_name(f".{path.name}.lock")
-    mode = 0o600 | (stat.S_IMODE(path.parent.stat().st_mode) & 0o060)
+    # Whoever may rename a file there may lock it.
+    mode = 0o660 if path.parent.stat().st_mode & stat.S_IWGRP else 0o600
     lock = FileLock(str(beside), timeout=PATIENCE, mode=mode)
     try:
         lock.acquire(poll_interval=PAUSE)
