@@ -8,6 +8,7 @@ Pure, without a file or a scheduler:
 
 - `lifecycle`: statuses, and from which to which a run may move; `moments`: times and run ids;
 - `manifest`: the manifest as data, and what it must be (``run_manifest.schema.json``);
+- `step`: what a run needs next, and what becomes of its manifest when that is done;
 - `ledger`: ``docs/slurm_job_list.md`` as text, made from manifests.
 
 With files:

@@ -17,7 +17,7 @@ from typing import Any
 from slurm.agent.json_files import parse_object
 from slurm.errors import ConfigError
 from slurm.runs.lifecycle import LAST, RunStatus, SyncStatus, path_between, sync_status
-from slurm.runs.moments import moment_of, text_of
+from slurm.runs.moments import moment_of, run_id_at, text_of
 
 FILE = "run_manifest.json"
 SCHEMA = "1.0"
@@ -43,6 +43,42 @@ class Manifest:
 
     content: Mapping[str, Any]
     path: str = FILE
+
+    @classmethod
+    def new(
+        cls,
+        iteration_id: str,
+        command: str,
+        *,
+        started_at: datetime.datetime,
+        token: str,
+        host_mode: str = SLURM,
+        resource_request: Mapping[str, Any] | None = None,
+        run_id: str = "",
+        path: str = FILE,
+    ) -> Manifest:
+        """The manifest of a run that is to be submitted, and of which the scheduler knows nothing yet.
+
+        `token` will be in the job's comment: by it the job is found where the answer to its submission was lost.
+
+        >>> moment = moment_of("2026-02-18T16:00:45Z")
+        >>> manifest = Manifest.new("iter1", "run_slurm.sbatch", started_at=moment, token="c0ffee")
+        >>> manifest.run_id, str(manifest.status), manifest.job_id
+        ('20260218T160045Z', 'pending', '')
+        """
+        content = {
+            "schema_version": SCHEMA,
+            "run_id": run_id or run_id_at(started_at),
+            "iteration_id": iteration_id,
+            "host_mode": host_mode,
+            "status": str(RunStatus.PENDING),
+            "command": command,
+            "resource_request": dict(resource_request or {}),
+            "timestamps": {"started_at": text_of(started_at)},
+            "artifact_sync_to_local": {"status": str(SyncStatus.PENDING)},
+            "submission": {"token": token, "outcome": "unknown"},
+        }
+        return cls.checked(content, path)
 
     @classmethod
     def parse(cls, data: bytes, path: str) -> Manifest:
