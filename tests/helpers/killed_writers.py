@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import random
@@ -17,6 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from slurm.agent import files
 from slurm.runs import ledger_file, locked_files, store
 from slurm.runs.ledger import LedgerError
 from slurm.runs.manifest import Manifest
@@ -55,7 +57,7 @@ def fork(body: Callable[[], object]) -> int:
         return child
     try:
         body()
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001  # a child must not go on with what its parent does
         sys.stderr.write(f"{error!r}\n")
         os._exit(1)
     os._exit(0)
@@ -63,7 +65,7 @@ def fork(body: Callable[[], object]) -> int:
 
 def racing(write: Callable[[int], object]) -> dict[str, list[int]]:
     """Have many processes write at once and kill some of them; the numbers of those that returned, and that failed."""
-    chance = random.Random(7)  # noqa: S311  # the same moments in every run
+    chance = random.Random(7)  # the same moments in every run
     waiting, go = os.pipe()
 
     def one(number: int) -> None:
@@ -97,52 +99,53 @@ def changes(folder: Path) -> Any:
     return racing(lambda number: noted(path, number))
 
 
-@contextlib.contextmanager
-def killed_at(step: int) -> Iterator[None]:
+class InHalves:
+    """A file whose bytes are written in two steps."""
+
+    def __init__(self, file: Any, passed: Callable[[], None]) -> None:
+        self.file = file
+        self.passed = passed
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.file, name)
+
+    def write(self, data: bytes) -> None:
+        """Write them."""
+        for part in (data[: len(data) // 2], data[len(data) // 2 :]):
+            self.passed()
+            self.file.write(part)
+            self.file.flush()
+
+
+def die_at(step: int) -> None:
     """Have this process die at that step of what it does to files, counted from now on."""
-    left = [step]
+    steps = itertools.count()
 
     def passed() -> None:
-        left[0] -= 1
-        if left[0] < 0:
+        if next(steps) >= step:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def dying(name: str) -> None:
-        original = getattr(os, name)
-
+    def dying(function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **options: Any) -> Any:
             passed()
-            return original(*args, **options)
+            return function(*args, **options)
 
-        setattr(os, name, call)
+        return call
 
-    replacing = locked_files.replacing
-
-    class InHalves:
-        def __init__(self, file: Any) -> None:
-            self.file = file
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(self.file, name)
-
-        def write(self, data: bytes) -> None:
-            for part in (data[: len(data) // 2], data[len(data) // 2 :]):
-                passed()
-                self.file.write(part)
-                self.file.flush()
+    for name in STEPS:
+        setattr(os, name, dying(getattr(os, name)))
 
     @contextlib.contextmanager
     def in_halves(*args: Any, **options: Any) -> Iterator[Any]:
-        with replacing(*args, **options) as file:
-            yield InHalves(file)
+        with files.replacing(*args, **options) as file:
+            yield InHalves(file, passed)
 
-    for name in STEPS:
-        dying(name)
-    locked_files.replacing = in_halves
-    yield
+    vars(locked_files)["replacing"] = in_halves
 
 
-def at_every_step(prepare: Callable[[Path], object], write: Callable[[Path], object], folder: Path) -> Any:
+def at_every_step(
+    prepare: Callable[[Path], object], write: Callable[[Path], object], folder: Path
+) -> Any:
     """For each step: what was there when the process had died at it, and after the next one's write."""
     seen = []
     for step in range(100):
@@ -151,8 +154,8 @@ def at_every_step(prepare: Callable[[Path], object], write: Callable[[Path], obj
         prepare(place)
 
         def one(step: int = step, place: Path = place) -> None:
-            with killed_at(step):
-                write(place)
+            die_at(step)
+            write(place)
 
         status = os.waitpid(fork(one), 0)[1]
         died = contents(place)
@@ -165,11 +168,9 @@ def at_every_step(prepare: Callable[[Path], object], write: Callable[[Path], obj
 
 def contents(place: Path) -> dict[str, str]:
     """The files somewhere, without locks."""
-    files = [path for path in sorted(place.rglob("*")) if path.is_file()]
+    found = [path for path in sorted(place.rglob("*")) if path.is_file()]
     return {
-        str(path.relative_to(place)): path.read_text()
-        for path in files
-        if path.suffix != ".lock"
+        str(path.relative_to(place)): path.read_text() for path in found if path.suffix != ".lock"
     }
 
 
@@ -219,8 +220,8 @@ def read_only_directory(folder: Path) -> Any:
     ledger_file.append(doc, manifest(1))
     (folder / ".list.md.lock").unlink()
     folder.chmod(0o500)
+    same = str(ledger_file.append(doc, manifest(1)))
     try:
-        same = str(ledger_file.append(doc, manifest(1)))
         ledger_file.append(doc, manifest(2))
     except LedgerError as error:
         return {"same": same, "error": str(error), "files": contents(folder)}

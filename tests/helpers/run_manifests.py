@@ -40,7 +40,7 @@ def manifest(path: str = "run_manifest.json", **changes: Any) -> Manifest:
 def written(root: Path, iteration: str = "iter1", **changes: Any) -> Path:
     """The file of such a manifest, where a project has it."""
     told = content(iteration_id=iteration, **changes)
-    path = root / "plan" / iteration / "runs" / told["run_id"] / "run_manifest.json"
+    path = root / "plan" / iteration / "runs" / str(told["run_id"]) / "run_manifest.json"
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(told))
     return path

@@ -25,8 +25,8 @@ LINE = re.compile(r"[^\n]*\n|[^\n]+")
 ENTRY = re.compile(r"(?P<bullet>\ufeff? {0,3}[-*+][ \t]+)(?P<body>[^\n]*?)(?P<end>\r*\n?)\Z")
 FIELD = re.compile(r"(?P<key>[ \t]*[^|=\s]+[ \t]*=[ \t]*)(?P<value>[^|]*?)(?P<space>[ \t]*)\Z")
 DATE = re.compile(r"(?P<key>[ \t]*)(?P<value>\d{4}-\d\d-\d\d)(?P<space>[ \t]*)\Z")
-FENCE = re.compile(r"\ufeff? {0,3}(?P<fence>`{3,}(?=[^`]*\Z)|~{3,})")
-COMMENT = re.compile(r"\ufeff? {0,3}<!--")
+FENCE = re.compile(r"\ufeff? {0,3}(?P<opening>`{3,}(?=[^`]*\Z)|~{3,})")
+COMMENT = re.compile(r"\ufeff? {0,3}(?P<opening><!--)")
 
 
 class LedgerError(SlurmError):
@@ -234,23 +234,26 @@ def _blocks(lines: list[str]) -> Iterator[tuple[int, int]]:
 
     One that is never closed is none: all the entries after it would be lost to it.
     """
+    never: set[str] = set()  # what opens a block that nothing closes from there on
     index = 0
     while index < len(lines):
-        end = _end_of_block(lines, index)
-        if end is not None:
-            yield index, end
-            index = end
+        opened = FENCE.match(lines[index]) or COMMENT.match(lines[index])
+        opening = opened["opening"] if opened else ""
+        if opening and opening not in never:
+            end = _end_of_block(lines, index, opening)
+            if end is None:
+                never.add(opening)
+            else:
+                yield index, end
+                index = end
         index += 1
 
 
-def _end_of_block(lines: list[str], start: int) -> int | None:
-    if COMMENT.match(lines[start]):
+def _end_of_block(lines: list[str], start: int, opening: str) -> int | None:
+    if opening == "<!--":
         return next((at for at in range(start, len(lines)) if "-->" in lines[at]), None)
-    opened = FENCE.match(lines[start])
-    if opened is None:
-        return None
-    fence = opened["fence"]
-    closed = re.compile(rf" {{0,3}}{re.escape(fence[0])}{{{len(fence)},}}[ \t]*\r*\n?\Z")
+    mark = re.escape(opening[0])
+    closed = re.compile(rf" {{0,3}}{mark}{{{len(opening)},}}[ \t]*\r*\n?\Z")
     return next((at for at in range(start + 1, len(lines)) if closed.match(lines[at])), None)
 
 

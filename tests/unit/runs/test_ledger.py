@@ -9,7 +9,6 @@ import pytest
 from hypothesis import strategies as st
 from tests.helpers.run_manifests import RUN_ID, manifest
 
-from slurm.runs import ledger
 from slurm.runs.ledger import (
     HEADING,
     Cause,
@@ -22,6 +21,7 @@ from slurm.runs.ledger import (
     upsert,
     verify,
 )
+from slurm.runs.manifest import Manifest
 
 ENTRY = f"- 2026-02-18 | job_id=4711 | iteration_id=iter1 | run_id={RUN_ID} | status=submitted"
 OTHER = (
@@ -315,7 +315,7 @@ def others(text: str, run_id: str) -> list[str]:
     return [line for line, entry in parsed if line and (entry is None or entry.run_id != run_id)]
 
 
-def attempt(text: str, told: ledger.Manifest) -> tuple[str, Outcome]:
+def attempt(text: str, told: Manifest) -> tuple[str, Outcome]:
     try:
         return upsert(text, told)
     except LedgerError:  # of entries as `texts` makes them: there is another job
@@ -324,7 +324,7 @@ def attempt(text: str, told: ledger.Manifest) -> tuple[str, Outcome]:
 
 @hypothesis.settings(max_examples=60)
 @hypothesis.given(texts, manifests)
-def test_an_upsert_is_idempotent_and_passes(text: str, told: ledger.Manifest) -> None:
+def test_an_upsert_is_idempotent_and_passes(text: str, told: Manifest) -> None:
     changed, _ = attempt(text, told)
     assert upsert(changed, told) == (changed, Outcome.UNCHANGED)
     assert verify(changed, told, strict=True).passed
@@ -332,7 +332,7 @@ def test_an_upsert_is_idempotent_and_passes(text: str, told: ledger.Manifest) ->
 
 @hypothesis.settings(max_examples=60)
 @hypothesis.given(texts, manifests)
-def test_an_upsert_keeps_all_other_lines_in_their_order(text: str, told: ledger.Manifest) -> None:
+def test_an_upsert_keeps_all_other_lines_in_their_order(text: str, told: Manifest) -> None:
     changed, outcome = attempt(text, told)
     assert others(changed, told.run_id) == others(text, told.run_id)
     if outcome is Outcome.APPENDED:
@@ -346,7 +346,7 @@ def test_an_upsert_keeps_all_other_lines_in_their_order(text: str, told: ledger.
 @hypothesis.settings(max_examples=60)
 @hypothesis.given(texts, st.lists(manifests, max_size=4))
 def test_a_rebuild_is_idempotent_and_every_run_of_it_passes(
-    text: str, told: list[ledger.Manifest]
+    text: str, told: list[Manifest]
 ) -> None:
     try:
         changed, _ = rebuild(text, told)
