@@ -24,6 +24,7 @@ from slurm.runs.ledger import LedgerError
 from slurm.runs.manifest import Manifest
 
 WRITERS, KILLED = 50, 20
+LONGEST = 100  # seconds
 # What the system sees of a write, beside the writing of bytes.
 STEPS = ("open", "close", "fchmod", "ftruncate", "listdir", "fsync", "replace", "unlink", "mkdir")
 
@@ -55,6 +56,7 @@ def fork(body: Callable[[], object]) -> int:
     child = os.fork()
     if child:
         return child
+    signal.alarm(LONGEST)  # should its parent be killed
     try:
         body()
     except BaseException as error:  # noqa: BLE001  # a child must not go on with what its parent does
