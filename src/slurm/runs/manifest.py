@@ -84,7 +84,7 @@ class Manifest:
     def parse(cls, data: bytes, path: str) -> Manifest:
         """The manifest that a file holds. Raises `ManifestError`."""
         try:
-            return cls.checked(parse_object(data), path)
+            content = parse_object(data)
         except UnicodeDecodeError as error:
             raise ManifestError(f"{path}: it is no UTF-8 text ({error.reason})") from None
         except json.JSONDecodeError as error:
@@ -92,6 +92,7 @@ class Manifest:
             raise ManifestError(f"{path}: it is no JSON ({where}: {error.msg})") from None
         except ValueError as error:
             raise ManifestError(f"{path}: {error}") from None
+        return cls.checked(content, path)
 
     @classmethod
     def checked(cls, content: Mapping[str, Any], path: str) -> Manifest:
