@@ -47,7 +47,7 @@ demo: $(RUNTIME) ## Run the train/eval example on this machine, without Slurm
 	@echo "Written:"
 	@find $(DEMO_DIR)/run -type f -not -name ".*" -not -name "*.lock" | LC_ALL=C sort | sed 's/^/  /'
 
-test: lint docs test-unit test-stories test-slurm ## Everything below
+test: lint docs test-unit test-slurm ## What must be so after every change: lint, docs, test-unit, test-slurm
 
 VERMIN = $(VENV)/bin/vermin --quiet --no-tips --violations
 # vermin does not follow conditions: these are imported only where they exist. One line alone is excused by `# novm`.
@@ -86,11 +86,14 @@ FAST = $(WITHOUT_SLURM) -m "not slurm and not story"
 test-unit: $(DEV) ## Run the fast tests, which need neither Slurm nor Docker
 	$(PY) $(HERE) $(FAST)
 
-test-stories: $(DEV) ## Run long stories on this machine: resume after kill -9, the tutorial
+test-stories: $(DEV) ## Run long stories on this machine: power losses, resume after kill -9, the tutorial
 	$(PY) $(HERE) $(WITHOUT_SLURM) -m "story and not slurm"
 
-test-oldest: $(OLDEST) ## Run the fast tests once more, with the oldest allowed versions of all dependencies
-	$(OLDEST_VENV)/bin/python $(HERE) $(FAST)
+# Where a dependency is used: by what travels, by the Slurmfile, by what is shown, by the pytest plugin.
+WITH_DEPENDENCIES = $(wildcard $(addprefix tests/unit/,callbacks cli config job_dir packaging runner runs testing test_imports.py)) \
+	$(addprefix tests/conformance/test_,arguments.py callbacks.py failures.py results.py workflows.py)
+test-oldest: $(OLDEST) ## Run the fast tests that use a dependency with the oldest allowed versions of all of them
+	$(OLDEST_VENV)/bin/python $(HERE) $(FAST) $(WITH_DEPENDENCIES)
 
 test-slurm: $(DEV) ## Run the tests that need the dockerised cluster
 	docker/ensure-docker.sh

@@ -9,9 +9,12 @@ umask 022
 say() { printf 'entrypoint: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
 
-wait_for() { # wait_for SECONDS COMMAND...
-  local deadline=$((SECONDS + $1))
-  shift
+# Seconds for which a role waits for another: a little less than the harness does for all of them, on a machine with
+# enough to do besides. Each waits for one that waits itself.
+readonly PATIENCE=280
+
+wait_for() { # wait_for COMMAND...
+  local deadline=$((SECONDS + PATIENCE))
   until "$@" >/dev/null 2>&1; do
     [ "$SECONDS" -lt "$deadline" ] || die "gave up waiting for: $*"
     sleep 0.05
@@ -59,7 +62,7 @@ start_munged() {
   # An orphan at once, so that it is tini's child and not the daemon's. Its Info lines would bury those that matter.
   (setpriv --reuid munge --regid munge --clear-groups munged --foreground \
     2> >(grep --line-buffered -Ev '^munged: (Info|Notice):' >&2) &)
-  wait_for 60 munge -n
+  wait_for munge -n
 }
 
 make_shared_folders() {
@@ -137,7 +140,7 @@ StorageLoc=slurm_acct_db
 StorageUser=slurm
 StoragePass=$(</etc/slurm-db/password)
 CONF
-  wait_for 120 listens db 3306
+  wait_for listens db 3306
   run_daemon slurmdbd -D
 }
 
@@ -145,9 +148,9 @@ run_slurmctld() {
   start_munged
   chown slurm:slurm /var/lib/slurm/slurmctld
   chmod 0700 /var/lib/slurm/slurmctld
-  wait_for 60 getent hosts c1
-  wait_for 60 getent hosts c2
-  wait_for 120 listens slurmdbd 6819
+  wait_for getent hosts c1
+  wait_for getent hosts c2
+  wait_for listens slurmdbd 6819
   run_daemon slurmctld -D
 }
 
@@ -165,7 +168,7 @@ run_node() {
   start_munged
   make_shared_folders
   make_fake_gpus
-  wait_for 120 listens slurmctld 6817
+  wait_for listens slurmctld 6817
   run_daemon slurmd -D
 }
 

@@ -306,11 +306,13 @@ class SlurmTask(Generic[P, R]):
     def __reduce__(self) -> Any:
         if self._pending_dependencies:
             raise TypeError(f"{self.name}.after(...) cannot be an argument; call after() there")
-        from slurm.packaging.function_reference import refer_to
+        from slurm.packaging.function_reference import named
 
-        reference = refer_to(self._function)
+        reference = named(self._function)
         settings = (dict(self.own_options), self.packaging, self._is_workflow)
-        if reference.kind == "value":
+        if (
+            reference is None
+        ):  # whoever pickles the task pickles its function, which may name the task
             return _rebuilt_task, (self._function, *settings)
         return _named_task, (reference.module, reference.qualname, *settings)
 

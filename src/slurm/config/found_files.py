@@ -6,12 +6,17 @@ a file into a directory above somebody's working directory (``/tmp``, a shared s
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from slurm.agent.directories import is_private_group
 from slurm.errors import ConfigError
+
+NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
 
 def require_trusted(path: Path, consent: str) -> None:
@@ -24,6 +29,26 @@ def require_trusted(path: Path, consent: str) -> None:
         raise ConfigError(
             f"{path} is not read, for nobody named it and {reason}: it could have anything run as you. {consent}"
         )
+
+
+@contextlib.contextmanager
+def looking_for(name: str) -> Iterator[None]:
+    """Raises `ConfigError` where the search for `name` that stands inside comes to what this user cannot look into."""
+    try:
+        yield
+    except OSError as error:
+        where = error.filename or "the working directory"
+        raise ConfigError(f"{name} cannot be looked for: {where}: {error.strerror}") from None
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file is at `path`. Raises OSError where nobody can tell, which ``Path.is_file`` does up to Python 3.13."""
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)
+    except OSError as error:
+        if error.errno in NOT_THERE:
+            return False
+        raise
 
 
 def distrust(path: Path) -> str:

@@ -27,8 +27,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from slurm.config.checks import suggestion
-from slurm.config.found_files import require_trusted
+from slurm.config.checks import expand_home, suggestion
+from slurm.config.found_files import is_file, looking_for, require_trusted
 from slurm.errors import ConfigError
 
 FILE_NAME = "Slurmfile.toml"
@@ -102,10 +102,11 @@ def cluster_settings(
     return ClusterSettings(path, {**arguments, **changes}, packaging, submit, callbacks)
 
 
+@looking_for(FILE_NAME)
 def find_slurmfile(start: Path | None = None) -> Path | None:
     """``SLURMFILE``, else the first Slurmfile.toml from `start` (the working directory) upwards.
 
-    Raises `ConfigError` where somebody else could have written the one that is found.
+    Raises `ConfigError` where somebody else could have written the one that is found, or where this user cannot look.
 
     >>> Path("Slurmfile.toml").touch()
     >>> find_slurmfile().name
@@ -113,11 +114,11 @@ def find_slurmfile(start: Path | None = None) -> Path | None:
     """
     named = os.environ.get("SLURMFILE")
     if named:
-        path = Path(named).expanduser()
+        path = Path(expand_home("SLURMFILE", named))
         return path / FILE_NAME if path.is_dir() else path
     folder = (start or Path.cwd()).resolve()
     candidates = (parent / FILE_NAME for parent in (folder, *folder.parents))
-    found = next((path for path in candidates if path.is_file()), None)
+    found = next((path for path in candidates if is_file(path)), None)
     if found is not None:
         require_trusted(found, CONSENT.format(path=found))
     return found
@@ -143,13 +144,14 @@ def load(path: Path, environment: str) -> dict[str, Any]:
     return {**{section: merged.get(section, {}) for section in SECTIONS}, **names}
 
 
+@looking_for(FILE_NAME)
 def _locate(name_or_path: str | os.PathLike[str] | None) -> tuple[Path, str | None]:
     """The Slurmfile, and the environment's name if that is what was given."""
     if name_or_path is not None:
-        path = Path(name_or_path).expanduser()
+        path = Path(expand_home("Slurmfile", name_or_path))
         named = path.suffix == ".toml" or os.sep in str(name_or_path)
         for candidate in (path, path / FILE_NAME):
-            if candidate.is_file():
+            if is_file(candidate):
                 if not named:  # an environment was meant, perhaps
                     require_trusted(candidate, CONSENT.format(path=candidate))
                 return candidate, None
@@ -161,7 +163,7 @@ def _locate(name_or_path: str | os.PathLike[str] | None) -> tuple[Path, str | No
             f"there is no {FILE_NAME} in {Path.cwd()} or above it: write one, name one with "
             "SLURMFILE, or choose a backend outright: Cluster('local'), --backend local"
         )
-    if not found.is_file():
+    if not is_file(found):
         raise ConfigError(f"SLURMFILE names {found}, which is not there")
     return found, None if name_or_path is None else str(name_or_path)
 
@@ -175,6 +177,8 @@ def _parse(path: Path) -> dict[str, Any]:
         content: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from error
+    except RecursionError:
+        raise ConfigError(f"{path}: it is nested too deeply") from None
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from error
     return content
@@ -249,7 +253,7 @@ def _arguments(sections: Mapping[str, dict[str, Any]], path: Path) -> dict[str, 
 def _located(settings: Mapping[str, Any], keys: tuple[str, ...], path: Path) -> dict[str, Any]:
     """Settings of which `keys` are paths of this machine, relative to the file that names them."""
     return {
-        key: str(path.parent.resolve() / Path(value).expanduser())
+        key: str(path.parent.resolve() / expand_home(key, value))
         if key in keys and isinstance(value, str)
         else value
         for key, value in settings.items()

@@ -35,14 +35,22 @@ from slurm.packaging.own_code import is_installed
 
 def refer_to(function: Callable[..., Any]) -> FunctionReference:
     """The reference under which the node finds `function`. Raises `SerializationError` if there is none."""
-    module = getattr(function, "__module__", "")
-    qualname = getattr(function, "__qualname__", "<object>")
+    return named(function) or _pickled(function, *_names_of(function))
+
+
+def named(function: Callable[..., Any]) -> FunctionReference | None:
+    """The name under which the node finds `function`; None for one that has to be pickled."""
+    module, qualname = _names_of(function)
     if defines(sys.modules.get(module), qualname, function):
         if module not in MAIN_NAMES:
             return FunctionReference("module", module, qualname, source=own_source(module))
         if main_module() is not None:
             return FunctionReference("script", MAIN, qualname)
-    return _pickled(function, module, qualname)
+    return None
+
+
+def _names_of(function: Callable[..., Any]) -> tuple[str, str]:
+    return getattr(function, "__module__", ""), getattr(function, "__qualname__", "<object>")
 
 
 def defines(module: Any, qualname: str, function: Callable[..., Any]) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from slurm.config.checks import expand_home
-from slurm.config.found_files import require_trusted
+from slurm.config.found_files import is_file, looking_for, require_trusted
 from slurm.errors import ConfigError
 from slurm.packaging.function_reference import own_source
 
@@ -19,15 +19,16 @@ CONSENT = "If you trust it, name {folder} with the packaging's project"
 ROOT_FILES = (".toml", ".py", ".cfg", ".in", ".txt", ".lock", ".yml", ".yaml")
 
 
+@looking_for(PROJECT_FILE)
 def project_of(function: Callable[..., Any], given: str | os.PathLike[str] | None) -> Path:
     """The directory with the ``pyproject.toml`` of `function`: the one `given`, else searched for.
 
     From the file of the function's module upwards, then from the working directory. Raises `ConfigError`
-    where there is none, or where somebody else could have written the one that is found.
+    where there is none, where somebody else could have written the one that is found, or where this user cannot look.
     """
     if given is not None:
         project = Path(expand_home("project", given)).resolve()
-        if not (project / PROJECT_FILE).is_file():
+        if not is_file(project / PROJECT_FILE):
             raise ConfigError(
                 f"project {os.fspath(given)!r}: there is no {PROJECT_FILE} in {project}"
             )
@@ -38,7 +39,7 @@ def project_of(function: Callable[..., Any], given: str | os.PathLike[str] | Non
     starts.append(Path.cwd())
     for start in starts:
         for folder in (start, *start.parents):
-            if (folder / PROJECT_FILE).is_file():
+            if is_file(folder / PROJECT_FILE):
                 require_trusted(folder / PROJECT_FILE, CONSENT.format(folder=folder))
                 return folder
     raise ConfigError(

@@ -8,12 +8,16 @@ Pure, without a file or a scheduler:
 
 - `lifecycle`: statuses, and from which to which a run may move; `moments`: times and run ids;
 - `manifest`: the manifest as data, and what it must be (``run_manifest.schema.json``);
+- `step`: what a run needs next, and what becomes of its manifest when that is done;
+- `ledger`: ``docs/slurm_job_list.md`` as text, made from manifests;
 - `templates`: commands of a policy, as lists of arguments; `findings`: what a named check found.
 
-With the files of a project:
+With files:
 
-- `project`: where it begins; `yaml_files`: YAML that people write, read strictly;
-- `policy`: what it decides about its runs (``policy.schema.json``, ``preset.slurm.yaml``); `policy_edit`: the preset, put
-  into its file; `policy_doctor`: whether it can work; `edit_scope`: which paths a tool may write;
+- `project`: where a project begins; `locked_files`: files that several programs and an editor change;
+- `store`: manifests in their files, and where they are; `ledger_file`: the ledger in its file;
+- `yaml_files`: YAML that people write, read strictly;
+- `policy`: what a project decides about its runs (``policy.schema.json``, ``preset.slurm.yaml``); `policy_edit`: the preset,
+  put into its file; `policy_doctor`: whether it can work; `edit_scope`: which paths a tool may write;
 - `design`: what an iteration says of its runs (``design.schema.json``); `detect`: whether they are jobs of Slurm.
 """

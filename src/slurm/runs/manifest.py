@@ -17,7 +17,7 @@ from typing import Any
 from slurm.agent.json_files import parse_object
 from slurm.errors import ConfigError
 from slurm.runs.lifecycle import LAST, RunStatus, SyncStatus, path_between, sync_status
-from slurm.runs.moments import moment_of, text_of
+from slurm.runs.moments import moment_of, run_id_at, text_of
 
 FILE = "run_manifest.json"
 SCHEMA = "1.0"
@@ -45,10 +45,46 @@ class Manifest:
     path: str = FILE
 
     @classmethod
+    def new(
+        cls,
+        iteration_id: str,
+        command: str,
+        *,
+        started_at: datetime.datetime,
+        token: str,
+        host_mode: str = SLURM,
+        resource_request: Mapping[str, Any] | None = None,
+        run_id: str = "",
+        path: str = FILE,
+    ) -> Manifest:
+        """The manifest of a run that is to be submitted, and of which the scheduler knows nothing yet.
+
+        `token` will be in the job's comment: by it the job is found where the answer to its submission was lost.
+
+        >>> moment = moment_of("2026-02-18T16:00:45Z")
+        >>> manifest = Manifest.new("iter1", "run_slurm.sbatch", started_at=moment, token="c0ffee")
+        >>> manifest.run_id, str(manifest.status), manifest.job_id
+        ('20260218T160045Z', 'pending', '')
+        """
+        content = {
+            "schema_version": SCHEMA,
+            "run_id": run_id or run_id_at(started_at),
+            "iteration_id": iteration_id,
+            "host_mode": host_mode,
+            "status": str(RunStatus.PENDING),
+            "command": command,
+            "resource_request": dict(resource_request or {}),
+            "timestamps": {"started_at": text_of(started_at)},
+            "artifact_sync_to_local": {"status": str(SyncStatus.PENDING)},
+            "submission": {"token": token, "outcome": "unknown"},
+        }
+        return cls.checked(content, path)
+
+    @classmethod
     def parse(cls, data: bytes, path: str) -> Manifest:
         """The manifest that a file holds. Raises `ManifestError`."""
         try:
-            return cls.checked(parse_object(data), path)
+            content = parse_object(data)
         except UnicodeDecodeError as error:
             raise ManifestError(f"{path}: it is no UTF-8 text ({error.reason})") from None
         except json.JSONDecodeError as error:
@@ -56,6 +92,7 @@ class Manifest:
             raise ManifestError(f"{path}: it is no JSON ({where}: {error.msg})") from None
         except ValueError as error:
             raise ManifestError(f"{path}: {error}") from None
+        return cls.checked(content, path)
 
     @classmethod
     def checked(cls, content: Mapping[str, Any], path: str) -> Manifest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 from collections.abc import Callable
@@ -144,3 +145,57 @@ def test_a_planted_project_is_not_built(above: Path, give_away: GiveAway) -> Non
     said = refusal(lambda: project_of(subprocess.run, None))
     assert said.endswith(f"If you trust it, name {above} with the packaging's project")
     assert project_of(subprocess.run, above) == above
+
+
+@pytest.fixture
+def closed(above: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory above the working directory that its user may not look into, which root may."""
+    found = os.stat
+
+    def stat(path: object, **how: bool) -> os.stat_result:
+        if str(path).startswith(f"{above}/"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return found(path, **how)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "stat", stat)
+    return above
+
+
+def test_where_nobody_can_look_is_no_sign_that_there_is_none(closed: Path) -> None:
+    here = f"{closed / 'mine'}"
+    for look, name in (
+        (find_slurmfile, "Slurmfile.toml"),
+        (Cluster.from_env, "Slurmfile.toml"),
+        (lambda: project_of(subprocess.run, None), "pyproject.toml"),
+    ):
+        said = f"{name} cannot be looked for: {here}/{name}: Permission denied"
+        assert refusal(look) == said
+    named = closed / "Slurmfile.toml"
+    said = f"Slurmfile.toml cannot be looked for: {named}: Permission denied"
+    assert refusal(lambda: Cluster.from_env(named)) == said
+
+
+def test_a_working_directory_that_is_gone_is_said(above: Path) -> None:
+    (above / "mine").rmdir()
+    said = "cannot be looked for: the working directory: No such file or directory"
+    assert refusal() == f"Slurmfile.toml {said}"
+    assert refusal(lambda: project_of(subprocess.run, None)) == f"pyproject.toml {said}"
+
+
+def test_nobodys_home_is_said_with_the_name_of_the_setting(
+    above: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = "there is no such user on this machine"
+    assert refusal(lambda: Cluster.from_env("~nobody-here/a.toml")).endswith(said)
+    (above / "mine" / "Slurmfile.toml").write_text(
+        ATTACK.replace('"ssh_config"', '"~nobody-here/ssh"')
+    )
+    assert refusal(Cluster.from_env) == f"config_file '~nobody-here/ssh': {said}"
+    monkeypatch.setenv("SLURMFILE", "~nobody-here/a.toml")
+    assert refusal(Cluster.from_env) == f"SLURMFILE '~nobody-here/a.toml': {said}"
+
+
+def test_a_slurmfile_that_is_nested_too_deeply_is_said(above: Path) -> None:
+    path = above / "mine" / "Slurmfile.toml"
+    path.write_text("a = " + "[" * 100_000)
+    assert refusal(Cluster.from_env) == f"{path}: it is nested too deeply"

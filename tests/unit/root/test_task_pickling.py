@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 import pickle
 from pathlib import Path
@@ -71,6 +72,25 @@ def test_a_task_made_in_a_function_survives_pickling() -> None:
     arrived = again(inner)
     assert arrived.unwrapped(1) == 6
     assert arrived.options == {"mem": "7G"}
+
+
+def test_a_task_of_a_partial_survives_pickling() -> None:
+    assert again(task(functools.partial(plain, 4))).unwrapped() == 8
+
+
+@pytest.mark.timeout(20)
+def test_tasks_without_a_name_may_call_themselves_and_each_other(run_python: RunPython) -> None:
+    """As in a notebook, where nothing has a name: the function pickles the task, which pickles the function."""
+    program = (
+        "import json, pickle\nfrom slurm import task\n"
+        "from slurm.packaging.function_reference import refer_to\n"
+        "@task\ndef product(n): return n and (n * product.unwrapped(n - 1) or n)\n"
+        "@task\ndef even(n): return n == 0 or odd.unwrapped(n - 1)\n"
+        "@task\ndef odd(n): return n != 0 and even.unwrapped(n - 1)\n"
+        "sent = [pickle.loads(refer_to(t.unwrapped).pickled) for t in (product, even)]\n"
+        "print(json.dumps([sent[0](4), sent[1](3), sent[1](4)]))\n"
+    )
+    assert json.loads(run_python("-c", program).stdout) == [24, False, True]
 
 
 def test_a_packaging_survives_pickling() -> None:
