@@ -218,7 +218,7 @@ def test_tags_run_nothing(project: Path) -> None:
     assert not (project / "hacked").exists()
 
 
-@pytest.mark.parametrize("kind", ["directory", "pipe", "loop", "dangling", "unreadable"])
+@pytest.mark.parametrize("kind", ["directory", "pipe", "loop", "dangling"])
 def test_what_is_no_file_is_refused_in_one_line(kind: str, project: Path) -> None:
     path = project / ".slurm/policy.yaml"
     if kind == "directory":
@@ -227,12 +227,8 @@ def test_what_is_no_file_is_refused_in_one_line(kind: str, project: Path) -> Non
         os.mkfifo(path)
     elif kind == "loop":
         path.symlink_to(path.name)
-    elif kind == "dangling":
-        path.symlink_to("not there")
     else:
-        path.touch(mode=0)
-        if os.access(path, os.R_OK):
-            pytest.skip("root reads everything")
+        path.symlink_to("not there")
     with pytest.raises(ConfigError, match=r"policy\.yaml cannot be read: "):
         load_policy()
 
