@@ -277,8 +277,7 @@ def test_the_command_line_page_has_the_options_of_the_programs(
         with pytest.raises(SystemExit):
             testing.main(command)
     for command in (["--help"], *([name, "--help"] for name in cli.COMMANDS)):
-        with pytest.raises(SystemExit):
-            cli.main(command)
+        assert cli.main(command) == 0
     said += capsys.readouterr().out
     assert set(re.findall(r"`(--[a-z-]+)`", page)) == set(re.findall(r"(?<=[\s[])--[a-z-]+", said))
 
