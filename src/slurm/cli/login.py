@@ -52,7 +52,7 @@ def command(
     HOST is as for ssh: a host, or an alias in your ssh_config. Without it, the host is the Slurmfile's.
     """
     if check and leave:
-        raise click.UsageError("--check and --exit: give only one")
+        raise click.UsageError("--exit is not allowed with --check")
     ssh = _command(host, cluster_args)
     master = master_for(ssh)
     if leave:

@@ -136,7 +136,7 @@ def test_a_page_that_cannot_be_written_is_refused_in_one_line(
         (["tree", "x", "--port", "0"], "'0' is not a whole number"),
         (["tree", "jobs", "--backend", "ssh", "--hostname", "h"], "start it with / or ~/"),
         (["login", "h", "--hours", "169"], "'169' is not a whole number from 1 to 168"),
-        (["login", "h", "--check", "--exit"], "only one"),
+        (["login", "h", "--check", "--exit"], "not allowed with --check"),
         (["login", ""], "HOST"),
     ],
 )
