@@ -79,11 +79,11 @@ class Context(click.Context):
 class Command(click.Command):
     """A command with an example, one a line, at the end of its help; the cluster options come before."""
 
-    context_class = Context
+    context_class: type[click.Context] = Context
 
     def __init__(self, *args: Any, example: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.example = example
+        self.example: str = example
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The options of the command itself, and then the cluster's."""
@@ -113,9 +113,9 @@ class Group(click.Group):
     ['list']
     """
 
-    context_class = Context
-    command_class = Command
-    group_class = type
+    context_class: type[click.Context] = Context
+    command_class: type[click.Command] | None = Command
+    group_class: type[click.Group | type] | None = type
 
     def __init__(
         self,
@@ -127,8 +127,8 @@ class Group(click.Group):
     ) -> None:
         super().__init__(name, **kwargs)
         self.no_args_is_help = False  # then the missing command is an error, in one line
-        self.table = dict(table or {})
-        self.example = example
+        self.table: dict[str, tuple[str, str]] = dict(table or {})
+        self.example: str = example
 
     def list_commands(self, ctx: click.Context | None) -> list[str]:
         """Their names: the table's as they stand in it, then the others."""
