@@ -1,4 +1,6 @@
-"""The command ``slurm``: subcommands (`login`, `tree`), each a module that is imported when it is asked for.
+"""The command ``slurm``: subcommands, each a module that is imported when it is asked for.
+
+They are `detect`, `login`, `policy`, `slurm_job_list` and `tree`.
 
 A subcommand belongs here with its arguments and what it prints; what it shows comes from the rooms below, any of which
 it may import. Its module has a click command, or a group of commands, as `command`; `commands` has what these are made
@@ -17,7 +19,13 @@ from slurm.config.command_line import exit_status
 PURPOSE = "Look at, and look after, jobs of slurm-tasks."
 # Name: the module that has it as `command`, and what it does, in one line.
 COMMANDS = {
+    "detect": (
+        "slurm.cli.detect",
+        "say whether runs are jobs of Slurm or processes of this machine",
+    ),
     "login": ("slurm.cli.login", "authenticate once, for all programs that connect later"),
+    "policy": ("slurm.cli.policy", "show, check and begin what a project decides about its runs"),
+    "slurm-job-list": ("slurm.cli.slurm_job_list", "keep the ledger of runs, a line for each"),
     "tree": ("slurm.cli.tree", "show what a workflow and its jobs did"),
 }
 COMPLETE = "_SLURM_COMPLETE"  # set by the shell that asks click how a command may go on

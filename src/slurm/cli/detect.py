@@ -7,12 +7,13 @@ from pathlib import Path
 
 import click
 
+from slurm.cli.commands import Command
 from slurm.runs.detect import Detection, detect
 
 SIGNS = {True: "yes", False: "no", None: "-"}
 
 
-@click.command("detect")
+@click.command("detect", cls=Command, example="slurm detect --design plan/iter1/design.yaml")
 @click.option(
     "--design",
     type=click.Path(path_type=Path),
@@ -25,10 +26,6 @@ def command(design: Path | None, as_json: bool) -> None:
 
     A compute.location that the design declares wins. Otherwise it is slurm only if sbatch, squeue and sinfo are here and the
     controller answers, or if the cluster that the Slurmfile names does.
-
-    \b
-    Example:
-        slurm detect --design plan/iter1/design.yaml
     """
     found = detect(design=design)
     if as_json:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from slurm.cli.commands import Group
 from slurm.errors import ConfigError
 from slurm.runs.detect import COMMANDS
 from slurm.runs.edit_scope import EditScope
@@ -20,37 +21,24 @@ from slurm.runs.policy_edit import apply_preset
 FAILED, BAD_FILE = 1, 2
 
 
-@click.group("policy")
+@click.group(
+    "policy", cls=Group, example="slurm policy apply preset slurm\nslurm policy show --effective"
+)
 def command() -> None:
-    """The project's policy: .slurm/policy.yaml at its root.
-
-    \b
-    Example:
-        slurm policy apply preset slurm
-        slurm policy show --effective
-    """
+    """The project's policy: .slurm/policy.yaml at its root."""
 
 
-@command.group("apply")
+@command.group("apply", cls=Group, example="slurm policy apply preset slurm")
 def apply() -> None:
-    """Put something that comes with the SDK into the policy file.
-
-    \b
-    Example:
-        slurm policy apply preset slurm
-    """
+    """Put something that comes with the SDK into the policy file."""
 
 
-@apply.command("preset")
+@apply.command("preset", example="slurm policy apply preset slurm")
 @click.argument("name", type=click.Choice(PRESETS))
 def apply_preset_command(name: str) -> None:
     """Have the policy file name a preset, whose settings then lie below those of the file.
 
     Nothing else in the file changes. Where there is none, one is made.
-
-    \b
-    Example:
-        slurm policy apply preset slurm
     """
     done = apply_preset(name)
     policy = done.policy
@@ -66,16 +54,11 @@ def apply_preset_command(name: str) -> None:
             click.echo(f"  {key}: {_text(setting.value)}")
 
 
-@command.command("show")
+@command.command("show", example="slurm policy show --effective --json")
 @click.option("--effective", is_flag=True, help="all keys, those of the preset and defaults too")
 @click.option("--json", "as_json", is_flag=True, help="as one JSON object")
 def show(effective: bool, as_json: bool) -> None:
-    """Print what the policy file says or, with --effective, what holds, and where each value is from.
-
-    \b
-    Example:
-        slurm policy show --effective --json
-    """
+    """Print what the policy file says or, with --effective, what holds, and where each value is from."""
     policy = load_policy()
     shown = dict(policy.settings) if effective else policy.own
     if as_json:
@@ -86,16 +69,12 @@ def show(effective: bool, as_json: bool) -> None:
         click.echo(f"{key}: {_text(setting.value)}  # {_origin(policy, setting)}")
 
 
-@command.command("doctor")
+@command.command("doctor", example="slurm policy doctor")
 @click.option("--json", "as_json", is_flag=True, help="as one JSON array")
 def doctor(as_json: bool) -> None:
     """Look whether the policy can work: a line for each check, with what mends it.
 
     Exit status: 0 if none failed, 1 if one did, 2 if the file cannot be read.
-
-    \b
-    Example:
-        slurm policy doctor
     """
     try:
         policy = load_policy()
@@ -109,7 +88,9 @@ def doctor(as_json: bool) -> None:
         _leave(FAILED)
 
 
-@command.command("check-scope")
+@command.command(
+    "check-scope", example="slurm policy check-scope plan/iter1/run_slurm.sbatch src/model.py"
+)
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option(
     "--iteration",
@@ -124,10 +105,6 @@ def check_scope(paths: tuple[str, ...], iteration: Path | None, as_json: bool) -
     What lies outside of the project, .git and .slurm are allowed by none.
 
     Exit status: 0 if it may write all of them, 1 if not.
-
-    \b
-    Example:
-        slurm policy check-scope plan/iter1/run_slurm.sbatch src/model.py
     """
     scope = EditScope(load_policy(), iteration=iteration)
     outside = scope.outside(paths)

@@ -11,6 +11,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
+from slurm.cli.commands import Group
 from slurm.runs import ledger, ledger_file, store
 from slurm.runs.ledger import DOC, Cause, Entry, Verdict
 from slurm.runs.manifest import Manifest, ManifestError
@@ -34,7 +35,10 @@ def with_doc(function: Decorated) -> Decorated:
     return option(function)
 
 
-@click.group()
+@click.group(
+    cls=Group,
+    example="slurm slurm-job-list append --manifest plan/iter1/runs/20260218T160045Z/run_manifest.json",
+)
 def command() -> None:
     """Keep the ledger of runs, docs/slurm_job_list.md: one line for each.
 
@@ -43,7 +47,7 @@ def command() -> None:
 
 
 @command.command(
-    epilog="Example: slurm slurm-job-list append --manifest plan/iter1/runs/20260218T160045Z/run_manifest.json"
+    example="slurm slurm-job-list append --manifest plan/iter1/runs/20260218T160045Z/run_manifest.json"
 )
 @MANIFEST
 @with_doc
@@ -62,7 +66,7 @@ def append(path: Path, doc: Path | None, as_json: bool) -> None:
 
 
 @command.command(
-    epilog="Example: slurm slurm-job-list verify --manifest plan/iter1/runs/20260218T160045Z/run_manifest.json"
+    example="slurm slurm-job-list verify --manifest plan/iter1/runs/20260218T160045Z/run_manifest.json"
 )
 @MANIFEST
 @with_doc
@@ -99,7 +103,7 @@ def verify(path: Path, doc: Path | None, strict: bool, as_json: bool) -> None:
         fail()
 
 
-@command.command(epilog="Example: slurm slurm-job-list rebuild")
+@command.command(example="slurm slurm-job-list rebuild")
 @with_doc
 @JSON
 def rebuild(doc: Path | None, as_json: bool) -> None:
