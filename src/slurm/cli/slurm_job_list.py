@@ -15,6 +15,7 @@ from slurm.cli.commands import Group
 from slurm.runs import ledger, ledger_file, store
 from slurm.runs.ledger import DOC, Cause, Entry, Verdict
 from slurm.runs.manifest import Manifest, ManifestError
+from slurm.runs.policy import load_policy
 from slurm.runs.project import project_root
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
@@ -130,8 +131,8 @@ def rebuild(doc: Path | None, as_json: bool) -> None:
 
 
 def default_doc() -> Path:
-    """The project's ledger."""
-    return project_root(Path.cwd()) / DOC
+    """The project's ledger, where its policy says that it is."""
+    return load_policy().ledger
 
 
 def skipped(manifest: Manifest, as_json: bool) -> bool:
