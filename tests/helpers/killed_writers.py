@@ -20,7 +20,7 @@ from typing import Any
 
 from slurm.agent import files
 from slurm.runs import ledger_file, locked_files, store
-from slurm.runs.ledger import LedgerError
+from slurm.runs.ledger_lines import LedgerError
 from slurm.runs.manifest import Manifest
 
 WRITERS, KILLED = 50, 20

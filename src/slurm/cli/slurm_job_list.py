@@ -13,7 +13,8 @@ import click
 
 from slurm.cli.commands import Group
 from slurm.runs import ledger, ledger_file, store
-from slurm.runs.ledger import DOC, Cause, Entry, Verdict
+from slurm.runs.ledger import DOC, Cause, Verdict
+from slurm.runs.ledger_lines import Entry
 from slurm.runs.manifest import Manifest, ManifestError
 from slurm.runs.policy import load_policy
 from slurm.runs.project import project_root
@@ -38,7 +39,7 @@ def with_doc(function: Decorated) -> Decorated:
 
 @click.group(
     cls=Group,
-    example="slurm slurm-job-list append --manifest plan/iter1/runs/20260218T160045Z/run_manifest.json",
+    example="slurm slurm-job-list append --manifest runs/20260218T160045Z/run_manifest.json",
 )
 def command() -> None:
     """Keep the ledger of runs, docs/slurm_job_list.md: one line for each.
@@ -48,7 +49,7 @@ def command() -> None:
 
 
 @command.command(
-    example="slurm slurm-job-list append --manifest plan/iter1/runs/20260218T160045Z/run_manifest.json"
+    example="slurm slurm-job-list append --manifest runs/20260218T160045Z/run_manifest.json"
 )
 @MANIFEST
 @with_doc
@@ -67,7 +68,7 @@ def append(path: Path, doc: Path | None, as_json: bool) -> None:
 
 
 @command.command(
-    example="slurm slurm-job-list verify --manifest plan/iter1/runs/20260218T160045Z/run_manifest.json"
+    example="slurm slurm-job-list verify --manifest runs/20260218T160045Z/run_manifest.json"
 )
 @MANIFEST
 @with_doc

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from slurm.runs import ledger, locked_files
-from slurm.runs.ledger import HEADING, LedgerConflict, LedgerError, Outcome, Rebuilt
+from slurm.runs.ledger import HEADING, LedgerConflict, Outcome, Rebuilt
+from slurm.runs.ledger_lines import LedgerError
 from slurm.runs.manifest import Manifest
 
 T = TypeVar("T")

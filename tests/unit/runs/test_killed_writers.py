@@ -15,7 +15,8 @@ from tests.helpers import killed_writers
 from tests.helpers.killed_writers import KILLED, WRITERS, manifest
 
 from slurm.runs import ledger_file, store
-from slurm.runs.ledger import HEADING, Entry
+from slurm.runs.ledger import HEADING
+from slurm.runs.ledger_lines import Entry
 
 # Root may write everywhere; without these it may not.
 AS_OTHERS = ["setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner"]

@@ -12,15 +12,14 @@ from tests.helpers.run_manifests import RUN_ID, manifest
 from slurm.runs.ledger import (
     HEADING,
     Cause,
-    Entry,
     LedgerConflict,
-    LedgerError,
     Outcome,
     Rebuilt,
     rebuild,
     upsert,
     verify,
 )
+from slurm.runs.ledger_lines import Entry, LedgerError
 from slurm.runs.manifest import Manifest
 
 ENTRY = f"- 2026-02-18 | job_id=4711 | iteration_id=iter1 | run_id={RUN_ID} | status=submitted"

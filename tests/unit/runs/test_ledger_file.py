@@ -11,7 +11,8 @@ import pytest
 from tests.helpers.run_manifests import RUN_ID, manifest
 
 from slurm.runs import ledger_file, locked_files
-from slurm.runs.ledger import HEADING, Entry, LedgerConflict, LedgerError, Outcome, Rebuilt
+from slurm.runs.ledger import HEADING, LedgerConflict, Outcome, Rebuilt
+from slurm.runs.ledger_lines import Entry, LedgerError
 
 LINE = f"{Entry.of(manifest())}\n"
 

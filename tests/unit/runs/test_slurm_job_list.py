@@ -13,7 +13,8 @@ from tests.helpers.run_manifests import RUN_ID, manifest, written
 
 from slurm.cli.slurm_job_list import command
 from slurm.runs import store
-from slurm.runs.ledger import HEADING, Entry, LedgerConflict
+from slurm.runs.ledger import HEADING, LedgerConflict
+from slurm.runs.ledger_lines import Entry
 from slurm.runs.manifest import ManifestError
 
 DOC = "docs/slurm_job_list.md"
@@ -154,4 +155,4 @@ def test_a_manifest_that_is_not_there(path: str) -> None:
 
 @pytest.mark.parametrize("name", ["append", "verify", "rebuild"])
 def test_help_has_an_example(name: str) -> None:
-    assert f"Example: slurm slurm-job-list {name}" in printed(name, "--help")
+    assert f"Example:\n  slurm slurm-job-list {name}" in printed(name, "--help")

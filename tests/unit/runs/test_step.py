@@ -193,7 +193,7 @@ def rank(manifest: Manifest) -> int:
     return 9 if manifest.status is RunStatus.FAILED else ORDER.index(manifest.status)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.data())
 def test_whatever_happened_the_next_runs_bring_it_to_an_end(data: st.DataObject) -> None:
     """Each step may be the last of its process: what it would have written is lost then."""
