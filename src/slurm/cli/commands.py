@@ -63,7 +63,12 @@ COUNT = Checked(positive, "integer")
 
 
 class Context(click.Context):
-    """Remembers which command an error came out of, for the line that tells of it."""
+    """Remembers which command an error came out of, for the line that tells of it; help is ``-h`` as well."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # Of each command: click keeps the help option of the first context that a command is run in.
+        kwargs.setdefault("help_option_names", ["-h", "--help"])
+        super().__init__(*args, **kwargs)
 
     def __exit__(
         self,
@@ -199,8 +204,7 @@ def root() -> Group:
     version = click.version_option(
         __version__, prog_name="slurm-tasks", message="%(prog)s %(version)s"
     )
-    settings = {"help_option_names": ["-h", "--help"]}
-    made = _Root("slurm", cli.COMMANDS, help=cli.PURPOSE, context_settings=settings)
+    made = _Root("slurm", cli.COMMANDS, help=cli.PURPOSE)
     return version(made)
 
 

@@ -10,7 +10,7 @@ import click
 from slurm.cli.commands import Command
 from slurm.runs.detect import Detection, detect
 
-SIGNS = {True: "yes", False: "no", None: "-"}
+SIGNS: dict[bool | None, str] = {True: "yes", False: "no", None: "-"}
 
 
 @click.command("detect", cls=Command, example="slurm detect --design plan/iter1/design.yaml")

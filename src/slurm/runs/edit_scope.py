@@ -47,8 +47,8 @@ class EditScope:
         self, policy: Policy, *, iteration: Path | None = None, start: Path | None = None
     ) -> None:
         self.mode: str = policy[EDIT_MODE]
-        self.root = os.path.realpath(policy.root)
-        self.start = os.path.abspath(start or os.getcwd())
+        self.root: str = os.path.realpath(policy.root)
+        self.start: str = os.path.abspath(start or os.getcwd())
         found = iteration or iteration_of(Path(self.start), policy.root)
         if iteration is not None and not (Path(self.start) / iteration).is_dir():
             raise ConfigError(f"--iteration {iteration}: there is no such directory")
@@ -56,7 +56,7 @@ class EditScope:
             raise ConfigError(
                 f"{EDIT_MODE} is {ITERATION_ONLY}, and this directory is in no iteration: name it with --iteration DIR"
             )
-        self.iteration = (
+        self.iteration: str | None = (
             None if found is None else os.path.realpath(os.path.join(self.start, found))
         )
         if self.iteration is not None and not _within(self.iteration, self.root):
@@ -64,7 +64,9 @@ class EditScope:
                 f"--iteration {found} is outside of the project at {self.root}: it leads to {self.iteration}"
             )
         core = [*policy[CORE_DIRS], os.path.relpath(policy.ledger, policy.root)]
-        self.core = tuple(os.path.realpath(os.path.join(self.root, one)) for one in core)
+        self.core: tuple[str, ...] = tuple(
+            os.path.realpath(os.path.join(self.root, one)) for one in core
+        )
 
     @property
     def areas(self) -> tuple[str, ...]:

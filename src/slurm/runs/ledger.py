@@ -82,7 +82,7 @@ def _refuse_conflict(index: int, line: Line, wanted: Entry) -> None:
     if wanted.job_id:
         of, mend = f"job_id={wanted.job_id}", "if the manifest is right, rebuild the ledger"
     else:
-        of, mend = "no job_id", "adopt that job, if it is the run's"
+        of, mend = "no job_id", "write that job into it, if it is the run's"
     iteration = line.value("iteration_id")
     if iteration and iteration != wanted.iteration_id:
         of += f", being of iteration_id={wanted.iteration_id} and not {iteration}"
@@ -127,6 +127,7 @@ class Verdict:
 
 
 APPEND, REBUILD = "append", "rebuild"
+WRITE_DOWN = "write that job_id into the manifest, if the job is the run's"
 
 
 def verify(text: str, manifest: Manifest, strict: bool = False) -> Verdict:
@@ -155,7 +156,7 @@ def _judged(number: int, line: Line, wanted: Entry, strict: bool) -> Verdict:
     job_id, status = line.value("job_id") or "", line.value("status") or ""
     if job_id != wanted.job_id:
         detail = f"line {number} has job_id={job_id}, the manifest has job_id={wanted.job_id}"
-        mend = APPEND if not job_id else REBUILD if wanted.job_id else "slurm runs adopt"
+        mend = APPEND if not job_id else REBUILD if wanted.job_id else WRITE_DOWN
         return Verdict(number, Cause.JOB_ID, detail, mend)
     if strict and status != wanted.status:
         detail = f"line {number} has status={status}, the manifest has status={wanted.status}"

@@ -221,9 +221,7 @@ class Manifest:
         if self.is_slurm and not self.job_id and self.status is not RunStatus.PENDING:
             never = self.status is RunStatus.FAILED and submission.get("outcome") in NOT_SUBMITTED
             if not never:
-                found.append(
-                    f"a {SLURM} run that is {self.status} has a job_id: write it down, or adopt the job"
-                )
+                found.append(f"a {SLURM} run that is {self.status} has a job_id: write it down")
         if self.ended and self.completed_at is None:
             found.append(f"a run that is {self.status} has timestamps.completed_at")
         if self.completed_at is not None and self.completed_at < self.started_at:

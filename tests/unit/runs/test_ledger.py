@@ -181,9 +181,9 @@ def test_another_job_is_a_conflict_that_names_both_and_the_line() -> None:
 
 def test_a_job_that_only_the_ledger_knows_is_not_lost() -> None:
     unknown = manifest(status="pending", job_id=None)
-    with pytest.raises(LedgerConflict, match="has no job_id; adopt that job"):
+    with pytest.raises(LedgerConflict, match="has no job_id; write that job into it"):
         upsert(ENTRY, unknown)
-    assert verify(ENTRY, unknown).mend == "slurm runs adopt"
+    assert verify(ENTRY, unknown).mend.startswith("write that job_id into the manifest")
     assert "job_id=4711 " in rebuild(ENTRY, [unknown])[0]
 
 
