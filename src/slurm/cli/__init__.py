@@ -1,60 +1,61 @@
-"""The command ``slurm``: subcommands (`login`, `tree`), each a module that is imported when it is asked for.
+"""The command ``slurm``: subcommands, each a module that is imported when it is asked for.
+
+They are `detect`, `login`, `policy`, `slurm_job_list` and `tree`.
 
 A subcommand belongs here with its arguments and what it prints; what it shows comes from the rooms below, any of which
-it may import. `slurm.config.command_line` has what other programs share with it.
+it may import. Its module has a click command, or a group of commands, as `command`; `commands` has what these are made
+with. `slurm.config.command_line` has what other programs share with them. The overview of ``slurm --help`` is made from
+the table below, without click and without any command's module.
 """
 
 from __future__ import annotations
 
-import argparse
-import importlib
+import os
 import sys
-from typing import Protocol
 
 from slurm import __version__
-from slurm.config.command_line import OneLineParser, exit_status
+from slurm.config.command_line import exit_status
 
-# Name: the module with its `arguments` and its `run`, and what it does.
+PURPOSE = "Look at, and look after, jobs of slurm-tasks."
+# Name: the module that has it as `command`, and what it does, in one line.
 COMMANDS = {
+    "detect": (
+        "slurm.cli.detect",
+        "say whether runs are jobs of Slurm or processes of this machine",
+    ),
     "login": ("slurm.cli.login", "authenticate once, for all programs that connect later"),
+    "policy": ("slurm.cli.policy", "show, check and begin what a project decides about its runs"),
+    "slurm-job-list": ("slurm.cli.slurm_job_list", "keep the ledger of runs, a line for each"),
     "tree": ("slurm.cli.tree", "show what a workflow and its jobs did"),
 }
-
-
-class Command(Protocol):
-    """What a subcommand's module has."""
-
-    def arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Add the command's arguments."""
-
-    def run(self, args: argparse.Namespace) -> None:
-        """Do it. Raises `ConfigError` for bad input, another `SlurmError` for what failed."""
+COMPLETE = "_SLURM_COMPLETE"  # set by the shell that asks click how a command may go on
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command line; returns the exit status."""
+    """Run the command line; returns the exit status.
+
+    >>> from slurm import cli
+    >>> cli.main(["tree", "nowhere"])
+    2
+    """
     given = sys.argv[1:] if argv is None else argv
-    name = next((word for word in given if not word.startswith("-")), "")
-    args = parser_for(name).parse_args(given)
-    run = command_of(args.command).run
-    return exit_status(f"slurm {args.command}", lambda: run(args))
+    first = "" if COMPLETE in os.environ else next(iter(given), "")
+    if first in ("-h", "--help"):
+        return exit_status("slurm", lambda: print(overview(), end=""))
+    if first == "--version":
+        return exit_status("slurm", lambda: print(f"slurm-tasks {__version__}"))
+    from slurm.cli.commands import run
+
+    return run(given)
 
 
-def parser_for(chosen: str) -> argparse.ArgumentParser:
-    """The parser of all commands, of which only the `chosen` one is imported."""
-    parser = OneLineParser(
-        prog="slurm", description="Look at, and look after, jobs of slurm-tasks."
+def overview() -> str:
+    """What ``slurm --help`` prints."""
+    width = max(map(len, COMMANDS)) + 2
+    listed = "".join(f"  {name:{width}}{purpose}\n" for name, (_, purpose) in COMMANDS.items())
+    return (
+        f"Usage: slurm [OPTIONS] COMMAND [ARGS]...\n\n  {PURPOSE}\n\n"
+        "Options:\n  --version   Show the version and exit.\n  -h, --help  Show this message and exit.\n\n"
+        f"Commands:\n{listed}\n"
+        "Examples:\n  slurm tree --help\n  slurm tree ~/slurm_jobs/count_words\n"
     )
-    parser.add_argument("--version", action="version", version=f"slurm-tasks {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for name, (_, purpose) in COMMANDS.items():
-        below = commands.add_parser(name, help=purpose, description=f"{purpose.capitalize()}.")
-        if name == chosen:
-            command_of(name).arguments(below)
-    return parser
-
-
-def command_of(name: str) -> Command:
-    """The module of a command."""
-    module: Command = importlib.import_module(COMMANDS[name][0])
-    return module

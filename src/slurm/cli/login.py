@@ -7,11 +7,13 @@ import os
 import signal
 import subprocess
 
+import click
+
 from slurm import Cluster
 from slurm.api.ssh import SSHCommandBackend
 from slurm.api.ssh_command import SSHCommand
 from slurm.api.ssh_master import Master, master_for
-from slurm.config.command_line import text
+from slurm.cli.commands import TEXT, Checked, Command, cluster_options
 from slurm.config.slurmfile import find_slurmfile
 from slurm.errors import AuthenticationFailed, ConfigError, TransportError
 
@@ -19,41 +21,50 @@ HOURS = 8
 MOST_HOURS = 7 * 24
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what ``slurm login`` takes."""
-    parser.add_argument(
-        "host",
-        metavar="HOST",
-        nargs="?",
-        type=text,
-        help="as for ssh: a host, or an alias in your ssh_config (default: the Slurmfile's)",
-    )
-    parser.add_argument(
-        "--hours",
-        type=_hours,
-        default=HOURS,
-        help="hours without use after which you are logged out (default %(default)s)",
-    )
-    instead = parser.add_mutually_exclusive_group()
-    instead.add_argument("--check", action="store_true", help="only say whether you are logged in")
-    instead.add_argument("--exit", action="store_true", help="log out")
-    Cluster.add_argparse_args(parser)
+def _hours(given: str) -> int:
+    if not given.isdecimal() or not 1 <= int(given) <= MOST_HOURS:
+        raise argparse.ArgumentTypeError(f"{given!r} is not a whole number from 1 to {MOST_HOURS}")
+    return int(given)
 
 
-def run(args: argparse.Namespace) -> None:
-    """Log in, unless that was done."""
-    command = _command(args)
-    master = master_for(command)
-    if args.exit:
+@click.command(
+    cls=Command,
+    example="""
+        slurm login hpc
+        slurm login --check hpc
+    """,
+)
+@click.argument("host", required=False, type=TEXT)
+@click.option(
+    "--hours",
+    type=Checked(_hours, "integer"),
+    default=HOURS,
+    help=f"hours without use after which you are logged out (default {HOURS})",
+)
+@click.option("--check", is_flag=True, help="only say whether you are logged in")
+@click.option("--exit", "leave", is_flag=True, help="log out")
+@cluster_options
+def command(
+    host: str | None, hours: int, check: bool, leave: bool, cluster_args: argparse.Namespace
+) -> None:
+    """Authenticate once, for all programs that connect later.
+
+    HOST is as for ssh: a host, or an alias in your ssh_config. Without it, the host is the Slurmfile's.
+    """
+    if check and leave:
+        raise click.UsageError("--exit is not allowed with --check")
+    ssh = _command(host, cluster_args)
+    master = master_for(ssh)
+    if leave:
         was_there = master.exit()
         print(f"logged out of {master}" if was_there else f"not logged in to {master}")
     elif master.is_running():
         print(f"logged in to {master}")
-    elif args.check:
-        raise TransportError(f"not logged in to {master}: {command.login}")
+    elif check:
+        raise TransportError(f"not logged in to {master}: {ssh.login}")
     else:
-        _log_in(command, master, args.hours)
-        unused = f"{args.hours} hours" if args.hours > 1 else "an hour"
+        _log_in(ssh, master, hours)
+        unused = f"{hours} hours" if hours > 1 else "an hour"
         print(f"logged in to {master}, until nothing has used it for {unused}")
 
 
@@ -86,15 +97,15 @@ def _require_terminal(command: SSHCommand) -> None:
         ) from error
 
 
-def _command(args: argparse.Namespace) -> SSHCommand:
+def _command(host: str | None, args: argparse.Namespace) -> SSHCommand:
     """How to reach the host that was named, or the Slurmfile's. Raises `ConfigError`."""
     elsewhere = (args.backend, args.slurmfile, args.env)
     if args.backend not in (None, "ssh"):
         raise ConfigError(f"there is nothing to log in to with --backend {args.backend}")
-    if args.host is not None:
-        if args.hostname not in (None, args.host):
-            raise ConfigError(f"HOST {args.host!r} or --hostname {args.hostname!r}: name only one")
-        args.hostname = args.host
+    if host is not None:
+        if args.hostname not in (None, host):
+            raise ConfigError(f"HOST {host!r} or --hostname {args.hostname!r}: name only one")
+        args.hostname = host
         if elsewhere == (None, None, None):  # then as for ssh, whatever a Slurmfile says
             args.backend = "ssh"
     elif elsewhere == (None, None, None) and find_slurmfile() is None:
@@ -104,10 +115,3 @@ def _command(args: argparse.Namespace) -> SSHCommand:
     if not isinstance(cluster.backend, SSHCommandBackend):
         raise ConfigError("there is nothing to log in to: the Slurmfile's backend is not ssh")
     return cluster.backend.command
-
-
-def _hours(given: str) -> int:
-    """An argparse type."""
-    if not given.isdecimal() or not 1 <= int(given) <= MOST_HOURS:
-        raise argparse.ArgumentTypeError(f"{given!r} is not a whole number from 1 to {MOST_HOURS}")
-    return int(given)

@@ -7,9 +7,12 @@ import os
 import sys
 from typing import Any
 
+import click
+
 from slurm import Cluster
 from slurm.agent.files import write_atomic
-from slurm.config.command_line import arguments_from, text
+from slurm.cli.commands import PATH, Command, cluster_options
+from slurm.config.command_line import arguments_from
 from slurm.errors import ConfigError, RemoteFileError
 from slurm.job_tree import JobTree
 
@@ -18,39 +21,45 @@ NO_CLUSTER: tuple[None, None, dict[str, Any]] = (None, None, {})
 PLAIN = str.maketrans({"├": "|", "└": "`", "─": "-", "│": "|", "…": "~", "×": "x"})
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what ``slurm tree`` takes."""
-    parser.add_argument(
-        "path",
-        metavar="PATH",
-        type=text,
-        help="the directory of a job, a workflow or an array, of all runs of a task, or of all jobs; "
-        "with cluster options, on that cluster",
-    )
-    parser.add_argument("--html", metavar="FILE", type=text, help="write a page with a timeline")
-    parser.add_argument("--mermaid", action="store_true", help="print a Mermaid flowchart")
-    parser.add_argument(
-        "--all", action="store_true", help="print a line for every job, however many there are"
-    )
-    Cluster.add_argparse_args(parser)
+@click.command(
+    cls=Command,
+    example="""
+        slurm tree ~/slurm_jobs/count_words
+        slurm tree --html sweep.html --backend ssh --hostname hpc ~/slurm_jobs/sweep
+    """,
+)
+@click.argument("path", metavar="PATH", type=PATH)
+@click.option("--html", metavar="FILE", type=PATH, help="write a page with a timeline")
+@click.option("--mermaid", is_flag=True, help="print a Mermaid flowchart")
+@click.option(
+    "--all",
+    "unfold",
+    is_flag=True,
+    help="print a line for every job, however many there are",
+)
+@cluster_options
+def command(
+    path: str, html: str | None, mermaid: bool, unfold: bool, cluster_args: argparse.Namespace
+) -> None:
+    """Show what a workflow and its jobs did.
 
-
-def run(args: argparse.Namespace) -> None:
-    """Draw the tree."""
-    if arguments_from(args) == NO_CLUSTER:  # then PATH is on this machine
-        tree = _tree(args.path, None)
+    PATH is the directory of a job, a workflow or an array, of all runs of a task, or of all jobs; with cluster options,
+    on that cluster.
+    """
+    if arguments_from(cluster_args) == NO_CLUSTER:  # then PATH is on this machine
+        tree = _tree(path, None)
     else:
-        cluster = Cluster.from_args(args)
+        cluster = Cluster.from_args(cluster_args)
         try:
-            tree = _tree(_path_on(cluster, args.path), cluster)
+            tree = _tree(_path_on(cluster, path), cluster)
         finally:
             cluster.close()
-    if args.html:
-        _write(args.html, tree.to_html())
-    if args.mermaid:
+    if html:
+        _write(html, tree.to_html())
+    if mermaid:
         _print(tree.to_mermaid())
-    elif not args.html:
-        _print(tree.to_text(unfold=args.all))
+    elif not html:
+        _print(tree.to_text(unfold=unfold))
     if not tree.complete:
         print(
             "slurm tree: there are more jobs there; name one of their directories", file=sys.stderr

@@ -6,20 +6,9 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from slurm.errors import ConfigError, RemoteTraceback, SlurmError
-
-TEXT_OPTIONS = (
-    ("--hostname", "ssh: host, or alias in your ssh_config"),
-    ("--username", "ssh: login name"),
-    ("--identity-file", "ssh: private key"),
-    ("--known-hosts-file", "ssh: file that holds the host's key"),
-    ("--config-file", "ssh: ssh_config to use in place of yours"),
-    ("--job-base-dir", "where job directories are made, on the cluster (default ~/slurm_jobs)"),
-    ("--python", "the Python interpreter on the cluster"),
-)
-
 
 LARGEST = 1_000_000
 
@@ -38,39 +27,60 @@ def text(given: str) -> str:
     return given
 
 
+class ClusterOption(NamedTuple):
+    """An option that helps to choose a cluster, for argparse and for click."""
+
+    name: str
+    help: str
+    check: Callable[[str], Any] = text
+    choices: tuple[str, ...] = ()
+
+    @property
+    def attribute(self) -> str:
+        """What the option is called where it was parsed."""
+        return self.name.strip("-").replace("-", "_")
+
+
+ABOUT_CLUSTER_OPTIONS = "Without --backend, the cluster is the one that Slurmfile.toml describes."
+CLUSTER_OPTIONS = (
+    ClusterOption(
+        "--backend",
+        "local: processes of this machine; slurm: this is a login node; ssh: from outside",
+        choices=("local", "slurm", "ssh"),
+    ),
+    ClusterOption("--slurmfile", "the Slurmfile to read (default: found upwards from here)"),
+    ClusterOption("--env", "the environment in it (default: SLURM_ENV, else default)"),
+    ClusterOption("--hostname", "ssh: host, or alias in your ssh_config"),
+    ClusterOption("--username", "ssh: login name"),
+    ClusterOption("--identity-file", "ssh: private key"),
+    ClusterOption("--known-hosts-file", "ssh: file that holds the host's key"),
+    ClusterOption("--config-file", "ssh: ssh_config to use in place of yours"),
+    ClusterOption(
+        "--job-base-dir", "where job directories are made, on the cluster (default ~/slurm_jobs)"
+    ),
+    ClusterOption("--python", "the Python interpreter on the cluster"),
+    ClusterOption("--port", "ssh: port", positive),
+    ClusterOption("--max-cpus", "local: cores to use at once (default: all)", positive),
+    ClusterOption("--account", "Slurm account to charge", str),
+)
+# These are no arguments of `Cluster` under the same name.
+OTHERS = ("backend", "slurmfile", "env", "account")
+
+
 def add_argparse_args(parser: argparse.ArgumentParser) -> None:
     """Add the group of options to `parser`."""
-    group = parser.add_argument_group(
-        "cluster", "Without --backend, the cluster is the one that Slurmfile.toml describes."
-    )
-    group.add_argument(
-        "--backend",
-        choices=("local", "slurm", "ssh"),
-        help="local: processes of this machine; slurm: this is a login node; ssh: from outside",
-    )
-    group.add_argument(
-        "--slurmfile", type=text, help="the Slurmfile to read (default: found upwards from here)"
-    )
-    group.add_argument(
-        "--env", type=text, help="the environment in it (default: SLURM_ENV, else default)"
-    )
-    for option, explanation in TEXT_OPTIONS:
-        group.add_argument(option, type=text, help=explanation)
-    group.add_argument("--port", type=positive, help="ssh: port")
-    group.add_argument(
-        "--max-cpus", type=positive, help="local: cores to use at once (default: all)"
-    )
-    group.add_argument("--account", help="Slurm account to charge")
+    group = parser.add_argument_group("cluster", ABOUT_CLUSTER_OPTIONS)
+    for option in CLUSTER_OPTIONS:
+        kind: dict[str, Any] = (
+            {"choices": option.choices} if option.choices else {"type": option.check}
+        )
+        group.add_argument(option.name, help=option.help, **kind)
 
 
 def arguments_from(args: argparse.Namespace) -> tuple[str | None, str | None, dict[str, Any]]:
     """The Slurmfile, the environment, and the arguments of `Cluster` that were given."""
-    names = [option.strip("-").replace("-", "_") for option, _ in TEXT_OPTIONS]
-    overrides = {
-        name: getattr(args, name)
-        for name in [*names, "port", "max_cpus"]
-        if getattr(args, name) is not None
-    }
+    names = [option.attribute for option in CLUSTER_OPTIONS if option.attribute not in OTHERS]
+    overrides = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     if args.backend is not None:
         overrides["backend_type"] = args.backend
     if args.account is not None:
@@ -86,13 +96,17 @@ class OneLineParser(argparse.ArgumentParser):
 
 
 def exit_status(
-    program: str, body: Callable[[], None], *, verbose: bool = False, interrupted: str = ""
+    program: str | Callable[[], str],
+    body: Callable[[], None],
+    *,
+    verbose: bool = False,
+    interrupted: str = "",
 ) -> int:
     """Run `body`; errors a user can mend become one line on stderr and an exit status.
 
     2 for what was wrong before anything was done, 1 for what failed later, in a job too, 130 for Ctrl-C.
     A reader of the output that went away is no error. `verbose` shows the traceback of a task's own
-    exception; `interrupted` says what Ctrl-C left behind.
+    exception; `interrupted` says what Ctrl-C left behind. `program` is called where only the body finds out its name.
     """
     try:
         body()
@@ -115,6 +129,7 @@ def exit_status(
     return 0
 
 
-def _said(program: str, message: str, status: int) -> int:
-    sys.stderr.write(f"{program}: {message}\n")
+def _said(program: str | Callable[[], str], message: str, status: int) -> int:
+    name = program if isinstance(program, str) else program()
+    sys.stderr.write(f"{name}: {message}\n")
     return status

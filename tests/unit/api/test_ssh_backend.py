@@ -26,7 +26,7 @@ from slurm.api.requests import Archive, JobRequest
 from slurm.api.ssh import SSHCommandBackend
 from slurm.api.ssh_command import SSHCommand
 from slurm.api.transport import BOOTSTRAP, Channel
-from slurm.cli import parser_for
+from slurm.cli.commands import root
 from slurm.errors import (
     AuthenticationFailed,
     ConfigError,
@@ -110,10 +110,13 @@ def test_the_command_that_logs_in_names_what_was_given_and_can_be_pasted() -> No
     )
     given = shlex.split(command.login)
     assert given[:2] == ["slurm", "login"]
-    args = parser_for("login").parse_args(given[1:])
-    assert (args.host, args.username, args.port) == ("hpc", "o'me", 2222)
-    assert args.identity_file == os.path.expanduser("~/.ssh/my key")
-    assert (args.known_hosts_file, args.config_file) == ("/k", "/c")
+    with root().make_context("slurm", given[1:]) as ctx:
+        login = root().get_command(ctx, "login")
+        assert login is not None
+        args = login.make_context("login", given[2:], parent=ctx).params
+    assert (args["host"], args["username"], args["port"]) == ("hpc", "o'me", 2222)
+    assert args["identity_file"] == os.path.expanduser("~/.ssh/my key")
+    assert (args["known_hosts_file"], args["config_file"]) == ("/k", "/c")
 
 
 def test_nothing_that_ssh_starts_may_ask_in_a_window(

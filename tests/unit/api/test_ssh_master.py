@@ -233,7 +233,7 @@ def test_a_folder_that_cannot_be_made_is_said(home: Path, ssh: Programs) -> None
         (["--backend", "local"], "nothing to log in to"),
         (["hpc", "--hours", "0"], "from 1 to 168"),
         (["hpc", "--check", "--exit"], "not allowed with"),
-        (["-oProxyCommand=x"], "the following arguments are required|unrecognized"),
+        (["-oProxyCommand=x"], "no such option.* .?-o"),
         (["--backend", "ssh", "--hostname", "a b"], "is not a host"),
         ([], "name the HOST"),
     ],
@@ -247,11 +247,7 @@ def test_what_cannot_be_logged_in_to_gets_one_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(home)
-    try:
-        status = cli.main(["login", *arguments])
-    except SystemExit as left:
-        status = left.code if isinstance(left.code, int) else -1
-    assert status == 2
+    assert cli.main(["login", *arguments]) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert re.search(said, line)
     assert ssh.calls("ssh") == []

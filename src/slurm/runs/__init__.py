@@ -1,0 +1,25 @@
+"""Runs: the durable record of what was submitted.
+
+A run is one submission, of a job, a workflow or an array, written down in a manifest in the user's project. Whoever
+finds the files can finish the run. Manifests are the truth; the ledger is made from them. This room may import any
+other but `slurm.cli`, and uses public names only; nothing below knows of it, and no node needs it.
+
+A run, without a file or a scheduler:
+
+- `lifecycle`: statuses, and from which to which a run may move; `moments`: times and run ids;
+- `manifest`: the manifest as data, and what it must be (``run_manifest.schema.json``);
+- `step`: what a run needs next, and what becomes of its manifest when that is done.
+
+The ledger and the manifests, in files that several programs and an editor change:
+
+- `ledger`: ``docs/slurm_job_list.md`` as text, made from manifests; `ledger_lines`: its lines and entries;
+- `ledger_file`: the ledger in its file; `store`: manifests in theirs, and where they are; `locked_files`: how.
+
+What people write, and what it says:
+
+- `project`: where a project begins; `yaml_files`: YAML, read strictly; `findings`: what a named check found;
+- `policy`: what a project decides about its runs (``policy.schema.json``, ``preset.slurm.yaml``); `policy_edit`: the
+  preset, put into its file; `policy_doctor`: whether it can work; `edit_scope`: which paths a tool may write;
+- `templates`: commands of a policy, as lists of arguments; `directives`: the ``#SBATCH`` lines of a batch script;
+- `design`: what an iteration says of its runs (``design.schema.json``); `detect`: whether they are jobs of Slurm.
+"""

@@ -1,0 +1,67 @@
+"""The options that a batch script asks for in its ``#SBATCH`` lines, as sbatch reads them."""
+
+from __future__ import annotations
+
+import shlex
+
+# sbatch(1): the short names of options that take a value.
+SHORT = {
+    "A": "account",
+    "a": "array",
+    "b": "begin",
+    "C": "constraint",
+    "c": "cpus-per-task",
+    "D": "chdir",
+    "d": "dependency",
+    "e": "error",
+    "G": "gpus",
+    "i": "input",
+    "J": "job-name",
+    "L": "licenses",
+    "M": "clusters",
+    "m": "distribution",
+    "N": "nodes",
+    "n": "ntasks",
+    "o": "output",
+    "p": "partition",
+    "q": "qos",
+    "S": "core-spec",
+    "t": "time",
+    "w": "nodelist",
+    "x": "exclude",
+}
+
+
+def directives(script: str) -> dict[str, str]:
+    """The options of a script, by their long names; one without a value has an empty one.
+
+    As sbatch does: the lines before the first that is neither empty nor a comment; the last of several wins.
+
+    >>> directives("#!/bin/bash\\n#SBATCH -p gpu --mem=4G\\n#SBATCH --requeue  # again\\nsrun train\\n#SBATCH -t 5\\n")
+    {'partition': 'gpu', 'mem': '4G', 'requeue': ''}
+    """
+    found: dict[str, str] = {}
+    for line in script.splitlines():
+        if line.strip() and not line.startswith("#"):
+            break
+        if line.startswith("#SBATCH"):
+            found.update(_options(line.removeprefix("#SBATCH")))
+    return found
+
+
+def _options(text: str) -> dict[str, str]:
+    """The options of one line; what cannot be read of it is sbatch's to refuse."""
+    try:
+        words = shlex.split(text, comments=True)
+    except ValueError:
+        return {}
+    found: dict[str, str] = {}
+    while words:
+        word = words.pop(0)
+        if word.startswith("--"):
+            name, given, value = word[2:].partition("=")
+            takes_next = not given and words and not words[0].startswith("-")
+            found[name] = words.pop(0) if takes_next else value
+        elif word.startswith("-") and word[1:2] in SHORT:
+            found[SHORT[word[1]]] = word[2:] or (words.pop(0) if words else "")
+    return found

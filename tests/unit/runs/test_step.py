@@ -1,0 +1,218 @@
+"""What a run needs next: every reachable state has a way on, and nothing is submitted twice."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from slurm.errors import ConfigError
+from slurm.runs.lifecycle import ORDER, RunStatus, SyncStatus
+from slurm.runs.manifest import Manifest
+from slurm.runs.moments import moment_of
+from slurm.runs.step import Action, Teller, next_action
+from slurm.states import SIGHTINGS_TO_BELIEVE, JobState, Observation
+
+STARTED = moment_of("2026-02-18T16:00:45Z")
+TELLER = Teller(STARTED + datetime.timedelta(minutes=5), "slurm run")
+
+
+def launched() -> Manifest:
+    return Manifest.new("iter1", "run_slurm.sbatch", started_at=STARTED, token="c0ffee")
+
+
+def submitted() -> Manifest:
+    return TELLER.accepted(launched(), "4711")
+
+
+def seen(state: str, source: str = "squeue", reason: str = "") -> Observation:
+    return Observation("4711", source, JobState(state), reason)
+
+
+def after(*states: str) -> Manifest:
+    manifest = submitted()
+    for state in states:
+        manifest = TELLER.observed(manifest, seen(state))
+    return manifest
+
+
+@pytest.mark.parametrize(
+    ("states", "status", "action"),
+    [
+        ((), "submitted", Action.OBSERVE),
+        (("PENDING",), "submitted", Action.OBSERVE),
+        (("RUNNING",), "running", Action.OBSERVE),
+        (("RUNNING", "REQUEUED", "PENDING"), "running", Action.OBSERVE),
+        (("RUNNING", "SUSPENDED"), "running", Action.OBSERVE),
+        (("COMPLETING",), "running", Action.OBSERVE),
+        (("COMPLETED",), "running", Action.SYNC),
+        (("FAILED",), "failed", Action.COPY_LOGS),
+        (("PENDING", "CANCELLED"), "failed", Action.COPY_LOGS),
+        (("RUNNING", "TIMEOUT"), "failed", Action.COPY_LOGS),
+        (("RUNNING", "NODE_FAIL"), "running", Action.OBSERVE),  # it may be requeued
+        (("RUNNING", *["NODE_FAIL"] * SIGHTINGS_TO_BELIEVE), "failed", Action.COPY_LOGS),
+    ],
+)
+def test_a_run_follows_its_job(states: tuple[str, ...], status: str, action: Action) -> None:
+    manifest = after(*states)
+    assert manifest.status == status
+    assert next_action(manifest).action is action
+    if states:
+        assert manifest.section("scheduler")["observed_at"] == "2026-02-18T16:05:45Z"
+
+
+def test_the_same_news_twice_moves_nothing() -> None:
+    once = after("RUNNING")
+    assert TELLER.observed(once, seen("RUNNING")) is once
+
+
+def test_a_scheduler_that_cannot_be_asked_changes_no_status() -> None:
+    manifest = TELLER.unreachable(after("RUNNING"), "no route to host")
+    assert manifest.status is RunStatus.RUNNING
+    assert manifest.section("scheduler")["probe_error"] == "no route to host"
+    assert "probe_error" not in TELLER.observed(manifest, seen("RUNNING")).section("scheduler")
+
+
+def test_a_run_ends_when_the_scheduler_says_that_its_job_did() -> None:
+    ended = STARTED + datetime.timedelta(minutes=2)
+    failed = TELLER.observed(submitted(), seen("TIMEOUT", "sacct"), ended)
+    assert failed.completed_at == ended
+    done = TELLER.synced(TELLER.observed(submitted(), seen("COMPLETED", "sacct"), ended))
+    assert done.completed_at is None
+    assert TELLER.extracted(done, "completed").completed_at == ended
+
+
+def test_artifacts_that_are_missing_keep_a_run_where_it_is() -> None:
+    manifest = TELLER.not_synced(after("COMPLETED"), ["model.pt"])
+    assert manifest.status is RunStatus.RUNNING
+    assert manifest.sync is SyncStatus.FAILED
+    assert manifest.section("artifact_sync_to_local")["missing"] == ["model.pt"]
+    assert next_action(manifest).action is Action.SYNC
+    there = TELLER.synced(manifest)
+    assert there.status is RunStatus.SYNCED
+    assert there.section("artifact_sync_to_local") == {"status": "ok"}
+
+
+@pytest.mark.parametrize("word", ["ok", "success"])
+def test_a_persons_word_for_ok_stays_as_it_is(word: str) -> None:
+    manifest = after("COMPLETED").having("artifact_sync_to_local", status=word)
+    assert TELLER.synced(manifest).section("artifact_sync_to_local")["status"] == word
+
+
+def test_a_job_that_never_starts_is_a_matter_for_a_person() -> None:
+    waits = TELLER.observed(submitted(), seen("PENDING", reason="DependencyNeverSatisfied"))
+    ask = next_action(waits)
+    assert ask.action is Action.ASK
+    assert "DependencyNeverSatisfied" in ask.why
+    assert ask.command == f"slurm runs cancel {waits.run_id}"
+
+
+def test_a_job_of_whose_end_nobody_knows_is_a_matter_for_a_person() -> None:
+    manifest = submitted()
+    for _ in range(SIGHTINGS_TO_BELIEVE):
+        assert next_action(manifest).action is Action.OBSERVE
+        manifest = TELLER.observed(manifest, seen("UNKNOWN", "absent"))
+    assert next_action(manifest).command == f"slurm runs mark {manifest.run_id} failed"
+
+
+def test_another_job_is_not_taken_for_the_runs() -> None:
+    assert TELLER.accepted(submitted(), "4711").job_id == "4711"
+    with pytest.raises(ConfigError, match="is job 4711 already, not 4712"):
+        TELLER.accepted(submitted(), "4712")
+
+
+# --- any world ---------------------------------------------------------------------------------------
+
+STATES = [state for state in JobState if state is not JobState.UNKNOWN]
+
+
+@dataclass
+class World:
+    """A scheduler and the files at home; `data` decides what happens."""
+
+    data: st.DataObject
+    job: str = ""
+    ended: JobState | None = None
+    submissions: int = 0
+    done: list[str] = field(default_factory=list)
+
+    def decide(self, *choices: str) -> str:
+        return self.data.draw(st.sampled_from(choices))
+
+    def answer(self, manifest: Manifest, *, calm: bool) -> Manifest:
+        """Do what the run needs, and tell what came of it. In a `calm` world everything goes well in the end."""
+        action = next_action(manifest).action
+        self.done.append(str(action))
+        if action is Action.LOOK_UP:
+            if not calm and self.decide("answer", "silence") == "silence":
+                return TELLER.in_doubt(manifest, "timed out")
+            return TELLER.accepted(manifest, self.job) if self.job else TELLER.not_found(manifest)
+        if action is Action.SUBMIT:
+            return self.submit(manifest, calm=calm)
+        if action is Action.OBSERVE:
+            return self.observe(manifest, calm=calm)
+        if action is Action.SYNC:
+            here = calm or self.decide("all", "some") == "all"
+            return TELLER.synced(manifest) if here else TELLER.not_synced(manifest, ["model.pt"])
+        if action is Action.COPY_LOGS:
+            return TELLER.logs_copied(manifest, [])
+        if action is Action.EXTRACT:
+            return TELLER.extracted(manifest, "partial")
+        return manifest
+
+    def submit(self, manifest: Manifest, *, calm: bool) -> Manifest:
+        assert not self.job, "submitted although there is a job"
+        how = "accepted" if calm else self.decide("accepted", "rejected", "lost", "never arrived")
+        if how == "rejected":
+            return TELLER.refused(manifest, "Invalid partition name specified")
+        if how != "never arrived":
+            self.job = "4711"
+            self.submissions += 1
+        if how == "accepted":
+            return TELLER.accepted(manifest, self.job)
+        return TELLER.in_doubt(manifest, "the connection broke")
+
+    def observe(self, manifest: Manifest, *, calm: bool) -> Manifest:
+        if calm:
+            self.ended = self.ended or JobState.COMPLETED
+            return TELLER.observed(manifest, Observation(self.job, "sacct", self.ended))
+        what = self.decide("state", "reason", "absent", "unreachable")
+        if what == "unreachable":
+            return TELLER.unreachable(manifest, "no route to host")
+        if what == "absent":
+            return TELLER.observed(manifest, Observation(self.job, "absent"))
+        reason = "DependencyNeverSatisfied" if what == "reason" else ""
+        state = JobState.PENDING if reason else self.data.draw(st.sampled_from(STATES))
+        return TELLER.observed(manifest, Observation(self.job, "squeue", state, reason))
+
+
+def rank(manifest: Manifest) -> int:
+    return 9 if manifest.status is RunStatus.FAILED else ORDER.index(manifest.status)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.data())
+def test_whatever_happened_the_next_runs_bring_it_to_an_end(data: st.DataObject) -> None:
+    """Each step may be the last of its process: what it would have written is lost then."""
+    world, manifest = World(data), launched()
+    for _ in range(data.draw(st.integers(0, 12))):
+        told = world.answer(manifest, calm=False)
+        assert rank(told) >= rank(manifest)
+        if data.draw(st.booleans(), label="killed before it could write"):
+            # Before it submits, it writes down that nobody will know what became of it.
+            submits = world.done[-1] == "submit"
+            told = TELLER.in_doubt(manifest, "killed") if submits else manifest
+        manifest = Manifest.parse(told.dump(), "m.json")
+    for _ in range(12):
+        manifest = Manifest.parse(world.answer(manifest, calm=True).dump(), "m.json")
+    last = next_action(manifest)
+    assert world.submissions <= 1
+    assert last.action in (Action.NOTHING, Action.ASK)
+    if last.action is Action.ASK:
+        assert last.command.startswith("slurm runs ")
+    else:
+        assert manifest.ended
+        assert manifest.section("extraction")
