@@ -62,7 +62,7 @@ SEPARATORS = str.maketrans("", "", "-_")
 def meant(name: str, options: Iterable[str]) -> str:
     """What an option that sbatch does not have may have been meant to be, as a question; empty for no idea.
 
-    >>> meant("walltime", ["time"]), meant("partiton", ["partition"]), meant("x", ["time"])
+    >>> meant("walltime", ["time"]), meant("partiton", ["partition"]), meant("zz", ["time"])
     ('did you mean time?', 'did you mean partition?', '')
     """
     if name in SHORT:
