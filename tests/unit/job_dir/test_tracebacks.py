@@ -35,7 +35,7 @@ class Given:
     def __init__(self, cluster: Cluster, backend: FakeBackend) -> None:
         self.cluster = cluster
         self.backend = backend
-        self.task = slurm.task(abs)
+        self.task: Any = slurm.task(abs)
 
     def job(self, job_id: str = "7") -> Job[Any]:
         """A job that has failed."""
@@ -54,7 +54,8 @@ class Given:
     def refused(self) -> ArrayJob[Any]:
         """An array that the scheduler will not have."""
         self.backend.submit_error = SubmissionError("no")
-        return self.cluster.map(self.task, [1, 2])
+        array: ArrayJob[Any] = self.cluster.map(self.task, [1, 2])
+        return array
 
     def future(self) -> Any:
         """A failed call of an executor."""
@@ -83,7 +84,8 @@ class Given:
     def mapped(self, items: Any) -> ArrayJob[Any]:
         """What ``task.map(items)`` makes in the cluster's context."""
         with self.cluster:
-            return self.task.map(items)
+            array: ArrayJob[Any] = self.task.map(items)
+        return array
 
     def unanswered(self) -> Cluster:
         """The cluster, from which there is no answer any more."""
@@ -133,7 +135,7 @@ DOORS: dict[str, Callable[[Given], Any]] = {
     "future.result": lambda given: given.future().result(DEADLINE),
     "future.result late": lambda given: given.cluster.executor().submit(abs, 1).result(0.01),
     "executor.submit": lambda given: given.refused() and given.cluster.executor().submit(abs, 1),
-    "executor.submit wrong": lambda given: given.cluster.executor().submit(Given),
+    "executor.submit wrong": lambda given: given.cluster.executor().submit(Given),  # type: ignore[call-overload]
     "executor.map": lambda given: list(given.cluster.executor().map(abs, [1], timeout=0.01)),
     "executor.submit over": lambda given: given.ended_executor().submit(abs, 1),
     "executor.map over": lambda given: given.ended_executor().map(abs, [1]),
@@ -151,7 +153,7 @@ DOORS: dict[str, Callable[[Given], Any]] = {
     "job.get_status": lambda given: job_on(given.unanswered(), "9").get_status(),
     "job.cancel": lambda given: job_on(given.unanswered(), "9").cancel(),
     "job.get_stdout": lambda given: job_on(given.unanswered(), "9").get_stdout(),
-    "map": lambda given: given.task.map(3),  # type: ignore[arg-type]
+    "map": lambda given: given.task.map(3),
     "map in a context": lambda given: given.mapped(3),
     "leave a context": lambda given: given.refused_in_context(),
     "leave a batch": lambda given: given.refused_in_batch(),
@@ -163,8 +165,8 @@ DOORS: dict[str, Callable[[Given], Any]] = {
     "call": lambda given: given.task(1),
     "task.submit": lambda given: given.task.submit(),
     "task.submit option": lambda given: given.task.submit(given.cluster, nope=1),
-    "task.after": lambda given: given.task.after(3),  # type: ignore[arg-type]
-    "task.aftercorr": lambda given: given.task.aftercorr(3),  # type: ignore[arg-type]
+    "task.after": lambda given: given.task.after(3),
+    "task.aftercorr": lambda given: given.task.aftercorr(3),
     "with_options": lambda given: given.task.with_options(nope=1),
     "@task": lambda given: slurm.task(cpus=4)(abs),
     "@task 3": lambda given: slurm.task(3),  # type: ignore[call-overload]
