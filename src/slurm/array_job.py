@@ -106,6 +106,7 @@ class ArrayJob(NotAValue, Sequence[Job[T]], Awaitable[list[T]], Upstream, Promis
         """
         return not len(self)
 
+    @UsersFrames(TypeError)
     def after(self, *jobs: Job[Any] | ArrayJob[Any]) -> ArrayJob[T]:
         """Have the whole array wait for `jobs` to complete successfully; the same array again.
 
@@ -120,6 +121,7 @@ class ArrayJob(NotAValue, Sequence[Job[T]], Awaitable[list[T]], Upstream, Promis
         """
         return self._after(jobs, "afterok")
 
+    @UsersFrames(TypeError)
     def afterany(self, *jobs: Job[Any] | ArrayJob[Any]) -> ArrayJob[T]:
         """As `after`, for `jobs` to have ended in whatever way.
 
@@ -128,6 +130,7 @@ class ArrayJob(NotAValue, Sequence[Job[T]], Awaitable[list[T]], Upstream, Promis
         """
         return self._after(jobs, "afterany")
 
+    @UsersFrames(TypeError)
     def aftercorr(self, *arrays: ArrayJob[Any]) -> ArrayJob[T]:
         """As `after`, each element for the one with the same index in each of `arrays`.
 
@@ -214,6 +217,7 @@ class ArrayJob(NotAValue, Sequence[Job[T]], Awaitable[list[T]], Upstream, Promis
     def __getitem__(self, index: int) -> Job[T]: ...
     @overload
     def __getitem__(self, index: slice) -> list[Job[T]]: ...
+    @UsersFrames()
     def __getitem__(self, index: int | slice) -> Job[T] | list[Job[T]]:
         """The job of one item, or a list of jobs for a slice.
 
@@ -223,10 +227,12 @@ class ArrayJob(NotAValue, Sequence[Job[T]], Awaitable[list[T]], Upstream, Promis
         jobs = self.jobs
         return list(jobs[index]) if isinstance(index, slice) else jobs[index]
 
+    @UsersFrames()
     def __iter__(self) -> Iterator[Job[T]]:
         return iter(self.jobs)
 
     @property
+    @UsersFrames()
     def jobs(self) -> tuple[Job[T], ...]:
         """The job of every item, in the order of the items.
 
@@ -241,6 +247,7 @@ class ArrayJob(NotAValue, Sequence[Job[T]], Awaitable[list[T]], Upstream, Promis
     # What it is
 
     @property
+    @UsersFrames()
     def ids(self) -> tuple[str, ...]:
         """The scheduler's ids: one, or as many as `MaxArraySize` took submissions.
 
@@ -250,6 +257,7 @@ class ArrayJob(NotAValue, Sequence[Job[T]], Awaitable[list[T]], Upstream, Promis
         return self._submitted.ids
 
     @property
+    @UsersFrames()
     def id(self) -> str:
         """The scheduler's id of the array; several are joined by commas.
 
@@ -259,6 +267,7 @@ class ArrayJob(NotAValue, Sequence[Job[T]], Awaitable[list[T]], Upstream, Promis
         return ",".join(self.ids)
 
     @property
+    @UsersFrames()
     def layout(self) -> ArrayLayout:
         """How the items lie in array tasks and directories.
 
@@ -268,6 +277,7 @@ class ArrayJob(NotAValue, Sequence[Job[T]], Awaitable[list[T]], Upstream, Promis
         return self._submitted.layout
 
     @property
+    @UsersFrames()
     def pack(self) -> int:
         """How many items one array task runs.
 
@@ -277,6 +287,7 @@ class ArrayJob(NotAValue, Sequence[Job[T]], Awaitable[list[T]], Upstream, Promis
         return self.layout.pack
 
     @property
+    @UsersFrames()
     def job_dir(self) -> str:
         """The array's directory on the cluster.
 
@@ -286,11 +297,13 @@ class ArrayJob(NotAValue, Sequence[Job[T]], Awaitable[list[T]], Upstream, Promis
         return self._submitted.directory.path
 
     @property
+    @UsersFrames()
     def waits_for(self) -> tuple[Dependency, ...]:
         """What its items wait for, those among their arguments included."""
         return self._submitted.waits_for
 
     @property
+    @UsersFrames()
     def reattached(self) -> bool:
         """Whether an earlier client submitted the array.
 
@@ -299,6 +312,7 @@ class ArrayJob(NotAValue, Sequence[Job[T]], Awaitable[list[T]], Upstream, Promis
         """
         return self._submitted.reattached
 
+    @UsersFrames()
     def get_results_dir(self) -> str:
         """The directory on the cluster for aggregated results.
 
@@ -312,6 +326,7 @@ class ArrayJob(NotAValue, Sequence[Job[T]], Awaitable[list[T]], Upstream, Promis
     # As what other jobs wait for
 
     @property
+    @UsersFrames()
     def records(self) -> tuple[JobRecord, ...]:
         """What is known of each of its jobs, for the rest of the SDK."""
         return tuple(record for job in self.jobs for record in job.records)
@@ -342,6 +357,7 @@ class ArrayJob(NotAValue, Sequence[Job[T]], Awaitable[list[T]], Upstream, Promis
                     raise self._results.first_failure(deadline.left())
             return self._results.values(deadline.left(), return_exceptions=return_exceptions)
 
+    @UsersFrames()
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until every job has ended, at most `timeout` seconds; returns whether they have.
 
@@ -352,6 +368,7 @@ class ArrayJob(NotAValue, Sequence[Job[T]], Awaitable[list[T]], Upstream, Promis
         with InterruptibleWait(self.records):
             return all(job.wait(deadline.left()) for job in self.jobs)
 
+    @UsersFrames()
     def cancel(self) -> None:
         """Have the scheduler cancel every job that has not ended; one that never was submitted never is.
 
@@ -365,6 +382,7 @@ class ArrayJob(NotAValue, Sequence[Job[T]], Awaitable[list[T]], Upstream, Promis
         if self.is_submitted:
             self._submitter.operations.cancel(self.records, whole=True)
 
+    @UsersFrames()
     def is_running(self) -> bool:
         """Whether any of the jobs was running when last heard of.
 
@@ -373,6 +391,7 @@ class ArrayJob(NotAValue, Sequence[Job[T]], Awaitable[list[T]], Upstream, Promis
         """
         return self.is_submitted and any(job.is_running() for job in self.jobs)
 
+    @UsersFrames()
     def is_completed(self) -> bool:
         """Whether every job has ended, in whatever way.
 
@@ -381,6 +400,7 @@ class ArrayJob(NotAValue, Sequence[Job[T]], Awaitable[list[T]], Upstream, Promis
         """
         return self._has_all(Job.is_completed)
 
+    @UsersFrames()
     def is_successful(self) -> bool:
         """Whether every job has ended and its task returned.
 
@@ -391,6 +411,7 @@ class ArrayJob(NotAValue, Sequence[Job[T]], Awaitable[list[T]], Upstream, Promis
 
     # The words of concurrent.futures and asyncio
 
+    @UsersFrames()
     def result(self, timeout: float | None = None) -> list[T]:
         """The same as `get_results`.
 
@@ -399,6 +420,7 @@ class ArrayJob(NotAValue, Sequence[Job[T]], Awaitable[list[T]], Upstream, Promis
         """
         return self.get_results(timeout)
 
+    @UsersFrames()
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """What `get_results` raises for the first item that failed, once all have ended; None for none.
 
@@ -420,6 +442,7 @@ class ArrayJob(NotAValue, Sequence[Job[T]], Awaitable[list[T]], Upstream, Promis
         """
         return self.is_completed()
 
+    @UsersFrames()
     def add_done_callback(self, function: Callable[[ArrayJob[T]], object]) -> None:
         """Have `function` called with this array when its last job has ended.
 
@@ -442,8 +465,8 @@ class ArrayJob(NotAValue, Sequence[Job[T]], Awaitable[list[T]], Upstream, Promis
     async def _awaited(self) -> list[T]:
         import asyncio
 
-        await decided(self.jobs)
         with UsersFrames():
+            await decided(self.jobs)
             return await asyncio.get_running_loop().run_in_executor(None, self.get_results)
 
     def __repr__(self) -> str:

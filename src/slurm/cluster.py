@@ -72,6 +72,7 @@ class Cluster:
     42
     """
 
+    @UsersFrames()
     def __init__(  # noqa: PLR0913 - they are keys of a Slurmfile
         self,
         backend_type: str | BackendBase = "local",
@@ -152,6 +153,7 @@ class Cluster:
         return self.site.submit_defaults
 
     @classmethod
+    @UsersFrames()
     def from_env(
         cls,
         name_or_path: str | os.PathLike[str] | None = None,
@@ -202,6 +204,7 @@ class Cluster:
         add_argparse_args(parser)
 
     @classmethod
+    @UsersFrames()
     def from_args(cls, args: argparse.Namespace) -> Cluster:
         """The cluster chosen on a command line that `add_argparse_args` prepared. Raises `ConfigError`.
 
@@ -223,10 +226,12 @@ class Cluster:
         self._blocks.begin(functools.partial(context.reset_active_context, token))
         return self
 
+    @UsersFrames()
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> Literal[False]:
         self._blocks.end(failed=kind is not None)
         return False  # what was raised in the block goes on
 
+    @UsersFrames()
     def submit_waiting(self, *, failed: bool = False) -> None:
         """Submit the mapped arrays that nobody has used yet; the end of a context does.
 
@@ -241,6 +246,7 @@ class Cluster:
         """
         self._blocks.end_all(failed=failed)
 
+    @UsersFrames(TypeError)
     def submit(
         self,
         task: SlurmTask[..., R],
@@ -276,6 +282,7 @@ class Cluster:
         """
         return Batch(self)
 
+    @UsersFrames(TypeError)
     def map(
         self,
         task: SlurmTask[..., R],
@@ -298,6 +305,7 @@ class Cluster:
         call = array_call_of(bound, items, max_concurrent, pack)
         return cast("ArrayJob[R]", self.submitter.map(call))
 
+    @UsersFrames()
     def executor(self, **sbatch_options: Any) -> JobExecutor:
         """A `concurrent.futures.Executor` whose calls run as jobs of this cluster.
 
@@ -311,6 +319,7 @@ class Cluster:
 
         return JobExecutor(self, normalise(sbatch_options))
 
+    @UsersFrames(TypeError)
     def dry_run(self, task: SlurmTask[Any, Any], /, *args: Any, **kwargs: Any) -> JobRequest:
         """The request that calling `task` would submit; print it to see the script and the command.
 
@@ -331,6 +340,7 @@ class Cluster:
         return self.submitter.preview(call_of(task, args, kwargs))
 
     @property
+    @UsersFrames()
     def job_base_dir(self) -> str:
         """The absolute directory on the cluster under which job directories are made.
 
@@ -379,6 +389,7 @@ class Cluster:
             array: ArrayJob[Any] = array_with_id(str(job_id), self.submitter)
         return array
 
+    @UsersFrames()
     def get_queue(self) -> list[Mapping[str, Any]]:
         """The user's live jobs, whoever submitted them.
 
@@ -387,6 +398,7 @@ class Cluster:
         """
         return self.backend.get_queue()
 
+    @UsersFrames()
     def get_cluster_info(self) -> Mapping[str, Any]:
         """The cluster's partitions and what they offer.
 
@@ -404,6 +416,7 @@ class Cluster:
         """
         return self._closed
 
+    @UsersFrames()
     def close(self) -> None:
         """Let go of the connection. Jobs go on; their futures stay as they are.
 

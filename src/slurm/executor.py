@@ -8,7 +8,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, wait
+from concurrent.futures import CancelledError, Executor, Future, wait
 from concurrent.futures import (
     TimeoutError as FutureTimeout,
 )  # before Python 3.11 not the built-in one
@@ -18,6 +18,7 @@ from slurm import forks
 from slurm.context import activated, get_active_context
 from slurm.errors import SchedulerUnreachable, TransportError
 from slurm.job_dir.result import Outcome
+from slurm.job_dir.tracebacks import UsersFrames
 from slurm.states import JobState
 from slurm.task import SlurmTask
 from slurm.tracking.deadline import Deadline
@@ -90,6 +91,7 @@ class JobFuture(Future[T]):
             "result takes its place"
         )
 
+    @UsersFrames()
     def cancel(self) -> bool:
         """Cancel the job if it has not started; whether it is cancelled, now or since before.
 
@@ -102,6 +104,7 @@ class JobFuture(Future[T]):
             self._note_cancelled()
         return self.cancelled()
 
+    @UsersFrames(FutureTimeout, CancelledError)
     def result(self, timeout: float | None = None) -> T:
         """What the call returned; raises what it raised, or what kept it from ending.
 
@@ -114,6 +117,7 @@ class JobFuture(Future[T]):
         with InterruptibleWait(self.job.records):
             return self._in_time(super().result, timeout)
 
+    @UsersFrames(FutureTimeout, CancelledError)
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """What `result` raises; None for a call that has returned.
 
@@ -205,10 +209,12 @@ class JobExecutor(Executor):
         >>> future.result(), future.job.task_name
         (42, 'double')
         """
-        task = self._task(fn)
-        with activated(self._context):
+        with UsersFrames(TypeError, RuntimeError):
+            task = self._task(fn)
+        with UsersFrames(TypeError), activated(self._context):
             future: JobFuture[Any] = JobFuture(task(*args, **kwargs), self._settling)
-        self._settling.begin(future)
+        with UsersFrames():
+            self._settling.begin(future)
         return future
 
     @overload
@@ -245,16 +251,20 @@ class JobExecutor(Executor):
         [32, 9]
         """
         deadline = Deadline(timeout)
-        task, calls = self._task(fn), zip(*iterables)
-        first = list(itertools.islice(calls, 1))
+        with UsersFrames(TypeError, RuntimeError):
+            task = self._task(fn)
+        with UsersFrames(TypeError):
+            calls = zip(*iterables)
+            first = list(itertools.islice(calls, 1))
         if not first:
             return iter(())
-        with activated(self._context):
+        with UsersFrames(TypeError), activated(self._context):
             array = task.map(itertools.chain(first, calls), pack=chunksize).submit()
         with self._changing:
             self._arrays.append(array)
         return _results(array, deadline)
 
+    @UsersFrames()
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more calls, and wait for the jobs unless told otherwise.
 
@@ -366,22 +376,23 @@ def _unknown(record: JobRecord) -> Outcome:
 
 
 def _results(array: ArrayJob[T], deadline: Deadline) -> Iterator[T]:
-    jobs, records = array.jobs, array.records
-    try:
-        for index, (job, record) in enumerate(zip(jobs, records)):
-            left = deadline.left()
-            with InterruptibleWait(records):
-                ended_in_time = job.wait(left)
-            if ended_in_time and record.outcome is None:
-                ended = (one for one in records[index:] if one.finished and one.outcome is None)
-                read_now = [one for one, _ in zip(ended, range(READ_AT_ONCE))]
-                record.operations.fetch_all(read_now, left)
-            yield job.get_result(left)
-    except KeyboardInterrupt:
-        raise  # see Cluster(cancel_on_interrupt=...)
-    except BaseException:
-        _cancel_pending([job for job in jobs if not job.is_completed()])
-        raise
+    with UsersFrames():
+        jobs, records = array.jobs, array.records
+        try:
+            for index, (job, record) in enumerate(zip(jobs, records)):
+                left = deadline.left()
+                with InterruptibleWait(records):
+                    ended_in_time = job.wait(left)
+                if ended_in_time and record.outcome is None:
+                    ended = (one for one in records[index:] if one.finished and one.outcome is None)
+                    read_now = [one for one, _ in zip(ended, range(READ_AT_ONCE))]
+                    record.operations.fetch_all(read_now, left)
+                yield job.get_result(left)
+        except KeyboardInterrupt:
+            raise  # see Cluster(cancel_on_interrupt=...)
+        except BaseException:
+            _cancel_pending([job for job in jobs if not job.is_completed()])
+            raise
 
 
 def _cancel_pending(jobs: Sequence[Job[Any]]) -> list[Job[Any]]:

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, 
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from slurm import forks
+from slurm.job_dir.tracebacks import UsersFrames
 from slurm.tracking.deadline import Deadline
 from slurm.tracking.interrupts import InterruptibleWait
 from slurm.tracking.not_ended import summary_of
@@ -35,26 +36,27 @@ def as_completed(jobs: Iterable[Job[T]], timeout: float | None = None) -> Iterat
     >>> sorted(job.get_result() for job in as_completed(jobs, timeout=60))
     [2, 4]
     """
-    waiting = {id(job): job for job in jobs}
-    # The futures of an executor are as good, whatever the type says; Ctrl-C leaves their jobs alone.
-    known: Iterable[object] = waiting.values()
-    records = [record for job in known if isinstance(job, Upstream) for record in job.records]
-    deadline = Deadline(timeout)
-    for record in records:
-        record.meet()
-    count = len(waiting)
-    queues: forks.Own[queue.SimpleQueue[Job[T]]] = forks.Own(queue.SimpleQueue)
-    while waiting:
-        if queues.known is None:  # at first; and in a child that was forked meanwhile
-            for job in waiting.values():
-                job.add_done_callback(queues.get().put)
-        try:
-            with InterruptibleWait(records):
-                job = queues.get().get(timeout=deadline.left())
-        except queue.Empty:
-            raise TimeoutError(_not_ended(len(waiting), count, records)) from None
-        del waiting[id(job)]
-        yield job
+    with UsersFrames():
+        waiting = {id(job): job for job in jobs}
+        # The futures of an executor are as good, whatever the type says; Ctrl-C leaves their jobs alone.
+        known: Iterable[object] = waiting.values()
+        records = [record for job in known if isinstance(job, Upstream) for record in job.records]
+        deadline = Deadline(timeout)
+        for record in records:
+            record.meet()
+        count = len(waiting)
+        queues: forks.Own[queue.SimpleQueue[Job[T]]] = forks.Own(queue.SimpleQueue)
+        while waiting:
+            if queues.known is None:  # at first; and in a child that was forked meanwhile
+                for job in waiting.values():
+                    job.add_done_callback(queues.get().put)
+            try:
+                with InterruptibleWait(records):
+                    job = queues.get().get(timeout=deadline.left())
+            except queue.Empty:
+                raise TimeoutError(_not_ended(len(waiting), count, records)) from None
+            del waiting[id(job)]
+            yield job
 
 
 def _not_ended(left: int, count: int, records: Sequence[JobRecord]) -> str:
@@ -129,14 +131,16 @@ def gather(*jobs: Job[Any] | ArrayJob[Any], return_exceptions: bool = False) -> 
     >>> asyncio.run(main())
     [42, [2, 4, 6]]
     """
-    for job in jobs:
-        if not isinstance(job, Upstream):
-            raise TypeError(
-                f"gather() takes jobs, one argument each, not {type(job).__name__}: gather(*jobs)"
-            )
-    if sys._getframe(1).f_code.co_flags & IN_A_COROUTINE:
-        return cast(Gathered, Gathering(jobs, return_exceptions))
-    return Gathered(_gathered(jobs, return_exceptions))
+    with UsersFrames(TypeError):
+        for job in jobs:
+            if not isinstance(job, Upstream):
+                raise TypeError(
+                    f"gather() takes jobs, one argument each, not {type(job).__name__}: gather(*jobs)"
+                )
+    with UsersFrames():
+        if sys._getframe(1).f_code.co_flags & IN_A_COROUTINE:
+            return cast(Gathered, Gathering(jobs, return_exceptions))
+        return Gathered(_gathered(jobs, return_exceptions))
 
 
 # What is written as `async def`, where waiting would hold up everything else in the event loop. A loop that runs says
@@ -171,18 +175,22 @@ class Gathering(Sequence[Any], Awaitable[list[Any]]):
     def __getitem__(self, index: int) -> Any: ...
     @overload
     def __getitem__(self, index: slice) -> list[Any]: ...
+    @UsersFrames()
     def __getitem__(self, index: int | slice) -> Any:
         return self._results[index]
 
+    @UsersFrames()
     def __len__(self) -> int:
         return len(self._jobs)
 
+    @UsersFrames()
     def __eq__(self, other: object) -> bool:
         return self._results == (other._results if isinstance(other, Gathering) else other)
 
     def __hash__(self) -> int:  # asyncio.gather puts what it awaits into a dict
         return id(self)
 
+    @UsersFrames()
     def __repr__(self) -> str:
         return repr(self._results)
 
@@ -192,11 +200,14 @@ class Gathering(Sequence[Any], Awaitable[list[Any]]):
     async def _awaited(self) -> list[Any]:
         import asyncio
 
-        loop, ended = asyncio.get_running_loop(), asyncio.Event()
-        each = [job for one in self._jobs for job in (one if isinstance(one, Sequence) else [one])]
-        when_all_have_ended(each, lambda: loop.call_soon_threadsafe(ended.set))
-        await ended.wait()
-        return await loop.run_in_executor(None, lambda: list(self._results))
+        with UsersFrames():
+            loop, ended = asyncio.get_running_loop(), asyncio.Event()
+            each = [
+                job for one in self._jobs for job in (one if isinstance(one, Sequence) else [one])
+            ]
+            when_all_have_ended(each, lambda: loop.call_soon_threadsafe(ended.set))
+            await ended.wait()
+            return await loop.run_in_executor(None, lambda: list(self._results))
 
 
 def _gathered(jobs: Sequence[Job[Any] | ArrayJob[Any]], return_exceptions: bool) -> list[Any]:

@@ -102,6 +102,7 @@ class Job(NotAValue, NotASequence, Awaitable[T], Upstream, Promise, Generic[T]):
         return self._record.element
 
     @property
+    @UsersFrames()
     def id(self) -> str:
         """The scheduler's job id; ``12_3`` for an element of an array.
 
@@ -114,6 +115,7 @@ class Job(NotAValue, NotASequence, Awaitable[T], Upstream, Promise, Generic[T]):
         return self._record.id
 
     @property
+    @UsersFrames()
     def job_dir(self) -> str:
         """The job's directory on the cluster.
 
@@ -123,6 +125,7 @@ class Job(NotAValue, NotASequence, Awaitable[T], Upstream, Promise, Generic[T]):
         return self._record.job_dir
 
     @property
+    @UsersFrames()
     def reattached(self) -> bool:
         """Whether an earlier submission made the job, with the same key or not by this program.
 
@@ -177,6 +180,7 @@ class Job(NotAValue, NotASequence, Awaitable[T], Upstream, Promise, Generic[T]):
         """
         return self._watched.status
 
+    @UsersFrames()
     def get_status(self) -> JobState:
         """The job's state, from the scheduler unless it was asked a moment ago.
 
@@ -191,6 +195,7 @@ class Job(NotAValue, NotASequence, Awaitable[T], Upstream, Promise, Generic[T]):
             self._record.operations.refresh(self._record)
         return self._record.status.state
 
+    @UsersFrames()
     def is_running(self) -> bool:
         """Whether the job was running when last heard of.
 
@@ -200,6 +205,7 @@ class Job(NotAValue, NotASequence, Awaitable[T], Upstream, Promise, Generic[T]):
         status = self._met.status
         return not status.finished and status.state in ACTIVE
 
+    @UsersFrames()
     def is_completed(self) -> bool:
         """Whether the job has ended, in whatever way.
 
@@ -208,6 +214,7 @@ class Job(NotAValue, NotASequence, Awaitable[T], Upstream, Promise, Generic[T]):
         """
         return self._met.status.finished
 
+    @UsersFrames()
     def is_successful(self) -> bool:
         """Whether the job has ended and its task returned.
 
@@ -234,6 +241,7 @@ class Job(NotAValue, NotASequence, Awaitable[T], Upstream, Promise, Generic[T]):
                 raise watched_no_more(record)
         return record.finished
 
+    @UsersFrames()
     def cancel(self) -> None:
         """Have the scheduler cancel the job. A job that has ended already stays as it is.
 
@@ -283,6 +291,7 @@ class Job(NotAValue, NotASequence, Awaitable[T], Upstream, Promise, Generic[T]):
 
     # The words of concurrent.futures and asyncio
 
+    @UsersFrames()
     def result(self, timeout: float | None = None) -> T:
         """The same as `get_result`.
 
@@ -311,6 +320,7 @@ class Job(NotAValue, NotASequence, Awaitable[T], Upstream, Promise, Generic[T]):
         """
         return self.is_completed()
 
+    @UsersFrames()
     def add_done_callback(self, function: Callable[[Job[T]], object]) -> None:
         """Have `function` called with this job when it has ended; at once if it has already.
 
@@ -339,15 +349,16 @@ class Job(NotAValue, NotASequence, Awaitable[T], Upstream, Promise, Generic[T]):
     async def _awaited(self) -> T:
         import asyncio
 
-        loop = asyncio.get_running_loop()
-        ended = asyncio.Event()
-        self.add_done_callback(lambda job: loop.call_soon_threadsafe(ended.set))
-        await ended.wait()
         with UsersFrames():
+            loop = asyncio.get_running_loop()
+            ended = asyncio.Event()
+            self.add_done_callback(lambda job: loop.call_soon_threadsafe(ended.set))
+            await ended.wait()
             outcome = await loop.run_in_executor(None, self._outcome_within, None)
             result: T = outcome.get()
         return result
 
+    @UsersFrames()
     def get_stdout(self) -> str:
         """What the job has printed so far: what is in the file that its option ``output`` names, if it has one.
 
@@ -359,6 +370,7 @@ class Job(NotAValue, NotASequence, Awaitable[T], Upstream, Promise, Generic[T]):
         """
         return logs.read(self._record, logs.STDOUT)
 
+    @UsersFrames()
     def get_stderr(self) -> str:
         """As `get_stdout`, what it has printed to stderr, log records among it; ``error`` is the option.
 
@@ -368,6 +380,7 @@ class Job(NotAValue, NotASequence, Awaitable[T], Upstream, Promise, Generic[T]):
         return logs.read(self._record, logs.STDERR)
 
     @property
+    @UsersFrames()
     def stdout_path(self) -> str:
         """The file on the cluster that takes what the job prints.
 
@@ -377,6 +390,7 @@ class Job(NotAValue, NotASequence, Awaitable[T], Upstream, Promise, Generic[T]):
         return logs.path_of(self._record, logs.STDOUT)
 
     @property
+    @UsersFrames()
     def stderr_path(self) -> str:
         """The file on the cluster that takes what the job prints to stderr.
 

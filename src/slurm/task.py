@@ -151,6 +151,7 @@ class SlurmTask(Generic[P, R]):
             )
         return submitter
 
+    @UsersFrames(TypeError)
     def after(self, *jobs: Job[Any] | ArrayJob[Any]) -> SlurmTask[P, R]:
         """This task, to start only when `jobs` have completed successfully (``afterok``).
 
@@ -164,6 +165,7 @@ class SlurmTask(Generic[P, R]):
         """
         return self._after("after", "afterok", jobs)
 
+    @UsersFrames(TypeError)
     def afterany(self, *jobs: Job[Any] | ArrayJob[Any]) -> SlurmTask[P, R]:
         """This task, to start when `jobs` have ended, in whatever way. Raises ``TypeError``.
 
@@ -175,6 +177,7 @@ class SlurmTask(Generic[P, R]):
         """
         return self._after("afterany", "afterany", jobs)
 
+    @UsersFrames(TypeError)
     def afternotok(self, *jobs: Job[Any] | ArrayJob[Any]) -> SlurmTask[P, R]:
         """This task, to start only when `jobs` have failed. Raises ``TypeError``.
 
@@ -184,6 +187,7 @@ class SlurmTask(Generic[P, R]):
         """
         return self._after("afternotok", "afternotok", jobs)
 
+    @UsersFrames(TypeError)
     def aftercorr(self, *arrays: ArrayJob[Any]) -> SlurmTask[P, R]:
         """This task, to be mapped: each element starts when its counterpart in `arrays` has completed.
 
@@ -246,6 +250,7 @@ class SlurmTask(Generic[P, R]):
             derived.own_options = overlay(self.own_options, normalise(sbatch_options))
         return derived
 
+    @UsersFrames()
     def submit(
         self,
         cluster: Cluster | WorkflowContext | None = None,

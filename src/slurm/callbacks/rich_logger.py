@@ -24,6 +24,7 @@ from slurm.callbacks.contexts import (
 from slurm.callbacks.job_table import JobTable, TaskRow
 from slurm.callbacks.lines import duration_or_dash, is_failure, line_of
 from slurm.errors import ConfigError
+from slurm.job_dir.tracebacks import UsersFrames
 from slurm.usage import format_size
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class RichLoggerCallback(HearsOfReasons):
     >>> callback = RichLoggerCallback(max_rows=10)
     """
 
+    @UsersFrames()
     def __init__(
         self,
         console: Console | None = None,
@@ -62,11 +64,11 @@ class RichLoggerCallback(HearsOfReasons):
     ) -> None:
         try:
             console_type = importlib.import_module("rich.console").Console
-        except ModuleNotFoundError as error:
+        except ModuleNotFoundError:
             raise ConfigError(
                 "RichLoggerCallback needs Rich, which is not installed: "
                 "pip install 'slurm-tasks[rich]'"
-            ) from error
+            ) from None
         self.console: Console = console or console_type(stderr=True)
         self.refresh_per_second = refresh_per_second
         self.max_rows = max_rows

@@ -5,9 +5,12 @@ An error of the SDK's own making keeps its frames: whoever reports it needs them
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import types
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 from slurm.errors import RemoteTraceback, SlurmError
 
@@ -16,6 +19,9 @@ EXAMPLES = os.path.join(OURS, "examples", "")  # programs as users write them
 # What Python itself puts between whoever imports or runs a file, and the file.
 MACHINERY = ("<frozen importlib", "<frozen runpy", "<frozen zipimport")
 IMPORTLIB = os.path.join("importlib", "__init__.py")
+
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def is_ours(filename: str) -> bool:
@@ -47,11 +53,21 @@ def is_meant_for_users(error: BaseException) -> bool:
 class UsersFrames:
     """``with UsersFrames():`` in a public function: what is raised has the frames of its caller, and none of ours.
 
+    ``@UsersFrames()`` before a function is the same for all of it; of a generator or a coroutine it is only the call.
     Of other errors than those that are meant for users, those of the types `more` are treated so as well.
     """
 
     def __init__(self, *more: type[BaseException]) -> None:
         self._more = more
+
+    def __call__(self, function: F) -> F:
+        @functools.wraps(function)
+        def door(*args: Any, **kwargs: Any) -> Any:
+            __tracebackhide__ = True
+            with self:
+                return function(*args, **kwargs)
+
+        return cast(F, door)
 
     def __enter__(self) -> None:
         pass

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from slurm import context, forks
 from slurm.context import SubmissionContext
 from slurm.errors import SlurmError, SubmissionError
+from slurm.job_dir.tracebacks import UsersFrames
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -111,6 +112,7 @@ class Batch:
         self._entered.callback(context.reset_active_context, token)
         return self
 
+    @UsersFrames()
     def __exit__(
         self,
         kind: type[BaseException] | None,
@@ -146,6 +148,7 @@ class Batch:
             own.calls.append(call)
         return call.record
 
+    @UsersFrames()
     def submit(self) -> None:
         """Submit what was called so far; the end of the block does.
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
+from slurm.job_dir.tracebacks import UsersFrames
 from slurm.testing import access
 from slurm.testing.compose import (
     RELEASES,
@@ -106,7 +107,8 @@ class DockerCluster(Disturbable):
         Returns when both nodes take jobs. Installs Docker where it can and must. Raises
         `ClusterStartError`, and then nothing that this call started is left.
         """
-        module_of_extra("testcontainers.compose")
+        with UsersFrames():
+            module_of_extra("testcontainers.compose")
         self.access.make_folder()
         with self._gone_on_failure():
             self.compose.prepare_docker()

@@ -92,6 +92,9 @@ def assert_no_frame_of_ours(error: Exception) -> None:
     ours = [frame for frame in frames if frame.filename.startswith(OURS)]
     assert frames
     assert sys.version_info < (3, 11) or not ours, ours
+    assert sys.version_info < (3, 11) or (
+        f'File "{OURS}' not in "".join(traceback.format_exception(error))
+    )
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +149,9 @@ def test_outside_of_a_context(
 ) -> None:
     if "without Slurm" in row.typed:
         monkeypatch.setenv("PATH", str(scratch))
-    assert_shown(row, session.error_of(row.typed))
+    error = session.error_of(row.typed)
+    assert_shown(row, error)
+    assert_no_frame_of_ours(error)
 
 
 @rows("without")
@@ -157,7 +162,9 @@ def test_without_what_an_extra_brings(
     for name in [name for name in sys.modules if name.partition(".")[0] == package]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)
-    assert_shown(row, session.error_of(row.typed))
+    error = session.error_of(row.typed)
+    assert_shown(row, error)
+    assert_no_frame_of_ours(error)
 
 
 @rows("ended")
@@ -194,6 +201,7 @@ def test_all_that_a_program_writes(row: Mistake, scratch: Path) -> None:
     )
     assert done.returncode == 1
     written = done.stdout + done.stderr
+    assert sys.version_info < (3, 11) or f'File "{OURS}' not in written, written
     assert_same(row, OUR_FRAME.sub("", written) if sys.version_info < (3, 11) else written)
 
 
@@ -232,6 +240,7 @@ def test_on_a_cluster(row: Mistake, session: Session, slurm_cluster: DockerClust
         error = session.error_of(row.typed)
     cluster.close()
     assert_shown(row, error)
+    assert_no_frame_of_ours(error)
 
 
 @pytest.fixture(scope="module")
@@ -260,3 +269,4 @@ def test_on_a_cluster_that_enforces(
         error = session.error_of(row.typed)
     cluster.close()
     assert_shown(row, error)
+    assert_no_frame_of_ours(error)
