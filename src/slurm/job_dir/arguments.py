@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, NamedTuple, Union
 from slurm import errors
 from slurm.job_dir.large_files import SpooledFile
 from slurm.job_dir.main_module import MAIN_WORDS
+from slurm.job_dir.main_part import words_of_main_part
 from slurm.job_dir.result_file import PROTOCOL
 from slurm.job_dir.unpickling import Unpickler
 
@@ -60,13 +61,14 @@ def write_arguments(
 
     `placeholder_of` is asked for every object and answers None for what is to be pickled as it is, and a number for a
     placeholder that `load_arguments` will be given.
-    Unless `main_travels`, what ``__main__`` defined is pickled by value. Raises `SerializationError`
+    What the script's main part defined is pickled by value, and unless `main_travels`, all that ``__main__`` did. Raises `SerializationError`
     for what cannot be pickled at all.
     """
     start = spool.size
     try:
         _dump(_Pickler(spool, PROTOCOL), (args, kwargs), placeholder_of)
-        if main_travels or not spool.contains(MAIN_WORDS, start):
+        words = words_of_main_part() if main_travels else MAIN_WORDS
+        if not words or not all(spool.contains(some, start) for some in (MAIN_WORDS, words)):
             return False
     except errors.SlurmError:  # an array among the arguments is submitted now
         raise

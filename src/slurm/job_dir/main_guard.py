@@ -8,7 +8,7 @@ stay as they are: ``sys.modules[__name__]``, ``getLogger(__name__)``, ``kind.__m
 from __future__ import annotations
 
 import _ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import CodeType
 from typing import Any
 
@@ -16,6 +16,7 @@ from slurm.job_dir.main_module import MAIN_NAMES, MAIN_OF_CHILDREN
 
 SYNTAX_TREE = _ast.PyCF_ONLY_AST  # `ast` itself takes long to import
 COLLECTIONS = (_ast.Tuple, _ast.List, _ast.Set)
+DEFINITIONS = (_ast.FunctionDef, _ast.AsyncFunctionDef, _ast.ClassDef)
 
 
 def code_without_main_part(source: bytes, path: str) -> CodeType:
@@ -44,6 +45,47 @@ def has_main_guard(source: bytes, path: str = "<script>") -> bool:
         return next(_guards(_tree(source, path)), None) is not None
     except (SyntaxError, ValueError):
         return False
+
+
+def names_of_main_part(source: bytes, path: str = "<script>") -> frozenset[str]:
+    """What a script defines under its main guard: functions, classes, and what is assigned there and nowhere else.
+
+    >>> sorted(names_of_main_part(b"x = 1\\nif __name__ == '__main__':\\n    x = y = 2\\n    def f(): pass"))
+    ['f', 'y']
+    """
+    try:
+        bound = set(_bound(_tree(source, path).body, under_guard=False))
+    except (SyntaxError, ValueError):
+        return frozenset()
+    elsewhere = {name for name, _, under_guard in bound if not under_guard}
+    return frozenset(
+        name
+        for name, defined, under_guard in bound
+        if under_guard and (defined or name not in elsewhere)
+    )
+
+
+def _bound(statements: Iterable[Any], *, under_guard: bool) -> Iterator[tuple[str, bool, bool]]:
+    """The names that statements bind: each, whether it is defined or only assigned, and whether under a main guard."""
+    for node in statements:
+        if isinstance(node, DEFINITIONS):
+            yield node.name, True, under_guard
+            continue
+        if isinstance(node, (_ast.Import, _ast.ImportFrom)):
+            for alias in node.names:
+                yield (alias.asname or alias.name).partition(".")[0], False, under_guard
+        for target in getattr(node, "targets", [getattr(node, "target", None)]):
+            if isinstance(target, _ast.Name):
+                yield target.id, False, under_guard
+        guarded = under_guard or _is_guard(node)
+        for field in ("body", "orelse", "finalbody", "handlers", "cases"):
+            yield from _bound(getattr(node, field, ()), under_guard=guarded)
+
+
+def _is_guard(node: Any) -> bool:
+    if isinstance(node, _ast.If):
+        return next(_guards(node.test), None) is not None
+    return type(node).__name__ == "Match" and _is_name(node.subject)
 
 
 def _tree(source: bytes, path: str) -> Any:

@@ -6,9 +6,11 @@ Nothing is evaluated: other annotations may name what only type checkers know, a
 from __future__ import annotations
 
 import ast
+import builtins
 import functools
 import importlib
 import inspect
+import linecache
 import sys
 import types
 import typing
@@ -31,6 +33,57 @@ def injected(
             continue  # any number of them, which are the caller's
         for context in _contexts_in(parameter.annotation, names, DEEPEST):
             yield name, getattr(importlib.import_module(CONTEXTS[context]), context)
+
+
+def not_found(function: Callable[..., Any], annotation: Any) -> str:
+    """What in an annotation nobody can find, neither among what has run nor among the module's imports; else empty.
+
+    >>> def train(rate: "Rate", seed: "Optional[int]"): ...
+    >>> not_found(train, "Rate"), not_found(train, "int")
+    ('Rate', '')
+    """
+    names = _globals_of(function)
+    text = getattr(annotation, "__forward_arg__", annotation)
+    expression = _parsed(text) if isinstance(text, str) else None
+    if expression is None:
+        return ""
+    for part in _alternatives(expression, names):
+        if isinstance(part, ast.Constant) and isinstance(part.value, str):
+            inner = not_found(function, part.value)
+            if inner:
+                return inner
+        path = _dotted(part)
+        known = path and (path[0] in names or hasattr(builtins, path[0]))
+        if path and not known and path[0] not in _imports_of(names):
+            return ".".join(path)
+    return ""
+
+
+def _imports_of(names: Mapping[str, Any]) -> Mapping[str, str]:
+    """What the source of a module imports outside of functions, under ``if TYPE_CHECKING`` too: names and what is meant."""
+    file = names.get("__file__")
+    if not isinstance(file, str):
+        return {}
+    return _imports_in("".join(linecache.getlines(file, dict(names))))
+
+
+@functools.lru_cache(maxsize=16)
+def _imports_in(source: str) -> Mapping[str, str]:
+    found: dict[str, str] = {}
+    try:
+        left: list[ast.AST] = [ast.parse(source)]
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # as ast.parse documents
+        return found
+    while left:
+        node = left.pop()
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            module = getattr(node, "module", None) or ""
+            for alias in node.names:
+                name = alias.asname or alias.name.partition(".")[0]
+                found[name] = f"{module}.{alias.name}"
+        elif isinstance(node, (ast.Module, ast.If, ast.Try, ast.ExceptHandler, ast.With)):
+            left += ast.iter_child_nodes(node)
+    return found
 
 
 def _globals_of(function: Any) -> Mapping[str, Any]:
@@ -102,6 +155,10 @@ def _contexts_in_text(expression: ast.expr, names: Mapping[str, Any], depth: int
             yield from _contexts_in(meant, names, depth)
         elif _last_name(part) in CONTEXTS:
             yield _last_name(part)
+        elif isinstance(part, ast.Name):
+            module, _, name = _imports_of(names).get(part.id, "").rpartition(".")
+            if name in CONTEXTS and module.partition(".")[0] == "slurm":
+                yield name
 
 
 def _alternatives(expression: ast.expr, names: Mapping[str, Any]) -> Iterator[ast.expr]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from slurm.node.annotations import injected
+from slurm.node.annotations import injected, not_found
 from slurm.node.context_names import CONTEXTS
+
+MISSING = re.compile(r"missing a required .*'(\w+)'")
 
 _UNEVALUATED: dict[str, Any] = {}
 if sys.version_info >= (
@@ -27,6 +30,7 @@ class CallBinder:
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
         self.signature: inspect.Signature = _signature_of(function)
         self.injected: dict[str, type] = dict(injected(function, self.signature))
 
@@ -67,11 +71,23 @@ class CallBinder:
         try:
             return self.signature.replace(parameters=_defaults_last(kept)).bind(*args, **kwargs)
         except TypeError as error:
+            missing = MISSING.match(str(error))
+            if missing:
+                self._refuse_what_is_not_found(error, missing[1])
             left_out = [name for name in self.injected if name not in kwargs]
             if not left_out or "too many positional" not in str(error):
                 raise
             raise TypeError(
                 f"{error}: leave out {' and '.join(left_out)}, which the job fills in"
+            ) from None
+
+    def _refuse_what_is_not_found(self, error: TypeError, parameter: str) -> None:
+        """Raises ``TypeError`` where a missing argument may have been annotated as a context, under an unknown name."""
+        unknown = not_found(self._function, self.signature.parameters[parameter].annotation)
+        if unknown:
+            raise TypeError(
+                f"{error}. Nothing is called {unknown!r}, its annotation, when the program runs: if that is a context, "
+                'import it at the top of the module, or write "WorkflowContext" or "JobContext"'
             ) from None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import sys
 from collections.abc import Callable, Iterator
 from types import FunctionType, ModuleType
@@ -36,6 +37,9 @@ def _texts_of(function: FunctionType) -> Iterator[str]:
         text = str(annotation)
         yield text
         for word in text.replace(".", " ").replace("[", " ").replace("]", " ").split():
-            meant = function.__globals__.get(word.strip("'\",|"))
+            name = word.strip("'\",|")
+            meant = function.__globals__.get(name)
             if meant is not None and not isinstance(meant, (type, ModuleType, FunctionType)):
                 yield str(meant)
+            elif meant is None and name.isidentifier() and not hasattr(builtins, name):
+                yield from CONTEXTS  # a name for one, which only type checkers import

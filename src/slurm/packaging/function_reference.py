@@ -2,8 +2,8 @@
 
 In this order: an importable module by reference, its own file beside it for a node that has no such
 module; a script by its text, which travels and is ``__main__`` there, without its main part; an object that pickles
-(a partial, a bound method) as an argument would; everything else (notebook cells, lambdas, closures)
-by value, which needs the same Python minor version there.
+(a partial, a bound method) as an argument would; everything else (notebook cells, lambdas, closures, what the main
+part of a script defines) by value, which needs the same Python minor version there.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from slurm.job_dir.main_module import (
     names_main,
     travelled_main,
 )
+from slurm.job_dir.main_part import is_of_main_part, words_of_main_part
 from slurm.job_dir.payload import FunctionReference
 from slurm.job_dir.result_file import PROTOCOL
 from slurm.packaging.own_code import is_installed
@@ -44,7 +45,7 @@ def named(function: Callable[..., Any]) -> FunctionReference | None:
     if defines(sys.modules.get(module), qualname, function):
         if module not in MAIN_NAMES:
             return FunctionReference("module", module, qualname, source=own_source(module))
-        if main_module() is not None:
+        if main_module() is not None and not is_of_main_part(module, qualname):
             return FunctionReference("script", MAIN, qualname)
     return None
 
@@ -98,7 +99,9 @@ def _pickled(function: Callable[..., Any], module: str, qualname: str) -> Functi
     by_name = _main_can_be_named()
     try:
         pickled = pickle.dumps(function, PROTOCOL)
-        if by_name or not names_main(pickled):
+        if not names_main(pickled) or (
+            by_name and not any(word in pickled for word in words_of_main_part())
+        ):
             return FunctionReference("object", module, qualname, pickled)
     except Exception:  # noqa: BLE001 - __reduce__ is the user's and may raise anything; see below
         pass

@@ -209,7 +209,7 @@ def _require_same_python(what: str, there: PythonVersion | None) -> None:
         raise SerializationError(
             f"{what} can only be sent by value, which needs the same Python "
             f"there and here: the cluster has {there[0]}.{there[1]}, this is "
-            f"{sys.version_info[0]}.{sys.version_info[1]}. Define it in a module or script file"
+            f"{sys.version_info[0]}.{sys.version_info[1]}. Define it in a module, or in a script above its main guard"
         )
 
 

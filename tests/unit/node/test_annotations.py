@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import itertools
+import runpy
 import types
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -180,18 +182,23 @@ class Model:
         assert injected(function) == {"ctx": JobContext}
 
 
-def test_what_nobody_has_imported_is_found_by_its_name(run_python: RunPython) -> None:
-    done = run_python("-c", UNIMPORTED)
-    assert done.stdout.split() == ["False", *["True", "JobContext"] * 5]
+def test_what_nobody_has_imported_is_found_by_its_name(
+    tmp_path: Path, run_python: RunPython
+) -> None:
+    (tmp_path / "unimported.py").write_text(UNIMPORTED)
+    done = run_python("unimported.py")
+    assert done.stdout.split() == ["False", *["True", "JobContext"] * 6]
 
 
 UNIMPORTED = """
 from __future__ import annotations
 import sys
-from typing import Any, Optional
+from typing import Any, Optional, TYPE_CHECKING
 import slurm as s
 from slurm.node.context_names import may_want_context
 
+if TYPE_CHECKING:
+    from slurm import JobContext as JC
 Alias = Optional["JobContext"]
 def plain(number: int, more: Optional[Any]) -> None: pass
 def named(ctx: JobContext): pass
@@ -200,7 +207,9 @@ def alias(ctx: Alias): pass
 def of_alias(ctx: "Optional[Alias]"): pass
 def of_the_package(ctx: s.JobContext): pass
 
-functions = (named, quoted, alias, of_alias, of_the_package)
+def of_checkers(ctx: Optional[JC]): pass
+
+functions = (named, quoted, alias, of_alias, of_the_package, of_checkers)
 print(may_want_context(plain))
 wanted = [may_want_context(function) for function in functions]
 assert not {"slurm.runtime", "slurm.workflow"} & set(sys.modules)
@@ -208,3 +217,79 @@ from slurm.node.binding import CallBinder
 for function, may in zip(functions, wanted):
     print(may, CallBinder(function).injected["ctx"].__name__)
 """
+
+
+ONLY_FOR_CHECKERS = """
+from __future__ import annotations
+import typing
+from typing import Optional, TYPE_CHECKING
+if TYPE_CHECKING:
+    from slurm import WorkflowContext as WC
+    from slurm import workflow as flow, JobContext as JC
+    import slurm as only
+    import slurm.runtime as run
+    from nowhere import Missing as M
+def one(c: WC): pass
+def two(c: Optional[WC]): pass
+def three(c: only.WorkflowContext | None): pass
+def four(c: "JC"): pass
+def five(c: run.JobContext): pass
+class Model:
+    def six(self, n: M, c: WC): pass
+def other(c: M): pass
+def partly(c: Optional[M], n: int): pass
+def lost(c: "Optional[gone.Away]"): pass
+def given(c: Lost = None): pass
+"""
+
+
+@pytest.fixture
+def only_for_checkers(tmp_path: Path) -> Any:
+    path = tmp_path / "only_for_checkers.py"
+    path.write_text(ONLY_FOR_CHECKERS)
+    names = runpy.run_path(str(path))
+    return types.SimpleNamespace(**names)
+
+
+@pytest.mark.parametrize(
+    ("name", "context"),
+    [
+        *(("one", WorkflowContext), ("two", WorkflowContext), ("three", WorkflowContext)),
+        *(("four", JobContext), ("five", JobContext)),
+    ],
+)
+def test_what_only_type_checkers_import_is_found_in_the_modules_source(
+    name: str, context: type, only_for_checkers: Any
+) -> None:
+    assert injected(getattr(only_for_checkers, name)) == {"c": context}
+
+
+def test_of_other_names_only_those_of_contexts_are_found(only_for_checkers: Any) -> None:
+    assert injected(only_for_checkers.Model().six) == {"c": WorkflowContext}
+    assert injected(only_for_checkers.other) == {}
+
+
+def imported_inside() -> Any:
+    from slurm import WorkflowContext as Flow
+
+    def local(c: Flow) -> None:
+        pass
+
+    return local
+
+
+def test_a_name_that_cannot_be_found_is_said_where_its_argument_is_missing(
+    only_for_checkers: Any,
+) -> None:
+    for function, unknown in ((imported_inside(), "Flow"), (only_for_checkers.lost, "gone.Away")):
+        with pytest.raises(TypeError) as raised:
+            CallBinder(function).check((), {})
+        assert str(raised.value) == (
+            f"missing a required argument: 'c'. Nothing is called {unknown!r}, its annotation, when the program runs: "
+            'if that is a context, import it at the top of the module, or write "WorkflowContext" or "JobContext"'
+        )
+        CallBinder(function).check((1,), {})
+    for function in (only_for_checkers.other, only_for_checkers.partly):
+        with pytest.raises(TypeError, match=r"^missing a required argument: 'c'$"):
+            CallBinder(function).check((), {})
+    CallBinder(only_for_checkers.given).check((), {})

@@ -498,3 +498,70 @@ def test_what_goes_by_value_may_use_all_that_its_script_defines(
     for name, gives in GIVES.items():
         directory, _ = run_request(name)
         assert result_in(directory) == gives, name
+
+
+# --- what the main part itself defines ------------------------------------------------------------
+
+IN_THE_MAIN_PART = """
+    import functools, collections
+    @dataclass
+    class Cfg:
+        rate: float
+        class Kind:
+            pass
+        def twice(self): return Cfg(2 * self.rate)
+    Pair = collections.namedtuple("Pair", "one two")
+    def helper(c): return Cfg(c.rate + 1)
+    def plain(c): return helper(c).rate
+    @task
+    def named(c): return helper(c)
+    @task
+    def recursive(n): return n and recursive.unwrapped(n - 1) + 1
+    @task
+    def mixed(config, c): return type(config) is Config and c.twice()
+    @functools.lru_cache(maxsize=None)
+    def cached(n): return n + 1
+    @task
+    def train_of(config): return train_again(config)
+    def train_again(config): return type(train.unwrapped(config)) is Config
+"""
+
+
+CALLS = {
+    "named, Cfg(1)": "Cfg(rate=2)",
+    "task(plain), Cfg(1)": "2",
+    "task(functools.partial(plain, Cfg(1)))": "2",
+    "task(lambda c: c.twice()), Cfg(1)": "Cfg(rate=2)",
+    "task(recursive.unwrapped), 3": "3",
+    "recursive, 3": "3",
+    "mixed, Config(1), Cfg(2)": "Cfg(rate=4)",
+    "task(train_again), Config(1)": "True",
+    "task(max), Pair(1, 2)": "2",
+    "task(list), [Pair(1, 2)]": "[Pair(one=1, two=2)]",
+    "task(len), [Cfg.Kind, plain, named]": "3",
+    "task(Cfg(1).twice)": "Cfg(rate=2)",
+    "task(Cfg), 1": "Cfg(rate=1)",
+    "task(cached), 1": "2",
+    "task(lambda f: f(1)), cached": "2",
+    "task(lambda f: type(f).__name__), recursive": "'SlurmTask'",
+    "train_of, Config(1)": "True",
+}
+
+
+@pytest.mark.parametrize("start", [["mine.py"], ["-m", "mine"]])
+def test_what_the_main_part_defines_goes_by_value(
+    start: list[str], tmp_path: Path, run_python: RunPython, run_request: RunRequest
+) -> None:
+    """The main part does not run in a job, and so nothing that it defines is found there by its name."""
+    calls = list(CALLS)[:: 1 if start == ["mine.py"] else 6]
+    requests = [f"    request({call}, name='{index}')\n" for index, call in enumerate(calls)]
+    (tmp_path / "mine.py").write_text(
+        HEAD
+        + "def train_of(c): pass\nif __name__ == '__main__':"
+        + IN_THE_MAIN_PART
+        + "".join(requests)
+    )
+    run_python(*start)
+    for index, call in enumerate(calls):
+        directory, _ = run_request(str(index))
+        assert repr(result_in(directory)) == CALLS[call], call
