@@ -342,12 +342,12 @@ UNDER_THE_GUARD = {
 
 
 @pytest.mark.parametrize("what", UNDER_THE_GUARD)
-def test_what_is_defined_under_the_main_guard_is_named(
+def test_what_is_defined_under_a_guard_that_nobody_recognises_is_named(
     what: str, tmp_path: Path, run_python: RunPython, run_request: RunRequest
 ) -> None:
     definition, request = UNDER_THE_GUARD[what]
     (tmp_path / "mine.py").write_text(
-        f"{HEAD}if __name__ == '__main__':\n    {definition}\n    {request}\n"
+        f"{HEAD}here = __name__ == '__main__'\nif here:\n    {definition}\n    {request}\n"
     )
     run_python("mine.py")
     directory, _ = run_request()
