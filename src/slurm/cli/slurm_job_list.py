@@ -13,11 +13,11 @@ import click
 
 from slurm.cli.commands import Group
 from slurm.runs import ledger, ledger_file, store
-from slurm.runs.ledger import DOC, Cause, Verdict
+from slurm.runs.ledger import Cause, Verdict
 from slurm.runs.ledger_lines import Entry
 from slurm.runs.manifest import Manifest, ManifestError
 from slurm.runs.policy import load_policy
-from slurm.runs.project import project_root
+from slurm.runs.project import LEDGER, project_root
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -32,7 +32,7 @@ def with_doc(function: Decorated) -> Decorated:
     option = click.option(
         "--doc",
         type=click.Path(path_type=Path),
-        help=f"The ledger.  [default: {DOC} of the project]",
+        help=f"The ledger.  [default: {LEDGER} of the project]",
     )
     return option(function)
 

@@ -4,32 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-# sbatch(1): the short names of options that take a value.
-SHORT = {
-    "A": "account",
-    "a": "array",
-    "b": "begin",
-    "C": "constraint",
-    "c": "cpus-per-task",
-    "D": "chdir",
-    "d": "dependency",
-    "e": "error",
-    "G": "gpus",
-    "i": "input",
-    "J": "job-name",
-    "L": "licenses",
-    "M": "clusters",
-    "m": "distribution",
-    "N": "nodes",
-    "n": "ntasks",
-    "o": "output",
-    "p": "partition",
-    "q": "qos",
-    "S": "core-spec",
-    "t": "time",
-    "w": "nodelist",
-    "x": "exclude",
-}
+from slurm.sbatch.other_names import SHORT
 
 
 def directives(script: str) -> dict[str, str]:

@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from slurm.runs.ledger_lines import Entry, Ledger, LedgerError, Line, refuse_repeated
 from slurm.runs.manifest import Manifest
 
-DOC = "docs/slurm_job_list.md"
 HEADING = "# Slurm jobs\n\n"
 
 

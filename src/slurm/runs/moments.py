@@ -5,8 +5,6 @@ from __future__ import annotations
 import datetime
 import re
 
-RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-
 
 def now() -> datetime.datetime:
     """This moment, in UTC."""

@@ -9,8 +9,8 @@ from pathlib import Path
 from slurm.agent.files import sync_folder
 from slurm.runs import locked_files
 from slurm.runs.manifest import FILE, Manifest, ManifestError
+from slurm.runs.project import RUNS
 
-RUNS = "runs"
 # Directories that hold other people's code or what programs keep for themselves; of no interest, and often large.
 # So are all whose name begins with a dot.
 SKIPPED = frozenset({"__pycache__", "node_modules", "site-packages", "venv"})

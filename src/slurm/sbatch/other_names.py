@@ -36,22 +36,28 @@ OTHER_NAMES: dict[str, str] = {
     "requeue": "retries retry maxretries rerunnable",
     "exclusive": "wholenode",
 }
-# sbatch's own letters.
+# sbatch(1): the short names of options that take a value.
 SHORT: dict[str, str] = {
     "A": "account",
-    "c": "cpus_per_task",
+    "a": "array",
+    "b": "begin",
     "C": "constraint",
-    "d": "dependency",
+    "c": "cpus-per-task",
     "D": "chdir",
+    "d": "dependency",
     "e": "error",
     "G": "gpus",
-    "J": "job_name",
+    "i": "input",
+    "J": "job-name",
     "L": "licenses",
     "M": "clusters",
-    "n": "ntasks",
+    "m": "distribution",
     "N": "nodes",
+    "n": "ntasks",
     "o": "output",
     "p": "partition",
+    "q": "qos",
+    "S": "core-spec",
     "t": "time",
     "w": "nodelist",
     "x": "exclude",
@@ -66,7 +72,7 @@ def meant(name: str, options: Iterable[str]) -> str:
     ('did you mean time?', 'did you mean partition?', '')
     """
     if name in SHORT:
-        return f"did you mean {SHORT[name]}?"
+        return f"did you mean {SHORT[name].replace('-', '_')}?"
     plain = name.lower().translate(SEPARATORS)
     for option, others in OTHER_NAMES.items():
         if plain in others.split():

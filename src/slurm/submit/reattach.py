@@ -67,9 +67,10 @@ def array_with_id(job_id: str, submitter: Submitter) -> Any:
     if not job_id.isdecimal():
         raise ConfigError(f"{job_id!r} is no array's id: give the number that sbatch prints")
     path = _directory_of(job_id, submitter)
-    if not submitter.site.backend.file_exists(ArrayDirectory(path).metadata):
-        raise ConfigError(f"job {job_id} is no array: use cluster.get_job({job_id})")
-    return array_in(path, submitter)
+    try:
+        return array_in(path, submitter)
+    except RemoteFileMissing:
+        raise ConfigError(f"job {job_id} is no array: use cluster.get_job({job_id})") from None
 
 
 def _directory_of(number: str, submitter: Submitter) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from slurm.runs.directives import SHORT, directives
+from slurm.runs.directives import directives
 from slurm.sbatch.options import OPTIONS
+from slurm.sbatch.other_names import SHORT
 
 
 @pytest.mark.parametrize(
