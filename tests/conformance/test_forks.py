@@ -93,17 +93,20 @@ def test_what_waits_for_submission_is_submitted_once(client: Cluster, folder: st
         return used_there, unused.is_submitted, unused_job.is_submitted, own.is_submitted
 
     with client:
-        array = tasks.step.map([(folder, "array")])
-        unused = tasks.step.map([(folder, "unused array")])
+        array = tasks.tally.map([(folder, "array")])
+        unused = tasks.tally.map([(folder, "unused array")])
         batch = client.batch()
         with batch:
-            batched = tasks.step(folder, "batched")
-            unused_job = tasks.step(folder, "unused")
+            batched = tasks.tally(folder, "batched")
+            unused_job = tasks.tally(folder, "unused")
             there, *submitted = in_child(leave)
     assert there == (array.ids, batched.id)
     assert submitted == [False, False, True]
-    seen = [job.get_result(PATIENCE) for job in (batched, unused_job, array[0], unused[0])]
-    assert sorted(map(len, seen)) == [0, 1, 2, 3]  # each ran once
+    jobs = [batched, unused_job, array[0], unused[0]]
+    assert [job.get_result(PATIENCE) for job in jobs] == [None] * 4
+    with client:
+        ran = tasks.tallied.after(*jobs)(folder)
+    assert ran.get_result(PATIENCE) == ["array", "batched", "unused", "unused array"]  # each once
 
 
 POOLED: list[Cluster] = []

@@ -7,6 +7,7 @@ import enum
 import json
 import os
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
@@ -159,6 +160,19 @@ def step(folder: str, name: str, succeed: bool = True) -> list[str]:
     if not succeed:
         raise Unlucky(name, code=1)
     return seen
+
+
+@task
+def tally(folder: str, name: str) -> None:
+    """Leave a mark of its own in `folder`: a call that runs twice leaves two."""
+    handle, _ = tempfile.mkstemp(prefix=f"{name}.", dir=folder)
+    os.close(handle)
+
+
+@task
+def tallied(folder: str) -> list[str]:
+    """Who has left a mark of `tally` in `folder`, as often as there are marks."""
+    return sorted(mark.partition(".")[0] for mark in os.listdir(folder))
 
 
 @task
