@@ -109,7 +109,8 @@ class Observation:
     that it finished), ``result`` (its result file did), ``metadata`` (its metadata did, of a job that was found again) and
     ``never starts`` (what it waits for cannot happen).
 
-    `origin` is what the source says of where the job of that id came from, its comment, its script and
+    `ended_at` is when a job that has ended did so, by its scheduler's clock, in seconds since the epoch; None where the
+    source does not say it. `origin` is what the source says of where the job of that id came from, its comment, its script and
     its working directory joined by ``|``; empty where it says nothing. `missing_for` is for how many
     seconds the job has been `missing` without a break.
     """
@@ -122,6 +123,7 @@ class Observation:
     node: str = ""
     origin: str = ""
     missing_for: float = 0.0
+    ended_at: float | None = None
 
     @property
     def missing(self) -> bool:

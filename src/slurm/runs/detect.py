@@ -165,5 +165,10 @@ def _programs() -> Iterator[Probe]:
         yield Probe(name, path is not None, path or "not on the PATH")
 
 
+def missing_commands() -> list[str]:
+    """Those of Slurm's commands that are needed to submit from here, and are not on the PATH."""
+    return [one.name for one in _programs() if not one.found]
+
+
 def _partitions(count: int) -> str:
     return f"{count} partition{'' if count == 1 else 's'}"
