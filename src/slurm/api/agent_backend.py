@@ -310,6 +310,6 @@ def _observation(row: Mapping[str, Any]) -> Observation:
 def _ended_at(row: Mapping[str, Any]) -> float | None:
     """When a job ended; of one that goes on, squeue has the end of its time limit there."""
     end = row.get("end")
-    if parse_state(row["state"]) not in ENDED | ENDED_IF_IT_STAYS:
+    if end is None or parse_state(row["state"]) not in ENDED | ENDED_IF_IT_STAYS:
         return None
     return float(end) if isinstance(end, float) or str(end).isdigit() else None

@@ -31,6 +31,22 @@ class Clusters:
         self._start = start
         self._open: dict[str, Cluster] = {}
 
+    @property
+    def backend(self) -> str | None:
+        """The name of the backend that the options choose, by themselves or by a Slurmfile; None where they choose none.
+
+        >>> Clusters().backend is None
+        True
+        """
+        from slurm.config.slurmfile import cluster_settings
+
+        path, env, given = self._arguments()
+        if path is None and env is None:
+            named = given.get("backend_type")
+            return None if named is None else str(named)
+        settings = cluster_settings(path, env=env, overrides={**given, "callbacks": ()})
+        return str(settings.arguments["backend_type"])
+
     def for_mode(self, host_mode: str) -> Cluster:
         """The cluster to which a run of this host_mode is submitted. Raises `ConfigError`."""
         if host_mode not in self._open:
@@ -70,7 +86,9 @@ class Clusters:
                     f"of this machine: write a Slurmfile, name one with --slurmfile, or give --backend"
                 )
             return Cluster("slurm", **given)
-        return Cluster.from_env(path or find_slurmfile(self._start), env=env, overrides=given, callbacks=())
+        return Cluster.from_env(
+            path or find_slurmfile(self._start), env=env, overrides=given, callbacks=()
+        )
 
     def _arguments(self) -> tuple[str | None, str | None, dict[str, Any]]:
         from slurm.config.command_line import arguments_from

@@ -19,8 +19,8 @@ from slurm.runs.detect import SCRIPTS, Detection
 from slurm.runs.directives import directives
 from slurm.runs.findings import printable
 from slurm.runs.launch_script import JOB_SCRIPT
-from slurm.runs.manifest import FILE, NOT_SUBMITTED, Manifest
 from slurm.runs.lifecycle import RunStatus
+from slurm.runs.manifest import FILE, Manifest
 from slurm.runs.moments import now
 from slurm.runs.policy import DRY_RUN, Policy
 from slurm.runs.project import DESIGN, RUNS, iteration_of
@@ -52,7 +52,7 @@ def launch_of(detection: Detection, policy: Policy, iteration: Path | None = Non
 
     `iteration` is a directory; without it, it is the one that the working directory is in.
     """
-    found = iteration or iteration_of(Path.cwd(), policy.root) or _with_script(Path.cwd())
+    found = iteration or _with_script(Path.cwd()) or iteration_of(Path.cwd(), policy.root)
     if found is None:
         raise ConfigError(
             f"{Path.cwd()} is in no iteration, a directory with {DESIGN}, {SCRIPTS['slurm']} or {SCRIPTS['local']}: "
@@ -85,7 +85,7 @@ def new_manifest(launch: Launch, policy: Policy, cluster: Cluster) -> Manifest:
     script = read_script(launch.script)
     at, token = now(), os.urandom(16).hex()
     base, shares = cluster.job_base_dir, cluster.backend.shares_filesystem
-    remote = _declared_remote(launch.iteration, cluster)
+    remote = declared_remote(launch.iteration, cluster)
     run_id, folder = new_run_directory(launch.iteration, policy.root, at)
     job_dir = _job_dir(base, launch, run_id, token)
     home = str(folder / OUTPUTS)
@@ -106,7 +106,8 @@ def new_manifest(launch: Launch, policy: Policy, cluster: Cluster) -> Manifest:
     return store.write(manifest.with_keys(cluster=about(cluster), artifacts={"remote": remote}))
 
 
-def _declared_remote(iteration: Path, cluster: Cluster) -> str:
+def declared_remote(iteration: Path, cluster: Cluster) -> str:
+    """Where the iteration's design says that artifacts are on the cluster; empty where it does not."""
     path = iteration / DESIGN
     remote = read_design(path).remote if path.is_file() else None
     if remote and remote.startswith("~/"):
@@ -145,11 +146,6 @@ def waiting_run(launch: Launch) -> Manifest | None:
     waiting = [one for one in runs if one.status is RunStatus.PENDING and not one.section("sdk")]
     waiting.sort(key=lambda one: (one.started_at, one.run_id))
     return waiting[-1] if waiting else None
-
-
-def is_known_not_submitted(manifest: Manifest) -> bool:
-    """Whether it is certain that there is no job of a run."""
-    return manifest.section("submission").get("outcome") in NOT_SUBMITTED
 
 
 def try_out(launch: Launch, policy: Policy) -> str:

@@ -37,7 +37,9 @@ def checked(script: bytes, path: str) -> str:
             f"{path}: it is no batch script: its first line must name its interpreter, as #!/bin/bash"
         )
     if "\r\n" in text:  # sbatch refuses it, too
-        raise ConfigError(f"{path}: its lines end as on Windows (CR LF): convert it, as by dos2unix")
+        raise ConfigError(
+            f"{path}: its lines end as on Windows (CR LF): convert it, as by dos2unix"
+        )
     if "\0" in text:
         raise ConfigError(f"{path}: there is a zero byte in it")
     return text
@@ -54,7 +56,12 @@ def job_script(script: str, path: str, variables: Mapping[str, str]) -> bytes:
     exec /usr/bin/env python3 /jobs/7/run_slurm.sbatch
     """
     exports = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
-    lines = ["#!/bin/bash", *header(script), *exports, f"exec {interpreter(script)} {shlex.quote(path)}"]
+    lines = [
+        "#!/bin/bash",
+        *header(script),
+        *exports,
+        f"exec {interpreter(script)} {shlex.quote(path)}",
+    ]
     return ("\n".join(lines) + "\n").encode()
 
 

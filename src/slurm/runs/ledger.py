@@ -62,9 +62,7 @@ def upsert(text: str, manifest: Manifest) -> tuple[str, Outcome]:
     return changed, outcome
 
 
-def upsert_all(
-    text: str, manifests: Iterable[Manifest]
-) -> tuple[str, list[Outcome | LedgerError]]:
+def upsert_all(text: str, manifests: Iterable[Manifest]) -> tuple[str, list[Outcome | LedgerError]]:
     """The ledger with the entries of many manifests, and what became of each: `Outcome`, or why it was left as it is.
 
     >>> upsert_all("Our jobs.\\n", [])

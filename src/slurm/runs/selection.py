@@ -9,7 +9,7 @@ from pathlib import Path
 from slurm.config.checks import suggestion
 from slurm.errors import ConfigError
 from slurm.runs import store
-from slurm.runs.manifest import Manifest, ManifestError
+from slurm.runs.manifest import FILE, Manifest, ManifestError
 from slurm.runs.policy import Policy, load_policy
 from slurm.runs.project import iteration_of
 
@@ -68,12 +68,14 @@ def _named(
         paths = " and ".join(one.path for one in matching)
         raise ConfigError(f"two runs are {name}: {paths}; give one of them another run_id")
     path = start / name
-    path = path / store.FILE if path.is_dir() else path
-    if path.name == store.FILE:
+    path = path / FILE if path.is_dir() else path
+    if path.name == FILE:
         return store.read(path)
     why = [str(error) for error in broken if name in Path(str(error).split(": ")[0]).parts]
     if why:
         raise ManifestError(why[0])
     known = [one.run_id for one in found]
-    near = suggestion(name, known) or (f"; the latest is {known[-1]}" if known else "; there is none yet")
+    near = suggestion(name, known) or (
+        f"; the latest is {known[-1]}" if known else "; there is none yet"
+    )
     raise ConfigError(f"there is no run {name!r}{near} (slurm runs list)")

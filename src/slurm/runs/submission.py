@@ -29,7 +29,10 @@ from slurm.runs.step import Teller
 if TYPE_CHECKING:
     from slurm.cluster import Cluster
 
-RECORD, ID_KEY = "run.json", "job_id"  # in the job's directory: which run it is, and, once it is known, which job
+RECORD, ID_KEY = (
+    "run.json",
+    "job_id",
+)  # in the job's directory: which run it is, and, once it is known, which job
 CLIENT = "runs"  # whose events these would be; nobody waits for them
 
 
@@ -68,7 +71,9 @@ def job_request(manifest: Manifest, script: str, *, shares_filesystem: bool) -> 
         number = "%A_%a" if "array" in options else "%j"
         beside["output"] = posixpath.join(job_dir, f"slurm_{number}.out")
     if shares_filesystem:
-        variables["SLURM_SUBMIT_DIR"] = here  # sbatch is called elsewhere, and --chdir does not change it
+        variables["SLURM_SUBMIT_DIR"] = (
+            here  # sbatch is called elsewhere, and --chdir does not change it
+        )
         if "chdir" not in options:
             beside["chdir"] = here
     if "job-name" not in options:

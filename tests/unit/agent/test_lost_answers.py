@@ -75,7 +75,9 @@ def test_what_is_certain_is_told_from_what_is_not() -> None:
     ],
 )
 def test_a_job_is_known_by_its_token_and_by_its_script(row: str) -> None:
-    table = f"5|PENDING|None||N/A|{TOKEN}0|{SCRIPT}.old\n6|RUNNING|||N/A|x{TOKEN}|/a{SCRIPT}\n{row}\n"
+    table = (
+        f"5|PENDING|None||N/A|{TOKEN}0|{SCRIPT}.old\n6|RUNNING|||N/A|x{TOKEN}|/a{SCRIPT}\n{row}\n"
+    )
     assert find_mark(table, TOKEN, SCRIPT) == "7"
 
 

@@ -386,7 +386,9 @@ LOST_ANSWERS = {
 def test_a_lost_answer_is_no_refusal_the_job_is_found_by_its_token(
     sbatch: str, slurm: SlurmCliBackend, programs: Programs, tmp_path: Path
 ) -> None:
-    programs.add("sbatch", f"echo '4711|PENDING|Priority||N/A|{TOKEN} mine' > $HERE/queue; {sbatch}")
+    programs.add(
+        "sbatch", f"echo '4711|PENDING|Priority||N/A|{TOKEN} mine' > $HERE/queue; {sbatch}"
+    )
     answer = submit(slurm, tmp_path)
     assert answer.error is None
     assert answer.job_id == "4711"

@@ -60,7 +60,9 @@ def test_accounting_is_not_asked_about_jobs_in_the_queue(
 def test_a_failed_job_in_the_queue_has_its_exit_code(
     slurm: SlurmCliBackend, programs: Programs
 ) -> None:
-    (programs.folder / "queue").write_text("1|FAILED|NonZeroExitCode|c1|N/A|x\n2|RUNNING|None|c1|N/A|y\n")
+    (programs.folder / "queue").write_text(
+        "1|FAILED|NonZeroExitCode|c1|N/A|x\n2|RUNNING|None|c1|N/A|y\n"
+    )
     programs.add("scontrol", "echo 'JobId=1 JobState=FAILED DerivedExitCode=0:0 ExitCode=3:0'")
     first, second = slurm.query_jobs(["1", "2"])
     assert (first.source, first.state, first.exit_code) == ("squeue", "FAILED", "3:0")
@@ -161,9 +163,7 @@ def test_accounting_that_gives_no_answer_does_not_hide_what_the_queue_says(
 def test_a_command_that_talks_a_lot_does_not_hang(
     slurm: SlurmCliBackend, programs: Programs
 ) -> None:
-    talk = (
-        "i=0; while [ $i -lt 3000 ]; do echo $i'|RUNNING|None|c1|N/A|xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx'; "
-    )
+    talk = "i=0; while [ $i -lt 3000 ]; do echo $i'|RUNNING|None|c1|N/A|xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx'; "
     talk += "echo warning warning warning warning warning >&2; i=$((i+1)); done"
     programs.add("squeue", talk)
     assert states(slurm, "2999") == {"2999": ("squeue", "RUNNING")}
@@ -187,7 +187,10 @@ def test_an_array_in_the_queue_is_no_job_of_ours(
     ("line", "expected"),
     [
         ("7|RUNNING|None|c1|N/A|", {"job_id": "7", "state": "RUNNING", "comment": ""}),
-        ("  7|PENDING|(a, b)||N/A|tok a|b", {"job_id": "7", "reason": "(a, b)", "comment": "tok a|b"}),
+        (
+            "  7|PENDING|(a, b)||N/A|tok a|b",
+            {"job_id": "7", "reason": "(a, b)", "comment": "tok a|b"},
+        ),
         ("7|PENDING|Priority||N/A|(null)", {"comment": "(null)", "node": ""}),
         ("", None),
         ("squeue: warning: something", None),
