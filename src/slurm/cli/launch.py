@@ -74,9 +74,12 @@ def command(
             shown = {"command": request.argv, "script": request.files[request.script].decode()}
             click.echo(json.dumps(shown, indent=2) if as_json else str(request).rstrip("\n"))
             return
-        manifest = waiting_run(launch) or new_manifest(launch, policy, cluster)
         advance = Advance(clusters, policy, BY, actions=BEGINNING)
-        [report] = advance.all([manifest])
+        waiting = waiting_run(launch)
+        if waiting is None:
+            report = advance.submit(new_manifest(launch, policy, cluster))
+        else:
+            [report] = advance.all([waiting])
     say([report], (), as_json=as_json)
     if report.status is not ExitStatus.IN_PROGRESS:  # then it is launched, as was asked for
         leave(report.status)

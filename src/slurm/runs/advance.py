@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slurm.errors import SlurmError
+from slurm.errors import ConfigError, SchedulerUnreachable, SlurmError
 from slurm.runs import ledger_file, store, submission
 from slurm.runs.findings import printable
 from slurm.runs.ledger_lines import LedgerError
-from slurm.runs.lifecycle import SyncStatus
+from slurm.runs.lifecycle import RunStatus, SyncStatus
 from slurm.runs.manifest import Manifest
 from slurm.runs.moments import now
 from slurm.runs.observe import ended_at, observe
-from slurm.runs.report import Report, report_of
+from slurm.runs.report import ExitStatus, Report, report_of
 from slurm.runs.step import Action, Teller, next_action
 from slurm.states import Observation
 
@@ -33,20 +33,35 @@ if TYPE_CHECKING:
 EVERY = frozenset(Action) - {Action.ASK, Action.NOTHING}
 # What a monitor does: it submits nothing, and leaves the numbers to extraction.
 MONITORED = EVERY - {Action.SUBMIT, Action.EXTRACT}
-BEGINNING = frozenset({Action.LOOK_UP, Action.SUBMIT})
+Effect = Callable[[Manifest, "Cluster", Teller], Manifest]
+# In this order: what was not submitted, as has been found out, is submitted.
+BEGINNING: Mapping[Action, Effect] = {
+    Action.LOOK_UP: submission.look_up,
+    Action.SUBMIT: submission.submit,
+}
 
 
 @dataclass
 class _Run:
-    """A run on its way; `error` is what stopped it."""
+    """A run on its way; `error` is what stopped it, `not_entered` why it is not in the ledger as it should be."""
 
     manifest: Manifest
     error: SlurmError | None = None
+    not_entered: SlurmError | None = None
     done: list[Action] = field(default_factory=list)
 
     @property
     def path(self) -> Path:
         return Path(self.manifest.path)
+
+    @property
+    def report(self) -> Report:
+        """How far it is."""
+        found = report_of(self.manifest, self.error, self.done)
+        if self.not_entered is None or self.error is not None:
+            return found
+        text = f"{found.text}; but it is not in the ledger: {self.not_entered}"
+        return replace(found, status=ExitStatus.ERROR, text=text)
 
 
 class Advance:
@@ -74,14 +89,28 @@ class Advance:
         """How far each of these runs is, after all was done that can be done now; an error of one stops no other."""
         runs = [_Run(one) for one in manifests]
         self._enter(runs)
-        for run in self._at(runs, BEGINNING):
-            self._begin(run)
+        for action, effect in BEGINNING.items():
+            for run in self._at(runs, {action}):
+                self._begin(run, action, effect)
         self._observe(self._at(runs, {Action.OBSERVE}))
         self._enter(runs)  # before anything is copied, which may take long
-        for run in self._at(runs, self._actions - BEGINNING - {Action.OBSERVE}):
+        for run in self._at(runs, self._actions - {*BEGINNING, Action.OBSERVE}):
             self._finish(run)
         self._enter(runs)
-        return [report_of(run.manifest, run.error, run.done) for run in runs]
+        return [run.report for run in runs]
+
+    def submit(self, manifest: Manifest) -> Report:
+        """How far a run is after it was submitted, which has just been written, and which nobody has submitted before.
+
+        Nothing is submitted where the ledger cannot be written.
+        """
+        run = _Run(manifest)
+        self._enter([run])
+        run.error = run.error or run.not_entered
+        if run.error is None:
+            self._begin(run, Action.SUBMIT, submission.submit)
+            self._enter([run])
+        return run.report
 
     def _at(self, runs: Sequence[_Run], actions: Iterable[Action]) -> list[_Run]:
         """Those that need one of these actions next, if it is one that may be done."""
@@ -93,33 +122,33 @@ class Advance:
     def _enter(self, runs: Sequence[_Run]) -> None:
         """Have the ledger say what the manifests say. A run whose entry has another job is stopped."""
         entered = [run for run in runs if run.manifest.is_slurm and run.error is None]
+        path = self._policy.ledger
         try:
-            outcomes = ledger_file.append_all(
-                self._policy.ledger, [one.manifest for one in entered]
-            )
-        except LedgerError as error:
+            outcomes = ledger_file.append_all(path, [one.manifest for one in entered])
+        except LedgerError as error:  # which can be made anew at any time
             for run in entered:
-                run.error = error
+                run.not_entered = error
             return
         for run, outcome in zip(entered, outcomes):
+            run.not_entered = None
             if isinstance(outcome, LedgerError):
-                run.error = LedgerError(f"{self._policy.ledger}: {outcome}")
+                run.error = LedgerError(f"{path}: {outcome}")
 
     # Submission
 
-    def _begin(self, run: _Run) -> None:
-        for _ in BEGINNING:  # it is looked up, and then submitted
-            action = next_action(run.manifest).action
-            if action not in self._actions & BEGINNING or run.error or action in run.done:
-                return
-            run.done.append(action)
-            effect = submission.look_up if action is Action.LOOK_UP else submission.submit
-            try:
-                cluster = self._clusters.of(run.manifest)
-                after = effect(run.manifest, cluster, self._teller())
-                run.manifest = self._written(run, after)
-            except SlurmError as error:
-                self._fails(run, error)
+    def _begin(self, run: _Run, action: Action, effect: Effect) -> None:
+        run.done.append(action)
+        try:
+            cluster = self._clusters.of(run.manifest)
+            if action is Action.SUBMIT:  # from here on, until somebody answers, nobody knows
+                run.manifest = store.change(run.path, self._teller().asking)
+                if run.manifest.status is not RunStatus.PENDING:
+                    return  # somebody else was quicker
+            run.manifest = self._written(run, effect(run.manifest, cluster, self._teller()))
+        except SlurmError as error:
+            if action is Action.SUBMIT and isinstance(error, (ConfigError, SchedulerUnreachable)):
+                self._change(run, self._teller().not_found)  # nobody was asked, for certain
+            self._fails(run, error)
 
     def _written(self, run: _Run, after: Manifest) -> Manifest:
         """What a submission has become, in the manifest as it is now. Of two people, one may have been quicker."""

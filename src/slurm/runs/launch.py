@@ -61,8 +61,6 @@ def launch_of(detection: Detection, policy: Policy, iteration: Path | None = Non
     found = found.resolve()
     if not found.is_dir():
         raise ConfigError(f"--iteration {found}: there is no such directory")
-    if not found.is_relative_to(policy.root):
-        raise ConfigError(f"--iteration {found} is outside of the project {policy.root}")
     script = found / detection.script
     if script.is_file():
         return Launch(found, script, detection.location)

@@ -92,7 +92,9 @@ def report_of(
 def _of_pending(manifest: Manifest) -> Report:
     about = manifest.section("submission")
     said = str(about.get("error", ""))
-    run_id = manifest.run_id
+    run_id, wanted = manifest.run_id, next_action(manifest)
+    if wanted.action is Action.ASK:
+        return Report(manifest, ExitStatus.UNKNOWN, wanted.why, wanted.command)
     if about.get("outcome") == "rejected":
         text = f"the scheduler refused it: {said}"
         mend = (
@@ -112,6 +114,8 @@ def _of_live(manifest: Manifest) -> Report:
     job, wanted = job_status(manifest), next_action(manifest)
     if wanted.action is Action.ASK:
         return Report(manifest, ExitStatus.IN_PROGRESS, wanted.why, wanted.command)
+    if not manifest.section("scheduler"):
+        return Report(manifest, ExitStatus.IN_PROGRESS, "the scheduler has it")
     if not job.finished:
         waits = f" ({job.pending_reason})" if job.pending_reason else ""
         on = f" on {job.node}" if job.node and not waits else ""

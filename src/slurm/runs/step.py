@@ -80,7 +80,11 @@ def next_action(manifest: Manifest) -> Next:
 
 
 def _of_pending(manifest: Manifest) -> Next:
-    outcome = manifest.section("submission").get("outcome")
+    about = manifest.section("submission")
+    outcome = about.get("outcome")
+    if not about.get("token"):
+        why = "it was not written by a launch: nothing is known of its submission"
+        return Next(Action.ASK, why, f"slurm runs mark {manifest.run_id} failed")
     if outcome in NOT_SUBMITTED:
         return Next(Action.SUBMIT, f"there is no job of it ({outcome})")
     return Next(Action.LOOK_UP, "nobody knows whether it was submitted")
@@ -130,6 +134,12 @@ class Teller:
             "submission", outcome="accepted", error=None
         )
         return self._moved(known, RunStatus.SUBMITTED, f"it is job {job_id}")
+
+    def asking(self, manifest: Manifest) -> Manifest:
+        """The scheduler is about to be asked for its job: should this process die, it is to be looked up."""
+        if manifest.status is not RunStatus.PENDING:
+            return manifest
+        return manifest.having("submission", outcome="unknown", error=None)
 
     def refused(self, manifest: Manifest, error: str) -> Manifest:
         """The scheduler did not take it: there is no job. It can be submitted again."""

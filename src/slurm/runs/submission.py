@@ -99,9 +99,10 @@ def job_request(manifest: Manifest, script: str, *, shares_filesystem: bool) -> 
 def submit(manifest: Manifest, cluster: Cluster, teller: Teller) -> Manifest:
     """The manifest after its run was submitted, or was not: `Teller.accepted`, `refused`, `not_found` or `in_doubt`.
 
-    Raises what says nothing about the submission: `ConfigError` for a launch script that is none, `TransportError` and
-    `SchedulerUnreachable` where nothing was submitted because nobody could be reached.
+    Raises `ConfigError` for a launch script that is none, and `SchedulerUnreachable`: nothing was submitted then, for certain.
+    After a `TransportError` nobody knows.
     """
+    _require_known(manifest)
     script = read_script(script_of(manifest))
     request = job_request(manifest, script, shares_filesystem=cluster.backend.shares_filesystem)
     base = cluster.job_base_dir
@@ -119,7 +120,7 @@ def told(manifest: Manifest, answer: Submitted, teller: Teller) -> Manifest:
         return teller.accepted(manifest, answer.job_id)
     if isinstance(error, SubmissionUnknown):
         return teller.in_doubt(manifest, printable(str(error)))
-    if isinstance(error, (SchedulerUnreachable, TransportError)):
+    if unreachable(error):
         raise error
     return teller.refused(manifest, printable(str(error)))
 
@@ -129,6 +130,7 @@ def look_up(manifest: Manifest, cluster: Cluster, teller: Teller) -> Manifest:
 
     Raises `TransportError` and `SchedulerUnreachable` where nobody answers.
     """
+    _require_known(manifest)
     about = manifest.section("submission")
     try:
         job_id = cluster.backend.find_job(
@@ -143,6 +145,20 @@ def look_up(manifest: Manifest, cluster: Cluster, teller: Teller) -> Manifest:
     if job_id is None:
         return teller.not_found(manifest)
     return teller.accepted(manifest, job_id)
+
+
+def _require_known(manifest: Manifest) -> None:
+    """Raises `ConfigError` where somebody has taken out of the manifest what a submission needs."""
+    for section, key in (
+        ("submission", "token"),
+        ("submission", "job_dir"),
+        ("artifacts", "remote"),
+    ):
+        if not manifest.section(section).get(key):
+            raise ConfigError(
+                f"{manifest.path}: {section}.{key} is not there, without which the run cannot be submitted or looked up: "
+                f"slurm runs mark {manifest.run_id} failed gives it up"
+            )
 
 
 def unreachable(error: SlurmError) -> bool:
