@@ -19,7 +19,8 @@ The ledger and the manifests, in files that several programs and an editor chang
 Where files, clusters and people meet:
 
 - `extract`: the metrics of a run, from the files that it left or its task's value, into its ``metrics.json``;
-- `verify`: named checks of runs, by stage; `verify_files`: what they look at.
+- `verify`: named checks of runs, by stage; `checks`: those of a run's record; `later_checks`: those of what came after its
+  launch; `run_files`: what they look at; `environment`: whether the machine and the cluster are ready.
 
 What people write, and what it says:
 
