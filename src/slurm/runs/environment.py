@@ -83,6 +83,7 @@ def _dry_run(policy: Policy, iteration: Iteration) -> Finding:
 
     name = "dry-run"
     fix = f"run it by hand, and mend what it says ({policy.where(DRY_RUN)})"
+    argv: list[str] = []
     try:
         command = policy.command(
             DRY_RUN,
@@ -90,11 +91,14 @@ def _dry_run(policy: Policy, iteration: Iteration) -> Finding:
             iteration_id=iteration.iteration_id,
             host_mode=iteration.host_mode,
         )
-        status, out, err = Program(command or [], LONGEST).run(cwd=str(iteration.directory))
+        argv += command or ()
+        status, out, err = Program(argv, LONGEST).run(cwd=str(iteration.directory))
     except ConfigError as error:
         return Finding(name, Verdict.FAIL, printable(str(error), 500), "slurm policy doctor")
-    except (AgentError, OSError) as error:
+    except AgentError as error:
         return Finding(name, Verdict.FAIL, printable(str(error)), fix)
+    except OSError as error:
+        return Finding(name, Verdict.FAIL, printable(f"{argv[0]}: {error.strerror}"), fix)
     if status == 0:
         return Finding(name, Verdict.PASS, f"{iteration.iteration_id}: it would work")
     lines = (err.strip() or out.strip()).decode("utf-8", "replace").splitlines() or [""]

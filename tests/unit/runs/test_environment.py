@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -71,7 +72,7 @@ def test_a_cluster_that_does_not_answer_fails(tmp_path: Path, error: Exception) 
 
 def test_the_dry_run_is_run_once_for_each_iteration(tmp_path: Path) -> None:
     command = "sh -c 'echo \"$0 $1\" >> said' {{iteration_id}} {{host_mode}}"
-    text = f"{ON}dry_run_command: {command!r}\n"
+    text = f"{ON}dry_run_command: {json.dumps(command)}\n"
     assert found(tmp_path, Stage.LAUNCH, text)[2:] == ["PASS dry-run: iter1: it would work"]
     assert (tmp_path / "said").read_text() == "iter1 slurm\n"
     assert len(found(tmp_path, Stage.MONITOR, text)) == 2
@@ -83,7 +84,7 @@ def test_the_dry_run_is_run_once_for_each_iteration(tmp_path: Path) -> None:
     [
         ("sh -c 'echo first; echo no data >&2; exit 3'", "iter1: exit status 3: no data"),
         ("sh -c 'echo no data; exit 1'", "iter1: exit status 1: no data"),
-        ("/nowhere/program", "[Errno 2] No such file or directory: '/nowhere/program'"),
+        ("/nowhere/program", "/nowhere/program: No such file or directory"),
     ],
 )
 def test_a_dry_run_that_fails_says_its_last_words(tmp_path: Path, command: str, why: str) -> None:
