@@ -29,6 +29,7 @@ from slurm.runs.metrics import (
     files_of,
     in_progress,
 )
+from slurm.runs.moments import now
 from slurm.states import ENDED, ENDED_IF_IT_STAYS
 
 if TYPE_CHECKING:
@@ -70,7 +71,6 @@ def extract(
     for a design that cannot be read, `TransportError` and `SchedulerUnreachable` where a value cannot be asked for now,
     and `MetricsError`.
 
-    >>> from slurm.runs.moments import now
     >>> manifest = Manifest.new("iter1", "run.sh", started_at=now(), token="c0ffee", run_id="r1")
     >>> extract(manifest, at=now())
     Traceback (most recent call last):
@@ -83,6 +83,18 @@ def extract(
     if needs_value(manifest) and cluster is not None:
         value = value_of(manifest, cluster())
     return write(manifest, document(manifest, design, look(manifest, design), at=at, value=value))
+
+
+def extract_run(manifest: Manifest, cluster: Callable[[], Cluster] | None = None) -> str:
+    """Write the metrics of a run that ended, as `extract` does, now; returns their status, for `Teller.extracted`.
+
+    >>> path = Path("iter1/runs/r1/run_manifest.json")
+    >>> path.parent.mkdir(parents=True)
+    >>> content = {"run_id": "r1", "iteration_id": "iter1", "status": "synced", "artifact_sync_to_local": {"status": "ok"}}
+    >>> extract_run(Manifest(content, str(path)))
+    'completed'
+    """
+    return str(extract(manifest, at=now(), cluster=cluster)["status"])
 
 
 def require_ended(manifest: Manifest) -> None:
@@ -130,7 +142,6 @@ def value_of(manifest: Manifest, cluster: Cluster) -> Any:
 
     Raises `TransportError` and `SchedulerUnreachable`: then it is not missing, only out of reach.
 
-    >>> from slurm.runs.moments import now
     >>> manifest = Manifest.new("iter1", "double", started_at=now(), token="c0ffee")
     >>> value_of(manifest.with_keys(job_id=job.id, sdk={"kind": "job"}), cluster)
     42
