@@ -67,14 +67,17 @@ def look(manifest: Manifest) -> RunFiles:
 
 
 def script_of(manifest: Manifest) -> Path:
-    """Where the launch script of a run is: what its ``submission.script`` names, else by its host_mode.
+    """Where the launch script of a run is: what its ``submission.script`` or its command names, else by its host_mode.
 
-    >>> content = {"host_mode": "slurm"}
+    >>> content = {"host_mode": "slurm", "command": "sbatch run_slurm.sbatch"}
     >>> script_of(Manifest(content, "/p/iter1/runs/r1/run_manifest.json"))
     PosixPath('/p/iter1/run_slurm.sbatch')
     """
-    name = manifest.section("submission").get("script") or SCRIPTS[manifest.content["host_mode"]]
-    return Path(manifest.path).absolute().parent.parent.parent / str(name)
+    command = str(manifest.content["command"])
+    named = command if command and not set(command) & set(" \t\n\0") else ""
+    name = manifest.section("submission").get("script") or named
+    default = SCRIPTS[manifest.content["host_mode"]]
+    return Path(manifest.path).absolute().parent.parent.parent / str(name or default)
 
 
 def _mode(directory: Path) -> int | None:
