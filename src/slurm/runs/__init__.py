@@ -8,7 +8,8 @@ A run, without a file or a scheduler:
 
 - `lifecycle`: statuses, and from which to which a run may move; `moments`: times and run ids;
 - `manifest`: the manifest as data, and what it must be (``run_manifest.schema.json``);
-- `step`: what a run needs next, and what becomes of its manifest when that is done.
+- `step`: what a run needs next, and what becomes of its manifest when that is done;
+- `metrics`: what is measured of a run that ended (``metrics.schema.json``); `evidence`: what is missing of it, and why.
 
 The ledger and the manifests, in files that several programs and an editor change:
 
@@ -16,9 +17,15 @@ The ledger and the manifests, in files that several programs and an editor chang
 - `ledger_file`: the ledger in its file; `store`: manifests in theirs, and where they are; `locked_files`: how;
 - `run_ids`: ids, and the directories of new runs.
 
+Where files, clusters and people meet:
+
+- `extract`: the metrics of a run, from the files that it left or its task's value, into its ``metrics.json``;
+- `verify`: named checks of runs, by stage; `checks`: those of a run's record; `later_checks`: those of what came after its
+  launch; `run_files`: what they look at; `environment`: whether the machine and the cluster are ready.
+
 What people write, and what it says:
 
-- `project`: where a project begins; `yaml_files`: YAML, read strictly; `findings`: what a named check found;
+- `project`: where a project begins; `yaml_files`: YAML, read strictly; `schemas`: JSON, by its schema; `findings`: what a named check found;
 - `policy`: what a project decides about its runs (``policy.schema.json``, ``preset.slurm.yaml``); `policy_edit`: the
   preset, put into its file; `policy_doctor`: whether it can work; `edit_scope`: which paths a tool may write;
 - `templates`: commands of a policy, as lists of arguments; `directives`: the ``#SBATCH`` lines of a batch script;
