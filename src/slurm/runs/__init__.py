@@ -30,4 +30,10 @@ What people write, and what it says:
   preset, put into its file; `policy_doctor`: whether it can work; `edit_scope`: which paths a tool may write;
 - `templates`: commands of a policy, as lists of arguments; `directives`: the ``#SBATCH`` lines of a batch script;
 - `design`: what an iteration says of its runs (``design.schema.json``); `detect`: whether they are jobs of Slurm.
+
+A run's artifacts, on their way home:
+
+- `sync`: brings them; `arrival`: what is here then, and what the manifest says of it; `sync_plan`: which are brought,
+  by the patterns of `globs`; `sync_command`: a command of the policy in place of the SDK's own way;
+- `fetch`: files from a cluster, begun ones continued; `sums`: by which they are compared; `home`: where they are put.
 """
