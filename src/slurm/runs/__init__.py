@@ -13,7 +13,8 @@ A run, without a file or a scheduler:
 The ledger and the manifests, in files that several programs and an editor change:
 
 - `ledger`: ``docs/slurm_job_list.md`` as text, made from manifests; `ledger_lines`: its lines and entries;
-- `ledger_file`: the ledger in its file; `store`: manifests in theirs, and where they are; `locked_files`: how.
+- `ledger_file`: the ledger in its file; `store`: manifests in theirs, and where they are; `locked_files`: how;
+- `run_ids`: ids, and the directories of new runs.
 
 What people write, and what it says:
 
