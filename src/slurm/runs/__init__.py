@@ -23,4 +23,26 @@ What people write, and what it says:
   preset, put into its file; `policy_doctor`: whether it can work; `edit_scope`: which paths a tool may write;
 - `templates`: commands of a policy, as lists of arguments; `directives`: the ``#SBATCH`` lines of a batch script;
 - `design`: what an iteration says of its runs (``design.schema.json``); `detect`: whether they are jobs of Slurm.
+
+The SDK's own submissions:
+
+- `tracker`: `RunTracker`, the callback that makes runs of them; `sdk_runs`: their manifests and children, as data;
+- `earlier_runs`: the run of an earlier submission with the same key.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from slurm.runs.tracker import RunTracker
+
+__all__ = ["RunTracker"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "RunTracker":  # late: it needs more than the commands do
+        from slurm.runs.tracker import RunTracker
+
+        return RunTracker
+    raise AttributeError(f"module 'slurm.runs' has no attribute {name!r}")
