@@ -16,7 +16,7 @@ from slurm.errors import ConfigError, SchedulerUnreachable, SlurmError
 from slurm.runs import ledger_file, store, submission
 from slurm.runs.findings import printable
 from slurm.runs.ledger_lines import LedgerError
-from slurm.runs.lifecycle import RunStatus, SyncStatus
+from slurm.runs.lifecycle import RunStatus
 from slurm.runs.manifest import Manifest
 from slurm.runs.moments import now
 from slurm.runs.observe import ended_at, observe
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from slurm.cluster import Cluster
     from slurm.runs.clusters import Clusters
     from slurm.runs.policy import Policy
-    from slurm.runs.sync import Progress
+    from slurm.runs.fetch import Told
 
 EVERY = frozenset(Action) - {Action.ASK, Action.NOTHING}
 # What a monitor does: it submits nothing, and leaves the numbers to extraction.
@@ -77,7 +77,7 @@ class Advance:
         by: str,
         *,
         actions: Iterable[Action] = EVERY,
-        progress: Progress | None = None,
+        progress: Told | None = None,
     ) -> None:
         self._clusters = clusters
         self._policy = policy
@@ -213,16 +213,16 @@ class Advance:
                 self._fails(run, error)
 
     def _sync(self, run: _Run) -> None:
-        if run.manifest.sync is SyncStatus.OK:  # somebody has brought them home, and written so
-            self._change(run, lambda m: self._teller().synced(m))
-            return
+        from slurm.runs.arrival import is_marked, told
         from slurm.runs.sync import sync_run
 
+        if is_marked(run.manifest):  # somebody has brought them home, and written so
+            self._change(run, lambda m: self._teller().synced(m))
+            return
+        before = run.manifest
         self._change(run, lambda m: self._teller().syncing(m))
-        arrived = sync_run(
-            run.manifest, self._clusters.of(run.manifest), self._policy, self._progress
-        )
-        self._change(run, lambda m: self._teller().arrived(m, arrived))
+        arrived = sync_run(before, self._clusters.of(before), self._policy, self._progress)
+        self._change(run, lambda m: told(self._teller(), m, arrived))
 
     def _copy_logs(self, run: _Run) -> None:
         from slurm.runs.logs import copy_logs

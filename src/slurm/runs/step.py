@@ -85,6 +85,10 @@ def _of_pending(manifest: Manifest) -> Next:
     if not about.get("token"):
         why = "it was not written by a launch: nothing is known of its submission"
         return Next(Action.ASK, why, f"slurm runs mark {manifest.run_id} failed")
+    if outcome in NOT_SUBMITTED and manifest.section("sdk"):
+        # Its arguments are in the program that called the task, and in no file.
+        why = f"there is no job of it ({outcome}), and only its program can submit it again"
+        return Next(Action.ASK, why, f"slurm runs mark {manifest.run_id} failed")
     if outcome in NOT_SUBMITTED:
         return Next(Action.SUBMIT, f"there is no job of it ({outcome})")
     return Next(Action.LOOK_UP, "nobody knows whether it was submitted")
@@ -212,7 +216,10 @@ class Teller:
         why = f"job {manifest.job_id} is {job.state}"
         if job.finished and job.state is JobState.COMPLETED and ended_at is not None:
             manifest = manifest.having("scheduler", ended_at=text_of(ended_at))
-        return self._moved(manifest, wanted, why, ended_at)
+        moved = self._moved(manifest, wanted, why, ended_at)
+        # What a task returns is in the job's directory: there is nothing to bring home.
+        returned = manifest.section("sdk") and job.finished and job.state is JobState.COMPLETED
+        return self.synced(moved) if returned else moved
 
     def syncing(self, manifest: Manifest) -> Manifest:
         """Its artifacts are on their way."""
