@@ -32,7 +32,7 @@ from slurm.runner import main
 main()
 """
 MARKER = "SDK_ARCHIVE"
-CLIENT_ONLY = ("testing", "cli", "runs")
+CLIENT_ONLY = ("testing", "cli")
 SUFFIXES = (".py", ".css", ".js")  # code, and what the page of a job tree is drawn with
 EPOCH = (
     1980,

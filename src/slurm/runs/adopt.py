@@ -82,6 +82,6 @@ def _new(
 
 
 def _require_known(job_id: str, manifest: Manifest, cluster: Cluster) -> None:
-    [seen] = observe(cluster.backend, [manifest.with_keys(job_id=job_id, submission={})])
+    [seen] = observe(cluster, [manifest.with_keys(job_id=job_id, submission={})])
     if seen.source == "absent":
         raise ConfigError(f"the scheduler knows no job {job_id} of yours on {cluster}")

@@ -27,8 +27,8 @@ from slurm.states import Observation
 if TYPE_CHECKING:
     from slurm.cluster import Cluster
     from slurm.runs.clusters import Clusters
-    from slurm.runs.policy import Policy
     from slurm.runs.fetch import Told
+    from slurm.runs.policy import Policy
 
 EVERY = frozenset(Action) - {Action.ASK, Action.NOTHING}
 # What a monitor does: it submits nothing, and leaves the numbers to extraction.
@@ -173,7 +173,7 @@ class Advance:
     def _observe(self, runs: Sequence[_Run]) -> None:
         for cluster, together in self._by_cluster(runs).items():
             try:
-                seen = observe(cluster.backend, [run.manifest for run in together])
+                seen = observe(cluster, [run.manifest for run in together])
             except SlurmError as error:
                 for run in together:
                     self._fails(run, error)

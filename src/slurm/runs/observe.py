@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -19,19 +20,22 @@ from slurm.tracking.written_ends import end_in
 
 if TYPE_CHECKING:
     from slurm.api.base import BackendBase
+    from slurm.cluster import Cluster
 
 MOST_NAMED = 3  # elements of an array whose end is said one by one
 
 
-def observe(backend: BackendBase, manifests: Sequence[Manifest]) -> list[Observation]:
+def observe(cluster: Cluster, manifests: Sequence[Manifest]) -> list[Observation]:
     """What is known of the run's job, for each of these runs, in order.
 
     Of runs that the SDK submitted, and that the scheduler has forgotten, the job's own record tells. Raises
     `TransportError` and `SchedulerUnreachable` where nobody answers.
     """
-    wanted = dict.fromkeys(job_id for one in manifests for job_id in ids_of(one))
+    backend = cluster.backend
+    ids = [_ids_there(cluster, one) for one in manifests]
+    wanted = dict.fromkeys(itertools.chain.from_iterable(ids))
     answers = {one.job_id: one for one in backend.query_jobs(list(wanted))} if wanted else {}
-    seen = [as_one(one, answers) for one in manifests]
+    seen = [as_one(one, own, answers) for one, own in zip(manifests, ids)]
     forgotten = [
         index
         for index, one in enumerate(seen)
@@ -61,12 +65,25 @@ def ids_of(manifest: Manifest) -> list[str]:
     return [job_id] if job_id else []
 
 
-def as_one(manifest: Manifest, answers: Mapping[str, Observation]) -> Observation:
+def _ids_there(cluster: Cluster, manifest: Manifest) -> list[str]:
+    if len(manifest.section("sdk").get("job_ids", ())) < 2:
+        return ids_of(manifest)
+    # An array that took several submissions: which element is in which, its directory tells.
+    try:
+        array = cluster.get_array(manifest.job_id)
+    except RemoteFileError:
+        return [manifest.job_id]
+    return list(dict.fromkeys(record.id for record in array.records))
+
+
+def as_one(
+    manifest: Manifest, ids: Iterable[str], answers: Mapping[str, Observation]
+) -> Observation:
     """What was said of a run's job, or of all elements of its array together."""
     status, mark = job_status(manifest), mark_of(manifest)
     seen = [
         answers[job_id] if mark is None else mark.own_or_reused(answers[job_id], status)
-        for job_id in ids_of(manifest)
+        for job_id in ids
         if job_id in answers
     ]
     if len(seen) == 1:
