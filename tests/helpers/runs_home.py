@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import random
+import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +21,7 @@ from slurm.runs.manifest import Manifest
 from slurm.runs.sync import bring_home
 
 PLENTY = 1 << 40
+STEPS = ("open", "os.mkdir", "os.rename", "os.utime", "os.remove", "os.truncate", "os.scandir")
 COMPLETED = {"state": "COMPLETED", "ended": True}
 
 
@@ -84,6 +89,41 @@ class Run:
         }
 
 
+def killed_at_every_step(folder: Path) -> int:
+    """Bring run after run home in a child that is killed at its first, second, third ... step; how many there are.
+
+    A step is a request, or what changes a file or a name. After each, the next one brings what did not come.
+    """
+    content = random.Random(1).randbytes((1 << 20) + 100)
+    for number in itertools.count():
+        run = Run(folder / str(number))
+        for name in ("a", "deep/b"):
+            run.put(name, name)
+        run.put("large", content)
+        child = os.fork()
+        if not child:
+            steps = itertools.count()
+
+            def hook(event: str, arguments: Any, steps: Iterator[int] = steps) -> None:
+                if event in STEPS and next(steps) == number:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+            sys.addaudithook(hook)
+            run.bring(Distant())
+            os._exit(0)
+        status = os.waitpid(child, 0)[1]
+        kept = [*(run.path.parent / ".sync").glob("*.part"), *run.home.rglob("*")]
+        there = sum(path.stat().st_size for path in kept if path.is_file())
+        far = Distant()
+        found = run.bring(far)
+        assert found.complete, found
+        assert run.here() == {"a": b"a", "deep/b": b"deep/b", "large": content}
+        assert far.read == found.bytes - there, (number, far.read, there)
+        if status == 0:
+            return number
+    return 0
+
+
 def main(manifest: str, after: int) -> None:
     """Bring a run home, and be killed at the request with this number."""
     backend = Distant()
@@ -99,4 +139,7 @@ def main(manifest: str, after: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    if sys.argv[1] == "every":
+        print(killed_at_every_step(Path(sys.argv[2])))
+    else:
+        main(sys.argv[1], int(sys.argv[2]))

@@ -6,7 +6,7 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,7 +15,7 @@ from slurm.agent.regular_files import require_regular
 from slurm.runs.globs import is_inside
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-COPIED_AT_ONCE = 1 << 20
+AT_ONCE = 1 << 20
 
 
 class Home:
@@ -77,8 +77,15 @@ class Home:
             except OSError as error:
                 if error.errno != errno.EXDEV:
                     raise OSError(error.errno, error.strerror, path) from None
-                _copy(source, handle, name)
+                with source.open("rb") as old:
+                    time = os.fstat(old.fileno()).st_mtime_ns
+                    _write(handle, name, iter(lambda: old.read(AT_ONCE), b""), time)
                 source.unlink()
+
+    def write(self, path: str, content: bytes) -> None:
+        """Have the file at `path` hold this; as `put`."""
+        with self._beside(path, make=True) as (handle, name):
+            _write(handle, name, [content])
 
     def stamp(self, path: str, mtime: int) -> None:
         """Have the file's time be that of the one it came from."""
@@ -122,21 +129,17 @@ def _entered(handle: int, name: str, path: str, make: bool) -> int:
         raise OSError(error.errno, error.strerror, path) from None
 
 
-def _copy(source: Path, handle: int, name: str) -> None:
-    """Move to another file system."""
+def _write(handle: int, name: str, pieces: Iterable[bytes], mtime: int | None = None) -> None:
+    """Write a file in an open directory; it appears whole."""
     temporary = f".{name[:60]}.{unique_name()}"
     how = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     try:
-        with (
-            source.open("rb") as old,
-            os.fdopen(os.open(temporary, how, 0o600, dir_fd=handle), "wb") as new,
-        ):
-            for piece in iter(lambda: old.read(COPIED_AT_ONCE), b""):
-                new.write(piece)
-            new.flush()
-            os.fsync(new.fileno())
-            about = os.fstat(old.fileno())
-            os.utime(new.fileno(), ns=(about.st_mtime_ns, about.st_mtime_ns))
+        with os.fdopen(os.open(temporary, how, 0o600, dir_fd=handle), "wb") as file:
+            file.writelines(pieces)
+            file.flush()
+            os.fsync(file.fileno())
+            if mtime is not None:
+                os.utime(file.fileno(), ns=(mtime, mtime))
         os.rename(temporary, name, src_dir_fd=handle, dst_dir_fd=handle)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):

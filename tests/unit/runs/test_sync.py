@@ -353,6 +353,19 @@ def test_killed_at_any_moment_the_next_one_brings_the_rest(run: Run) -> None:
     assert run.here()["a"] == block(2 * MB)
 
 
+def test_killed_at_every_step_nothing_is_lost_or_fetched_twice(tmp_path: Path) -> None:
+    root = Path(__file__).parents[3]
+    done = subprocess.run(
+        [sys.executable, runs_home.__file__, "every", str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": f"{root / 'src'}{os.pathsep}{root}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 30
+
+
 # --- this machine --------------------------------------------------------------------------------
 
 
