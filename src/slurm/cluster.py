@@ -110,7 +110,7 @@ class Cluster:
         if not isinstance(callbacks, (tuple, list)) or callbacks:
             from slurm.callbacks.client import heard_by  # late: without any, none of it is loaded
 
-            self.callbacks, self._listener = heard_by(callbacks, self._job_of)
+            self.callbacks, self._listener = heard_by(callbacks, self._job_of, self)
         self.operations: ClusterOperations = ClusterOperations(
             self.site,
             self._listener,

@@ -12,6 +12,7 @@ from .programs import Programs
 from .slurm_commands import SlurmCommands
 from .staging_requests import StagingRequests
 from .submit_requests import SubmitRequests
+from .tree_requests import TreeRequests
 from .users import expanded, user_name
 
 PROTOCOL = 1
@@ -24,6 +25,7 @@ class Agent(
     FileRequests,
     StagingRequests,
     MetadataRequests,
+    TreeRequests,
 ):
     """Answers requests: `call("read", {"path": ...})` runs `op_read`. Paths may start with ``~``."""
 

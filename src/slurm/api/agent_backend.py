@@ -21,13 +21,17 @@ from slurm.api.requests import (
     Host,
     JobRequest,
     MetadataFiles,
+    PartSum,
     Progress,
     Submitted,
+    Tree,
+    TreeFile,
 )
-from slurm.api.transfers import Content, Transfers, listening, pieces_of
+from slurm.api.transfers import SLOWEST_DISK, Content, Transfers, listening, pieces_of
 from slurm.job_dir.result_file import sha256_of
-from slurm.states import Observation, parse_state
+from slurm.states import ENDED, ENDED_IF_IT_STAYS, Observation, parse_state
 
+SUMS_TOGETHER = 10_000  # parts of files in a request
 TRIES = 5  # an archive, a file that was removed as it arrived
 
 # An agent may be in this process, and does not know that programs fork.
@@ -218,6 +222,23 @@ class AgentBackend(BackendBase):
     def list_directory(self, path: str) -> list[str]:
         return list(self._ask("listdir", path=path))
 
+    def list_tree(self, path: str, most: int) -> Tree:
+        answer = self._ask("tree", path=path, most=most)
+        return Tree(tuple(TreeFile(*one) for one in answer["files"]), answer["complete"])
+
+    def sum_parts(self, parts: Sequence[tuple[str, int, int]]) -> Iterator[PartSum]:
+        left = list(parts)
+        while left:
+            timeout = max(length for _, _, length in left) / SLOWEST_DISK
+            asked = left[:SUMS_TOGETHER]
+            answers = self._ask("sums", parts=asked, timeout=timeout)
+            for (path, _, _), answer in zip(asked, answers):
+                yield _part_sum(path, answer)
+            left = left[len(answers) :]
+
+    def read_pieces(self, path: str, version: TreeFile, start: int = 0) -> Iterator[bytes]:
+        return self._transfers.pieces(path, version, start)
+
     def collect_metadata(self, path: str, most: int) -> MetadataFiles:
         said, blob = self.request("collect", {"path": path, "most": most})
         files = {name: blob[start : start + length] for name, start, length in said["files"]}
@@ -294,6 +315,13 @@ def _submitted(request: JobRequest, entry: Mapping[str, Any]) -> Submitted:
     return Submitted(entry["job_id"], entry["job_dir"], entry["reattached"])
 
 
+def _part_sum(path: str, answer: Mapping[str, Any]) -> PartSum:
+    if "error" in answer:
+        return PartSum(error=error_of(answer["kind"], answer["error"]))
+    version = TreeFile(path, answer["size"], answer["mtime"], answer["inode"])
+    return PartSum(answer["sha256"], version)
+
+
 def _observation(row: Mapping[str, Any]) -> Observation:
     return Observation(
         job_id=row["job_id"],
@@ -303,4 +331,13 @@ def _observation(row: Mapping[str, Any]) -> Observation:
         exit_code=row.get("exit_code", ""),
         node=row.get("node", ""),
         origin=row.get("origin", ""),
+        ended_at=_ended_at(row),
     )
+
+
+def _ended_at(row: Mapping[str, Any]) -> float | None:
+    """When a job ended; of one that goes on, squeue has the end of its time limit there."""
+    end = row.get("end")
+    if end is None or parse_state(row["state"]) not in ENDED | ENDED_IF_IT_STAYS:
+        return None
+    return float(end) if isinstance(end, float) or str(end).isdigit() else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import contextlib
+import hashlib
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
@@ -14,10 +15,13 @@ from slurm.api.requests import (
     Host,
     JobRequest,
     MetadataFiles,
+    PartSum,
     Progress,
     Submitted,
+    Tree,
+    TreeFile,
 )
-from slurm.errors import SlurmError
+from slurm.errors import RemoteFileError, SlurmError
 from slurm.states import Observation
 
 # Whoever derives a backend finds here all that its methods take and return.
@@ -28,8 +32,11 @@ __all__ = [
     "Host",
     "JobRequest",
     "MetadataFiles",
+    "PartSum",
     "Progress",
     "Submitted",
+    "Tree",
+    "TreeFile",
 ]
 
 
@@ -300,6 +307,54 @@ class BackendBase(abc.ABC):
         >>> "metadata.json" in backend.list_directory(job.job_dir)
         True
         """
+
+    def list_tree(self, path: str, most: int) -> Tree:
+        """All files in and under a directory, in one round trip; at most `most` of them.
+
+        Directories are not named. A link is a file where it leads to one in the tree; nothing outside of it is looked at.
+        Raises `RemoteFileMissing` where there is no such directory, `RemoteFileError` where the backend cannot do this.
+
+        >>> found = backend.list_tree(job.job_dir, most=1000)
+        >>> "metadata.json" in [file.path for file in found.files], found.complete
+        (True, True)
+        """
+        kind = type(self).__name__
+        raise RemoteFileError(f"{path}: {kind} has no list_tree, with which files are found there")
+
+    def sum_parts(self, parts: Sequence[tuple[str, int, int]]) -> Iterator[PartSum]:
+        """The SHA-256 of parts of files on the cluster, in order: each is a path, where the part begins, and its length.
+
+        Many come in one round trip, and a large file does not keep others waiting. A file that cannot be read has its
+        error in its place.
+
+        >>> [found] = backend.sum_parts([(f"{job.job_dir}/job.sh", 0, 2)])
+        >>> found.sha256[:8], found.file.size > 2
+        ('3612ddaf', True)
+        """
+        for path, offset, length in parts:
+            try:
+                content = self.read_file(path)
+            except RemoteFileError as error:
+                yield PartSum(error=error)
+            else:
+                part = hashlib.sha256(content[offset : offset + length])
+                yield PartSum(part.hexdigest(), TreeFile(path, len(content)))
+
+    def read_pieces(self, path: str, version: TreeFile, start: int = 0) -> Iterator[bytes]:
+        """A file's content from `start` on, one bounded piece after the other, as long as it is the given version.
+
+        So what was begun can be continued later. Raises ``slurm.api.transfers.FileChanged``, a `RemoteFileError`, where the
+        file is another one by now, and `RemoteFileMissing` where there is none.
+
+        >>> path = f"{job.job_dir}/job.sh"
+        >>> [found] = [file for file in backend.list_tree(job.job_dir, 1000).files if file.path == "job.sh"]
+        >>> b"".join(backend.read_pieces(path, found, start=2))[:9]
+        b'/bin/bash'
+        """
+        content = self.read_file(path)
+        if len(content) != version.size:
+            raise RemoteFileError(f"{path} was replaced while it was read")
+        yield content[start:]
 
     @abc.abstractmethod
     def collect_metadata(self, path: str, most: int) -> MetadataFiles:

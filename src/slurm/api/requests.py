@@ -60,6 +60,20 @@ class JobRequest:
         """
         return sbatch_argv(f"{self.job_dir}/{self.script}", dict(self.submit_options))
 
+    @property
+    def lookup(self) -> dict[str, str]:
+        """What `BackendBase.find_job` takes beside the directory, to find the job that this request became.
+
+        >>> JobRequest("/home/me/7", {}, {}, {}, token="c0ffee").lookup["token"]
+        'c0ffee'
+        """
+        return {
+            "token": self.token,
+            "script": self.script,
+            "metadata": self.metadata,
+            "id_key": self.id_key,
+        }
+
     def __str__(self) -> str:
         script = self.files[self.script].decode("utf-8")
         sizes = {name: len(data) for name, data in self.files.items()}
@@ -147,3 +161,56 @@ class MetadataFiles:
     now: float
     files: Mapping[str, bytes]
     complete: bool = True
+
+
+@dataclass(frozen=True)
+class TreeFile:
+    """One name in a directory tree: its `path` below the directory, and which version of the file was found there.
+
+    - `size` in bytes, `mtime` in nanoseconds since the epoch, `inode`: together they tell one version from another.
+    - `regular`: False for what is no file that can be read: a pipe, a link that leads out of the tree.
+
+    A name that is no UTF-8 has in `path` what ``os.fsdecode`` makes of its bytes.
+
+    >>> TreeFile("model/best.pt", size=3).regular
+    True
+    """
+
+    path: str
+    size: int = 0
+    mtime: int = 0
+    inode: int = 0
+    regular: bool = True
+
+    def is_same(self, other: TreeFile) -> bool:
+        """Whether it is the same version of the file, by whatever name.
+
+        >>> TreeFile("a", 3, 17, 5).is_same(TreeFile("link to a", 3, 17, 5))
+        True
+        """
+        return (self.size, self.mtime, self.inode) == (other.size, other.mtime, other.inode)
+
+
+@dataclass(frozen=True)
+class Tree:
+    """What is in and under a directory; `complete` is False when there was more than was asked for.
+
+    >>> Tree((TreeFile("metrics.json", 17),)).complete
+    True
+    """
+
+    files: Sequence[TreeFile]
+    complete: bool = True
+
+
+@dataclass(frozen=True)
+class PartSum:
+    """The SHA-256 of a part of a file, and which version of the file that was; or the `error` that there is.
+
+    >>> PartSum(error=SlurmError("Permission denied: model.pt")).sha256
+    ''
+    """
+
+    sha256: str = ""
+    file: TreeFile = TreeFile("")
+    error: SlurmError | None = None

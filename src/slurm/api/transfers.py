@@ -22,7 +22,7 @@ from slurm.errors import RemoteFileError, RemoteFileMissing
 from slurm.job_dir.large_files import write_all
 
 if TYPE_CHECKING:
-    from slurm.api.requests import Progress
+    from slurm.api.requests import Progress, TreeFile
     from slurm.job_dir.large_files import SpooledFile
 
 Request = Callable[[str, dict[str, Any], bytes], tuple[Any, bytes]]
@@ -99,7 +99,7 @@ class Transfers(NamedTuple):
         try:
             content = io.BytesIO()
             content.write(first)
-            for data in self._rest(path, about, first, may_grow=True):
+            for data in self._rest(path, about, len(first), may_grow=True):
                 content.write(data)
             return content.getvalue()
         except MemoryError:
@@ -121,7 +121,7 @@ class Transfers(NamedTuple):
         target = io.BytesIO() if size <= self.in_memory else file_for(path, size)
         done = 0
         try:
-            rest = self._rest(path, about, first, may_grow=False)
+            rest = self._rest(path, about, len(first), may_grow=False)
             for data in itertools.chain([first], rest):
                 done += write_all(target, data)
                 if size > self.in_memory:
@@ -141,7 +141,7 @@ class Transfers(NamedTuple):
             raise too_large(path, self.piece) from None
 
     def _rest(
-        self, path: str, about: Mapping[str, int], first: bytes, *, may_grow: bool
+        self, path: str, about: Mapping[str, int], start: int, *, may_grow: bool
     ) -> Iterator[bytes]:
         end = about["size"]
         same = ("inode",) if may_grow else ("inode", "size", "mtime")
@@ -153,7 +153,12 @@ class Transfers(NamedTuple):
                 raise FileChanged(f"{path} was replaced while it was read")
             return data
 
-        return pipelined(read, range(len(first), end, self.piece), self.in_flight)
+        return pipelined(read, range(start, end, self.piece), self.in_flight)
+
+    def pieces(self, path: str, version: TreeFile, start: int) -> Iterator[bytes]:
+        """A file's content from `start` on, of this version alone. Raises `FileChanged`, `RemoteFileError`."""
+        about = {"size": version.size, "mtime": version.mtime, "inode": version.inode}
+        return self._rest(path, about, start, may_grow=False)
 
     # To the cluster
 

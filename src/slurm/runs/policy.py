@@ -15,6 +15,7 @@ from slurm.errors import ConfigError
 from slurm.runs.project import POLICY, project_root
 from slurm.runs.templates import TemplateError, arguments, check_template
 from slurm.runs.yaml_files import Document, package_text, parse, read_text, schema_of
+from slurm.sbatch.values import parse_memory
 
 SCHEMA = "policy.schema.json"
 VARIABLE = "SLURM_POLICY"
@@ -27,6 +28,7 @@ EDIT_MODE = "agent_runner.edit_scope.mode"
 CORE_DIRS = "agent_runner.edit_scope.core_dirs"
 FALLBACK_STAGE = "autorun.todo_fallback.slurm.stage"
 RSYNC = "sync.rsync_command"
+MAX_SIZE = "sync.max_size"
 # Each command, with what its caller gives beside the interpreter and the project.
 COMMANDS: Mapping[str, tuple[str, ...]] = {
     DRY_RUN: ("iteration_dir", "iteration_id", "host_mode"),
@@ -76,6 +78,15 @@ class Policy:
     def ledger(self) -> Path:
         """The ledger's file."""
         return self.root / str(self[LEDGER])
+
+    @property
+    def most_bytes(self) -> int:
+        """How many bytes of a run's artifacts are brought home at most.
+
+        >>> load_policy(Path(".")).most_bytes
+        10737418240
+        """
+        return parse_memory(str(self[MAX_SIZE])) << 20
 
     @property
     def python_bin(self) -> str:

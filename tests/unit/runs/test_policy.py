@@ -68,6 +68,7 @@ def test_without_a_file_the_defaults_hold() -> None:
         "autorun.todo_fallback.slurm.stage": None,
         "ledger": "docs/slurm_job_list.md",
         "sync.rsync_command": None,
+        "sync.max_size": "10G",
     }
     assert {found.where(key) for key in found.settings} == {"default"}
 
@@ -169,6 +170,10 @@ def test_a_value_that_is_taken_away_wins_too() -> None:
             2,
             "sync.rsync_command is no command: {{iteration_dir}}",
         ),
+        ("sync.max_size: 1.5G", 1, "sync.max_size is '1.5G', and must be a size as --mem has it"),
+        ("sync.max_size: 0G", 1, "must be a size"),
+        ("sync.max_size: 0", 1, "sync.max_size is 0"),
+        ("sync.max_size:", 1, "sync.max_size is empty"),
         ('python_bin: "a\\nb"', 1, "line break or control character"),
         ("ledger: a\nledger: b", 2, "duplicate key"),
         ("ledger: a\n\nsync.rsync_command: x\nsync: {rsync_command: y}", 4, "said twice"),
@@ -286,3 +291,10 @@ def test_a_policy_without_a_command_gives_none() -> None:
 def test_there_is_no_other_preset() -> None:
     with pytest.raises(ConfigError, match=r"no preset 'slrum' \(did you mean 'slurm'\?\)"):
         preset("slrum")
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("10G", 10 << 30), ("512MB", 512 << 20), ("100", 100 << 20), ("1k", 1 << 20)]
+)
+def test_a_size_is_one_as_mem_has_it(text: str, size: int) -> None:
+    assert policy(f"sync.max_size: {text}").most_bytes == size
