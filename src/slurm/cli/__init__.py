@@ -1,7 +1,7 @@
 """The command ``slurm``: subcommands, each a module that is imported when it is asked for.
 
-They are `detect`, `launch`, `login`, `policy`, `run`, `runs` (a room of its own), `slurm_job_list` and `tree`; `progress` shows
-files on their way.
+They are `detect`, `launch`, `login`, `policy`, `run`, `runs` (a room of its own), `slurm_job_list`, `tree` and `verify`; `progress`
+shows files on their way.
 
 A subcommand belongs here with its arguments and what it prints; what it shows comes from the rooms below, any of which
 it may import. Its module has a click command, or a group of commands, as `command`; `commands` has what these are made
@@ -31,6 +31,10 @@ COMMANDS = {
     "runs": ("slurm.cli.runs", "look at runs, and after them"),
     "slurm-job-list": ("slurm.cli.slurm_job_list", "keep the ledger of runs, a line for each"),
     "tree": ("slurm.cli.tree", "show what a workflow and its jobs did"),
+    "verify": (
+        "slurm.cli.verify",
+        "check runs by stage, a line for each check, with what mends it",
+    ),
 }
 COMPLETE = "_SLURM_COMPLETE"  # set by the shell that asks click how a command may go on
 

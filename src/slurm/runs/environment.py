@@ -101,6 +101,7 @@ def _dry_run(policy: Policy, iteration: Iteration) -> Finding:
         return Finding(name, Verdict.FAIL, printable(f"{argv[0]}: {error.strerror}"), fix)
     if status == 0:
         return Finding(name, Verdict.PASS, f"{iteration.iteration_id}: it would work")
-    lines = (err.strip() or out.strip()).decode("utf-8", "replace").splitlines() or [""]
-    text = f"{iteration.iteration_id}: exit status {status}: {lines[-1]}"
+    lines = (err.strip() or out.strip()).decode("utf-8", "replace").splitlines()
+    said = lines[-1] if lines else "it says nothing"
+    text = f"{iteration.iteration_id}: exit status {status}: {said}"
     return Finding(name, Verdict.FAIL, printable(text), fix)

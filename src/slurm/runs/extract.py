@@ -162,7 +162,9 @@ def _states(manifest: Manifest, cluster: Cluster) -> list[str] | Missing:
     states = [str(one.get("state") or "") for one in sdk.get("children") or ()]
     over = {str(state) for state in ENDED | ENDED_IF_IT_STAYS}
     if len(states) != int(sdk.get("array_size") or -1) or not over.issuperset(states):
-        states = [str(job.get_status()) for job in cluster.get_array(manifest.job_id).jobs]
+        array = cluster.get_array(manifest.job_id)
+        array.wait(LONGEST)  # all of them are asked for together
+        states = [str(job.status.state) for job in array.jobs]
     going = len([state for state in states if state not in over])
     if going:
         return Missing(f"how {going} of its {len(states)} elements ended is not known")

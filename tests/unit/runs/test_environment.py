@@ -84,6 +84,7 @@ def test_the_dry_run_is_run_once_for_each_iteration(tmp_path: Path) -> None:
     [
         ("sh -c 'echo first; echo no data >&2; exit 3'", "iter1: exit status 3: no data"),
         ("sh -c 'echo no data; exit 1'", "iter1: exit status 1: no data"),
+        ("sh -c 'exit 4'", "iter1: exit status 4: it says nothing"),
         ("/nowhere/program", "/nowhere/program: No such file or directory"),
     ],
 )

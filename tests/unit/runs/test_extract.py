@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from tests.helpers.measured_tasks import diverge, half, train
 from tests.helpers.run_manifests import RUN_ID, written
 
-from slurm import Cluster, task
+from slurm import Cluster
 from slurm.errors import ConfigError, SchedulerUnreachable
 from slurm.runs import store
 from slurm.runs.extract import InProgress, MetricsError, extract, value_of
@@ -138,21 +139,6 @@ def test_files_of_artifacts_that_did_not_all_arrive_are_not_read(root: Path) -> 
 
 
 # Values of tasks
-
-
-@task
-def train(loss: float) -> Any:
-    return {"accuracy": 0.9, "loss": loss}
-
-
-@task
-def diverge() -> float:
-    raise ArithmeticError("at step 3")
-
-
-@task
-def half(number: int) -> float:
-    return 1 / number
 
 
 def test_the_value_of_a_task_has_its_metrics(root: Path, local: Cluster) -> None:
