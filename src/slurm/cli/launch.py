@@ -9,10 +9,12 @@ from pathlib import Path
 import click
 
 from slurm.cli.commands import Command, cluster_options
-from slurm.cli.runs.common import JSON, leave, say
+from slurm.cli.runs.common import JSON, leave, printed, say
+from slurm.runs import ledger_file, run_files
 from slurm.runs.advance import BEGINNING, Advance
 from slurm.runs.clusters import Clusters
 from slurm.runs.detect import detect
+from slurm.runs.findings import Verdict
 from slurm.runs.launch import (
     launch_of,
     new_manifest,
@@ -20,8 +22,11 @@ from slurm.runs.launch import (
     try_out,
     waiting_run,
 )
-from slurm.runs.policy import load_policy
+from slurm.runs.manifest import Manifest
+from slurm.runs.moments import now
+from slurm.runs.policy import LAUNCH_SMOKE, Policy, load_policy
 from slurm.runs.report import ExitStatus
+from slurm.runs.verify import Stage, verify_run
 
 BY = "slurm launch"
 
@@ -57,7 +62,10 @@ def command(
     dry_run_command, that is run first. A run of the iteration that is written down but not submitted yet, because the
     scheduler had refused it, is submitted in place of a new one.
 
-    Exit status: 0 launched, 1 refused, 6 the scheduler does not answer, 7 nobody knows whether it was submitted.
+    Where the policy requires it (requirements_by_stage.launch.env_smoke), the run's health is looked at afterwards: what fails
+    of slurm verify --stage launch is said.
+
+    Exit status: 0 launched, 1 refused, or unhealthy, 6 the scheduler does not answer, 7 nobody knows whether it was submitted.
     """
     start = iteration or Path.cwd()
     policy = load_policy(start)
@@ -81,5 +89,19 @@ def command(
         else:
             [report] = advance.all([waiting])
     say([report], (), as_json=as_json)
+    if report.status is ExitStatus.IN_PROGRESS and policy[LAUNCH_SMOKE]:
+        _require_healthy(report.manifest, policy)
     if report.status is not ExitStatus.IN_PROGRESS:  # then it is launched, as was asked for
         leave(report.status)
+
+
+def _require_healthy(manifest: Manifest, policy: Policy) -> None:
+    """Say what fails of the launch's checks, and end with that."""
+    text = ledger_file.read(policy.ledger)
+    files = run_files.look(manifest)
+    found = verify_run(manifest, Stage.LAUNCH, policy, files=files, text_of_ledger=text, now=now())
+    bad = [one for one in found if one.verdict is Verdict.FAIL]
+    for one in bad:
+        click.echo(printed(str(one)), err=True)
+    if bad:
+        leave(ExitStatus.ERROR)

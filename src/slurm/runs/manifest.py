@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import datetime
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,7 +82,10 @@ class Manifest:
 
     @classmethod
     def parse(cls, data: bytes, path: str) -> Manifest:
-        """The manifest that a file holds. Raises `ManifestError`."""
+        """The manifest that a file holds. Raises `ManifestError`.
+
+        Where a person has written into it that the run failed, the last moment that is known of it is taken for its end.
+        """
         try:
             content = parse_object(data)
         except UnicodeDecodeError as error:
@@ -92,15 +95,24 @@ class Manifest:
             raise ManifestError(f"{path}: it is no JSON ({where}: {error.msg})") from None
         except ValueError as error:
             raise ManifestError(f"{path}: {error}") from None
-        return cls.checked(content, path)
+        return cls._sound(content, path, _with_end)
 
     @classmethod
     def checked(cls, content: Mapping[str, Any], path: str) -> Manifest:
         """The manifest with this content. Raises `ManifestError`."""
+        return cls._sound(content, path, lambda content: content)
+
+    @classmethod
+    def _sound(
+        cls,
+        content: Mapping[str, Any],
+        path: str,
+        amended: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+    ) -> Manifest:
         wrong = problem(content, FORM)
         if wrong:
             raise ManifestError(f"{path}: {wrong}")
-        manifest = cls(content, path)
+        manifest = cls(amended(content), path)
         for wrong in manifest._problems():
             raise ManifestError(f"{path}: {wrong}")
         return manifest
@@ -224,6 +236,29 @@ class Manifest:
         if self.completed_at is not None and self.completed_at < self.started_at:
             found.append("timestamps.completed_at is before timestamps.started_at")
         return found
+
+
+def _with_end(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The content with what a person leaves out who sets the status to failed: when that was, and a line of history."""
+    times, history = content["timestamps"], content.get("history", [])
+    if content["status"] != RunStatus.FAILED or times.get("completed_at"):
+        return content
+    known = [times["started_at"], *(line["at"] for line in history)]
+    known += filter(None, [(content.get("scheduler") or {}).get("observed_at")])
+    at = max(known, key=moment_of)
+    before = history[-1]["to"] if history else str(RunStatus.PENDING)
+    line = {
+        "at": at,
+        "from": before,
+        "to": str(RunStatus.FAILED),
+        "by": "a person",
+        "why": "its manifest was edited",
+    }
+    return {
+        **content,
+        "timestamps": {**times, "completed_at": at},
+        "history": [*history, *([line] if before != line["to"] else [])],
+    }
 
 
 # What ``submission.outcome`` says of a run for which there is no job.

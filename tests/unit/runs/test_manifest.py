@@ -75,7 +75,6 @@ def test_a_manifest_is_read_and_written_with_every_key_that_nobody_here_knows() 
         ({"job_id": "x"}, "job_id cannot be validated"),
         ({"job_id": ...}, "a slurm run that is submitted has a job_id"),
         ({"status": "completed"}, "a run that is completed has timestamps.completed_at"),
-        ({"status": "failed"}, "a run that is failed has timestamps.completed_at"),
         (
             {"timestamps": {**WRITTEN["timestamps"], "completed_at": "2026-02-18T16:00:44Z"}},
             "completed_at is before timestamps.started_at",
@@ -102,6 +101,22 @@ def test_what_is_no_manifest_is_said(data: bytes, problem: str) -> None:
     with pytest.raises(ManifestError) as raised:
         Manifest.parse(data, "m.json")
     assert str(raised.value) == f"m.json: {problem}"
+
+
+def test_a_person_may_set_the_status_to_failed_and_nothing_else() -> None:
+    """As the cookbook says; a run that ended has an end."""
+    seen = {"state": "RUNNING", "observed_at": "2026-02-18T16:30:00Z"}
+    manifest = parsed(status="failed", scheduler=seen)
+    assert manifest.content["timestamps"]["completed_at"] == "2026-02-18T16:30:00Z"
+    assert manifest.content["history"][-1] == {
+        "at": "2026-02-18T16:30:00Z",
+        "from": "pending",
+        "to": "failed",
+        "by": "a person",
+        "why": "its manifest was edited",
+    }
+    with pytest.raises(ManifestError, match=r"a run that is failed has timestamps.completed_at"):
+        Manifest.checked({**WRITTEN, "status": "failed"}, "m.json")
 
 
 @pytest.mark.parametrize("word", ["ok", "completed", "success", "passed"])

@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 import click
 
 from slurm.cli.runs.table import every, live
-from slurm.runs.advance import Advance
+from slurm.runs.advance import MONITORED, Advance
 from slurm.runs.manifest import Manifest
 from slurm.runs.report import ExitStatus, Report
+from slurm.runs.step import next_action
 
 WATCH = click.option(
     "--watch", "watch_them", is_flag=True, help="go on, in a live table, until all have ended"
@@ -52,7 +53,9 @@ def watch(
 
 def _goes_on(reports: Sequence[Report]) -> bool:
     going = (ExitStatus.IN_PROGRESS, ExitStatus.UNREACHABLE, ExitStatus.UNKNOWN)
-    return any(one.status in going and not one.command.startswith("slurm runs") for one in reports)
+    return any(
+        one.status in going and next_action(one.manifest).action in MONITORED for one in reports
+    )
 
 
 def _title(reports: Sequence[Report], interval: float) -> str:
