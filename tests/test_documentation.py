@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import inspect
 import os
+import pkgutil
 import re
 import secrets
 import signal
@@ -245,7 +246,7 @@ def test_the_api_page_has_the_signatures_of_the_code() -> None:
     for block in blocks(page):
         kind, _, where = block.mark.partition(": slurm")
         if kind == "signatures":
-            owner: Any = getattr(slurm, where[1:]) if where else slurm
+            owner: Any = pkgutil.resolve_name(f"slurm{where}")
             for node in ast.parse(block.text).body:
                 assert isinstance(node, ast.FunctionDef)
                 assert ast.unparse(node.args) == parameters_of(getattr(owner, node.name)), node.name

@@ -110,7 +110,7 @@ class Cluster:
         if not isinstance(callbacks, (tuple, list)) or callbacks:
             from slurm.callbacks.client import heard_by  # late: without any, none of it is loaded
 
-            self.callbacks, self._listener = heard_by(callbacks, self._job_of)
+            self.callbacks, self._listener = heard_by(callbacks, self._job_of, self)
         self.operations: ClusterOperations = ClusterOperations(
             self.site,
             self._listener,
@@ -468,9 +468,13 @@ def _with_objects(settings: ClusterSettings) -> dict[str, Any]:
     """The arguments of `Cluster`, with objects in place of the names that a Slurmfile has."""
     with settings.naming_the_file():
         strategy_of(settings.packaging), normalise(settings.submit)
-    if not settings.callbacks:
+    if not (settings.callbacks or settings.track):
         return settings.arguments
-    from slurm.callbacks.hooks import instances
+    from slurm.callbacks.hooks import instances, tracked
 
-    made = instances(settings.callbacks, f"{settings.path}: callbacks")
+    made: Any = settings.arguments.get("callbacks", [])
+    if settings.callbacks:
+        made = instances(settings.callbacks, f"{settings.path}: callbacks")
+    if settings.track:
+        made = tracked(made, settings.track, f"{settings.path}: track")
     return {**settings.arguments, "callbacks": made}

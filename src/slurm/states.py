@@ -95,7 +95,7 @@ ACTIVE = frozenset(
     }
 )
 NO_REASON = ("", "None", "(null)")
-FINAL_SOURCES = frozenset({"event", "result", "metadata", "never starts"})
+FINAL_SOURCES = frozenset({"event", "result", "metadata", "never starts", "client"})
 NEVER_STARTS = frozenset({"DependencyNeverSatisfied"})
 
 
@@ -106,10 +106,12 @@ class Observation:
     `source` is ``squeue``, ``sacct`` (of jobs that squeue does not name), ``local`` (the local
     scheduler), ``absent`` (the scheduler answered and did not name the job) or ``reused`` (it did name
     one of that id, which is another job). Final whatever the state: ``event`` (the job's own runner said
-    that it finished), ``result`` (its result file did), ``metadata`` (its metadata did, of a job that was found again) and
-    ``never starts`` (what it waits for cannot happen).
+    that it finished), ``result`` (its result file did), ``metadata`` (its metadata did, of a job that was found again),
+    ``never starts`` (what it waits for cannot happen) and ``client`` (a client of the SDK said it, which had believed
+    one of the others).
 
-    `origin` is what the source says of where the job of that id came from, its comment, its script and
+    `ended_at` is when a job that has ended did so, by its scheduler's clock, in seconds since the epoch; None where the
+    source does not say it. `origin` is what the source says of where the job of that id came from, its comment, its script and
     its working directory joined by ``|``; empty where it says nothing. `missing_for` is for how many
     seconds the job has been `missing` without a break.
     """
@@ -122,6 +124,7 @@ class Observation:
     node: str = ""
     origin: str = ""
     missing_for: float = 0.0
+    ended_at: float | None = None
 
     @property
     def missing(self) -> bool:

@@ -27,7 +27,10 @@ from slurm.testing import ClusterError
 from slurm.testing.plugin import SECTION, SHARED
 
 SDK = Path(slurm.__file__).parent
-DISTRIBUTIONS = ("cloudpickle", "pytest", "pluggy", "iniconfig", "packaging", "pygments")
+DISTRIBUTIONS = (
+    *("cloudpickle", "pytest", "pluggy", "iniconfig", "packaging", "pygments"),
+    *("fastjsonschema", "filelock", "ruamel.yaml"),  # of `slurm.runs`
+)
 TIMEOUT = 550.0
 INI = """\
 [pytest]

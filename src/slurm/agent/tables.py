@@ -3,7 +3,8 @@
 import re
 from typing import Any, Dict, List, Optional
 
-SQUEUE_FIELDS = "%i|%T|%r|%N|%k"
+# The end of a job that goes on is when its limit ends it. The comment comes last: it may have anything in it.
+SQUEUE_FIELDS = "%i|%T|%r|%N|%e|%k"
 SACCT_FIELDS = "JobID,State,ExitCode,Partition,NodeList,Start,End"  # 22.05 has no Restarts
 # Where a job came from: behind its comment its script and its working directory; in accounts, which keep
 # comments only with AccountingStoreFlags=job_comment, how it was submitted. 20.11 has no SubmitLine.
@@ -26,15 +27,16 @@ def parse_squeue(text: str) -> List[Dict[str, Any]]:
     """Rows of ``squeue -h -o SQUEUE_FIELDS`` as observations; an array's pending tasks share one."""
     rows = []
     for line in text.split("\n"):
-        fields = line.split("|", 4)
-        if len(fields) == 5:
-            job_id, state, reason, node, comment = fields
+        fields = line.split("|", 5)
+        if len(fields) == 6:
+            job_id, state, reason, node, end, comment = fields
             rows.append(
                 {
                     "job_id": job_id.strip(),
                     "state": state,
                     "reason": reason,
                     "node": node,
+                    "end": end,
                     "comment": comment.strip(),
                     "source": "squeue",
                 }

@@ -29,7 +29,7 @@ from slurm.api.requests import (
 )
 from slurm.api.transfers import SLOWEST_DISK, Content, Transfers, listening, pieces_of
 from slurm.job_dir.result_file import sha256_of
-from slurm.states import Observation, parse_state
+from slurm.states import ENDED, ENDED_IF_IT_STAYS, Observation, parse_state
 
 SUMS_TOGETHER = 10_000  # parts of files in a request
 TRIES = 5  # an archive, a file that was removed as it arrived
@@ -331,4 +331,13 @@ def _observation(row: Mapping[str, Any]) -> Observation:
         exit_code=row.get("exit_code", ""),
         node=row.get("node", ""),
         origin=row.get("origin", ""),
+        ended_at=_ended_at(row),
     )
+
+
+def _ended_at(row: Mapping[str, Any]) -> float | None:
+    """When a job ended; of one that goes on, squeue has the end of its time limit there."""
+    end = row.get("end")
+    if end is None or parse_state(row["state"]) not in ENDED | ENDED_IF_IT_STAYS:
+        return None
+    return float(end) if isinstance(end, float) or str(end).isdigit() else None

@@ -60,6 +60,20 @@ class JobRequest:
         """
         return sbatch_argv(f"{self.job_dir}/{self.script}", dict(self.submit_options))
 
+    @property
+    def lookup(self) -> dict[str, str]:
+        """What `BackendBase.find_job` takes beside the directory, to find the job that this request became.
+
+        >>> JobRequest("/home/me/7", {}, {}, {}, token="c0ffee").lookup["token"]
+        'c0ffee'
+        """
+        return {
+            "token": self.token,
+            "script": self.script,
+            "metadata": self.metadata,
+            "id_key": self.id_key,
+        }
+
     def __str__(self) -> str:
         script = self.files[self.script].decode("utf-8")
         sizes = {name: len(data) for name, data in self.files.items()}

@@ -9,6 +9,7 @@ happens, as plain facts and records. A `Job` is a type here, and comes from whoe
 
 - `base`: what a callback is; `contexts`: what its hooks are told; `hooks`: callbacks as given, made, checked, called;
 - `client`: the listener; `worker`: the thread of one callback; `completion`, `transfer_progress`: what it adds;
+- `holding`: submissions that wait for callbacks;
 - `travel`, `node`: callbacks on their way to a job, and in it;
 - `logger`, `rich_logger`, `benchmark`: those there are, each with what it prints (columns and cells of the live table
   are `rich_logger`'s);
@@ -21,7 +22,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from slurm.callbacks.base import BaseCallback, ExecutionLocus
+    from slurm.callbacks.base import BaseCallback, ExecutionLocus, HoldsSubmission
     from slurm.callbacks.benchmark import BenchmarkCallback
     from slurm.callbacks.contexts import (
         CallbackContext,
@@ -44,6 +45,7 @@ _HOME_OF = {
     "CallbackContext": "slurm.callbacks.contexts",
     "CompletedContext": "slurm.callbacks.contexts",
     "ExecutionLocus": "slurm.callbacks.base",
+    "HoldsSubmission": "slurm.callbacks.base",
     "JobStatusUpdatedContext": "slurm.callbacks.contexts",
     "LoggerCallback": "slurm.callbacks.logger",
     "PackagingBeginContext": "slurm.callbacks.contexts",
@@ -62,6 +64,7 @@ __all__ = [
     "CallbackContext",
     "CompletedContext",
     "ExecutionLocus",
+    "HoldsSubmission",
     "JobStatusUpdatedContext",
     "LoggerCallback",
     "PackagingBeginContext",

@@ -172,6 +172,42 @@ class HearsOfReasons(BaseCallback):
         """The scheduler gives another reason, and the job is in the state in which it was."""
 
 
+class HoldsSubmission(BaseCallback):
+    """A callback that each submission waits for, on the client; not of the nine hooks.
+
+    Its two methods are called in the thread that submits, before the scheduler is asked and after it has answered, and
+    from several threads at once where several submit. What `before_submission` raises is why nothing is submitted, and is
+    raised as `SubmissionError`; what `after_submission` raises is logged: there may be a job. Both take their time from
+    the program. The other hooks are called in the callback's own thread, as any callback's.
+
+    >>> class Quota(HoldsSubmission):
+    ...     left = 100
+    ...
+    ...     def before_submission(self, ctx: SubmitBeginContext) -> None:
+    ...         if not self.left:
+    ...             raise RuntimeError("that would be the 101st job of today")
+    ...         self.left -= 1
+    >>> from slurm import Cluster
+    >>> cluster = Cluster("local", callbacks=[Quota()])
+    """
+
+    def before_submission(self, ctx: SubmitBeginContext) -> None:
+        """Client: a job or an array is not submitted before this has returned.
+
+        >>> class Mine(HoldsSubmission):
+        ...     def before_submission(self, ctx: SubmitBeginContext) -> None:
+        ...         print(f"{ctx.token} will be in {ctx.job_dir}")
+        """
+
+    def after_submission(self, ctx: SubmitEndContext) -> None:
+        """Client: it was submitted, or could not be; for each that `before_submission` has let pass.
+
+        >>> class Mine(HoldsSubmission):
+        ...     def after_submission(self, ctx: SubmitEndContext) -> None:
+        ...         print(f"{ctx.token} is job {ctx.job_id}", ctx.error or "")
+        """
+
+
 def overrides(callback: BaseCallback, hook: str) -> bool:
     """Whether `callback` wants to be told by `hook`."""
     own = getattr(type(callback), hook, None) is not getattr(BaseCallback, hook)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from slurm import forks
-from slurm.callbacks.base import BaseCallback, ExecutionLocus
+from slurm.callbacks.base import BaseCallback, ExecutionLocus, HoldsSubmission
 from slurm.callbacks.completion import Completion
 from slurm.callbacks.contexts import (
     CallbackContext,
@@ -23,6 +23,7 @@ from slurm.callbacks.contexts import (
     SubmitEndContext,
     TransferContext,
 )
+from slurm.callbacks.holding import held
 from slurm.callbacks.hooks import LentCallbacks, checked, name_of
 from slurm.callbacks.transfer_progress import TransferProgress
 from slurm.callbacks.travel import pack, pickled_callbacks
@@ -31,6 +32,7 @@ from slurm.tracking.listener import CallFacts, Listener, RequestFacts, Submissio
 
 if TYPE_CHECKING:
     from slurm.api.requests import Progress
+    from slurm.cluster import Cluster
     from slurm.job import Job
     from slurm.states import JobState, JobStatus
     from slurm.tracking.listener import PackedCallbacks
@@ -48,12 +50,15 @@ class CallbackListener(Listener):
         self,
         callbacks: Sequence[BaseCallback],
         job_of: Callable[[JobRecord], Job[Any]],
+        cluster: Cluster | None = None,
         *,
         lent: bool = False,
     ) -> None:
         here = [one for one in callbacks if one.locus != ExecutionLocus.RUNNER]
         self._job_of = job_of
+        self._cluster = cluster
         self._lent = lent
+        self._holders = [one for one in here if isinstance(one, HoldsSubmission)]
         # A forked child has threads of its own, and tells of what it does itself.
         self._own_workers = forks.Own(lambda: [Worker(callback) for callback in here])
         self._own_workers.get()
@@ -76,15 +81,22 @@ class CallbackListener(Listener):
     @contextlib.contextmanager
     def submitting(self, call: CallFacts, request: RequestFacts) -> Iterator[SubmissionNews]:
         array_dir = "" if request.array_size is None else request.job_dir
-        about = {**call._asdict(), **request._asdict(), "array_dir": array_dir}
+        about = {
+            **call._asdict(),
+            **request._asdict(),
+            "array_dir": array_dir,
+            "cluster": self._cluster,
+        }
+        begin = SubmitBeginContext(**about)
         news = SubmissionNews()
 
         def ended(end: dict[str, Any]) -> SubmitEndContext:
             return SubmitEndContext(**{**about, **self._of_answers(news), **end})
 
-        self._tell("on_begin_submit_job_ctx", lambda: SubmitBeginContext(**about))
+        self._tell("on_begin_submit_job_ctx", lambda: begin)
         on_its_way = {**call._asdict(), "job_dir": request.job_dir, "array_dir": array_dir}
-        with self._timed("on_end_submit_job_ctx", ended):
+        holding = held(self._holders, begin, ended)
+        with self._timed("on_end_submit_job_ctx", ended), holding:
             with self._transferring("upload", lambda path: on_its_way) as news.progress:
                 yield news
             if call.is_workflow or call.parent_workflow is not None:
@@ -248,9 +260,9 @@ def _same(context: CallbackContext) -> CallbackContext:
 
 
 def heard_by(
-    callbacks: Iterable[BaseCallback], job_of: Callable[[JobRecord], Job[Any]]
+    callbacks: Iterable[BaseCallback], job_of: Callable[[JobRecord], Job[Any]], cluster: Cluster
 ) -> tuple[tuple[BaseCallback, ...], CallbackListener]:
-    """The callbacks that a user gave, and the listener that tells them what happens. Raises `ConfigError`."""
+    """The callbacks that a user gave for `cluster`, and the listener that tells them what happens. Raises `ConfigError`."""
     given = checked(callbacks)
     lent = isinstance(callbacks, LentCallbacks)
-    return given, CallbackListener(given, job_of, lent=lent)
+    return given, CallbackListener(given, job_of, cluster, lent=lent)

@@ -11,6 +11,7 @@ from slurm.callbacks.base import ExecutionLocus
 from slurm.states import JobState
 
 if TYPE_CHECKING:
+    from slurm.cluster import Cluster
     from slurm.job import Job
 
 
@@ -77,6 +78,9 @@ class SubmitBeginContext(CallbackContext):
     - `options`: all its sbatch options, by their long names.
     - `dependencies`: ids of the jobs it waits for.
     - `array_size`: how many elements the array has; None for a single job.
+    - `token`: names the submission: the same token never makes a second job. `cluster`: where it goes.
+    - `lookups`: with each of them and `job_dir`, ``cluster.backend.find_job(job_dir, **lookup)`` finds a job of it, should
+      the answer be lost; one for a job, one for each submission that an array takes.
 
     >>> ctx = SubmitBeginContext(task_name="train", options={"time": "5"}, dependencies=("6",))
     >>> ctx.options["time"], ctx.dependencies, ctx.array_size
@@ -86,6 +90,9 @@ class SubmitBeginContext(CallbackContext):
     options: Mapping[str, str] = field(default_factory=dict)
     dependencies: tuple[str, ...] = ()
     array_size: int | None = None
+    token: str = ""
+    lookups: tuple[Mapping[str, str], ...] = ()
+    cluster: Cluster | None = None
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The command ``slurm``: subcommands, each a module that is imported when it is asked for.
 
-They are `detect`, `login`, `policy`, `slurm_job_list` and `tree`.
+They are `detect`, `launch`, `login`, `policy`, `run`, `runs` (a room of its own), `slurm_job_list`, `tree` and `verify`; `progress`
+shows files on their way.
 
 A subcommand belongs here with its arguments and what it prints; what it shows comes from the rooms below, any of which
 it may import. Its module has a click command, or a group of commands, as `command`; `commands` has what these are made
@@ -23,10 +24,17 @@ COMMANDS = {
         "slurm.cli.detect",
         "say whether runs are jobs of Slurm or processes of this machine",
     ),
+    "launch": ("slurm.cli.launch", "begin a run of an iteration, and do not wait for it"),
     "login": ("slurm.cli.login", "authenticate once, for all programs that connect later"),
     "policy": ("slurm.cli.policy", "show, check and begin what a project decides about its runs"),
+    "run": ("slurm.cli.run", "take all runs on as far as they can go now"),
+    "runs": ("slurm.cli.runs", "look at runs, and after them"),
     "slurm-job-list": ("slurm.cli.slurm_job_list", "keep the ledger of runs, a line for each"),
     "tree": ("slurm.cli.tree", "show what a workflow and its jobs did"),
+    "verify": (
+        "slurm.cli.verify",
+        "check runs by stage, a line for each check, with what mends it",
+    ),
 }
 COMPLETE = "_SLURM_COMPLETE"  # set by the shell that asks click how a command may go on
 

@@ -8,16 +8,29 @@ A run, without a file or a scheduler:
 
 - `lifecycle`: statuses, and from which to which a run may move; `moments`: times and run ids;
 - `manifest`: the manifest as data, and what it must be (``run_manifest.schema.json``);
-- `step`: what a run needs next, and what becomes of its manifest when that is done.
+- `step`: what a run needs next, and what becomes of its manifest when that is done;
+- `metrics`: what is measured of a run that ended (``metrics.schema.json``); `evidence`: what is missing of it, and why.
 
 The ledger and the manifests, in files that several programs and an editor change:
 
 - `ledger`: ``docs/slurm_job_list.md`` as text, made from manifests; `ledger_lines`: its lines and entries;
-- `ledger_file`: the ledger in its file; `store`: manifests in theirs, and where they are; `locked_files`: how.
+- `ledger_file`: the ledger in its file; `store`: manifests in theirs, and where they are; `locked_files`: how;
+- `run_ids`: ids, and the directories of new runs.
+
+What is done to runs:
+
+- `launch`: begins them; `launch_script`: what their script asks for and becomes; `submission`: submits, and looks up;
+- `advance`: takes runs on as far as they can go; `observe`: asks the scheduler about all of them; `report`: what there is to
+  say of each, and the exit status; `selection`: which runs a command is about; `clusters`: the clusters they are of;
+- `cancel`, `adopt`: cancel their jobs, make a run of a job that others submitted;
+- `logs`: the logs of a job, brought home;
+- `extract`: the metrics of a run, from the files that it left or its task's value, into its ``metrics.json``;
+- `verify`: named checks of runs, by stage; `checks`: those of a run's record; `later_checks`: those of what came after its
+  launch; `run_files`: what they look at; `environment`: whether the machine and the cluster are ready.
 
 What people write, and what it says:
 
-- `project`: where a project begins; `yaml_files`: YAML, read strictly; `findings`: what a named check found;
+- `project`: where a project begins; `yaml_files`: YAML, read strictly; `schemas`: JSON, by its schema; `findings`: what a named check found;
 - `policy`: what a project decides about its runs (``policy.schema.json``, ``preset.slurm.yaml``); `policy_edit`: the
   preset, put into its file; `policy_doctor`: whether it can work; `edit_scope`: which paths a tool may write;
 - `templates`: commands of a policy, as lists of arguments; `directives`: the ``#SBATCH`` lines of a batch script;
@@ -29,4 +42,26 @@ A run's artifacts, on their way home:
   by the patterns of `globs`; `sync_command`: a command of the policy in place of the SDK's own way;
 - `logs`: what the jobs of a run have printed;
 - `fetch`: files from a cluster, begun ones continued; `sums`: by which they are compared; `home`: where they are put.
+
+The SDK's own submissions:
+
+- `tracker`: `RunTracker`, the callback that makes runs of them; `sdk_runs`: their manifests and children, as data;
+- `earlier_runs`: the run of an earlier submission with the same key.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from slurm.runs.tracker import RunTracker
+
+__all__ = ["RunTracker"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "RunTracker":  # late: it needs more than the commands do
+        from slurm.runs.tracker import RunTracker
+
+        return RunTracker
+    raise AttributeError(f"module 'slurm.runs' has no attribute {name!r}")

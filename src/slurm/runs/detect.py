@@ -18,7 +18,7 @@ COMMANDS = ("sbatch", "squeue", "sinfo")
 ASKING = ("sinfo", "-h", "-o", "%P")
 LONGEST = 10.0  # seconds for the controller's answer
 SCRIPTS = {SLURM: "run_slurm.sbatch", LOCAL: "run_local.sh"}
-FROM_DESIGN, FROM_COMMANDS, FROM_CLUSTER = "design", "commands", "cluster"
+FROM_DESIGN, FROM_BACKEND, FROM_COMMANDS, FROM_CLUSTER = "design", "backend", "commands", "cluster"
 
 
 class Probe(NamedTuple):
@@ -33,7 +33,7 @@ class Probe(NamedTuple):
 class Detection:
     """Where runs go: `location` is ``slurm`` or ``local``.
 
-    `source` is what decided it (``design``, ``commands``, or ``cluster`` for the one that the Slurmfile names), `why` says so
+    `source` is what decided it (``design``, ``backend``, ``commands``, or ``cluster`` for the one that the Slurmfile names), `why` says so
     in words, `evidence` is all that was looked at.
     """
 
@@ -53,12 +53,16 @@ class Detection:
 
 
 def detect(
-    start: Path | None = None, *, design: Path | None = None, longest: float = LONGEST
+    start: Path | None = None,
+    *,
+    design: Path | None = None,
+    backend: str | None = None,
+    longest: float = LONGEST,
 ) -> Detection:
     """Where the runs of the project at `start` (the working directory) go.
 
-    The location that a design declares wins: that of the file `design`, else of the nearest ``design.yaml`` in the project.
-    Without one it is ``slurm`` only if Slurm's commands are here and the controller answers within `longest` seconds; where
+    The location that a design declares wins: that of the file `design`, else of the nearest ``design.yaml`` in the project;
+    after it the `backend` that somebody has chosen. Without either it is ``slurm`` only if Slurm's commands are here and the controller answers within `longest` seconds; where
     there are no commands, the cluster of the Slurmfile is asked. Raises `ConfigError` for a bad design or Slurmfile.
 
     >>> _ = Path("design.yaml").write_text("compute: {location: local}")
@@ -70,6 +74,10 @@ def detect(
     declared, probe = _declared(path)
     if declared:
         return Detection(declared, FROM_DESIGN, probe.text, (probe,))
+    if backend is not None:
+        chosen = Probe("backend", backend != LOCAL, f"the backend {backend} was named")
+        location = SLURM if chosen.found else LOCAL
+        return Detection(location, FROM_BACKEND, chosen.text, (probe, chosen))
     programs = tuple(_programs())
     if all(one.found for one in programs):
         controller = ask_controller(longest)
@@ -163,6 +171,11 @@ def _programs() -> Iterator[Probe]:
     for name in COMMANDS:
         path = shutil.which(name)
         yield Probe(name, path is not None, path or "not on the PATH")
+
+
+def missing_commands() -> list[str]:
+    """Those of Slurm's commands that are needed to submit from here, and are not on the PATH."""
+    return [one.name for one in _programs() if not one.found]
 
 
 def _partitions(count: int) -> str:

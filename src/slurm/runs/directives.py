@@ -16,12 +16,24 @@ def directives(script: str) -> dict[str, str]:
     {'partition': 'gpu', 'mem': '4G', 'requeue': ''}
     """
     found: dict[str, str] = {}
-    for line in script.splitlines():
+    for line in header(script):
+        found.update(_options(line.removeprefix("#SBATCH")))
+    return found
+
+
+def header(script: str) -> list[str]:
+    """The ``#SBATCH`` lines that sbatch reads.
+
+    >>> header("#!/bin/bash\\n#SBATCH -p gpu\\nsrun train\\n#SBATCH -t 5\\n")
+    ['#SBATCH -p gpu']
+    """
+    lines = []
+    for line in script.split("\n"):
         if line.strip() and not line.startswith("#"):
             break
         if line.startswith("#SBATCH"):
-            found.update(_options(line.removeprefix("#SBATCH")))
-    return found
+            lines.append(line)
+    return lines
 
 
 def _options(text: str) -> dict[str, str]:

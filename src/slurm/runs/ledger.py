@@ -56,22 +56,55 @@ def upsert(text: str, manifest: Manifest) -> tuple[str, Outcome]:
     >>> text, str(outcome)
     ('- 2026-02-18 | job_id=4711 | iteration_id=iter1 | run_id=r1 | status=running\\n', 'appended')
     """
+    changed, [outcome] = upsert_all(text, [manifest])
+    if isinstance(outcome, LedgerError):
+        raise outcome
+    return changed, outcome
+
+
+def upsert_all(text: str, manifests: Iterable[Manifest]) -> tuple[str, list[Outcome | LedgerError]]:
+    """The ledger with the entries of many manifests, and what became of each: `Outcome`, or why it was left as it is.
+
+    >>> upsert_all("Our jobs.\\n", [])
+    ('Our jobs.\\n', [])
+    """
     ledger = Ledger.of(text)
-    wanted = Entry.of(manifest)
-    found = ledger.of_run(manifest.run_id)
-    if not found:
-        changed = ledger.append([wanted])
-        if not Ledger.of(changed).of_run(manifest.run_id):
-            raise LedgerError(
-                "what the ledger ends with, a comment that is open, hides its entries"
-            )
-        return changed, Outcome.APPENDED
+    entries: dict[str, list[tuple[int, Line]]] = {}
+    for index, line in ledger.entries():
+        for run_id in line.values("run_id"):
+            entries.setdefault(run_id, []).append((index, line))
+    new: dict[str, Entry] = {}
+    outcomes: list[Outcome | LedgerError] = []
+    for manifest in manifests:
+        found = entries.get(manifest.run_id, [])
+        if not found:
+            new[manifest.run_id] = Entry.of(manifest)
+            outcomes.append(Outcome.APPENDED)
+            continue
+        try:
+            outcomes.append(_brought_up_to_date(ledger, found, Entry.of(manifest)))
+        except LedgerError as error:
+            outcomes.append(error)
+    if not new:
+        return "".join(ledger.lines), outcomes
+    changed = ledger.append(list(new.values()))
+    if not Ledger.of(changed).of_run(next(iter(new))):
+        raise LedgerError("what the ledger ends with, a comment that is open, hides its entries")
+    return changed, outcomes
+
+
+def _brought_up_to_date(ledger: Ledger, found: list[tuple[int, Line]], wanted: Entry) -> Outcome:
+    """Have all entries of a run say the same; none of them where one has another job."""
     for index, line in found:
+        refuse_repeated(index, line)
         _refuse_conflict(index, line, wanted)
+    outcome = Outcome.UNCHANGED
     for index, line in found:
-        ledger.lines[index] = str(line.saying(wanted))
-    changed = "".join(ledger.lines)
-    return changed, Outcome.UNCHANGED if changed == text else Outcome.UPDATED
+        changed = str(line.saying(wanted))
+        if changed != ledger.lines[index]:
+            ledger.lines[index] = changed
+            outcome = Outcome.UPDATED
+    return outcome
 
 
 def _refuse_conflict(index: int, line: Line, wanted: Entry) -> None:

@@ -25,6 +25,17 @@ def append(path: Path, manifest: Manifest) -> Outcome:
     return _change(path, lambda text: ledger.upsert(text, manifest))
 
 
+def append_all(path: Path, manifests: Iterable[Manifest]) -> list[Outcome | LedgerError]:
+    """`append` for many runs in one write: what became of each, `Outcome` or why its entry was left as it is.
+
+    Raises `LedgerError` where the ledger cannot be read or written.
+    """
+    all_of_them = list(manifests)
+    if not all_of_them:
+        return []
+    return _change(path, lambda text: ledger.upsert_all(text, all_of_them))
+
+
 def rebuild(path: Path, manifests: Iterable[Manifest]) -> Rebuilt:
     """Have the ledger say what all these manifests say. Raises `LedgerError`; then it is as it was."""
     all_of_them = list(manifests)

@@ -171,10 +171,14 @@ class Ledger:
             free[first : last + 1] = [False] * (last + 1 - first)
         return cls(lines, free)
 
-    def entries(self, word: str = "run_id") -> Iterator[tuple[int, Line]]:
-        """The entries that have a word somewhere, with their indices."""
-        for index, text in enumerate(self.lines):
-            if self.free[index] and word in text:
+    def entries(
+        self, word: str = "run_id", *, backwards: bool = False
+    ) -> Iterator[tuple[int, Line]]:
+        """The entries that have a word somewhere, with their indices; the last one first if that is asked for."""
+        indices = range(len(self.lines))
+        for index in reversed(indices) if backwards else indices:
+            text = self.lines[index]
+            if word in text and self.free[index]:
                 line = Line.parse(text)
                 if line.is_entry:
                     yield index, line
@@ -199,7 +203,7 @@ class Ledger:
         return "".join([*before, *added, *self.lines[at:]])
 
     def _end_of_entries(self) -> int:
-        last = max((index for index, _ in self.entries()), default=None)
+        last = next((index for index, _ in self.entries(backwards=True)), None)
         if last is None:
             return len(self.lines)
         end = last + 1
@@ -219,7 +223,9 @@ def _blocks(lines: list[str]) -> Iterator[tuple[int, int]]:
     never: set[str] = set()  # what opens a block that nothing closes from there on
     index = 0
     while index < len(lines):
-        opened = FENCE.match(lines[index]) or COMMENT.match(lines[index])
+        line = lines[index]
+        # Hardly any line begins one, and ledgers are long.
+        opened = None if line[0] in "-*+" else FENCE.match(line) or COMMENT.match(line)
         opening = opened["opening"] if opened else ""
         if opening and opening not in never:
             end = _end_of_block(lines, index, opening)

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import copy
 import datetime
-import functools
-import importlib.resources
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +16,11 @@ from slurm.agent.json_files import parse_object
 from slurm.errors import ConfigError
 from slurm.runs.lifecycle import LAST, RunStatus, SyncStatus, path_between, sync_status
 from slurm.runs.moments import moment_of, run_id_at, text_of
+from slurm.runs.schemas import problem
 
 FILE = "run_manifest.json"
 SCHEMA = "1.0"
+FORM = "run_manifest.schema.json"
 SLURM, LOCAL = "slurm", "local"
 
 
@@ -97,15 +97,12 @@ class Manifest:
     @classmethod
     def checked(cls, content: Mapping[str, Any], path: str) -> Manifest:
         """The manifest with this content. Raises `ManifestError`."""
-        import fastjsonschema
-
-        try:
-            _validator()(content)
-        except fastjsonschema.JsonSchemaValueException as error:
-            raise ManifestError(f"{path}: {_in_words(error.message)}") from None
+        wrong = problem(content, FORM)
+        if wrong:
+            raise ManifestError(f"{path}: {wrong}")
         manifest = cls(content, path)
-        for problem in manifest._problems():
-            raise ManifestError(f"{path}: {problem}")
+        for wrong in manifest._problems():
+            raise ManifestError(f"{path}: {wrong}")
         return manifest
 
     def dump(self) -> bytes:
@@ -231,31 +228,3 @@ class Manifest:
 
 # What ``submission.outcome`` says of a run for which there is no job.
 NOT_SUBMITTED = ("rejected", "not submitted")
-
-
-@functools.cache
-def _validator() -> Callable[[Any], Any]:
-    import fastjsonschema
-
-    text = importlib.resources.files("slurm.runs").joinpath("run_manifest.schema.json")
-    check: Callable[[Any], Any] = fastjsonschema.compile(
-        json.loads(text.read_text("utf-8")), formats={"date-time": _is_moment}
-    )
-    return check
-
-
-def _is_moment(text: str) -> bool:
-    try:
-        moment_of(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _in_words(message: str) -> str:
-    """What a validator says of ``data``, said of the keys.
-
-    >>> _in_words("data.timestamps must contain ['started_at'] properties")
-    "timestamps must contain ['started_at'] properties"
-    """
-    return message.removeprefix("data.").replace("data must", "it must", 1)

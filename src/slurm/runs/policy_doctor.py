@@ -37,7 +37,7 @@ def examine(policy: Policy, *, on_slurm: bool) -> Iterator[Finding]:
     yield _trust(policy)
     yield _preset(policy, on_slurm)
     yield _smoke(policy)
-    yield _python(policy)
+    yield python_bin(policy)
     for key, name in ((DRY_RUN, "dry-run-command"), (RSYNC, "rsync-command")):
         yield _command(policy, key, name)
     yield _scope(policy)
@@ -89,7 +89,8 @@ def _smoke(policy: Policy) -> Finding:
     )
 
 
-def _python(policy: Policy) -> Finding:
+def python_bin(policy: Policy) -> Finding:
+    """Whether ``{{python_bin}}`` is a program."""
     found = shutil.which(policy.python_bin)
     if found:
         return Finding("python-bin", PASS, found)

@@ -17,6 +17,8 @@ from slurm.runs.manifest import NOT_SUBMITTED, Manifest
 from slurm.runs.moments import moment_of, text_of
 from slurm.states import JobState, JobStatus, Observation, parse_state, reduce
 
+FRESH = 60.0  # seconds for which what was observed need not be written down again
+
 
 class Action(str, enum.Enum):
     """One thing to do for a run.
@@ -78,7 +80,15 @@ def next_action(manifest: Manifest) -> Next:
 
 
 def _of_pending(manifest: Manifest) -> Next:
-    outcome = manifest.section("submission").get("outcome")
+    about = manifest.section("submission")
+    outcome = about.get("outcome")
+    if not about.get("token"):
+        why = "it was not written by a launch: nothing is known of its submission"
+        return Next(Action.ASK, why, f"slurm runs mark {manifest.run_id} failed")
+    if outcome in NOT_SUBMITTED and manifest.section("sdk"):
+        # Its arguments are in the program that called the task, and in no file.
+        why = f"there is no job of it ({outcome}), and only its program can submit it again"
+        return Next(Action.ASK, why, f"slurm runs mark {manifest.run_id} failed")
     if outcome in NOT_SUBMITTED:
         return Next(Action.SUBMIT, f"there is no job of it ({outcome})")
     return Next(Action.LOOK_UP, "nobody knows whether it was submitted")
@@ -129,16 +139,28 @@ class Teller:
         )
         return self._moved(known, RunStatus.SUBMITTED, f"it is job {job_id}")
 
+    def asking(self, manifest: Manifest) -> Manifest:
+        """The scheduler is about to be asked for its job: should this process die, it is to be looked up."""
+        if manifest.status is not RunStatus.PENDING:
+            return manifest
+        return manifest.having("submission", outcome="unknown", error=None)
+
     def refused(self, manifest: Manifest, error: str) -> Manifest:
         """The scheduler did not take it: there is no job. It can be submitted again."""
+        if manifest.status is not RunStatus.PENDING:
+            return manifest  # somebody else has submitted it meanwhile
         return manifest.having("submission", outcome="rejected", error=error)
 
     def not_found(self, manifest: Manifest) -> Manifest:
         """Its submission has become no job, for certain."""
+        if manifest.status is not RunStatus.PENDING:
+            return manifest
         return manifest.having("submission", outcome="not submitted", error=None)
 
     def in_doubt(self, manifest: Manifest, error: str) -> Manifest:
         """Nobody can tell now whether it was submitted."""
+        if manifest.status is not RunStatus.PENDING:
+            return manifest
         return manifest.having("submission", outcome="unknown", error=error)
 
     def unreachable(self, manifest: Manifest, error: str) -> Manifest:
@@ -148,7 +170,10 @@ class Teller:
     def observed(
         self, manifest: Manifest, seen: Observation, ended_at: datetime.datetime | None = None
     ) -> Manifest:
-        """The scheduler has said something of the run's job. Statuses never move back; the job's state is free to."""
+        """The scheduler has said something of the run's job. Statuses never move back; the job's state is free to.
+
+        What has been known for less than `FRESH` seconds is not written down once more.
+        """
         since = manifest.section("scheduler").get("missing_since")
         missing_since = since or text_of(self.at) if seen.missing else None
         if seen.missing and since:
@@ -168,7 +193,15 @@ class Teller:
             observed_at=text_of(self.at),
             probe_error=None,
         )
-        return self._follow(known, job, ended_at)
+        followed = self._follow(known, job, ended_at)
+        return manifest if self._is_old_news(manifest, followed) else followed
+
+    def _is_old_news(self, before: Manifest, after: Manifest) -> bool:
+        """Whether nothing is new but the time at which it was seen, which is written down, too."""
+        was = before.section("scheduler").get("observed_at")
+        if was is None or abs((self.at - moment_of(was)).total_seconds()) >= FRESH:
+            return False
+        return after.having("scheduler", observed_at=was).content == before.content
 
     def _follow(
         self, manifest: Manifest, job: JobStatus, ended_at: datetime.datetime | None
@@ -183,7 +216,10 @@ class Teller:
         why = f"job {manifest.job_id} is {job.state}"
         if job.finished and job.state is JobState.COMPLETED and ended_at is not None:
             manifest = manifest.having("scheduler", ended_at=text_of(ended_at))
-        return self._moved(manifest, wanted, why, ended_at)
+        moved = self._moved(manifest, wanted, why, ended_at)
+        # What a task returns is in the job's directory: there is nothing to bring home.
+        returned = manifest.section("sdk") and job.finished and job.state is JobState.COMPLETED
+        return self.synced(moved) if returned else moved
 
     def syncing(self, manifest: Manifest) -> Manifest:
         """Its artifacts are on their way."""
@@ -221,8 +257,22 @@ class Teller:
         return self._moved(done, RunStatus.COMPLETED, f"its metrics are {metrics}", at)
 
     def given_up(self, manifest: Manifest, why: str) -> Manifest:
-        """There will be no more of it."""
+        """There will be no more of it; of a run that has no job, none is to be expected either."""
+        outcome = manifest.section("submission").get("outcome")
+        if manifest.status is RunStatus.PENDING and outcome not in NOT_SUBMITTED:
+            manifest = manifest.having("submission", outcome="not submitted")
         return self._moved(manifest, RunStatus.FAILED, why)
+
+    def said_completed(self, manifest: Manifest, why: str) -> Manifest:
+        """A person says that its job has completed, of whose end the scheduler tells nothing."""
+        if not manifest.job_id:
+            raise ConfigError(f"run {manifest.run_id} has no job that could have completed")
+        known = manifest.having(
+            "scheduler", state=str(JobState.COMPLETED), ended=True, source="person", reason=None
+        )
+        if manifest.status in (RunStatus.SYNCED, RunStatus.COMPLETED):
+            return manifest
+        return self._moved(known, RunStatus.RUNNING, why)
 
     def _moved(
         self,

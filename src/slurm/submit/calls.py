@@ -158,6 +158,15 @@ def token_of_key(key: str) -> str:
     return "k" + hashlib.sha256(key.encode()).hexdigest()[:31]
 
 
+def is_of_key(token: str) -> bool:
+    """Whether a token stands for a user's key: then there may have been a submission with it before.
+
+    >>> is_of_key(token_of_key("train")), is_of_key(_new_token())
+    (True, False)
+    """
+    return token.startswith("k")
+
+
 def items_of(items: Iterable[Any], name: str) -> Iterator[Arguments]:
     """The arguments each item stands for, one by one. Raises `ConfigError` for what is no collection of items."""
     if isinstance(items, (str, bytes)):

@@ -67,6 +67,8 @@ class PreparedCall:
             {**request.options, **request.submit_options},
             tuple(job_id for one in self.dependencies for job_id in one.ids),
             self.array_size,
+            self.token,
+            tuple(request.lookup for request in self.requests),
         )
 
 

@@ -29,13 +29,16 @@ class CallFacts(NamedTuple):
 class RequestFacts(NamedTuple):
     """What a call has become: where its files go, all its sbatch options, what it waits for.
 
-    `array_size` is how many elements an array has; None for a job.
+    `array_size` is how many elements an array has; None for a job. By its `token` the submission is known, and by each of
+    `lookups` a job of it is found: those of an array are several.
     """
 
     job_dir: str
     options: Mapping[str, str]
     dependencies: tuple[str, ...] = ()
     array_size: int | None = None
+    token: str = ""
+    lookups: tuple[Mapping[str, str], ...] = ()
 
 
 class SubmissionNews:

@@ -46,7 +46,7 @@ def test_jobs_in_few_words_are_the_same_jobs(tasks: set[tuple[str, int]]) -> Non
 
 def test_each_task_of_an_array_has_its_state(slurm: SlurmCliBackend, programs: Programs) -> None:
     (programs.folder / "queue").write_text(
-        "12_[2-4%1]|PENDING|JobArrayTaskLimit||x\n12_1|RUNNING|None|c1|x\n"
+        "12_[2-4%1]|PENDING|JobArrayTaskLimit||N/A|x\n12_1|RUNNING|None|c1|N/A|x\n"
     )
     (programs.folder / "accounts").write_text("12_0|COMPLETED|0:0|cpu|c1|1|2\n")
     seen = slurm.query_jobs([f"12_{task}" for task in (0, 1, 3, 9)])
@@ -69,7 +69,7 @@ def test_tasks_are_cancelled_in_few_words(slurm: SlurmCliBackend, programs: Prog
 def test_a_lost_submission_of_an_array_is_found_by_the_arrays_id(
     slurm: SlurmCliBackend, programs: Programs
 ) -> None:
-    (programs.folder / "queue").write_text("12_[0-4]|PENDING|None||token-of-mine note\n")
+    (programs.folder / "queue").write_text("12_[0-4]|PENDING|None||N/A|token-of-mine note\n")
     assert slurm.agent.scheduler.find_submission("token-of-mine", "/j/job.sh", 0.0) == "12"
 
 

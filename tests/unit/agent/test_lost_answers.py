@@ -65,17 +65,19 @@ def test_what_is_certain_is_told_from_what_is_not() -> None:
 @pytest.mark.parametrize(
     "row",
     [
-        f"7|PENDING|None||{TOKEN}|{SCRIPT}",
-        f"7|PENDING|None||{TOKEN} a|b|/other",
-        f"7|PENDING|None||the site's own comment|{SCRIPT}",
-        f"7_[0-3]|PENDING|None||{TOKEN}|{SCRIPT}",
+        f"7|PENDING|None||N/A|{TOKEN}|{SCRIPT}",
+        f"7|PENDING|None||N/A|{TOKEN} a|b|/other",
+        f"7|PENDING|None||N/A|the site's own comment|{SCRIPT}",
+        f"7_[0-3]|PENDING|None||N/A|{TOKEN}|{SCRIPT}",
         f"7|sbatch --parsable --comment={TOKEN} a|b {SCRIPT}|",
         f"7|sbatch --parsable {SCRIPT}|",
         f"7||{TOKEN} mine",
     ],
 )
 def test_a_job_is_known_by_its_token_and_by_its_script(row: str) -> None:
-    table = f"5|PENDING|None||{TOKEN}0|{SCRIPT}.old\n6|RUNNING|||x{TOKEN}|/a{SCRIPT}\n{row}\n"
+    table = (
+        f"5|PENDING|None||N/A|{TOKEN}0|{SCRIPT}.old\n6|RUNNING|||N/A|x{TOKEN}|/a{SCRIPT}\n{row}\n"
+    )
     assert find_mark(table, TOKEN, SCRIPT) == "7"
 
 

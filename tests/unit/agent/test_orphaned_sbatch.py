@@ -48,7 +48,9 @@ def test_whoever_asks_next_waits_for_it_and_finds_its_job(
 ) -> None:
     gate = programs.folder / "gate"
     os.mkfifo(gate)
-    programs.add("sbatch", 'cat $HERE/gate; echo "7|PENDING|None||token" >> $HERE/queue; echo 7')
+    programs.add(
+        "sbatch", 'cat $HERE/gate; echo "7|PENDING|None||N/A|token" >> $HERE/queue; echo 7'
+    )
     client = subprocess.Popen(
         [sys.executable, "-c", SUBMIT, str(tmp_path), str(Path(__file__).parents[3]), *sys.path]
     )

@@ -80,7 +80,7 @@ def test_beside_other_words_the_token_says_which_job_it_is(
     code: int, printed: str, slurm: SlurmCliBackend, programs: Programs, tmp_path: Path
 ) -> None:
     """A site's wrapper may print anything, and any number may be a stranger's job."""
-    queue = f"printf '42|RUNNING|None|n1|another\\n4711|PENDING|Priority||{TOKEN}\\n' > $HERE/queue"
+    queue = f"printf '42|RUNNING|None|n1|N/A|another\\n4711|PENDING|Priority||N/A|{TOKEN}\\n' > $HERE/queue"
     refused = "" if code == 0 or "4711" in printed else "echo 'timed out' >&2; "
     programs.add("sbatch", f"{queue}; printf '{printed}'; {refused}exit {code}")
     assert submit(slurm, tmp_path).job_id == "4711"
@@ -92,7 +92,7 @@ def test_where_nobody_knows_the_job_no_strangers_is_taken(
 ) -> None:
     programs.add(
         "sbatch",
-        "echo '42|RUNNING|None|n1|another' > $HERE/queue; echo 4711; echo 'Your quota is 42'",
+        "echo '42|RUNNING|None|n1|N/A|another' > $HERE/queue; echo 4711; echo 'Your quota is 42'",
     )
     answer = submit(slurm, tmp_path)
     assert isinstance(answer.error, SubmissionUnknown)
@@ -107,7 +107,7 @@ def test_a_refusal_of_sbatch_after_a_wrappers_words_is_no_refusal_of_a_job_that_
 ) -> None:
     programs.add(
         "sbatch",
-        f"echo '4711|PENDING|Priority||{TOKEN}' > $HERE/queue; echo 'Submitted batch job 4711'; "
+        f"echo '4711|PENDING|Priority||N/A|{TOKEN}' > $HERE/queue; echo 'Submitted batch job 4711'; "
         "echo 'sbatch: error: the mail was not sent' >&2; exit 1",
     )
     assert submit(slurm, tmp_path).job_id == "4711"
@@ -386,7 +386,9 @@ LOST_ANSWERS = {
 def test_a_lost_answer_is_no_refusal_the_job_is_found_by_its_token(
     sbatch: str, slurm: SlurmCliBackend, programs: Programs, tmp_path: Path
 ) -> None:
-    programs.add("sbatch", f"echo '4711|PENDING|Priority||{TOKEN} mine' > $HERE/queue; {sbatch}")
+    programs.add(
+        "sbatch", f"echo '4711|PENDING|Priority||N/A|{TOKEN} mine' > $HERE/queue; {sbatch}"
+    )
     answer = submit(slurm, tmp_path)
     assert answer.error is None
     assert answer.job_id == "4711"

@@ -22,7 +22,7 @@ def states(slurm: SlurmCliBackend, *job_ids: str) -> dict[str, tuple[str, str]]:
 
 def test_one_question_for_all_jobs(slurm: SlurmCliBackend, programs: Programs) -> None:
     (programs.folder / "queue").write_text(
-        "1|RUNNING|None|c1|x\n2|PENDING|Priority||y\n9|RUNNING|None|c2|another's\n"
+        "1|RUNNING|None|c1|N/A|x\n2|PENDING|Priority||N/A|y\n9|RUNNING|None|c2|N/A|another's\n"
     )
     (programs.folder / "accounts").write_text("3|COMPLETED|0:0|cpu|c1|1|2\n")
     assert states(slurm, "1", "2", "3", "4") == {
@@ -41,8 +41,8 @@ def test_one_question_for_all_jobs(slurm: SlurmCliBackend, programs: Programs) -
 def test_a_comment_is_no_row_whatever_else_python_takes_for_the_end_of_a_line(
     mark: str, slurm: SlurmCliBackend, programs: Programs
 ) -> None:
-    comment = f"t1 mine{mark}2|COMPLETED|None|c1|and more"
-    queue = f"1|RUNNING|None|c1|{comment}\n2|RUNNING|None|c1|t2\n"
+    comment = f"t1 mine{mark}2|COMPLETED|None|c1|N/A|and more"
+    queue = f"1|RUNNING|None|c1|N/A|{comment}\n2|RUNNING|None|c1|N/A|t2\n"
     (programs.folder / "queue").write_text(queue)
     assert states(slurm, "1", "2") == {"1": ("squeue", "RUNNING"), "2": ("squeue", "RUNNING")}
     assert [row["comment"] for row in parse_squeue(queue)] == [comment, "t2"]
@@ -52,7 +52,7 @@ def test_a_comment_is_no_row_whatever_else_python_takes_for_the_end_of_a_line(
 def test_accounting_is_not_asked_about_jobs_in_the_queue(
     slurm: SlurmCliBackend, programs: Programs
 ) -> None:
-    (programs.folder / "queue").write_text("1|RUNNING|None|c1|x\n")
+    (programs.folder / "queue").write_text("1|RUNNING|None|c1|N/A|x\n")
     states(slurm, "1")
     assert programs.calls("sacct") == []
 
@@ -60,7 +60,9 @@ def test_accounting_is_not_asked_about_jobs_in_the_queue(
 def test_a_failed_job_in_the_queue_has_its_exit_code(
     slurm: SlurmCliBackend, programs: Programs
 ) -> None:
-    (programs.folder / "queue").write_text("1|FAILED|NonZeroExitCode|c1|x\n2|RUNNING|None|c1|y\n")
+    (programs.folder / "queue").write_text(
+        "1|FAILED|NonZeroExitCode|c1|N/A|x\n2|RUNNING|None|c1|N/A|y\n"
+    )
     programs.add("scontrol", "echo 'JobId=1 JobState=FAILED DerivedExitCode=0:0 ExitCode=3:0'")
     first, second = slurm.query_jobs(["1", "2"])
     assert (first.source, first.state, first.exit_code) == ("squeue", "FAILED", "3:0")
@@ -72,7 +74,7 @@ def test_a_site_without_accounting_is_asked_once(
     slurm: SlurmCliBackend, programs: Programs
 ) -> None:
     programs.add("sacct", NO_ACCOUNTING)
-    (programs.folder / "queue").write_text("1|COMPLETED|None|c1|x\n")
+    (programs.folder / "queue").write_text("1|COMPLETED|None|c1|N/A|x\n")
     for _ in range(3):
         assert states(slurm, "1", "2") == {
             "1": ("squeue", "COMPLETED"),
@@ -85,7 +87,7 @@ def test_a_site_without_the_program_sacct_is_one_without_accounting(
     slurm: SlurmCliBackend, programs: Programs
 ) -> None:
     (programs.folder / "sacct").unlink()
-    (programs.folder / "queue").write_text("1|COMPLETED|None|c1|x\n")
+    (programs.folder / "queue").write_text("1|COMPLETED|None|c1|N/A|x\n")
     assert states(slurm, "1", "2") == {"1": ("squeue", "COMPLETED"), "2": ("absent", "UNKNOWN")}
 
 
@@ -93,7 +95,7 @@ def test_accounting_that_hangs_does_not_hide_what_the_queue_says(
     slurm: SlurmCliBackend, programs: Programs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     programs.add("sacct", "exec sleep 600")
-    (programs.folder / "queue").write_text("1|FAILED|NonZeroExitCode|c1|x\n")
+    (programs.folder / "queue").write_text("1|FAILED|NonZeroExitCode|c1|N/A|x\n")
     with monkeypatch.context() as hurried:
         hurried.setattr(commands, "SACCT_TIMEOUT", 0.15)
         assert states(slurm, "1", "2") == {"1": ("squeue", "FAILED"), "2": ("sacct", "UNKNOWN")}
@@ -152,7 +154,7 @@ def test_accounting_that_gives_no_answer_does_not_hide_what_the_queue_says(
     slurm: SlurmCliBackend, programs: Programs
 ) -> None:
     programs.add("sacct", "echo 'sacct: error: Problem talking to the database' >&2; exit 1")
-    (programs.folder / "queue").write_text("1|FAILED|NonZeroExitCode|c1|x\n")
+    (programs.folder / "queue").write_text("1|FAILED|NonZeroExitCode|c1|N/A|x\n")
     said = states(slurm, "1", "2")
     assert said["1"] == ("squeue", "FAILED")
     assert said["2"][0] != "absent"
@@ -161,16 +163,14 @@ def test_accounting_that_gives_no_answer_does_not_hide_what_the_queue_says(
 def test_a_command_that_talks_a_lot_does_not_hang(
     slurm: SlurmCliBackend, programs: Programs
 ) -> None:
-    talk = (
-        "i=0; while [ $i -lt 3000 ]; do echo $i'|RUNNING|None|c1|xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx'; "
-    )
+    talk = "i=0; while [ $i -lt 3000 ]; do echo $i'|RUNNING|None|c1|N/A|xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx'; "
     talk += "echo warning warning warning warning warning >&2; i=$((i+1)); done"
     programs.add("squeue", talk)
     assert states(slurm, "2999") == {"2999": ("squeue", "RUNNING")}
 
 
 def test_bytes_that_are_no_text_are_replaced(slurm: SlurmCliBackend, programs: Programs) -> None:
-    programs.add("squeue", r"printf '1|RUNNING|\377\376|c1|x\n'")
+    programs.add("squeue", r"printf '1|RUNNING|\377\376|c1|N/A|x\n'")
     assert states(slurm, "1") == {"1": ("squeue", "RUNNING")}
 
 
@@ -178,7 +178,7 @@ def test_an_array_in_the_queue_is_no_job_of_ours(
     slurm: SlurmCliBackend, programs: Programs
 ) -> None:
     (programs.folder / "queue").write_text(
-        "11_[0-2%1]|PENDING|Priority||x\n11_3|RUNNING|None|c1|x\n"
+        "11_[0-2%1]|PENDING|Priority||N/A|x\n11_3|RUNNING|None|c1|N/A|x\n"
     )
     assert states(slurm, "11")["11"] == ("absent", "UNKNOWN")
 
@@ -186,16 +186,19 @@ def test_an_array_in_the_queue_is_no_job_of_ours(
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("7|RUNNING|None|c1|", {"job_id": "7", "state": "RUNNING", "comment": ""}),
-        ("  7|PENDING|(a, b)||tok a|b", {"job_id": "7", "reason": "(a, b)", "comment": "tok a|b"}),
-        ("7|PENDING|Priority||(null)", {"comment": "(null)", "node": ""}),
+        ("7|RUNNING|None|c1|N/A|", {"job_id": "7", "state": "RUNNING", "comment": ""}),
+        (
+            "  7|PENDING|(a, b)||N/A|tok a|b",
+            {"job_id": "7", "reason": "(a, b)", "comment": "tok a|b"},
+        ),
+        ("7|PENDING|Priority||N/A|(null)", {"comment": "(null)", "node": ""}),
         ("", None),
         ("squeue: warning: something", None),
         ("7|RUNNING", None),
     ],
 )
 def test_a_line_of_squeue(line: str, expected: dict[str, Any] | None) -> None:
-    rows = parse_squeue(f"{line}\n8|RUNNING|None|c1|x\n")
+    rows = parse_squeue(f"{line}\n8|RUNNING|None|c1|N/A|x\n")
     assert rows[-1]["job_id"] == "8"
     if expected is None:
         assert len(rows) == 1
@@ -266,9 +269,20 @@ def test_partitions_are_read_past_what_a_site_prints(
 
 
 def test_the_queue_is_the_users_live_jobs(slurm: SlurmCliBackend, programs: Programs) -> None:
-    (programs.folder / "queue").write_text("1|RUNNING|None|c1|x\n")
+    (programs.folder / "queue").write_text("1|RUNNING|None|c1|N/A|x\n")
     [row] = slurm.get_queue()
     assert (row["job_id"], row["state"]) == ("1", "RUNNING")
     [squeue] = programs.calls("squeue")
     assert "-u" in squeue
     assert "all" not in squeue
+
+
+def test_the_end_of_a_job_that_has_ended_is_known(
+    slurm: SlurmCliBackend, programs: Programs
+) -> None:
+    """Of one that goes on squeue shows when its time limit would end it."""
+    (programs.folder / "queue").write_text(
+        "1|COMPLETED|None|c1|1700000001|x\n2|RUNNING|None|c1|1900000000|y\n3|FAILED|None|c1|N/A|z\n"
+    )
+    ends = {one.job_id: one.ended_at for one in slurm.query_jobs(["1", "2", "3"])}
+    assert ends == {"1": 1700000001.0, "2": None, "3": None}

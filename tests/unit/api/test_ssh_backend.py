@@ -266,7 +266,7 @@ def test_a_submission_whose_answer_is_lost_with_the_connection_is_made_once(
 ) -> None:
     """sbatch takes the job, and the connection is dead before the client can hear of it."""
     kill = "kill -9 $(tail -n 1 $HERE/pids)"
-    queue = "echo '4711|PENDING|Priority||abc' > $HERE/queue"
+    queue = "echo '4711|PENDING|Priority||N/A|abc' > $HERE/queue"
     answer = "echo 4711"
     if when.startswith("before"):
         programs.add("sbatch", f"{queue}; {kill}; {answer}")
@@ -324,7 +324,7 @@ def test_a_submission_that_may_have_arrived_is_unknown_until_it_is_asked_for_aga
     with pytest.raises(SubmissionUnknown, match="Permission denied"):
         backend.submit_jobs([request], **where)
     programs.add("ssh", SSH)
-    programs.add("squeue", "echo '7|PENDING|Priority||abc'")
+    programs.add("squeue", "echo '7|PENDING|Priority||N/A|abc'")
     [answer] = backend.submit_jobs([request], **where)
     assert (answer.job_id, answer.reattached) == ("7", False)
     assert len(programs.calls("sbatch")) == 1

@@ -106,7 +106,7 @@ def scheduler(programs: Programs) -> Programs:
 
 
 def say(programs: Programs, state: str, *, end: float = 9999999999, job_id: str = "7") -> None:
-    (programs.folder / "queue").write_text(f"{job_id}|{state}|None|c1|\n")
+    (programs.folder / "queue").write_text(f"{job_id}|{state}|None|c1|N/A|\n")
     (programs.folder / "end").write_text(f"{end:.0f}\n")
 
 

@@ -128,7 +128,7 @@ def test_a_workflow_submits_into_its_own_directory(
     run_job: RunJob, tasks: Any, programs: Programs
 ) -> None:
     programs.add("sbatch", "env > $HERE/env; echo 99")
-    programs.add("squeue", "echo '99|RUNNING|None|c1|x'")
+    programs.add("squeue", "echo '99|RUNNING|None|c1|N/A|x'")
     run = run_job(tasks.submits, 5, env=SLURM)
     job_id, job_dir = result_of(run)
     assert job_id == "99"
@@ -142,7 +142,7 @@ def test_a_workflows_own_cluster_places_jobs_where_no_context_is_seen(
     run_job: RunJob, tasks: Any, programs: Programs
 ) -> None:
     programs.add("sbatch", "echo 99")
-    programs.add("squeue", "echo '99|RUNNING|None|c1|x'")
+    programs.add("squeue", "echo '99|RUNNING|None|c1|N/A|x'")
     run = run_job(tasks.submits_where_no_context_is_seen, env=SLURM)
     job_id, job_dir = result_of(run)
     assert (job_id, Path(job_dir).parent) == ("99", run.directory / "tasks" / "echo")

@@ -182,7 +182,7 @@ def test_a_workflow_of_a_script_submits_the_scripts_tasks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     programs.add("sbatch", "echo 99")
-    programs.add("squeue", "echo '99|RUNNING|None|c1|x'")
+    programs.add("squeue", "echo '99|RUNNING|None|c1|N/A|x'")
     (tmp_path / "mine.py").write_text(
         HEAD
         + "from slurm import workflow\n"

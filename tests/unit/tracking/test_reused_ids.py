@@ -18,13 +18,13 @@ def test_the_queue_says_where_jobs_came_from(slurm: SlurmCliBackend, programs: P
     folder = Path(SCRIPT).parent
     origin = f"{TOKEN} a|b|{SCRIPT}|{folder}"
     (programs.folder / "queue").write_text(
-        f"7|RUNNING|None|c1|{origin}\n8_[0-1]|PENDING|Priority||{OTHER}|{SCRIPT}|{folder}\n"
+        f"7|RUNNING|None|c1|N/A|{origin}\n8_[0-1]|PENDING|Priority||N/A|{OTHER}|{SCRIPT}|{folder}\n"
     )
     first, *tasks = slurm.query_jobs(["7", "8_0", "8_1"])
     assert first.origin == origin
     assert [one.origin for one in tasks] == [f"{OTHER}|{SCRIPT}|{folder}"] * 2
     [asked] = programs.calls("squeue")
-    assert asked[asked.index("-o") + 1] == "%i|%T|%r|%N|%k|%o|%Z"
+    assert asked[asked.index("-o") + 1] == "%i|%T|%r|%N|%e|%k|%o|%Z"
 
 
 def test_the_queue_is_asked_for_jobs_in_hidden_partitions_too(

@@ -1,0 +1,51 @@
+"""What the commands about runs share: arguments, and how they say what became of each run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+import click
+
+from slurm.cli.commands import TEXT
+from slurm.runs.manifest import ManifestError
+from slurm.runs.report import ExitStatus, Report, exit_status
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+RUN_IDS = click.argument("run_ids", metavar="[RUN_ID]...", nargs=-1, type=TEXT)
+RUN_ID = click.argument("run_id", metavar="RUN_ID", type=TEXT)
+JSON = click.option("--json", "as_json", is_flag=True, help="as JSON")
+
+
+def finish(reports: Sequence[Report], broken: Sequence[ManifestError], *, as_json: bool) -> None:
+    """Say how far each run is, and end with the exit status of the most urgent one."""
+    say(reports, broken, as_json=as_json)
+    leave(ExitStatus.ERROR if broken else exit_status(reports))
+
+
+def say(reports: Sequence[Report], broken: Iterable[ManifestError], *, as_json: bool) -> None:
+    """Say how far each run is; manifests that cannot be read are named on stderr."""
+    errors = [str(one) for one in broken]
+    if as_json:
+        said = {"runs": [one.as_json for one in reports], "errors": errors}
+        click.echo(json.dumps(said, indent=2, ensure_ascii=False))
+    else:
+        for one in reports:
+            click.echo(printed(str(one)))
+        if not reports and not errors:
+            click.echo("there is no run here; slurm launch begins one")
+    for error in errors if not as_json else ():
+        click.echo(printed(error), err=True)
+
+
+def leave(status: int) -> None:
+    """End with this exit status, all having been said."""
+    if status:
+        click.get_current_context().exit(int(status))
+
+
+def printed(text: str) -> str:
+    """A line with nothing in it that a terminal would take for a command."""
+    return "".join(one if one.isprintable() else "?" for one in text)

@@ -1,0 +1,72 @@
+"""``slurm runs monitor``: ask the scheduler about runs, and bring home what is done."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+import click
+
+from slurm.cli.commands import Command, cluster_options
+from slurm.cli.progress import transfers
+from slurm.cli.runs.common import JSON, RUN_IDS, finish, leave
+from slurm.cli.runs.watching import INTERVAL, WATCH, watch
+from slurm.runs.advance import MONITORED, Advance
+from slurm.runs.clusters import Clusters
+from slurm.runs.manifest import Manifest
+from slurm.runs.report import exit_status
+from slurm.runs.selection import Selection, select
+from slurm.runs.step import next_action
+
+BY = "slurm runs monitor"
+
+
+@click.command(
+    "monitor", cls=Command, example="slurm runs monitor\nslurm runs monitor --watch --interval 30"
+)
+@RUN_IDS
+@WATCH
+@INTERVAL
+@JSON
+@cluster_options
+def command(
+    run_ids: tuple[str, ...],
+    watch_them: bool,
+    interval: float,
+    as_json: bool,
+    cluster_args: argparse.Namespace,
+) -> None:
+    """Ask the scheduler about all runs at once, and write down what it says.
+
+    The ledger's lines are repaired first, if they are missing or out of date. Artifacts of jobs that have completed are
+    brought home, and so are the logs of those that failed. Metrics are left to slurm run and slurm runs extract.
+
+    Exit status: 0 done, 3 some go on, 4 one failed, 5 something is missing, 6 the scheduler does not answer: no status is
+    changed then.
+    """
+    selection = select(run_ids)
+    shown = not (as_json or watch_them)
+    with Clusters(cluster_args) as clusters, transfers(shown=shown) as progress:
+        advance = Advance(clusters, selection.policy, BY, actions=MONITORED, progress=progress)
+        if watch_them:
+            watched = {one.path for one in _open(selection, run_ids)}
+            reports = watch(
+                advance, lambda: _of(watched, select(run_ids)), interval, as_json=as_json
+            )
+            leave(exit_status(reports))
+            return
+        reports = advance.all(_open(selection, run_ids))
+    finish(reports, selection.broken, as_json=as_json)
+
+
+def _open(selection: Selection, run_ids: Sequence[str]) -> list[Manifest]:
+    return [one for one in selection.manifests if run_ids or next_action(one).action in MONITORED]
+
+
+def _of(paths: set[str], selection: Selection) -> list[Manifest]:
+    """Those that are watched, and those that were launched meanwhile."""
+    return [
+        one
+        for one in selection.manifests
+        if one.path in paths or next_action(one).action in MONITORED
+    ]

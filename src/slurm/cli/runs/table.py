@@ -1,0 +1,124 @@
+"""What several runs look like: a row for each, in plain columns or in a live table."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import importlib.util
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from slurm.runs.manifest import Manifest
+from slurm.runs.moments import now
+from slurm.runs.step import job_status
+from slurm.usage import format_duration
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+HEADERS = ("RUN_ID", "ITERATION", "JOB_ID", "STATUS", "STATE", "SYNC", "METRICS", "AGE")
+NONE = "-"
+LONGEST_REASON = 40
+COLOURS = {"failed": "red", "completed": "green", "running": "cyan", "pending": "yellow"}
+
+
+def row(manifest: Manifest, at: datetime.datetime) -> tuple[str, ...]:
+    """The cells of a run.
+
+    >>> from slurm.runs.moments import moment_of
+    >>> launched = moment_of("2026-02-18T16:00:45Z")
+    >>> manifest = Manifest.new("iter1", "run_slurm.sbatch", started_at=launched, token="c0ffee")
+    >>> row(manifest, launched + datetime.timedelta(minutes=2))
+    ('20260218T160045Z', 'iter1', '-', 'pending', '-', 'pending', '-', '00:02:00')
+    """
+    end = manifest.completed_at or at
+    age = max(0, int((end - manifest.started_at).total_seconds()))
+    return (
+        manifest.run_id,
+        manifest.iteration_id,
+        manifest.job_id or NONE,
+        str(manifest.status),
+        _state(manifest),
+        str(manifest.sync),
+        str(manifest.section("extraction").get("status", NONE)),
+        format_duration(age),
+    )
+
+
+def _state(manifest: Manifest) -> str:
+    if not manifest.section("scheduler"):
+        return NONE
+    status = job_status(manifest)
+    reason = status.pending_reason or (status.reason if status.never_starts else "")
+    return f"{status.state} ({reason[:LONGEST_REASON]})" if reason else str(status.state)
+
+
+def plain(manifests: Sequence[Manifest], at: datetime.datetime) -> str:
+    """The runs in columns, with a header."""
+    rows = [HEADERS, *(row(one, at) for one in manifests)]
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(one, widths)) for one in rows)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+@contextlib.contextmanager
+def live() -> Iterator[Callable[[Sequence[Manifest], str], None]]:
+    """``with live() as show:`` show runs, with a title, in place of those that were shown before.
+
+    Where stdout is no terminal, or Rich is not installed, they are printed anew whenever they are others than before.
+    """
+    if not (sys.stdout.isatty() and importlib.util.find_spec("rich")):
+        yield _Printed().show
+        return
+    from rich.console import Console
+    from rich.live import Live
+
+    with Live(console=Console(), auto_refresh=False, vertical_overflow="ellipsis") as drawing:
+        yield lambda manifests, title: drawing.update(_table(manifests, title), refresh=True)
+
+
+class _Printed:
+    """Runs that are printed one table after the other."""
+
+    def __init__(self) -> None:
+        self._before: list[tuple[str, ...]] = []
+
+    def show(self, manifests: Sequence[Manifest], title: str) -> None:
+        """Print them, unless nothing is new but their age."""
+        at = now()
+        rows = [row(one, at)[:-1] for one in manifests]
+        if rows != self._before:
+            self._before = rows
+            click.echo(f"{at:%H:%M:%S} UTC: {title}\n{plain(manifests, at)}")
+
+
+def _table(manifests: Sequence[Manifest], title: str) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(title=Text(title), title_justify="left", box=None, pad_edge=False)
+    for header in HEADERS:
+        made.add_column(header, no_wrap=True)
+    at = now()
+    for manifest in manifests:
+        colour = COLOURS.get(str(manifest.status), "")
+        made.add_row(*(Text(cell, style=colour) for cell in row(manifest, at)))
+    return made
+
+
+def every(seconds: float) -> Iterator[None]:
+    """One step now, and one each so many seconds, however long a step takes.
+
+    >>> steps = every(0.001)
+    >>> next(steps), next(steps)
+    (None, None)
+    """
+    at = time.monotonic()
+    while True:
+        yield
+        at = max(at + seconds, time.monotonic())
+        time.sleep(max(0.0, at - time.monotonic()))

@@ -1,0 +1,61 @@
+"""Runs that are watched: the scheduler is asked every few seconds, and a table shows what it says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+
+import click
+
+from slurm.cli.runs.table import every, live
+from slurm.runs.advance import Advance
+from slurm.runs.manifest import Manifest
+from slurm.runs.report import ExitStatus, Report
+
+WATCH = click.option(
+    "--watch", "watch_them", is_flag=True, help="go on, in a live table, until all have ended"
+)
+INTERVAL = click.option(
+    "--interval",
+    type=click.FloatRange(min=1),
+    default=15.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="with --watch: between two questions to the scheduler",
+)
+
+
+def watch(
+    advance: Advance,
+    runs: Callable[[], Sequence[Manifest]],
+    interval: float,
+    *,
+    as_json: bool = False,
+) -> list[Report]:
+    """Take the runs on every `interval` seconds until none goes on; returns how far they are then.
+
+    `runs` reads them anew each time, for others change them too. As JSON, a line is printed each time.
+    """
+    for _ in every(interval) if as_json else ():
+        reports = advance.all(runs())
+        click.echo(json.dumps([one.as_json for one in reports], ensure_ascii=False))
+        if not _goes_on(reports):
+            return reports
+    with live() as show:
+        for _ in every(interval):
+            reports = advance.all(runs())
+            show([one.manifest for one in reports], _title(reports, interval))
+            if not _goes_on(reports):
+                return reports
+    return []
+
+
+def _goes_on(reports: Sequence[Report]) -> bool:
+    going = (ExitStatus.IN_PROGRESS, ExitStatus.UNREACHABLE, ExitStatus.UNKNOWN)
+    return any(one.status in going and not one.command.startswith("slurm runs") for one in reports)
+
+
+def _title(reports: Sequence[Report], interval: float) -> str:
+    away = [one for one in reports if one.status is ExitStatus.UNREACHABLE]
+    trouble = f"; the scheduler does not answer: {away[0].text}" if away else ""
+    return f"{len(reports)} runs, every {interval:g} s (Ctrl-C ends this, not the jobs){trouble}"

@@ -1,0 +1,75 @@
+"""Run ids, of which no two runs of a project have the same, and the directories that are named by them."""
+
+from __future__ import annotations
+
+import datetime
+import re
+import stat
+from pathlib import Path
+
+from slurm.agent.files import sync_folder, write_atomic
+from slurm.runs import locked_files
+from slurm.runs.manifest import ManifestError
+from slurm.runs.moments import run_id_at
+from slurm.runs.project import FOLDER, RUNS
+
+LAST = "last_run_id"
+FORM = re.compile(r"(\d{8}T\d{6}Z)(?:-(\d+))?\s*\Z")
+
+
+def new_run_directory(iteration: Path, root: Path, at: datetime.datetime) -> tuple[str, Path]:
+    """A new run's id, and its directory in `iteration`, which is made. Raises `ManifestError`, of one line.
+
+    The id says when the run began, to the second; the later ones of a second end with ``-2``, ``-3``. Each is later than
+    the one that the project `root` gave before, which is written down in ``.slurm/last_run_id``: so an id is the run's
+    in all of the project, whatever iterations, processes and machines there are, and whichever way a clock was set.
+
+    >>> moment = datetime.datetime(2026, 2, 18, 16, 0, 45, tzinfo=datetime.timezone.utc)
+    >>> Path("plan/iter1").mkdir(parents=True)
+    >>> [new_run_directory(Path("plan/iter1"), Path("."), moment)[0] for _ in range(2)]
+    ['20260218T160045Z', '20260218T160045Z-2']
+    """
+    runs, last = iteration / RUNS, root / FOLDER / LAST
+    with locked_files.said(runs, ManifestError):
+        for folder in (runs, last.parent):
+            if _made(folder):
+                sync_folder(str(folder.parent))
+        with locked_files.locked(last, ManifestError):
+            second, number = _after(last, run_id_at(at))
+            while not _made(runs / _id(second, number)):
+                number += 1  # it is in no list: the run came with a copy of the project
+            run_id = _id(second, number)
+            mode = 0o600 | _group_of(last.parent) & 0o060
+            write_atomic(str(last), f"{run_id}\n".encode(), mode, sync=False)
+        sync_folder(str(runs))
+    return run_id, runs / run_id
+
+
+def _id(second: str, number: int) -> str:
+    return second if number == 1 else f"{second}-{number}"
+
+
+def _after(last: Path, second: str) -> tuple[str, int]:
+    """The next id, in two parts, of a run that begins in this `second`."""
+    found = FORM.match((locked_files.read_bytes(last) or b"").decode("ascii", "replace"))
+    if found is None or found[1] < second:
+        return second, 1
+    return found[1], int(found[2] or 1) + 1
+
+
+def _made(folder: Path) -> bool:
+    """Make a directory, private or its group's as the one that it is in is; whether it was not there."""
+    mode = 0o700 | _group_of(folder.parent)
+    try:
+        folder.mkdir(mode)
+    except FileExistsError:
+        return False
+    if mode != 0o700:  # which a umask may have kept from it
+        folder.chmod(stat.S_IMODE(folder.stat().st_mode) | mode)
+    return True
+
+
+def _group_of(folder: Path) -> int:
+    """What the group may do in a directory, if it may write there."""
+    mode = folder.stat().st_mode
+    return mode & 0o070 if mode & stat.S_IWGRP else 0
