@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -143,7 +144,7 @@ def test_one_that_another_process_brings_is_in_progress(one: Run) -> None:
 
 
 def test_as_json(one: Run) -> None:
-    (one.there / "out").symlink_to("/etc/passwd")
+    (one.there / os.fsdecode(b"caf\xe9")).symlink_to("/etc/passwd")
     said = json.loads(sync("--json").out)
     assert said["errors"] == []
     [found] = said["runs"]
@@ -153,7 +154,7 @@ def test_as_json(one: Run) -> None:
         "bytes": 17,
         "came": 17,
         "missing": [],
-        "skipped": [{"path": "out", "why": "it is no file, or leads out of the artifacts"}],
+        "skipped": [{"path": r"caf\xe9", "why": "it is no file, or leads out of the artifacts"}],
         "error": "",
     }
 

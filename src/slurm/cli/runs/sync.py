@@ -45,7 +45,9 @@ class SyncReport(Report):
     def as_json(self) -> dict[str, Any]:
         """The same, as an object."""
         found = dataclasses.asdict(self.arrived)
-        skipped = [{"path": one.path, "why": one.why} for one in self.arrived.skipped]
+        skipped = [
+            {"path": _utf_8(one.path), "why": _utf_8(one.why)} for one in self.arrived.skipped
+        ]
         return {**super().as_json, "artifacts": {**found, "skipped": skipped}}
 
 
@@ -100,6 +102,11 @@ def command(
         click.echo("no run waits for its artifacts; name one to bring them again")
         return
     finish(reports, selection.broken, as_json=as_json)
+
+
+def _utf_8(text: str) -> str:
+    """Text of names that may be no UTF-8, as text that is."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _folder(source: str) -> Path:
