@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator
 
 @contextlib.contextmanager
 def transfers(*, shown: bool = True) -> Iterator[Callable[[str, int, int], object] | None]:
-    """``with transfers() as progress:`` show on stderr how far each file is; None where there is no terminal, or no Rich.
+    """``with transfers() as progress:`` show on stderr how far files are; None where there is no terminal, or no Rich.
 
-    `progress` is called with a file's path, the bytes that have arrived, and all of them.
+    `progress` is called with the path of the file that is on its way, the bytes of all files that have arrived, and
+    those that there will be.
 
     >>> with transfers(shown=False) as progress:
     ...     print(progress)
@@ -33,15 +34,18 @@ def transfers(*, shown: bool = True) -> Iterator[Callable[[str, int, int], objec
     )
 
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn())
-    bars: dict[str, TaskID] = {}
     with Progress(*columns, TransferSpeedColumn(), console=Console(stderr=True)) as shown_bars:
+        bar: TaskID | None = None
 
         def told(path: str, done: int, total: int) -> None:
-            if path not in bars:
-                bars[path] = shown_bars.add_task(_plain(os.path.basename(path)), total=total)
-            shown_bars.update(bars[path], completed=done, total=total)
+            nonlocal bar
+            if bar is None:
+                bar = shown_bars.add_task("", total=total)
+            name = _plain(os.path.basename(path))
+            shown_bars.update(bar, completed=done, total=total, description=name)
             if done >= total:  # what is here needs no line of its own
-                shown_bars.remove_task(bars.pop(path))
+                shown_bars.remove_task(bar)
+                bar = None
 
         yield told
 

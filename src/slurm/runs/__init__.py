@@ -23,7 +23,6 @@ What is done to runs:
 - `advance`: takes runs on as far as they can go; `observe`: asks the scheduler about all of them; `report`: what there is to
   say of each, and the exit status; `selection`: which runs a command is about; `clusters`: the clusters they are of;
 - `cancel`, `adopt`: cancel their jobs, make a run of a job that others submitted;
-- `logs`: the logs of a job, brought home;
 - `extract`: the metrics of a run, from the files that it left or its task's value, into its ``metrics.json``;
 - `verify`: named checks of runs, by stage; `checks`: those of a run's record; `later_checks`: those of what came after its
   launch; `run_files`: what they look at; `environment`: whether the machine and the cluster are ready.

@@ -61,9 +61,14 @@ class Arrived:
 
 
 def design_of(manifest: Manifest) -> Design:
-    """What the run's iteration says of its artifacts; nothing where it has no ``design.yaml``. Raises `ConfigError`."""
+    """What the run's iteration says of its artifacts; nothing where it has no ``design.yaml``. Raises `ConfigError`.
+
+    It says nothing of what the SDK's own tasks leave: they return values.
+    """
     path = Path(manifest.path).absolute().parents[2] / DESIGN
-    return read_design(path) if os.path.lexists(path) else Design(path)
+    if manifest.section("sdk") or not os.path.lexists(path):
+        return Design(path)
+    return read_design(path)
 
 
 def outputs_of(manifest: Manifest) -> Path:

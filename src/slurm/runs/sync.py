@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slurm.api.base import BackendBase
@@ -32,6 +33,7 @@ from slurm.runs.sync_plan import MOST_FILES, Plan, about_missing, missing, plan
 if TYPE_CHECKING:
     from slurm.cluster import Cluster
 
+ANY_SIZE = 1 << 62  # bytes
 LOOKS = 3  # at artifacts that change meanwhile
 
 
@@ -57,6 +59,15 @@ def sync_run(
         argv = policy.command(RSYNC, run_id=manifest.run_id, **values)
         return bring_by_command(manifest, design, backend, argv or [], policy.root)
     return bring_home(manifest, design, backend, most_bytes=policy.most_bytes, progress=progress)
+
+
+def bring_from(folder: Path, manifest: Manifest, progress: Told | None = None) -> Arrived:
+    """Take a run's artifacts from a directory of this machine, whatever their size: somebody has brought them there."""
+    from slurm.api.slurm_cli import SlurmCliBackend
+
+    there = manifest.having("artifacts", remote=str(folder))
+    design = design_of(manifest)
+    return bring_home(there, design, SlurmCliBackend(), most_bytes=ANY_SIZE, progress=progress)
 
 
 def bring_home(
