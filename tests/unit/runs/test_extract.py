@@ -170,7 +170,8 @@ def test_an_array_is_counted_by_its_elements(root: Path, local: Cluster) -> None
 
 
 def test_an_array_whose_elements_are_written_down_asks_nobody(root: Path) -> None:
-    children = [{"job_id": "4711_0", "state": "COMPLETED"}]
+    child = {"task": "half", "job_id": "4711_0", "job_dir": "/jobs/half/1/tasks/000"}
+    children = [{**child, "state": "COMPLETED"}]
     known = run(root, sdk={"kind": "array", "array_size": 1, "children": children})
     nobody: Any = None
     assert value_of(known, nobody) == ["COMPLETED"]
