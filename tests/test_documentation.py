@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import ast
 import inspect
-import operator
 import os
+import pkgutil
 import re
 import secrets
 import signal
@@ -246,7 +246,7 @@ def test_the_api_page_has_the_signatures_of_the_code() -> None:
     for block in blocks(page):
         kind, _, where = block.mark.partition(": slurm")
         if kind == "signatures":
-            owner: Any = operator.attrgetter(where[1:])(slurm) if where else slurm
+            owner: Any = pkgutil.resolve_name(f"slurm{where}")
             for node in ast.parse(block.text).body:
                 assert isinstance(node, ast.FunctionDef)
                 assert ast.unparse(node.args) == parameters_of(getattr(owner, node.name)), node.name

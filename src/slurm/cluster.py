@@ -468,9 +468,13 @@ def _with_objects(settings: ClusterSettings) -> dict[str, Any]:
     """The arguments of `Cluster`, with objects in place of the names that a Slurmfile has."""
     with settings.naming_the_file():
         strategy_of(settings.packaging), normalise(settings.submit)
-    if not settings.callbacks:
+    if not (settings.callbacks or settings.track):
         return settings.arguments
-    from slurm.callbacks.hooks import instances
+    from slurm.callbacks.hooks import instances, tracked
 
-    made = instances(settings.callbacks, f"{settings.path}: callbacks")
+    made: Any = settings.arguments.get("callbacks", [])
+    if settings.callbacks:
+        made = instances(settings.callbacks, f"{settings.path}: callbacks")
+    if settings.track:
+        made = tracked(made, settings.track, f"{settings.path}: track")
     return {**settings.arguments, "callbacks": made}

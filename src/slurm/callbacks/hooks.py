@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 logger: logging.Logger = logging.getLogger(__name__)
 
+# By its name, as any class that a Slurmfile names: its room is above this one.
+TRACKER = "slurm.runs:RunTracker"
+
 
 class LentCallbacks(tuple[BaseCallback, ...]):
     """The callbacks of a workflow's job, lent to the cluster that it submits to: the job closes them."""
@@ -72,6 +75,21 @@ def _made(name: str, where: str) -> BaseCallback:
         return kind()
     except Exception as error:
         raise ConfigError(f"{where} {name!r} cannot be made: {in_a_line(error)}") from error
+
+
+def tracked(given: Any, track: str | bool, where: str) -> Any:
+    """The callbacks that were given, and the one that keeps a record of each submission, unless they have one.
+
+    `track` is the directory for it, or True. Raises `ConfigError`, beginning with `where`.
+    """
+    kind = class_named(TRACKER, BaseCallback, where)
+    if not isinstance(given, (list, tuple)) or any(isinstance(one, kind) for one in given):
+        return given
+    arguments = () if track is True else (track,)
+    try:
+        return [*given, kind(*arguments)]
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from error
 
 
 def name_of(callback: BaseCallback) -> str:

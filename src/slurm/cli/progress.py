@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 @contextlib.contextmanager
 def transfers(*, shown: bool = True) -> Iterator[Callable[[str, int, int], object] | None]:
-    """``with transfers() as progress:`` show on stderr how far each file is; None where there is no terminal.
+    """``with transfers() as progress:`` show on stderr how far each file is; None where there is no terminal, or no Rich.
 
     `progress` is called with a file's path, the bytes that have arrived, and all of them.
 
@@ -18,7 +19,7 @@ def transfers(*, shown: bool = True) -> Iterator[Callable[[str, int, int], objec
     ...     print(progress)
     None
     """
-    if not shown or not sys.stderr.isatty():
+    if not (shown and sys.stderr.isatty() and importlib.util.find_spec("rich")):
         yield None
         return
     from rich.console import Console

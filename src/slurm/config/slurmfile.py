@@ -4,6 +4,7 @@
 
     [default]
     callbacks = ["slurm.callbacks:LoggerCallback"]    # who is told what happens
+    track = "plan/iter1"                # keep a record of each submission there
     [default.cluster]
     backend = "ssh"                     # local, slurm or ssh
     job_base_dir = "~/slurm_jobs"
@@ -44,7 +45,7 @@ CLUSTER_KEYS = (
     "backend_config",
 )
 SECTIONS = ("cluster", "packaging", "submit")
-CALLBACKS = "callbacks"
+CALLBACKS, TRACK = "callbacks", "track"
 SECRETS = ("password", "passphrase", "secret")
 CONSENT = "If you trust it, name it: SLURMFILE={path}, or --slurmfile"
 # Settings that name a file or a directory of this machine: of the backend, and of packaging.
@@ -56,7 +57,8 @@ class ClusterSettings(NamedTuple):
     """What the file at `path` says of a cluster, as plain data; whoever asked makes objects of it.
 
     `arguments` are those of `Cluster`, overrides included; `packaging` and `submit` are what the file itself has of
-    them; `callbacks` are names of classes, empty where overrides have others.
+    them; `callbacks` are names of classes, empty where overrides have others. `track` is the iteration in which
+    submissions are recorded: True for the one of the working directory, False for none.
     """
 
     path: Path
@@ -64,6 +66,7 @@ class ClusterSettings(NamedTuple):
     packaging: dict[str, Any]
     submit: dict[str, Any]
     callbacks: tuple[str, ...] = ()
+    track: str | bool = False
 
     @contextlib.contextmanager
     def naming_the_file(self) -> Iterator[None]:
@@ -90,7 +93,7 @@ def cluster_settings(
     environment = env or named or os.environ.get("SLURM_ENV") or DEFAULT
     changes = dict(overrides or {})
     sections = load(path, environment)
-    names = sections.pop(CALLBACKS, [])
+    names, track = sections.pop(CALLBACKS, []), sections.pop(TRACK, False)
     arguments = _arguments(sections, path)
     packaging, submit = arguments.get("packaging", {}), arguments.get("submit", {})
     if "submit" in changes:
@@ -99,7 +102,8 @@ def cluster_settings(
         # Another backend: the file's settings are not meant for it.
         return ClusterSettings(path, changes, packaging, submit)
     callbacks = () if CALLBACKS in changes else tuple(names)
-    return ClusterSettings(path, {**arguments, **changes}, packaging, submit, callbacks)
+    track = _located({TRACK: track}, (TRACK,), path)[TRACK]
+    return ClusterSettings(path, {**arguments, **changes}, packaging, submit, callbacks, track)
 
 
 @looking_for(FILE_NAME)
@@ -127,7 +131,7 @@ def find_slurmfile(start: Path | None = None) -> Path | None:
 def load(path: Path, environment: str) -> dict[str, Any]:
     """The sections of `environment` in the file, laid over those of ``default``. Raises `ConfigError`.
 
-    Beside them `callbacks`, if there are any: names of classes, an environment's in place of ``default``'s.
+    Beside them `callbacks`, if there are any: names of classes, an environment's in place of ``default``'s; and `track`.
     """
     content = _parse(path)
     for name, sections in content.items():
@@ -140,8 +144,8 @@ def load(path: Path, environment: str) -> dict[str, Any]:
         )
     over = content.get(environment, {})
     merged = _merge(_fitting(content.get(DEFAULT, {}), over), over)
-    names = {CALLBACKS: merged[CALLBACKS]} if CALLBACKS in merged else {}
-    return {**{section: merged.get(section, {}) for section in SECTIONS}, **names}
+    more = {key: merged[key] for key in (CALLBACKS, TRACK) if key in merged}
+    return {**{section: merged.get(section, {}) for section in SECTIONS}, **more}
 
 
 @looking_for(FILE_NAME)
@@ -189,10 +193,11 @@ def _check_environment(name: str, sections: Any, path: Path) -> None:
         raise ConfigError(
             f"{path}: {name!r} must be an environment: a table such as [{name}.cluster]"
         )
-    _check_keys(sections, (*SECTIONS, CALLBACKS), f"{path}: [{name}]")
+    _check_keys(sections, (*SECTIONS, CALLBACKS, TRACK), f"{path}: [{name}]")
     _check_names(sections.get(CALLBACKS, []), f"{path}: [{name}] {CALLBACKS}")
+    _check_track(sections.get(TRACK, False), f"{path}: [{name}] {TRACK}")
     for section, values in sections.items():
-        if section != CALLBACKS and not isinstance(values, dict):
+        if section not in (CALLBACKS, TRACK) and not isinstance(values, dict):
             raise ConfigError(f"{path}: {name}.{section} must be a table: [{name}.{section}]")
     _check_keys(sections.get("cluster", {}), CLUSTER_KEYS, f"{path}: [{name}.cluster]")
     backend = sections.get("cluster", {}).get("backend_config", {})
@@ -267,3 +272,12 @@ def _check_names(names: Any, where: str) -> None:
     for name in names:
         if not all(name.partition(":")[::2]):
             raise ConfigError(f"{where} {name!r} is not of the form 'module:Class'")
+
+
+def _check_track(track: Any, where: str) -> None:
+    """Raises `ConfigError`, which begins with `where`, unless this is a directory's name, or says yes or no."""
+    if not isinstance(track, bool) and not (isinstance(track, str) and track.strip()):
+        raise ConfigError(
+            f'{where} must be an iteration\'s directory, such as "plan/iter1", or true for the one of the working '
+            "directory"
+        )

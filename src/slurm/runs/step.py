@@ -258,7 +258,8 @@ class Teller:
 
     def given_up(self, manifest: Manifest, why: str) -> Manifest:
         """There will be no more of it; of a run that has no job, none is to be expected either."""
-        if manifest.status is RunStatus.PENDING:
+        outcome = manifest.section("submission").get("outcome")
+        if manifest.status is RunStatus.PENDING and outcome not in NOT_SUBMITTED:
             manifest = manifest.having("submission", outcome="not submitted")
         return self._moved(manifest, RunStatus.FAILED, why)
 

@@ -11,6 +11,7 @@ import pytest
 from slurm import Cluster
 from slurm.callbacks import BenchmarkCallback, LoggerCallback
 from slurm.errors import ConfigError
+from slurm.runs import RunTracker
 
 Make = Callable[..., Cluster]
 MODULE = """
@@ -100,3 +101,76 @@ def test_what_names_no_callback_is_refused_in_one_line(
 def test_a_misspelt_key_is_refused(cluster_of: Make) -> None:
     with pytest.raises(ConfigError, match=r"no key 'calbacks' \(did you mean 'callbacks'\?\)"):
         cluster_of('[default]\ncalbacks = ["hooks:Mine"]')
+
+
+def tracker_of(cluster: Cluster) -> RunTracker:
+    [tracker] = [one for one in cluster.callbacks if isinstance(one, RunTracker)]
+    return tracker
+
+
+@pytest.fixture
+def iteration(tmp_path: Path) -> Path:
+    """An iteration beside the Slurmfile."""
+    folder = tmp_path / "plan/iter1"
+    folder.mkdir(parents=True)
+    (folder / "design.yaml").touch()
+    (tmp_path / ".slurm").mkdir()
+    return folder
+
+
+def test_a_slurmfile_says_where_submissions_are_recorded(cluster_of: Make, iteration: Path) -> None:
+    assert tracker_of(cluster_of('[default]\ntrack = "plan/iter1"')).iteration == iteration
+
+
+def test_they_are_recorded_in_the_iteration_of_the_working_directory(
+    cluster_of: Make, iteration: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(iteration)
+    assert tracker_of(cluster_of("[default]\ntrack = true")).iteration == iteration
+
+
+@pytest.mark.usefixtures("iteration")
+def test_an_environment_need_not_record_what_default_does(cluster_of: Make) -> None:
+    text = '[default]\ntrack = "plan/iter1"\n[quiet]\ntrack = false'
+    assert kinds(cluster_of(text)) == ["RunTracker"]
+    assert kinds(cluster_of(text, env="quiet")) == []
+
+
+@pytest.mark.usefixtures("iteration")
+def test_callbacks_of_a_program_take_no_record_away(cluster_of: Make, tmp_path: Path) -> None:
+    text = '[default]\ntrack = "plan/iter1"\ncallbacks = ["hooks:Mine"]'
+    assert kinds(cluster_of(text)) == ["Mine", "RunTracker"]
+    assert kinds(cluster_of(text, callbacks=[BenchmarkCallback()])) == [
+        "BenchmarkCallback",
+        "RunTracker",
+    ]
+    own = RunTracker(tmp_path / "plan")
+    assert cluster_of(text, callbacks=[own]).callbacks == (own,)
+    with pytest.raises(ConfigError, match="callbacks is a list of callbacks"):
+        cluster_of(text, callbacks=BenchmarkCallback())
+
+
+@pytest.mark.usefixtures("iteration")
+@pytest.mark.parametrize(
+    ("value", "complaint"),
+    [
+        (
+            "1",
+            r"\[default\] track must be an iteration's directory, such as \"plan/iter1\", or true",
+        ),
+        ('""', "track must be an iteration's directory"),
+        ("[]", "track must be an iteration's directory"),
+        (
+            '"plan/itr1"',
+            r"track: RunTracker: there is no directory .*/plan/itr1 \(did you mean 'iter1'\?\)",
+        ),
+    ],
+)
+def test_what_is_no_place_for_a_record_is_refused_in_one_line(
+    value: str, complaint: str, cluster_of: Make, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=complaint) as raised:
+        cluster_of(f"[default]\ntrack = {value}")
+    message = str(raised.value)
+    assert message.startswith(f"{tmp_path / 'Slurmfile.toml'}: ")
+    assert "\n" not in message

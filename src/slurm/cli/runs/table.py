@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import importlib.util
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+import click
+
 from slurm.runs.manifest import Manifest
+from slurm.runs.moments import now
 from slurm.runs.step import job_status
 from slurm.usage import format_duration
 
@@ -21,7 +26,7 @@ LONGEST_REASON = 40
 COLOURS = {"failed": "red", "completed": "green", "running": "cyan", "pending": "yellow"}
 
 
-def row(manifest: Manifest, now: datetime.datetime) -> tuple[str, ...]:
+def row(manifest: Manifest, at: datetime.datetime) -> tuple[str, ...]:
     """The cells of a run.
 
     >>> from slurm.runs.moments import moment_of
@@ -30,7 +35,7 @@ def row(manifest: Manifest, now: datetime.datetime) -> tuple[str, ...]:
     >>> row(manifest, launched + datetime.timedelta(minutes=2))
     ('20260218T160045Z', 'iter1', '-', 'pending', '-', 'pending', '-', '00:02:00')
     """
-    end = manifest.completed_at or now
+    end = manifest.completed_at or at
     age = max(0, int((end - manifest.started_at).total_seconds()))
     return (
         manifest.run_id,
@@ -52,34 +57,57 @@ def _state(manifest: Manifest) -> str:
     return f"{status.state} ({reason[:LONGEST_REASON]})" if reason else str(status.state)
 
 
-def plain(manifests: Sequence[Manifest], now: datetime.datetime) -> str:
+def plain(manifests: Sequence[Manifest], at: datetime.datetime) -> str:
     """The runs in columns, with a header."""
-    rows = [HEADERS, *(row(one, now) for one in manifests)]
+    rows = [HEADERS, *(row(one, at) for one in manifests)]
     widths = [max(map(len, column)) for column in zip(*rows)]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(one, widths)) for one in rows)
     return "\n".join(line.rstrip() for line in lines)
 
 
-def table(manifests: Sequence[Manifest], now: datetime.datetime, title: str) -> Table:
-    """The runs in a table of Rich's."""
-    from rich.table import Table
-    from rich.text import Text
-
-    made = Table(*HEADERS, title=title, title_justify="left", box=None, pad_edge=False)
-    for manifest in manifests:
-        colour = COLOURS.get(str(manifest.status), "")
-        made.add_row(*(Text(cell, style=colour) for cell in row(manifest, now)))
-    return made
-
-
 @contextlib.contextmanager
-def live() -> Iterator[Callable[[Table], None]]:
-    """``with live() as show:`` draw on stdout what `show` is given, in place of what was there before."""
+def live() -> Iterator[Callable[[Sequence[Manifest], str], None]]:
+    """``with live() as show:`` show runs, with a title, in place of those that were shown before.
+
+    Where stdout is no terminal, or Rich is not installed, they are printed anew whenever they are others than before.
+    """
+    if not (sys.stdout.isatty() and importlib.util.find_spec("rich")):
+        yield _Printed().show
+        return
     from rich.console import Console
     from rich.live import Live
 
     with Live(console=Console(), auto_refresh=False, vertical_overflow="ellipsis") as drawing:
-        yield lambda made: drawing.update(made, refresh=True)
+        yield lambda manifests, title: drawing.update(_table(manifests, title), refresh=True)
+
+
+class _Printed:
+    """Runs that are printed one table after the other."""
+
+    def __init__(self) -> None:
+        self._before: list[tuple[str, ...]] = []
+
+    def show(self, manifests: Sequence[Manifest], title: str) -> None:
+        """Print them, unless nothing is new but their age."""
+        at = now()
+        rows = [row(one, at)[:-1] for one in manifests]
+        if rows != self._before:
+            self._before = rows
+            click.echo(f"{at:%H:%M:%S} UTC: {title}\n{plain(manifests, at)}")
+
+
+def _table(manifests: Sequence[Manifest], title: str) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(title=Text(title), title_justify="left", box=None, pad_edge=False)
+    for header in HEADERS:
+        made.add_column(header, no_wrap=True)
+    at = now()
+    for manifest in manifests:
+        colour = COLOURS.get(str(manifest.status), "")
+        made.add_row(*(Text(cell, style=colour) for cell in row(manifest, at)))
+    return made
 
 
 def every(seconds: float) -> Iterator[None]:

@@ -7,10 +7,9 @@ from collections.abc import Callable, Sequence
 
 import click
 
-from slurm.cli.runs.table import every, live, table
+from slurm.cli.runs.table import every, live
 from slurm.runs.advance import Advance
 from slurm.runs.manifest import Manifest
-from slurm.runs.moments import now
 from slurm.runs.report import ExitStatus, Report
 
 WATCH = click.option(
@@ -45,7 +44,7 @@ def watch(
     with live() as show:
         for _ in every(interval):
             reports = advance.all(runs())
-            show(table([one.manifest for one in reports], now(), _title(reports, interval)))
+            show([one.manifest for one in reports], _title(reports, interval))
             if not _goes_on(reports):
                 return reports
     return []
