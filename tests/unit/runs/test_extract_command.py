@@ -141,6 +141,7 @@ def test_the_value_of_a_task_is_asked_of_its_cluster(project: Path, local: Clust
     )
     said = extracted("--backend", "local", "--job-base-dir", local.job_base_dir)
     assert said == Said(0, f"run_id={RUN_ID} completed: accuracy=0.9, loss=0.5\n", "")
+    assert extracted() == Said(0, "there is nothing more to extract\n", "")  # asks no cluster
     elsewhere = written(
         project, "iter2", run_id="r2", **SYNCED, sdk={"kind": "job"}, cluster=about(local)
     )
