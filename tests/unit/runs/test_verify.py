@@ -191,14 +191,20 @@ def test_clocks_may_differ_by_five_minutes(tmp_path: Path, stage: Stage) -> None
 
 
 @pytest.mark.parametrize("stage", list(Stage))
-def test_a_submission_that_nobody_knows_the_outcome_of_fails_in_every_stage(
+def test_a_submission_that_nobody_knows_the_outcome_of_is_found_in_every_stage(
     tmp_path: Path, stage: Stage
 ) -> None:
     project = Project(tmp_path, stage)
-    project.change(submission={"token": "c0ffee", "outcome": "unknown", "error": "time-out"})
-    assert project.problems() == {
-        "submission": "FAIL submission: whether it became a job is unknown (time-out); fix: slurm run"
-    }
+    lost = {"token": "c0ffee", "outcome": "unknown", "error": "time-out"}
+    project.change(submission=lost)  # a person has written the job's id into the manifest
+    assert list(project.problems()) == ["submission"]
+    assert project.problems()["submission"].startswith(
+        "WARN submission: outcome is unknown (time-out), "
+    )
+    waits = content(status="pending", submission=lost, job_id=None)
+    project.path.write_text(json.dumps(waits))
+    said = project.problems()["submission"]
+    assert said == "FAIL submission: whether it became a job is unknown (time-out); fix: slurm run"
 
 
 @pytest.mark.parametrize("stage", list(Stage))
