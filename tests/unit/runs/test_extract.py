@@ -128,8 +128,8 @@ def test_what_is_no_file_does_not_hold_it_up(root: Path) -> None:
 
 
 def test_required_artifacts_are_looked_for(root: Path) -> None:
-    design(root, "artifacts: {required: [model.pt, out]}")
-    said = extract(run(root, {"out/x": ""}), at=AT)
+    design(root, "artifacts: {required: [model.pt, out, '*.log']}")
+    said = extract(run(root, {"out/x": "", "train.log": ""}), at=AT)
     assert [one["what"] for one in said["missing_evidence"]] == ["outputs/model.pt"]
 
 
