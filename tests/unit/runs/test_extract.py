@@ -15,9 +15,9 @@ from tests.helpers.run_manifests import RUN_ID, written
 from slurm import Cluster
 from slurm.errors import ConfigError, SchedulerUnreachable
 from slurm.runs import store
-from slurm.runs.extract import InProgress, MetricsError, extract, value_of
+from slurm.runs.extract import InProgress, MetricsError, extract, look, value_of
 from slurm.runs.manifest import Manifest
-from slurm.runs.metrics import Missing
+from slurm.runs.metrics import Artifacts, Missing
 from slurm.runs.moments import moment_of
 
 AT = moment_of("2026-02-18T18:00:00Z")
@@ -135,6 +135,7 @@ def test_required_artifacts_are_looked_for(root: Path) -> None:
 
 def test_files_of_artifacts_that_did_not_all_arrive_are_not_read(root: Path) -> None:
     ended = run(root, {"metrics.json": '{"a": 1}'}, artifact_sync_to_local={"status": "failed"})
+    assert look(ended, None) == Artifacts()
     assert extract(ended, at=AT)["metrics"] == {}
 
 

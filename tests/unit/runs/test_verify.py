@@ -386,6 +386,36 @@ def test_metrics_that_are_none_or_disagree_fail(tmp_path: Path, name: str) -> No
     assert all(one.endswith(f"; fix: slurm runs extract {RUN_ID}") for one in said)
 
 
+def test_metrics_that_the_manifest_does_not_know_of_are_a_warning(tmp_path: Path) -> None:
+    project = Project(tmp_path, EXTRACT)
+    project.change(extraction={})
+    assert project.problems() == {
+        "metrics-agree": "WARN metrics-agree: the manifest does not know of them; "
+        f"fix: slurm runs extract {RUN_ID}"
+    }
+
+
+def test_metrics_of_a_failed_run_are_not_completed(tmp_path: Path) -> None:
+    project = Project(tmp_path, EXTRACT)
+    project.change(status="failed")
+    project.enter()
+    assert project.problems() == {
+        "metrics-agree": "FAIL metrics-agree: they are completed, and the run failed; "
+        f"fix: slurm runs extract {RUN_ID}"
+    }
+
+
+def test_metrics_that_are_partial_say_why(tmp_path: Path) -> None:
+    project = Project(tmp_path, EXTRACT)
+    project.change(extraction={"status": "partial"})
+    said = json.loads(project.metrics.read_text())
+    project.metrics.write_text(json.dumps({**said, "status": "partial"}))
+    assert project.problems() == {
+        "metrics-evidence": "FAIL metrics-evidence: they are partial, and nothing says why; "
+        f"fix: slurm runs extract {RUN_ID}"
+    }
+
+
 @pytest.mark.parametrize("text", [None, "", "[]", "\xff"])
 def test_metrics_that_cannot_be_read_fail(tmp_path: Path, text: str | None) -> None:
     project = Project(tmp_path, EXTRACT)
