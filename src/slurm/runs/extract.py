@@ -27,7 +27,6 @@ from slurm.runs.metrics import (
     Artifacts,
     Missing,
     document,
-    files_of,
     in_progress,
 )
 from slurm.runs.moments import now
@@ -121,6 +120,16 @@ def look(manifest: Manifest, design: Design | None) -> Artifacts:
         return Artifacts()
     files = {name: _content(outputs / name, name) for name in files_of(design)}
     return Artifacts(files, absent(manifest, design))
+
+
+def files_of(design: Design | None) -> tuple[str, ...]:
+    """The files among a run's artifacts that metrics stand in: the declared ones, else ``metrics.json``.
+
+    >>> files_of(None)
+    ('metrics.json',)
+    """
+    declared = design.metrics if design else {}
+    return tuple(dict.fromkeys(one.file for one in declared.values())) or (FILE,)
 
 
 def absent(manifest: Manifest, design: Design | None) -> tuple[str, ...]:
