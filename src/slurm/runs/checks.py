@@ -99,7 +99,10 @@ def submission(run: Subject) -> Finding:
         return Finding(name, PASS, "the manifest does not say who submitted it")
     if outcome == UNKNOWN:
         more = f" ({error})" if error else ""
-        return Finding(name, FAIL, f"whether it became a job is unknown{more}", "slurm run")
+        if run.manifest.status is RunStatus.PENDING:
+            return Finding(name, FAIL, f"whether it became a job is unknown{more}", "slurm run")
+        text = f"outcome is unknown{more}, and the run is {run.manifest.status}"
+        return Finding(name, WARN, text, "if that is so, set submission.outcome to accepted")
     if run.is_submitted:
         return Finding(name, PASS, str(outcome))
     text = f"{outcome}: {error}" if error else str(outcome)

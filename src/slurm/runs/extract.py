@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +13,8 @@ from slurm.agent.json_files import LARGEST
 from slurm.agent.regular_files import open_regular
 from slurm.errors import ConfigError, SchedulerUnreachable, SlurmError, TransportError
 from slurm.runs import locked_files
+from slurm.runs.arrival import at_home
 from slurm.runs.design import Design, read_design
-from slurm.runs.detect import nearest_design
 from slurm.runs.evidence import ARRAY
 from slurm.runs.findings import printable
 from slurm.runs.lifecycle import RunStatus, SyncStatus
@@ -26,10 +27,10 @@ from slurm.runs.metrics import (
     Artifacts,
     Missing,
     document,
-    files_of,
     in_progress,
 )
 from slurm.runs.moments import now
+from slurm.runs.project import DESIGN
 from slurm.states import ENDED, ENDED_IF_IT_STAYS
 
 if TYPE_CHECKING:
@@ -108,8 +109,8 @@ def require_ended(manifest: Manifest) -> None:
 
 def design_of(manifest: Manifest) -> Design | None:
     """The design of a run's iteration; None where there is none. Raises `slurm.runs.yaml_files.YamlError`."""
-    path = nearest_design(Path(manifest.path).absolute().parent.parent.parent)
-    return None if path is None else read_design(path)
+    path = Path(manifest.path).absolute().parents[2] / DESIGN
+    return read_design(path) if os.path.lexists(path) else None
 
 
 def look(manifest: Manifest, design: Design | None) -> Artifacts:
@@ -121,11 +122,21 @@ def look(manifest: Manifest, design: Design | None) -> Artifacts:
     return Artifacts(files, absent(manifest, design))
 
 
+def files_of(design: Design | None) -> tuple[str, ...]:
+    """The files among a run's artifacts that metrics stand in: the declared ones, else ``metrics.json``.
+
+    >>> files_of(None)
+    ('metrics.json',)
+    """
+    declared = design.metrics if design else {}
+    return tuple(dict.fromkeys(one.file for one in declared.values())) or (FILE,)
+
+
 def absent(manifest: Manifest, design: Design | None) -> tuple[str, ...]:
     """The required artifacts that are not beside a run's manifest; none of a run that the SDK submitted itself."""
-    outputs = Path(manifest.path).parent / OUTPUTS
-    required = design.required if design and not manifest.section("sdk") else ()
-    return tuple(path for path in required if not (outputs / path).exists())
+    if design is None or not design.required or manifest.section("sdk"):
+        return ()
+    return at_home(manifest, design).missing
 
 
 def needs_value(manifest: Manifest) -> bool:

@@ -137,16 +137,6 @@ def in_progress(manifest: Manifest) -> bool:
     return manifest.status in (RunStatus.PENDING, RunStatus.SUBMITTED, RunStatus.RUNNING)
 
 
-def files_of(design: Design | None) -> tuple[str, ...]:
-    """The files among a run's artifacts that metrics stand in: the declared ones, else ``metrics.json``.
-
-    >>> files_of(None)
-    ('metrics.json',)
-    """
-    declared = design.metrics if design else {}
-    return tuple(dict.fromkeys(one.file for one in declared.values())) or (FILE,)
-
-
 def lookup(content: Mapping[str, Any], key: str) -> Any:
     """What stands in `content` under a key, whose dots lead into objects; `Missing` where nothing does.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from slurm.agent.json_files import LARGEST
 from slurm.agent.regular_files import open_regular
 from slurm.errors import ConfigError
 from slurm.runs.design import Design
@@ -12,8 +13,6 @@ from slurm.runs.detect import SCRIPTS
 from slurm.runs.extract import absent, design_of
 from slurm.runs.manifest import Manifest
 from slurm.runs.metrics import FILE
-
-LARGEST = 1 << 20  # bytes of a script or of metrics that are looked at
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from slurm.errors import (
     SubmissionRefused,
     SubmissionUnknown,
 )
+from slurm.runs.clusters import about
 from slurm.runs.lifecycle import RunStatus
 from slurm.runs.manifest import LOCAL, NOT_SUBMITTED, SLURM, Manifest
 from slurm.runs.step import Teller
@@ -37,15 +38,13 @@ def first_manifest(
     ctx: SubmitBeginContext, iteration_id: str, run_id: str, path: str, at: datetime.datetime
 ) -> Manifest:
     """The manifest of a submission that is about to be made. Raises `ManifestError`."""
-    site = ctx.cluster.site if ctx.cluster is not None else None
-    backend = SLURM if site is None else site.name
-    place: Iterable[object] = () if site is None else site.place
+    cluster = {"backend": SLURM, "place": []} if ctx.cluster is None else about(ctx.cluster)
     manifest = Manifest.new(
         iteration_id,
         ctx.task_name,
         started_at=at,
         token=ctx.token,
-        host_mode=LOCAL if backend == LOCAL else SLURM,
+        host_mode=LOCAL if cluster["backend"] == LOCAL else SLURM,
         resource_request=ctx.options,
         run_id=run_id,
         path=path,
@@ -53,19 +52,13 @@ def first_manifest(
     sdk: dict[str, Any] = {"task": ctx.task_name, "job_dir": ctx.job_dir, "kind": _kind(ctx)}
     if ctx.array_size is not None:
         sdk["array_size"] = ctx.array_size
-    return again(manifest, ctx).with_keys(
-        cluster={"backend": backend, "place": list(map(_plain, place))}, sdk=sdk
-    )
+    return again(manifest, ctx).with_keys(cluster=cluster, sdk=sdk)
 
 
 def _kind(ctx: SubmitBeginContext) -> str:
     if ctx.array_size is not None:
         return "array"
     return "workflow" if ctx.is_workflow else "job"
-
-
-def _plain(value: object) -> object:
-    return value if isinstance(value, (int, str)) or value is None else str(value)
 
 
 def again(manifest: Manifest, ctx: SubmitBeginContext) -> Manifest:

@@ -15,9 +15,9 @@ from tests.helpers.run_manifests import RUN_ID, written
 from slurm import Cluster
 from slurm.errors import ConfigError, SchedulerUnreachable
 from slurm.runs import store
-from slurm.runs.extract import InProgress, MetricsError, extract, value_of
+from slurm.runs.extract import InProgress, MetricsError, extract, look, value_of
 from slurm.runs.manifest import Manifest
-from slurm.runs.metrics import Missing
+from slurm.runs.metrics import Artifacts, Missing
 from slurm.runs.moments import moment_of
 
 AT = moment_of("2026-02-18T18:00:00Z")
@@ -128,13 +128,14 @@ def test_what_is_no_file_does_not_hold_it_up(root: Path) -> None:
 
 
 def test_required_artifacts_are_looked_for(root: Path) -> None:
-    design(root, "artifacts: {required: [model.pt, out]}")
-    said = extract(run(root, {"out/x": ""}), at=AT)
+    design(root, "artifacts: {required: [model.pt, out, '*.log']}")
+    said = extract(run(root, {"out/x": "", "train.log": ""}), at=AT)
     assert [one["what"] for one in said["missing_evidence"]] == ["outputs/model.pt"]
 
 
 def test_files_of_artifacts_that_did_not_all_arrive_are_not_read(root: Path) -> None:
     ended = run(root, {"metrics.json": '{"a": 1}'}, artifact_sync_to_local={"status": "failed"})
+    assert look(ended, None) == Artifacts()
     assert extract(ended, at=AT)["metrics"] == {}
 
 
@@ -170,7 +171,8 @@ def test_an_array_is_counted_by_its_elements(root: Path, local: Cluster) -> None
 
 
 def test_an_array_whose_elements_are_written_down_asks_nobody(root: Path) -> None:
-    children = [{"job_id": "4711_0", "state": "COMPLETED"}]
+    child = {"task": "half", "job_id": "4711_0", "job_dir": "/jobs/half/1/tasks/000"}
+    children = [{**child, "state": "COMPLETED"}]
     known = run(root, sdk={"kind": "array", "array_size": 1, "children": children})
     nobody: Any = None
     assert value_of(known, nobody) == ["COMPLETED"]

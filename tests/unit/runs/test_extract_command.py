@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 from tests.helpers.clicked import Said, run
-from tests.helpers.measured_tasks import train
+from tests.helpers.measured_tasks import diverge, half, train
 from tests.helpers.run_manifests import RUN_ID, written
 
 from slurm import Cluster
 from slurm.cli.runs.extract import command
-from slurm.runs import store
+from slurm.cli.verify import command as verify
+from slurm.runs import RunTracker, store
 from slurm.runs.clusters import about
 
 OK = {"status": "ok"}
@@ -140,6 +141,7 @@ def test_the_value_of_a_task_is_asked_of_its_cluster(project: Path, local: Clust
     )
     said = extracted("--backend", "local", "--job-base-dir", local.job_base_dir)
     assert said == Said(0, f"run_id={RUN_ID} completed: accuracy=0.9, loss=0.5\n", "")
+    assert extracted() == Said(0, "there is nothing more to extract\n", "")  # asks no cluster
     elsewhere = written(
         project, "iter2", run_id="r2", **SYNCED, sdk={"kind": "job"}, cluster=about(local)
     )
@@ -148,3 +150,26 @@ def test_the_value_of_a_task_is_asked_of_its_cluster(project: Path, local: Clust
     assert "name its cluster with" in other.err
     assert store.read(elsewhere).status == "synced"
     assert path.with_name("metrics.json").exists()
+
+
+def test_runs_that_a_tracker_kept_are_extracted(project: Path, local_base: Path) -> None:
+    (project / "iter1").mkdir()
+    place = ("--backend", "local", "--job-base-dir", local_base)
+    with Cluster("local", job_base_dir=local_base, callbacks=[RunTracker("iter1")]) as cluster:
+        train(0.5).wait(60)
+        half.map([1, 0]).wait(60)
+        diverge().wait(60)
+        cluster.drain_callbacks()
+    cluster.close()
+    said = extracted("--json", *place)
+    found = {one["run_id"]: one["metrics"] for one in json.loads(said.out)["runs"]}
+    assert [one["metrics"] for one in found.values()] == [{"accuracy": 0.9, "loss": 0.5}, {}, {}]
+    array, failed = list(found.values())[1:]
+    assert array["missing_evidence"][-1]["why"] == "1 of 2 are FAILED"
+    assert failed["status"] == "failed"
+    assert said.status == 4
+    assert all(verified("extract_results", run_id).status == 0 for run_id in found)
+
+
+def verified(stage: str, run_id: str) -> Said:
+    return run(verify, "--stage", stage, run_id)

@@ -256,7 +256,8 @@ def test_an_array_has_counts() -> None:
 
 
 def test_a_failed_array_names_its_elements_and_counts_nothing() -> None:
-    children = [{"job_id": f"4711_{index}", "state": "FAILED"} for index in range(12)]
+    child = {"task": "half", "job_dir": "/jobs/half/1", "state": "FAILED"}
+    children = [{**child, "job_id": f"4711_{index}"} for index in range(12)]
     said = of(status="failed", sync="pending", sdk={"kind": "array", "children": children})
     shown = ", ".join(f"4711_{index}" for index in range(10))
     assert why(said)[f"elements {shown} and 2 more"] == "12 of 12 are FAILED"

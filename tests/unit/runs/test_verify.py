@@ -191,14 +191,20 @@ def test_clocks_may_differ_by_five_minutes(tmp_path: Path, stage: Stage) -> None
 
 
 @pytest.mark.parametrize("stage", list(Stage))
-def test_a_submission_that_nobody_knows_the_outcome_of_fails_in_every_stage(
+def test_a_submission_that_nobody_knows_the_outcome_of_is_found_in_every_stage(
     tmp_path: Path, stage: Stage
 ) -> None:
     project = Project(tmp_path, stage)
-    project.change(submission={"token": "c0ffee", "outcome": "unknown", "error": "time-out"})
-    assert project.problems() == {
-        "submission": "FAIL submission: whether it became a job is unknown (time-out); fix: slurm run"
-    }
+    lost = {"token": "c0ffee", "outcome": "unknown", "error": "time-out"}
+    project.change(submission=lost)  # a person has written the job's id into the manifest
+    assert list(project.problems()) == ["submission"]
+    assert project.problems()["submission"].startswith(
+        "WARN submission: outcome is unknown (time-out), "
+    )
+    waits = content(status="pending", submission=lost, job_id=None)
+    project.path.write_text(json.dumps(waits))
+    said = project.problems()["submission"]
+    assert said == "FAIL submission: whether it became a job is unknown (time-out); fix: slurm run"
 
 
 @pytest.mark.parametrize("stage", list(Stage))
@@ -378,6 +384,36 @@ def test_metrics_that_are_none_or_disagree_fail(tmp_path: Path, name: str) -> No
     said = list(project.problems().values())
     assert [one for one in said if one.startswith(why)], said
     assert all(one.endswith(f"; fix: slurm runs extract {RUN_ID}") for one in said)
+
+
+def test_metrics_that_the_manifest_does_not_know_of_are_a_warning(tmp_path: Path) -> None:
+    project = Project(tmp_path, EXTRACT)
+    project.change(extraction={})
+    assert project.problems() == {
+        "metrics-agree": "WARN metrics-agree: the manifest does not know of them; "
+        f"fix: slurm runs extract {RUN_ID}"
+    }
+
+
+def test_metrics_of_a_failed_run_are_not_completed(tmp_path: Path) -> None:
+    project = Project(tmp_path, EXTRACT)
+    project.change(status="failed")
+    project.enter()
+    assert project.problems() == {
+        "metrics-agree": "FAIL metrics-agree: they are completed, and the run failed; "
+        f"fix: slurm runs extract {RUN_ID}"
+    }
+
+
+def test_metrics_that_are_partial_say_why(tmp_path: Path) -> None:
+    project = Project(tmp_path, EXTRACT)
+    project.change(extraction={"status": "partial"})
+    said = json.loads(project.metrics.read_text())
+    project.metrics.write_text(json.dumps({**said, "status": "partial"}))
+    assert project.problems() == {
+        "metrics-evidence": "FAIL metrics-evidence: they are partial, and nothing says why; "
+        f"fix: slurm runs extract {RUN_ID}"
+    }
 
 
 @pytest.mark.parametrize("text", [None, "", "[]", "\xff"])

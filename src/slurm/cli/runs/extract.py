@@ -44,13 +44,15 @@ def command(run_ids: tuple[str, ...], as_json: bool, cluster_args: argparse.Name
     """Write metrics.json of each run: what it measured, or which evidence is missing, why, and what to do.
 
     There are numbers only of artifacts that are here. A run that failed is extracted as well; of one that has not ended
-    nothing is written. Without RUN_ID: the runs of the iteration that the working directory is in, else of the project.
+    nothing is written. Without RUN_ID: the runs of the iteration that the working directory is in, else of the project; then
+    tasks whose values are all there are not asked for them again.
 
     Exit status: 0 completed, 3 a run has not ended, 4 one failed, 5 evidence is missing, 6 the cluster does not answer.
     """
     selection = select(run_ids)
     with Clusters(cluster_args) as clusters:
-        said = [_extracted(one, clusters, selection.policy) for one in selection.manifests]
+        chosen = [one for one in selection.manifests if run_ids or not _is_settled(one)]
+        said = [_extracted(one, clusters, selection.policy) for one in chosen]
     errors = [str(error) for error in selection.broken]
     if as_json:
         runs = [_as_json(one) for one in said]
@@ -59,12 +61,20 @@ def command(run_ids: tuple[str, ...], as_json: bool, cluster_args: argparse.Name
         for one in said:
             _say(one)
         if not said and not errors:
-            click.echo("there is no run here; slurm launch begins one")
+            settled = "there is nothing more to extract"
+            none = "there is no run here; slurm launch begins one"
+            click.echo(settled if selection.manifests else none)
     for error in errors:
         click.echo(printed(error), err=True)
     found = {ExitStatus.ERROR} if errors else set()
     found |= {one["exit_status"] for one in said}
     leave(next((one for one in URGENCY if one in found), ExitStatus.OK))
+
+
+def _is_settled(manifest: Manifest) -> bool:
+    """Whether its task's value is extracted, which does not change; files of a run may."""
+    done = manifest.section("extraction").get("status") == MetricsStatus.COMPLETED
+    return done and bool(manifest.section("sdk"))
 
 
 def _extracted(manifest: Manifest, clusters: Clusters, policy: Policy) -> dict[str, Any]:
