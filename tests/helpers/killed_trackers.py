@@ -1,24 +1,25 @@
-"""Programs that are killed while they submit with a `RunTracker`: run as a program, for it forks. Prints one JSON value.
+"""Programs that submit with a `RunTracker`, and are killed or cannot write: run as a program. Prints one JSON value.
 
-``python killed_trackers.py FOLDER``: for each step of what a submission does to files, a process dies at it, and another
-one submits with the same key.
+``python killed_trackers.py MODE FOLDER``; the modes are the functions of `MODES`.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from tests.helpers.fakes import FakeBackend
-from tests.helpers.killed_writers import die_at, fork
+from tests.helpers.killed_writers import die_at, fork, manifest
 
 from slurm import Cluster, task
 from slurm.api.base import JobRequest, Submitted
+from slurm.errors import SubmissionError
 from slurm.runs import RunTracker, ledger_file, store
 
 MOST_STEPS = 400
@@ -70,7 +71,11 @@ def left(place: Path) -> dict[str, Any]:
     }
 
 
-def main(folder: Path) -> Any:
+def steps(folder: Path) -> Any:
+    """For each step of what a submission does to files, a process dies at it, and another one submits with the same key."""
+    warm = folder / "warm"
+    (warm / "iter1").mkdir(parents=True)
+    submit(warm)  # packages the task, once for all children
     seen = []
     for step in range(MOST_STEPS):
         place = folder / str(step)
@@ -90,10 +95,38 @@ def main(folder: Path) -> Any:
     return {"status": None, "seen": seen}
 
 
-if __name__ == "__main__":
-    import filelock  # noqa: F401  # once for all children, as the schema and the task's packaging are
+def refused(folder: Path, problem: Callable[[], object]) -> Any:
+    """What a program is told that cannot write, and what there is then."""
+    (folder / "iter1/runs").mkdir(parents=True)
+    (folder / ".slurm").mkdir()
+    problem()
+    try:
+        submit(folder)
+    except SubmissionError as error:
+        return {"error": str(error), **left(folder), "made": os.listdir(folder / "iter1/runs")}
+    return None
 
-    warm = Path(sys.argv[1]) / "warm"
-    (warm / "iter1").mkdir(parents=True)
-    submit(warm)
-    sys.stdout.write(json.dumps(main(Path(sys.argv[1]))))
+
+def read_only(folder: Path) -> Any:
+    """Nothing can be made in ``runs``."""
+    return refused(folder, lambda: (folder / "iter1/runs").chmod(0o500))
+
+
+def full(folder: Path) -> Any:
+    """The system takes a part of what is written only, as a full disk does."""
+
+    def limit() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (120, 120))
+
+    return refused(folder, limit)
+
+
+MODES = (steps, read_only, full)
+
+if __name__ == "__main__":
+    import filelock  # noqa: F401  # before a limit is set, and once for all children
+
+    manifest(0)
+    [mode] = [function for function in MODES if function.__name__ == sys.argv[1]]
+    sys.stdout.write(json.dumps(mode(Path(sys.argv[2]))))
