@@ -44,8 +44,9 @@ A run's artifacts, on their way home:
 
 The SDK's own submissions:
 
-- `tracker`: `RunTracker`, the callback that makes runs of them; `sdk_runs`: their manifests and children, as data;
-- `earlier_runs`: the run of an earlier submission with the same key.
+- `tracker`: `RunTracker`, the callback that makes runs of them; `earlier_runs`: the run of an earlier submission with the
+  same key; `followed_runs`: those whose jobs have not ended;
+- `sdk_runs`: their manifests and children, as data; `run_files`: manifest and ledger, one after the other.
 """
 
 from __future__ import annotations

@@ -1,99 +1,52 @@
-"""What checks look at of a run, in its directory and its iteration's: read once, and not judged."""
+"""The files of a run that follows its job: its manifest first, then the ledger."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import contextlib
+import logging
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from slurm.agent.json_files import LARGEST
-from slurm.agent.regular_files import open_regular
-from slurm.errors import ConfigError
-from slurm.runs.design import Design
-from slurm.runs.detect import SCRIPTS
-from slurm.runs.extract import absent, design_of
+from slurm.errors import SlurmError
+from slurm.runs import ledger_file, store
 from slurm.runs.manifest import Manifest
-from slurm.runs.metrics import FILE
+
+logger: logging.Logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Read:
-    """A file, and what it holds; `data` is None where that cannot be had, and `error` then says why."""
-
-    path: Path
-    data: bytes | None = None
-    error: str = "it is not there"
-
-
-@dataclass(frozen=True)
 class RunFiles:
-    """What there is of a run: its `directory` (`mode` is None where it is not there), its script, design and metrics.
+    """Writes manifests, and the `ledger` after them."""
 
-    `absent` are the required artifacts that are not here; `design_error` says why the design cannot be read.
-    """
+    def __init__(self, ledger: Path) -> None:
+        self.ledger = ledger
+        self._cannot_write = False
 
-    directory: Path
-    mode: int | None
-    script: Read
-    metrics: Read
-    design: Design | None = None
-    design_error: str = ""
-    absent: tuple[str, ...] = ()
+    def change(
+        self, path: Path, function: Callable[[Manifest], Manifest], *, anew: bool = False
+    ) -> None:
+        """Change a manifest, and have the ledger say so where it says anything of that, or in any case `anew`.
 
+        Raises `ManifestError`, and `LedgerError` when the manifest is written.
+        """
+        said: list[tuple[object, str]] = []
 
-def look(manifest: Manifest) -> RunFiles:
-    """What there is of a run. Raises nothing: what cannot be read is said in the place of it.
+        def changed(manifest: Manifest) -> Manifest:
+            said.append((manifest.status, manifest.job_id))
+            return function(manifest)
 
-    >>> from slurm.runs.moments import now
-    >>> manifest = Manifest.new("iter1", "run.sh", started_at=now(), token="c0ffee", path="iter1/runs/r1/run_manifest.json")
-    >>> look(manifest).metrics.error
-    'it is not there'
-    """
-    directory = Path(manifest.path).absolute().parent
-    design, design_error = None, ""
-    try:
-        design = design_of(manifest)
-    except ConfigError as error:
-        design_error = str(error)
-    return RunFiles(
-        directory,
-        _mode(directory),
-        _read(script_of(manifest)),
-        _read(directory / FILE),
-        design,
-        design_error,
-        absent(manifest, design),
-    )
+        manifest = store.change(path, changed)
+        news = anew or said[-1] != (manifest.status, manifest.job_id)
+        if news and manifest.is_slurm and manifest.job_id:
+            ledger_file.append(self.ledger, manifest)
 
-
-def script_of(manifest: Manifest) -> Path:
-    """Where the launch script of a run is: what its ``submission.script`` or its command names, else by its host_mode.
-
-    >>> content = {"host_mode": "slurm", "command": "sbatch run_slurm.sbatch"}
-    >>> script_of(Manifest(content, "/p/iter1/runs/r1/run_manifest.json"))
-    PosixPath('/p/iter1/run_slurm.sbatch')
-    """
-    command = str(manifest.content["command"])
-    named = command if command and not set(command) & set(" \t\n\0") else ""
-    name = manifest.section("submission").get("script") or named
-    default = SCRIPTS[manifest.content["host_mode"]]
-    return Path(manifest.path).absolute().parent.parent.parent / str(name or default)
-
-
-def _mode(directory: Path) -> int | None:
-    try:
-        return directory.stat().st_mode & 0o7777 if directory.is_dir() else None
-    except OSError:
-        return None
-
-
-def _read(path: Path) -> Read:
-    try:
-        with open_regular(str(path)) as file:
-            data: bytes = file.read(LARGEST + 1)
-    except FileNotFoundError:
-        return Read(path)
-    except OSError as error:
-        return Read(path, None, f"it cannot be read: {error.strerror}")
-    if len(data) > LARGEST:
-        return Read(path, None, f"it is larger than {LARGEST} bytes")
-    return Read(path, data, "")
+    @contextlib.contextmanager
+    def noting(self) -> Iterator[None]:
+        """``with files.noting():`` what cannot be written now is logged, once: the job goes on."""
+        try:
+            yield
+        except SlurmError as error:
+            if not self._cannot_write:
+                self._cannot_write = True
+                logger.error("what becomes of a job is not written down: %s", error)
+        else:
+            self._cannot_write = False

@@ -124,6 +124,37 @@ def test_another_job_is_not_taken_for_the_runs() -> None:
         TELLER.accepted(submitted(), "4712")
 
 
+# Runs of the SDK's own submissions
+
+
+def sdk_run() -> Manifest:
+    return launched().having("sdk", task="train", kind="job", job_dir="/jobs/train/1")
+
+
+def test_only_its_program_can_submit_a_run_of_the_sdk_again() -> None:
+    for told in (TELLER.not_found(sdk_run()), TELLER.refused(sdk_run(), "Invalid account")):
+        ask = next_action(told)
+        assert ask.action is Action.ASK
+        assert ask.command == f"slurm runs mark {told.run_id} failed"
+    assert next_action(sdk_run()).action is Action.LOOK_UP
+
+
+def test_a_run_of_the_sdk_has_nothing_to_bring_home() -> None:
+    ended = STARTED + datetime.timedelta(minutes=2)
+    submitted = TELLER.accepted(sdk_run(), "4711")
+    done = TELLER.observed(submitted, seen("COMPLETED", "sacct"), ended)
+    assert (str(done.status), done.sync) == ("synced", SyncStatus.OK)
+    assert next_action(done).action is Action.EXTRACT
+    assert TELLER.extracted(done, "completed").completed_at == ended
+    failed = TELLER.observed(submitted, seen("FAILED"))
+    assert (failed.status, failed.sync) == (RunStatus.FAILED, SyncStatus.PENDING)
+
+
+def test_a_client_is_believed_how_a_job_ended() -> None:
+    failed = TELLER.observed(submitted(), seen("NODE_FAIL", "client"))
+    assert failed.status is RunStatus.FAILED
+
+
 # --- any world ---------------------------------------------------------------------------------------
 
 STATES = [state for state in JobState if state is not JobState.UNKNOWN]
@@ -194,10 +225,11 @@ def rank(manifest: Manifest) -> int:
 
 
 @settings(max_examples=80, deadline=None)
-@given(st.data())
-def test_whatever_happened_the_next_runs_bring_it_to_an_end(data: st.DataObject) -> None:
+@given(st.data(), st.booleans())
+def test_whatever_happened_the_next_runs_bring_it_to_an_end(data: st.DataObject, sdk: bool) -> None:
     """Each step may be the last of its process: what it would have written is lost then."""
-    world, manifest = World(data), launched()
+    world, manifest = World(data), sdk_run() if sdk else launched()
+    world.job = data.draw(st.sampled_from(["", "4711"])) if sdk else ""
     for _ in range(data.draw(st.integers(0, 12))):
         told = world.answer(manifest, calm=False)
         assert rank(told) >= rank(manifest)
