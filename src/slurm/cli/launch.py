@@ -10,16 +10,16 @@ import click
 
 from slurm.cli.commands import Command, cluster_options
 from slurm.cli.runs.common import JSON, leave, printed, say
-from slurm.runs import ledger_file, run_files
+from slurm.runs import check_files, ledger_file
 from slurm.runs.advance import BEGINNING, Advance
 from slurm.runs.clusters import Clusters
 from slurm.runs.detect import detect
+from slurm.runs.environment import Iteration, try_out
 from slurm.runs.findings import Verdict
 from slurm.runs.launch import (
     launch_of,
     new_manifest,
     preview,
-    try_out,
     waiting_run,
 )
 from slurm.runs.manifest import Manifest
@@ -72,7 +72,7 @@ def command(
     clusters = Clusters(cluster_args, start)
     detected = detect(start, design=design, backend=clusters.backend)
     launch = launch_of(detected, policy, iteration)
-    said = try_out(launch, policy)
+    said = try_out(policy, Iteration(launch.iteration, launch.iteration_id, launch.host_mode))
     if said:
         click.echo(said, nl=not said.endswith("\n"), err=True)
     with clusters:
@@ -98,7 +98,7 @@ def command(
 def _require_healthy(manifest: Manifest, policy: Policy) -> None:
     """Say what fails of the launch's checks, and end with that."""
     text = ledger_file.read(policy.ledger)
-    files = run_files.look(manifest)
+    files = check_files.look(manifest)
     found = verify_run(manifest, Stage.LAUNCH, policy, files=files, text_of_ledger=text, now=now())
     bad = [one for one in found if one.verdict is Verdict.FAIL]
     for one in bad:

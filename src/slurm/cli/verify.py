@@ -13,7 +13,7 @@ import click
 
 from slurm.cli.commands import Command, cluster_options
 from slurm.cli.runs.common import JSON, RUN_IDS, leave, printed
-from slurm.runs import checks, environment, ledger_file, run_files
+from slurm.runs import check_files, checks, environment, ledger_file
 from slurm.runs.clusters import Clusters
 from slurm.runs.environment import Iteration
 from slurm.runs.findings import Finding, failed
@@ -81,7 +81,7 @@ def _of_runs(
     text = _ledger(policy)
     for one in manifests:
         found = verify_run(
-            one, stage, policy, files=run_files.look(one), text_of_ledger=text, now=now()
+            one, stage, policy, files=check_files.look(one), text_of_ledger=text, now=now()
         )
         yield from ((one.run_id, finding) for finding in found)
 

@@ -25,11 +25,11 @@ What is done to runs:
 - `cancel`, `adopt`: cancel their jobs, make a run of a job that others submitted;
 - `extract`: the metrics of a run, from the files that it left or its task's value, into its ``metrics.json``;
 - `verify`: named checks of runs, by stage; `checks`: those of a run's record; `later_checks`: those of what came after its
-  launch; `run_files`: what they look at; `environment`: whether the machine and the cluster are ready.
+  launch; `check_files`: what they look at; `environment`: whether the machine and the cluster are ready.
 
 What people write, and what it says:
 
-- `project`: where a project begins; `yaml_files`: YAML, read strictly; `schemas`: JSON, by its schema; `findings`: what a named check found;
+- `project`: where a project begins; `places`: where the files of a run are; `yaml_files`: YAML, read strictly; `schemas`: JSON, by its schema; `findings`: what a named check found;
 - `policy`: what a project decides about its runs (``policy.schema.json``, ``preset.slurm.yaml``); `policy_edit`: the
   preset, put into its file; `policy_doctor`: whether it can work; `edit_scope`: which paths a tool may write;
 - `templates`: commands of a policy, as lists of arguments; `directives`: the ``#SBATCH`` lines of a batch script;

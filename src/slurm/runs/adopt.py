@@ -11,10 +11,11 @@ from slurm.runs import store
 from slurm.runs.advance import Advance
 from slurm.runs.clusters import about
 from slurm.runs.detect import SCRIPTS
-from slurm.runs.launch import OUTPUTS, declared_remote
+from slurm.runs.launch import declared_remote
 from slurm.runs.manifest import FILE, SLURM, Manifest
 from slurm.runs.moments import now
 from slurm.runs.observe import observe
+from slurm.runs.places import OUTPUTS
 from slurm.runs.project import iteration_of
 from slurm.runs.report import Report
 from slurm.runs.run_ids import new_run_directory

@@ -17,11 +17,10 @@ from slurm.runs.home import Home
 from slurm.runs.lifecycle import RunStatus, SyncStatus
 from slurm.runs.manifest import Manifest
 from slurm.runs.moments import text_of
-from slurm.runs.project import DESIGN
+from slurm.runs.places import design_path, outputs_of
 from slurm.runs.step import Teller
 from slurm.runs.sync_plan import Skipped, missing
 
-OUTPUTS = "outputs"
 KEPT = ".sync"
 MOST_SAID = 20  # skipped files that a manifest names
 
@@ -65,15 +64,10 @@ def design_of(manifest: Manifest) -> Design:
 
     It says nothing of what the SDK's own tasks leave: they return values.
     """
-    path = Path(manifest.path).absolute().parents[2] / DESIGN
+    path = design_path(manifest)
     if manifest.section("sdk") or not os.path.lexists(path):
         return Design(path)
     return read_design(path)
-
-
-def outputs_of(manifest: Manifest) -> Path:
-    """Where a run's artifacts are on this machine."""
-    return Path(manifest.path).absolute().parent / OUTPUTS
 
 
 def remote_of(manifest: Manifest, design: Design) -> str:

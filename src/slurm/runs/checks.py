@@ -7,6 +7,7 @@ import shlex
 from dataclasses import dataclass
 
 from slurm.runs import ledger
+from slurm.runs.check_files import CheckedFiles
 from slurm.runs.evidence import sync_word
 from slurm.runs.findings import Finding, Verdict, printable
 from slurm.runs.ledger import Cause
@@ -14,7 +15,6 @@ from slurm.runs.ledger_lines import LedgerError
 from slurm.runs.lifecycle import RunStatus, SyncStatus
 from slurm.runs.manifest import Manifest, ManifestError
 from slurm.runs.policy import Policy
-from slurm.runs.run_files import RunFiles
 
 PASS, WARN, FAIL = Verdict.PASS, Verdict.WARN, Verdict.FAIL
 SKEW = datetime.timedelta(minutes=5)  # by which the clocks of two machines may differ
@@ -31,7 +31,7 @@ class Subject:
 
     manifest: Manifest
     policy: Policy
-    files: RunFiles
+    files: CheckedFiles
     ledger: str | LedgerError | None
     now: datetime.datetime
     strict: bool

@@ -78,30 +78,41 @@ def _dry_runs(policy: Policy, iterations: list[Iteration]) -> Iterator[Finding]:
 
 
 def _dry_run(policy: Policy, iteration: Iteration) -> Finding:
+    fix = f"run it by hand, and mend what it says ({policy.where(DRY_RUN)})"
+    try:
+        try_out(policy, iteration)
+    except ConfigError as error:
+        return Finding("dry-run", Verdict.FAIL, printable(str(error), 500), "slurm policy doctor")
+    except SlurmError as error:
+        return Finding("dry-run", Verdict.FAIL, str(error), fix)
+    return Finding("dry-run", Verdict.PASS, f"{iteration.iteration_id}: it would work")
+
+
+def try_out(policy: Policy, iteration: Iteration) -> str:
+    """Run the policy's dry_run_command in the project; returns what it printed, nothing where there is no such command.
+
+    Raises `SlurmError` where it fails, or does not end.
+    """
     from slurm.agent.errors import AgentError
     from slurm.agent.programs import Program
 
-    name = "dry-run"
-    fix = f"run it by hand, and mend what it says ({policy.where(DRY_RUN)})"
-    argv: list[str] = []
+    argv = policy.command(
+        DRY_RUN,
+        iteration_dir=str(iteration.directory),
+        iteration_id=iteration.iteration_id,
+        host_mode=iteration.host_mode,
+    )
+    if argv is None:
+        return ""
+    name = f"the dry run of {iteration.iteration_id}"
     try:
-        command = policy.command(
-            DRY_RUN,
-            iteration_dir=str(iteration.directory),
-            iteration_id=iteration.iteration_id,
-            host_mode=iteration.host_mode,
-        )
-        argv += command or ()
-        status, out, err = Program(argv, LONGEST).run(cwd=str(iteration.directory))
-    except ConfigError as error:
-        return Finding(name, Verdict.FAIL, printable(str(error), 500), "slurm policy doctor")
+        status, out, err = Program(argv, LONGEST).run(cwd=str(policy.root))
     except AgentError as error:
-        return Finding(name, Verdict.FAIL, printable(str(error)), fix)
+        raise SlurmError(f"{name}: {printable(str(error))}") from None
     except OSError as error:
-        return Finding(name, Verdict.FAIL, printable(f"{argv[0]}: {error.strerror}"), fix)
-    if status == 0:
-        return Finding(name, Verdict.PASS, f"{iteration.iteration_id}: it would work")
-    lines = (err.strip() or out.strip()).decode("utf-8", "replace").splitlines()
-    said = lines[-1] if lines else "it says nothing"
-    text = f"{iteration.iteration_id}: exit status {status}: {said}"
-    return Finding(name, Verdict.FAIL, printable(text), fix)
+        raise SlurmError(f"{name}: {printable(f'{argv[0]}: {error.strerror}')}") from None
+    if status != 0:
+        lines = (err.strip() or out.strip()).decode("utf-8", "replace").splitlines()
+        last = printable(lines[-1] if lines else "it says nothing")
+        raise SlurmError(f"{name} failed with exit status {status}: {last}")
+    return (out + err).decode("utf-8", "replace")

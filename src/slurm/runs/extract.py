@@ -23,14 +23,13 @@ from slurm.runs.metrics import (
     FILE,
     NOT_ASKED,
     NOT_THERE,
-    OUTPUTS,
     Artifacts,
     Missing,
     document,
     in_progress,
 )
 from slurm.runs.moments import now
-from slurm.runs.project import DESIGN
+from slurm.runs.places import OUTPUTS, design_path, outputs_of
 from slurm.states import ENDED, ENDED_IF_IT_STAYS
 
 if TYPE_CHECKING:
@@ -109,13 +108,13 @@ def require_ended(manifest: Manifest) -> None:
 
 def design_of(manifest: Manifest) -> Design | None:
     """The design of a run's iteration; None where there is none. Raises `slurm.runs.yaml_files.YamlError`."""
-    path = Path(manifest.path).absolute().parents[2] / DESIGN
+    path = design_path(manifest)
     return read_design(path) if os.path.lexists(path) else None
 
 
 def look(manifest: Manifest, design: Design | None) -> Artifacts:
     """What there is of a run's artifacts, beside its manifest. Files are read only where the artifacts have arrived."""
-    outputs = Path(manifest.path).parent / OUTPUTS
+    outputs = outputs_of(manifest)
     if manifest.sync is not SyncStatus.OK:
         return Artifacts()
     files = {name: _content(outputs / name, name) for name in files_of(design)}

@@ -4,33 +4,30 @@ from __future__ import annotations
 
 import os
 import posixpath
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slurm.api.requests import JobRequest
-from slurm.errors import ConfigError, SlurmError
+from slurm.errors import ConfigError
 from slurm.job_dir.paths import directory_name
 from slurm.runs import store
 from slurm.runs.clusters import about
 from slurm.runs.design import read_design
 from slurm.runs.detect import SCRIPTS, Detection
 from slurm.runs.directives import directives
-from slurm.runs.findings import printable
 from slurm.runs.launch_script import JOB_SCRIPT
 from slurm.runs.lifecycle import RunStatus
 from slurm.runs.manifest import FILE, Manifest
 from slurm.runs.moments import now
-from slurm.runs.policy import DRY_RUN, Policy
+from slurm.runs.places import OUTPUTS
+from slurm.runs.policy import Policy
 from slurm.runs.project import DESIGN, RUNS, iteration_of
 from slurm.runs.run_ids import new_run_directory
 from slurm.runs.submission import ID_KEY, RECORD, job_request, read_script
 
 if TYPE_CHECKING:
     from slurm.cluster import Cluster
-
-OUTPUTS = "outputs"
 
 
 @dataclass(frozen=True)
@@ -144,34 +141,3 @@ def waiting_run(launch: Launch) -> Manifest | None:
     waiting = [one for one in runs if one.status is RunStatus.PENDING and not one.section("sdk")]
     waiting.sort(key=lambda one: (one.started_at, one.run_id))
     return waiting[-1] if waiting else None
-
-
-def try_out(launch: Launch, policy: Policy) -> str:
-    """Run the policy's dry_run_command in the iteration; returns the end of what it printed, empty where there is none.
-
-    Raises `SlurmError` where it fails.
-    """
-    argv = policy.command(
-        DRY_RUN,
-        iteration_dir=str(launch.iteration),
-        iteration_id=launch.iteration_id,
-        host_mode=launch.host_mode,
-    )
-    if argv is None:
-        return ""
-    try:
-        done = subprocess.run(
-            argv,
-            cwd=launch.iteration,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
-    except OSError as error:
-        raise ConfigError(f"{policy.where(DRY_RUN)}: {argv[0]}: {error.strerror}") from None
-    said = done.stdout.decode("utf-8", "replace")
-    if done.returncode != 0:
-        last = printable(said.strip().rsplit("\n", 1)[-1])
-        raise SlurmError(f"the dry run failed with exit status {done.returncode}: {last}")
-    return said

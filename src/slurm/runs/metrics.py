@@ -28,9 +28,9 @@ from slurm.runs.evidence import (
 from slurm.runs.lifecycle import RunStatus, SyncStatus
 from slurm.runs.manifest import Manifest
 from slurm.runs.moments import text_of
+from slurm.runs.places import OUTPUTS
 
 FILE = "metrics.json"
-OUTPUTS = "outputs"  # the run's artifacts, beside its manifest
 SCHEMA = "1.0"
 FORM = "metrics.schema.json"
 

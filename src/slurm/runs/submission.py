@@ -24,6 +24,7 @@ from slurm.runs.directives import directives
 from slurm.runs.findings import printable
 from slurm.runs.launch_script import JOB_SCRIPT, RUN_ID, RUN_OUTPUTS, checked, job_script
 from slurm.runs.manifest import Manifest
+from slurm.runs.places import iteration_of_run, script_of
 from slurm.runs.step import Teller
 
 if TYPE_CHECKING:
@@ -34,20 +35,6 @@ RECORD, ID_KEY = (
     "job_id",
 )  # in the job's directory: which run it is, and, once it is known, which job
 CLIENT = "runs"  # whose events these would be; nobody waits for them
-
-
-def script_of(manifest: Manifest) -> Path:
-    """The launch script of a run."""
-    return iteration_dir(manifest) / str(manifest.content["command"])
-
-
-def iteration_dir(manifest: Manifest) -> Path:
-    """The directory of the iteration that a run is of.
-
-    >>> iteration_dir(Manifest({}, "/plan/iter1/runs/20260218T160045Z/run_manifest.json"))
-    PosixPath('/plan/iter1')
-    """
-    return Path(manifest.path).parents[2]
 
 
 def read_script(path: Path) -> str:
@@ -62,7 +49,7 @@ def job_request(manifest: Manifest, script: str, *, shares_filesystem: bool) -> 
     """What is submitted for a run: all of it comes from its manifest and the launch script."""
     about = manifest.section("submission")
     job_dir, name = str(about["job_dir"]), str(manifest.content["command"])
-    here = str(iteration_dir(manifest))
+    here = str(iteration_of_run(manifest))
     remote = str(manifest.section("artifacts")["remote"])
     variables = {RUN_ID: manifest.run_id, RUN_OUTPUTS: remote}
     options = directives(script)

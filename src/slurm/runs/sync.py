@@ -17,7 +17,6 @@ from slurm.runs.arrival import (
     design_of,
     is_marked,
     is_same_place,
-    outputs_of,
     remote_of,
     said,
 )
@@ -26,6 +25,7 @@ from slurm.runs.fetch import Fetch, Fetched, Told
 from slurm.runs.findings import printable
 from slurm.runs.home import Home
 from slurm.runs.manifest import Manifest
+from slurm.runs.places import outputs_of
 from slurm.runs.policy import RSYNC, Policy
 from slurm.runs.sync_command import bring_by_command, rsync_source
 from slurm.runs.sync_plan import MOST_FILES, Plan, about_missing, missing, plan

@@ -7,13 +7,13 @@ import enum
 from collections.abc import Callable, Iterator, Mapping
 
 from slurm.runs import checks, later_checks
+from slurm.runs.check_files import CheckedFiles
 from slurm.runs.checks import Subject
 from slurm.runs.findings import Finding, Verdict
 from slurm.runs.ledger_lines import LedgerError
 from slurm.runs.manifest import Manifest
 from slurm.runs.metrics import in_progress
 from slurm.runs.policy import Policy
-from slurm.runs.run_files import RunFiles
 
 Check = Callable[[Subject], Finding]
 
@@ -48,20 +48,20 @@ def verify_run(
     stage: Stage,
     policy: Policy,
     *,
-    files: RunFiles,
+    files: CheckedFiles,
     text_of_ledger: str | LedgerError | None,
     now: datetime.datetime,
 ) -> list[Finding]:
     """What the checks of a stage find in a run.
 
-    `files` is what `slurm.runs.run_files.look` has seen; `text_of_ledger` is None where there is no ledger, the error where
+    `files` is what `slurm.runs.check_files.look` has seen; `text_of_ledger` is None where there is no ledger, the error where
     it cannot be read. Its status is compared after the launch.
 
-    >>> from slurm.runs import run_files
+    >>> from slurm.runs import check_files
     >>> from slurm.runs.policy import load_policy
     >>> from slurm.runs.moments import now
     >>> manifest = Manifest.new("iter1", "run_slurm.sbatch", started_at=now(), token="c0ffee")
-    >>> files = run_files.look(manifest)
+    >>> files = check_files.look(manifest)
     >>> found = verify_run(manifest, Stage.LAUNCH, load_policy(), files=files, text_of_ledger=None, now=now())
     >>> print(next(one for one in found if one.name == "job-id"))
     FAIL job-id: the manifest has no job_id; fix: slurm run

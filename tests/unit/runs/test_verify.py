@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.helpers.run_manifests import RUN_ID, content, manifest, written
 
-from slurm.runs import run_files, store
+from slurm.runs import check_files, store
 from slurm.runs.extract import extract
 from slurm.runs.findings import Finding, Verdict
 from slurm.runs.ledger import upsert
@@ -80,7 +80,7 @@ class Project:
             run,
             self.stage,
             self.policy,
-            files=run_files.look(run),
+            files=check_files.look(run),
             text_of_ledger=self.ledger,
             now=now,
         )
@@ -211,7 +211,7 @@ def test_a_submission_that_nobody_knows_the_outcome_of_is_found_in_every_stage(
 def test_what_is_no_manifest_is_all_that_is_said(tmp_path: Path, stage: Stage) -> None:
     project = Project(tmp_path, stage)
     broken = Manifest({**content(), "timestamps": {}}, str(project.path))
-    files = run_files.look(manifest(str(project.path)))
+    files = check_files.look(manifest(str(project.path)))
     [said] = verify_run(
         broken, stage, project.policy, files=files, text_of_ledger=project.ledger, now=NOW
     )
@@ -461,7 +461,7 @@ def test_the_worst_of_them_is_the_verdict() -> None:
     assert verdict_of([]) is Verdict.PASS
 
 
-NOWHERE = run_files.look(manifest("/nowhere/iter1/runs/r1/run_manifest.json"))
+NOWHERE = check_files.look(manifest("/nowhere/iter1/runs/r1/run_manifest.json"))
 texts = st.text(max_size=8)
 sections = st.fixed_dictionaries(
     {

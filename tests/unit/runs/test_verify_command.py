@@ -127,4 +127,4 @@ def test_what_the_policy_asks_for_is_looked_at(project: Path) -> None:
     lines = [line for line in said.out.splitlines() if RUN_ID not in line]
     assert lines[0] == "PASS cluster: local answers"
     assert lines[1].startswith("PASS python-bin: ")
-    assert lines[2].startswith("FAIL dry-run: iter1: exit status 4: ")
+    assert lines[2].startswith("FAIL dry-run: the dry run of iter1 failed with exit status 4: ")
