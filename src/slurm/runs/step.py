@@ -230,7 +230,12 @@ class Teller:
         here = manifest.having("artifact_sync_to_local", missing=None, error=None)
         if here.sync is not SyncStatus.OK:
             here = here.having("artifact_sync_to_local", status=str(SyncStatus.OK))
-        return self._moved(here, RunStatus.SYNCED, "its artifacts are here")
+        why = (
+            "its result is in its job's directory"
+            if here.section("sdk")
+            else "its artifacts are here"
+        )
+        return self._moved(here, RunStatus.SYNCED, why)
 
     def not_synced(self, manifest: Manifest, missing: Sequence[str], error: str = "") -> Manifest:
         """Some required artifacts are not here: `missing`, or what went wrong. The run stays where it is."""
