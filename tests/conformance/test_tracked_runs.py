@@ -158,12 +158,12 @@ def test_what_a_program_has_left_is_taken_to_its_end(
         tasks.inner_workflow.submit(gone)(42)
         gone.map(tasks.double, [1, 2, 3], pack=2).submit()
         tasks.fail.submit(gone)("no data")
-        tasks.describe.submit(gone)([str(project)])
+        tasks.measure.submit(gone)()
     advance = Advance(Fixed(client), load_policy(project), "slurm run")
     ended = (ExitStatus.OK, ExitStatus.FAILED)
     wait_until(lambda: {one.status for one in advance.all(runs(project))} <= {*ended}, "all ended")
-    workflow, array, failed, described = runs(project)
-    assert [str(one.status) for one in (workflow, array, failed, described)] == [
+    workflow, array, failed, measured = runs(project)
+    assert [str(one.status) for one in (workflow, array, failed, measured)] == [
         "completed",
         "completed",
         "failed",
@@ -176,8 +176,8 @@ def test_what_a_program_has_left_is_taken_to_its_end(
     ]
     assert metrics[1]["metrics"] == {"completed": 3, "items": 3}
     assert metrics[2]["status"] == "failed"
-    assert metrics[3]["metrics"]["greeting"] == "hello"
-    assert sorted(lines(site, workflow, array, failed, described)) == sorted(ledger(project))
+    assert metrics[3]["metrics"] == {"loss": 0.5, "steps": 3}
+    assert sorted(lines(site, workflow, array, failed, measured)) == sorted(ledger(project))
 
 
 @forks
