@@ -220,8 +220,14 @@ class Advance:
             self._change(run, lambda m: self._teller().synced(m))
             return
         before = run.manifest
+        cluster = self._clusters.of(before)
         self._change(run, lambda m: self._teller().syncing(m))
-        arrived = sync_run(before, self._clusters.of(before), self._policy, self._progress)
+        try:
+            arrived = sync_run(before, cluster, self._policy, self._progress)
+        except SlurmError:  # none are on their way any more
+            was = str(before.sync)
+            self._change(run, lambda m: m.having("artifact_sync_to_local", status=was))
+            raise
         self._change(run, lambda m: told(self._teller(), m, arrived))
 
     def _copy_logs(self, run: _Run) -> None:
