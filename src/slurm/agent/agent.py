@@ -3,6 +3,7 @@
 import sys
 from typing import Any, Dict, Tuple
 
+from .copy_requests import CopyRequests
 from .errors import AgentError, as_agent_error
 from .file_requests import FileRequests
 from .job_requests import JobRequests
@@ -26,6 +27,7 @@ class Agent(
     StagingRequests,
     MetadataRequests,
     TreeRequests,
+    CopyRequests,
 ):
     """Answers requests: `call("read", {"path": ...})` runs `op_read`. Paths may start with ``~``."""
 

@@ -1,0 +1,112 @@
+"""Frozen copies of a user's files on a cluster: sent once, and then only what has changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import posixpath
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from slurm import forks
+from slurm.errors import PackagingError
+from slurm.job_dir.paths import PACKAGES
+from slurm.packaging.source_files import SourceFile, sha256_of
+
+if TYPE_CHECKING:
+    from slurm.cluster import Cluster
+
+COPIES, CONTENTS = "source", "contents"
+TOGETHER = 32 << 20  # bytes of files that are packed at a time
+TRIES = 3
+
+
+class Copy(NamedTuple):
+    """What a copy is made of: its files by their SHA-256, and the address that all of it has."""
+
+    name: str
+    address: str
+    files: Sequence[tuple[SourceFile, str]]
+
+    def place(self, base: str) -> str:
+        """Its directory on a cluster with this `job_base_dir`."""
+        return posixpath.join(base, PACKAGES, COPIES, f"{self.name}-{self.address}")
+
+
+def copy_of(project: Path, files: Sequence[SourceFile]) -> Copy:
+    """The copy of these files as they are now. Raises `PackagingError` for one that cannot be read."""
+    digest, summed = hashlib.sha256(), []
+    try:
+        for one in files:
+            sha256 = sha256_of(one)
+            summed.append((one, sha256))
+            digest.update(f"{one.path}\0{sha256}\0{one.is_program}\n".encode(errors="surrogateescape"))
+    except OSError as error:
+        raise PackagingError(f"{error.filename} cannot be sent: {error.strerror}") from None
+    name = "".join(one if one.isalnum() or one in "._-" else "_" for one in project.name)[:60]
+    return Copy(name, digest.hexdigest()[:16], summed)
+
+
+_there: forks.Own[set[tuple[object, ...]]] = forks.Own(set)
+_sending = forks.Lock()
+
+
+def send(copy: Copy, cluster: Cluster) -> str:
+    """The directory of the copy on the cluster, where it is afterwards. Raises `PackagingError`, `TransportError`.
+
+    It is asked for first: another process, or an earlier one, may have sent it. Then the files are sent that are in no
+    other copy.
+    """
+    base = cluster.job_base_dir
+    place = copy.place(base)
+    with _sending:
+        key = (cluster.site.place, place)
+        if key not in _there.get():
+            _send(copy, cluster, place, posixpath.join(base, PACKAGES, CONTENTS))
+            _there.get().add(key)
+    return place
+
+
+def _send(copy: Copy, cluster: Cluster, place: str, store: str) -> None:
+    backend = cluster.backend
+    listed = b""
+    for _ in range(TRIES):
+        answer = backend.copy_files(place, store, listed)
+        if answer.get("ready"):
+            return
+        listed = listed or _listed(copy)
+        if "missing" in answer:
+            wanted = set(answer["missing"])
+            for contents, packed in _packs(copy, wanted):
+                backend.copy_files(place, store, b"", contents, packed)
+    answer = backend.copy_files(place, store, listed)
+    if not answer.get("ready"):
+        raise PackagingError(f"what is put in {store} does not stay there")
+
+
+def _listed(copy: Copy) -> bytes:
+    rows = [[one.path, sha256, one.is_program] for one, sha256 in copy.files]
+    return zlib.compress(json.dumps(rows).encode("utf-8", "surrogateescape"))
+
+
+def _packs(copy: Copy, wanted: set[str]) -> Iterator[tuple[list[tuple[str, int]], bytes]]:
+    """The wanted contents, some at a time, compressed."""
+    contents: list[tuple[str, int]] = []
+    packer, parts, size = zlib.compressobj(1), list[bytes](), 0
+    for one, sha256 in copy.files:
+        if sha256 not in wanted:
+            continue
+        wanted.discard(sha256)
+        data = Path(one.file).read_bytes()
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise PackagingError(f"{one.file} was changed while it was sent: submit again")
+        contents.append((sha256, len(data)))
+        parts.append(packer.compress(data))
+        size += len(data)
+        if size >= TOGETHER:
+            yield contents, b"".join([*parts, packer.flush()])
+            contents, packer, parts, size = [], zlib.compressobj(1), [], 0
+    if contents:
+        yield contents, b"".join([*parts, packer.flush()])
