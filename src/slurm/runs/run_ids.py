@@ -16,7 +16,9 @@ from slurm.runs.project import FOLDER, RUNS
 
 LAST = "last_run_id"
 IGNORED = ".gitignore"
-NOT_COMMITTED = b"# Which run id was given last, and locks: of one working copy.\n/last_run_id\n.*.lock\n"
+NOT_COMMITTED = (
+    b"# Which run id was given last, and locks: of one working copy.\n/last_run_id\n.*.lock\n"
+)
 FORM = re.compile(r"(\d{8}T\d{6}Z)(?:-(\d+))?\s*\Z")
 
 

@@ -185,7 +185,7 @@ def test_show_tells_all(project: RunProject) -> None:
     said = project.run("runs", "show", manifest.run_id, status=0).out
     for words in (
         "status:      completed",
-        "job:         1 COMPLETED",
+        "job:         1 COMPLETED exit code 0:0",
         "asked for:   --time=5",
         "artifacts:   ok",
         "metric:      accuracy = 0.9",
