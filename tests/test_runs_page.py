@@ -204,3 +204,12 @@ def test_each_command_of_the_cookbook_is_on_it_and_is_run(wanted: str) -> None:
 def test_the_policy_of_the_cookbook_is_on_it() -> None:
     [policy] = [one.text for one in MARKED if one.mark == "file: .slurm/policy.yaml"]
     assert POLICY_OF_THE_COOKBOOK in policy
+
+
+def test_what_a_person_has_to_decide_is_said_in_these_words() -> None:
+    page = PAGE.read_text("utf-8")
+    rows = re.findall(r"^\| .*? \| `(.*?)` \|", page.partition("## What a person")[2], re.MULTILINE)
+    code = "".join(path.read_text("utf-8") for path in ROOT.glob("src/slurm/runs/*.py"))
+    said = re.sub(r"\{[^{}]*\}", "...", code)  # what is put into a text
+    assert rows
+    assert [row for row in rows if row.removesuffix(": ...") not in said] == []
