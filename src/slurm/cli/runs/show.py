@@ -68,8 +68,8 @@ def _job(manifest: Manifest) -> Iterator[tuple[str, str]]:
     about, sent = manifest.section("scheduler"), manifest.section("submission")
     asked = manifest.content.get("resource_request") or {}
     reason = about.get("reason", "")
-    reason = "" if reason in NO_REASON else reason
-    words = [manifest.job_id or "none yet", about.get("state", ""), reason]
+    words = [manifest.job_id or "none yet", about.get("state", "")]
+    words += [reason] if reason not in NO_REASON else []
     words += [f"exit code {about['exit_code']}"] if about.get("exit_code") else []
     words += [f"on {about['node']}"] if about.get("node") else []
     yield "job", " ".join(filter(None, words))
