@@ -29,6 +29,7 @@ VARYING = (
     (r"^ *\d+ +", "N "),
     (r"\bjob \d+", "job N"),
     (r"\bjob_id=\d+", "job_id=N"),
+    (r"\bslurm_\d+\.", "slurm_N."),
     (r"'job_id': '\d+'", "'job_id': N"),
     (r"port = \d+", "port = N"),
     (r"-{3,}", "---"),
