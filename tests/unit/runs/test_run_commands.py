@@ -43,7 +43,9 @@ def test_a_run_is_taken_to_its_end(project: RunProject) -> None:
     assert done.completed_at is not None
     assert done.started_at <= done.completed_at
     assert "status=completed" in project.ledger
-    assert project.run("run", status=0).out == "there is no run here; slurm launch begins one\n"
+    assert (
+        project.run("run", status=0).out == "no run here needs anything; slurm launch begins one\n"
+    )
     assert project.run("run", manifest.run_id, status=0).out == said.out
 
 
