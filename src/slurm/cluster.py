@@ -18,7 +18,7 @@ from slurm.job import Job
 from slurm.job_dir.paths import RESULT_GRACE
 from slurm.job_dir.tracebacks import UsersFrames
 from slurm.packaging.base import PackagedTask
-from slurm.packaging.by_name import PackagingConfig, strategy_of
+from slurm.packaging.by_name import PackagingConfig, default_elsewhere, strategy_of
 from slurm.results.job_operations import ClusterOperations
 from slurm.sbatch.options import normalise
 from slurm.submit.arrays import ArrayBlocks, SubmittedArray, WaitingArray
@@ -438,6 +438,8 @@ class Cluster:
 
     def _packaging_of(self, task: CalledTask) -> TaskPackaging:
         packaging = task.packaging or self.packaging
+        if packaging is None and not self.backend.shares_filesystem:
+            packaging = default_elsewhere(task.unwrapped)
         return PackagedTask(strategy_of(packaging), cast("SlurmTask[Any, Any]", task), self)
 
     def _job_of(self, record: JobRecord) -> Job[Any]:

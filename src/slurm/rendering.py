@@ -24,6 +24,7 @@ class Environment:
     - `inherited`: the packaging of jobs submitted from inside this one; None for what the strategy's
       own `inherited` says.
     - `own_python`: whether Python is not the host's, so that its version is not known before.
+    - `copies`: directories here, and the frozen copies of them there, in which imports are searched for in their place.
     - `packaged`: the modules that packaging installs there: those count, not the directories here that hold them.
 
     >>> Environment(["/opt/python/bin/python3"], setup=["module load cuda || exit 1"]).pythonpath
@@ -38,6 +39,7 @@ class Environment:
     inherited: Mapping[str, Any] | None = None
     own_python: bool = False
     packaged: Sequence[str] = ()
+    copies: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from .regular_files import open_regular
 PLAIN, PROGRAM = 0o400, 0o500
 
 
-
 class CopyRequests:
     """The requests of an `Agent` for the directories below ``.packages/source``."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import io
 import itertools
+import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
@@ -144,6 +145,25 @@ class AgentBackend(BackendBase):
         (names, lengths), blob = self.request("events", params)
         ends = list(itertools.accumulate(lengths, initial=0))
         return {name: blob[i:j] for name, i, j in zip(names, ends, ends[1:])}
+
+    def copy_files(
+        self,
+        place: str,
+        store: str,
+        listed: bytes = b"",
+        contents: Sequence[tuple[str, int]] = (),
+        packed: bytes = b"",
+    ) -> Mapping[str, Any]:
+        params = {"place": place, "store": store, "listed": len(listed), "contents": list(contents)}
+        if len(packed) > self.piece:
+            staged = posixpath.join(posixpath.dirname(store), STAGED, sha256_of([packed]))
+            self._transfers.send(packed, staged, listening(None, staged))
+            answer = self.request("copy", {**params, "staged": staged}, listed)[0]
+            self.discard(staged)
+        else:
+            answer = self.request("copy", params, listed + packed)[0]
+        found: Mapping[str, Any] = answer
+        return found
 
     def get_queue(self) -> list[Mapping[str, Any]]:
         return list(self._ask("queue"))

@@ -321,6 +321,26 @@ class BackendBase(abc.ABC):
         kind = type(self).__name__
         raise RemoteFileError(f"{path}: {kind} has no list_tree, with which files are found there")
 
+    def copy_files(
+        self,
+        place: str,
+        store: str,
+        listed: bytes = b"",
+        contents: Sequence[tuple[str, int]] = (),
+        packed: bytes = b"",
+    ) -> Mapping[str, Any]:
+        """Make sure of a frozen copy of files in the directory `place`, which is named by what is in them.
+
+        `listed` says what they are, `contents` and `packed` bring some of them into the directory `store`, where they are
+        named by their SHA-256; see ``slurm.agent.copy_requests``. Answers whether the copy is ``ready``, or which files are
+        ``missing``. Raises `RemoteFileError` where the backend can do nothing of the kind.
+
+        >>> backend.copy_files(f"{job.job_dir}/copy", f"{job.job_dir}/contents")["ready"]
+        False
+        """
+        kind = type(self).__name__
+        raise RemoteFileError(f"{place}: {kind} has no copy_files, with which code is copied there")
+
     def sum_parts(self, parts: Sequence[tuple[str, int, int]]) -> Iterator[PartSum]:
         """The SHA-256 of parts of files on the cluster, in order: each is a path, where the part begins, and its length.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Union
 
 from slurm.config.checks import suggestion
@@ -42,6 +42,16 @@ it takes ['python', 'pythonpath']
             f"{sorted(STRATEGIES)}, or name a class of your own as 'module:Class'"
         )
     return _made(class_named(known, PackagingStrategy, "packaging"), name, settings)
+
+
+def default_elsewhere(function: Callable[..., Any]) -> str:
+    """The packaging of a function on a cluster that shares no files with this machine, where nobody has named one.
+
+    ``source`` where its module belongs to a project, ``none`` elsewhere.
+    """
+    from slurm.packaging.projects import has_project
+
+    return "source" if has_project(function) else "none"
 
 
 def _made(

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 # By name, as configuration names others. Loaded when they are asked for: most clients need one.
 STRATEGIES: Mapping[str, str] = {
     "none": "slurm.packaging.none:NonePackagingStrategy",
+    "source": "slurm.packaging.source:SourcePackagingStrategy",
     "wheel": "slurm.packaging.wheel:WheelPackagingStrategy",
     "container": "slurm.packaging.container:ContainerPackagingStrategy",
     "inherit": "slurm.packaging.inherit:InheritPackagingStrategy",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import os
+import posixpath
 import sys
 import sysconfig
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 from slurm.job_dir.main_module import MAIN_NAMES
@@ -19,19 +21,76 @@ SDK_ROOT = str(Path(__file__).resolve().parents[2])
 
 
 def search_path(
-    pythonpath: Iterable[str], packaged: Iterable[str], *, shared: bool
+    pythonpath: Iterable[str],
+    packaged: Iterable[str],
+    *,
+    shared: bool,
+    copies: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[str, ...]:
     """In which order a node is to search for imports, with marks for what is its own.
 
     As this process does: its own directories before and behind the interpreter's, and `pythonpath` behind the former.
-    Where no file system is `shared`, `pythonpath` alone. A directory that holds one of the modules that were `packaged`
-    comes behind what is installed there.
+    What is in one of the directories that have `copies` is searched for in the copy; what has none, on a file system that is
+    `shared` alone. A directory that holds one of the modules that were `packaged` comes behind what is installed there.
     """
-    before, after = _own_entries() if shared else ([], [])
+    before, after = (
+        [there for one in entries if (there := _there(one, shared, copies))]
+        for entries in _own_entries()
+    )
+    # An editable installation may find its modules where no entry leads.
+    otherwise = (_there(one, False, copies) for one in _found_otherwise() if copies)
+    after += [
+        there for there in dict.fromkeys(otherwise) if there and there not in {*before, *after}
+    ]
     names = tuple(packaged)
     covered = [entry for entry in before if _holds(entry, names)]
     before = [entry for entry in before if entry not in covered]
     return (*before[:1], SDK_PATH, *before[1:], *pythonpath, NODE_PATH, *covered, *after)
+
+
+def _there(entry: str, shared: bool, copies: Mapping[str, str]) -> str:
+    """Where a directory of this machine is on the node; empty for nowhere."""
+    for here, copy in copies.items():
+        if entry == here or entry.startswith(here + os.sep):
+            return posixpath.join(copy, *os.path.relpath(entry, here).split(os.sep)).removesuffix(
+                "/."
+            )
+    return entry if shared else ""
+
+
+def is_copied(file: str, copies: Mapping[str, str]) -> bool:
+    """Whether a file of this machine is in one of the directories that have copies."""
+    return bool(_there(os.path.abspath(file), False, copies)) if file else False
+
+
+def own_roots() -> list[Path]:
+    """The directories that hold the user's own code, as far as it belongs to a project or to a repository.
+
+    Of each directory in which imports are searched for, or in which one was found otherwise: the nearest one from there upwards with a ``pyproject.toml``, in
+    its repository if it is in one; else itself, where it is in a repository. A home directory is none.
+    """
+    home = Path(os.path.expanduser("~")).resolve()
+    entries = itertools.chain(*_own_entries(), _found_otherwise())
+    roots = (_root_of(Path(entry), home) for entry in entries if not _holds_sdk(entry))
+    return list(dict.fromkeys(root for root in roots if root is not None))
+
+
+def _holds_sdk(folder: str) -> bool:
+    """Whether the SDK itself is there, which travels by its own: a checkout of it, say."""
+    return (Path(folder) / "slurm" / "packaging" / "sdk_archive.py").is_file()
+
+
+def _root_of(folder: Path, home: Path) -> Path | None:
+    if not folder.is_dir():
+        return None
+    for one in (folder, *folder.parents):
+        if one.resolve() == home:
+            return None
+        if (one / "pyproject.toml").is_file():
+            return one
+        if (one / ".git").exists():
+            return folder
+    return None
 
 
 def _own_entries() -> tuple[list[str], list[str]]:
@@ -48,6 +107,17 @@ def _own_entries() -> tuple[list[str], list[str]]:
         elif not (Path(entry) / "SDK_ARCHIVE").is_file():  # each job has one of its own
             entries.append(os.path.abspath(entry))
     return before, after
+
+
+def _found_otherwise() -> list[str]:
+    """Directories with modules of the user's own that this process has imported from there, sorted."""
+    folders = set()
+    for name, file in _own_files():
+        folder = os.path.dirname(file)
+        is_package = os.path.basename(file) == "__init__.py"
+        if name not in {*MAIN_NAMES, "slurm"}:
+            folders.add(os.path.dirname(folder) if is_package else folder)
+    return sorted(folders)
 
 
 def _holds(folder: str, names: Iterable[str]) -> bool:

@@ -48,6 +48,18 @@ def project_of(function: Callable[..., Any], given: str | os.PathLike[str] | Non
     )
 
 
+def has_project(function: Callable[..., Any]) -> bool:
+    """Whether the module of a function is in a project of the user's own, below a directory with a ``pyproject.toml``.
+
+    >>> has_project(len)
+    False
+    """
+    module = getattr(function, "__module__", None) or ""
+    source = own_source(module) if module in sys.modules else ""
+    folder = Path(source).resolve().parent
+    return bool(source) and any((one / PROJECT_FILE).is_file() for one in (folder, *folder.parents))
+
+
 def fingerprint(project: Path, *more: Path) -> str:
     """Another text whenever a source of the project has changed, by sizes and times.
 

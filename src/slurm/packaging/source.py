@@ -80,7 +80,9 @@ class SourcePackagingStrategy(PackagingStrategy):
         copies = self.copies
         if copies is None:
             base = cluster.site.shown_base
-            copies = {str(one): f"{base}/.packages/source/<{one.name}>" for one in self._roots(task)}
+            copies = {
+                str(one): f"{base}/.packages/source/<{one.name}>" for one in self._roots(task)
+            }
         return Environment([self.python or cluster.python], copies=copies)
 
     def _sent(self, task: SlurmTask[Any, Any], cluster: Cluster) -> dict[str, str]:

@@ -42,7 +42,9 @@ def copy_of(project: Path, files: Sequence[SourceFile]) -> Copy:
         for one in files:
             sha256 = sha256_of(one)
             summed.append((one, sha256))
-            digest.update(f"{one.path}\0{sha256}\0{one.is_program}\n".encode(errors="surrogateescape"))
+            digest.update(
+                f"{one.path}\0{sha256}\0{one.is_program}\n".encode(errors="surrogateescape")
+            )
     except OSError as error:
         raise PackagingError(f"{error.filename} cannot be sent: {error.strerror}") from None
     name = "".join(one if one.isalnum() or one in "._-" else "_" for one in project.name)[:60]

@@ -110,9 +110,11 @@ def _is_in_git(project: Path) -> bool:
 def _of_git(project: Path) -> Iterator[str]:
     """What is tracked, or new and not ignored; of submodules, too."""
     for path in git(project, "ls-files", "-z", "--cached", "--others", "--exclude-standard"):
-        if (project / path).is_dir() and (project / path / ".git").exists():
+        if not path:
+            continue
+        if (project / path / ".git").exists():
             yield from (f"{path}/{below}" for below in _of_git(project / path))
-        elif path:
+        else:
             yield path
 
 

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from slurm.agent.files import unique_name
 from slurm.agent.regular_files import require_regular
-from slurm.runs.globs import is_inside
+from slurm.config.globs import is_inside
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 AT_ONCE = 1 << 20

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from slurm.api.requests import TreeFile
+from slurm.config.globs import Globs, is_inside
 from slurm.runs.design import Design
-from slurm.runs.globs import Globs, is_inside
 from slurm.usage import format_size
 
 MOST_FILES = 100_000  # in a run's artifacts

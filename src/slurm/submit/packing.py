@@ -27,7 +27,7 @@ from slurm.job_dir.main_module import (
 from slurm.job_dir.paths import ARGUMENTS, ITEMS, OWN_NAMES, PAYLOAD, USER_MODULE, USER_SCRIPT
 from slurm.job_dir.payload import FunctionReference, Payload, dump_payload
 from slurm.packaging.function_reference import is_importable, main_module, refer_to
-from slurm.packaging.own_code import own_modules, search_path
+from slurm.packaging.own_code import is_copied, own_modules, search_path
 from slurm.submit.calls import ArrayCall
 from slurm.tracking.upstream import Upstream
 
@@ -217,7 +217,8 @@ def _travelling(payload: Payload, to: NodeFacts) -> dict[str, bytes]:
     """The payload as the node will see it, and the user's own files that go with it."""
     files = {}
     function, main = payload.function, payload.main
-    if to.shares_filesystem and function.source and is_importable(function.module):
+    is_there = to.shares_filesystem or is_copied(function.source, to.environment.copies)
+    if is_there and function.source and is_importable(function.module):
         function = function._replace(source="")
     if function.source:
         files[USER_MODULE] = Path(function.source).read_bytes()
@@ -227,7 +228,10 @@ def _travelling(payload: Payload, to: NodeFacts) -> dict[str, bytes]:
         files[name] = Path(main.path).read_bytes()
         main = MainModule(path=name)
     sys_path = search_path(
-        to.environment.pythonpath, to.environment.packaged, shared=to.shares_filesystem
+        to.environment.pythonpath,
+        to.environment.packaged,
+        shared=to.shares_filesystem,
+        copies=to.environment.copies,
     )
     payload = payload._replace(function=function, main=main, sys_path=sys_path)
     return {**to.environment.files, PAYLOAD: dump_payload(payload), **files}

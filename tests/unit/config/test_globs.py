@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slurm.runs.globs import Globs, is_inside
+from slurm.config.globs import Globs, is_inside
 
 NAMES = st.text(st.sampled_from("ab.*?[]!-\\é\n"), min_size=1, max_size=5)
 PATHS = st.lists(NAMES, min_size=1, max_size=4).map("/".join)

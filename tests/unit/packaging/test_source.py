@@ -1,0 +1,116 @@
+"""The packaging ``source``: the user's own code, frozen when a job is submitted, found there in the client's order."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import slurm
+
+SDK = Path(slurm.__file__).parents[1]
+PROGRAM = Path(__file__).parents[2] / "helpers" / "source_program.py"
+TASKS = """\
+import statistics
+from pathlib import Path
+from slurm import task
+from mine import data, generated
+
+@task
+def evaluate(number):
+    from mine.late import scale  # only when it runs
+    return [scale(number), statistics.MINE, data.TEXT]
+
+@task
+def revision():
+    return [generated.VERSION, Path(__file__).name, oct(Path(__file__).stat().st_mode)]
+
+def script_value(number):
+    from mine.late import scale
+    return scale(number)
+"""
+FILES = {
+    "pyproject.toml": "[project]\nname = 'mine'\nversion = '1'\n",
+    "src/mine/__init__.py": "",
+    "src/mine/tasks.py": TASKS,
+    "src/mine/late.py": "def scale(number):\n    return 10 * number\n",
+    "src/mine/data.py": "from pathlib import Path\nTEXT = (Path(__file__).parent / 'text.txt').read_text()\n",
+    "src/mine/text.txt": "a data file",
+    "src/mine/generated.py": "VERSION = 'made by the build'\n",
+    "src/statistics.py": "MINE = 'mine, not the standard library'\n",
+    ".gitignore": "generated.py\nsecret.env\n",
+    "secret.env": "PASSWORD=1",
+    "large.bin": "x" * 1000,
+}
+
+
+class Project:
+    """A src-layout project, with a program beside it that submits its tasks."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "my project"
+        self.jobs = folder / "jobs"
+        self.state = folder / "state"
+        for path, text in FILES.items():
+            self.write(path, text)
+        shutil.copy(PROGRAM, self.folder / "program.py")
+        subprocess.run(["git", "init", "-q"], cwd=self.folder, check=True)
+
+    def write(self, path: str, text: str) -> None:
+        (self.folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.folder / path).write_text(text)
+
+    def run(self, code: int = 0) -> Any:
+        """What the program's jobs return."""
+        path = os.pathsep.join([str(self.folder / "src"), str(SDK)])
+        done = subprocess.run(
+            [sys.executable, str(self.folder / "program.py"), str(self.jobs), str(self.state)],
+            env={**os.environ, "PYTHONPATH": path},
+            cwd=self.folder.parent,
+            capture_output=True,
+            text=True,
+            timeout=250,
+            check=False,
+        )
+        assert done.returncode == code, done.stderr
+        return json.loads(done.stdout) if code == 0 else done.stderr
+
+    @property
+    def copies(self) -> list[Path]:
+        return sorted((self.jobs / ".packages/source").iterdir())
+
+    @property
+    def contents(self) -> set[str]:
+        return {path.name for path in (self.jobs / ".packages/contents").iterdir()}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+def test_a_projects_code_reaches_the_node_without_a_step(project: Project) -> None:
+    values, generated, of_script = project.run()
+    assert values == [20, "mine, not the standard library", "a data file"]
+    assert generated == ["made by the build", "tasks.py", "0o100400"]
+    assert of_script == 30
+    [copy] = project.copies
+    assert copy.name.startswith("my_project-")
+    files = {str(path.relative_to(copy)) for path in copy.rglob("*") if path.is_file()}
+    assert "secret.env" not in files  # Git ignores it
+    assert {"pyproject.toml", "src/mine/late.py", "src/mine/generated.py"} <= files
+
+
+def test_after_an_edit_only_that_file_is_sent(project: Project) -> None:
+    project.run()
+    before = project.contents
+    project.write("src/mine/late.py", "def scale(number):\n    return 7 * number\n")
+    assert project.run()[0][0] == 14
+    assert len(project.contents - before) == 1
+    assert len(project.copies) == 2
