@@ -25,6 +25,7 @@ class Environment:
       own `inherited` says.
     - `own_python`: whether Python is not the host's, so that its version is not known before.
     - `copies`: directories here, and the frozen copies of them there, in which imports are searched for in their place.
+    - `code`: what the job's metadata is to say of the user's code that it runs.
     - `packaged`: the modules that packaging installs there: those count, not the directories here that hold them.
 
     >>> Environment(["/opt/python/bin/python3"], setup=["module load cuda || exit 1"]).pythonpath
@@ -40,6 +41,7 @@ class Environment:
     own_python: bool = False
     packaged: Sequence[str] = ()
     copies: Mapping[str, str] = field(default_factory=dict)
+    code: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True)

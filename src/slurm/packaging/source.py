@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from slurm.config.checks import check_text
 from slurm.errors import ConfigError
+from slurm.job_dir.paths import PACKAGES
 from slurm.packaging.base import PackagingStrategy, interpreter_on
 from slurm.packaging.own_code import own_roots
 from slurm.packaging.projects import project_of
-from slurm.packaging.source_copies import copy_of, send
-from slurm.packaging.source_files import Selection, files_of
+from slurm.packaging.source_copies import COPIES, recent_copy, send
+from slurm.packaging.source_files import Selection
 from slurm.rendering import Environment
 from slurm.sbatch.options import InvalidOption
 from slurm.sbatch.values import parse_memory
@@ -37,7 +38,7 @@ class SourcePackagingStrategy(PackagingStrategy):
       or does not ignore, and elsewhere the packages.
     - `max_size`: how much at most one project may have, a size as ``--mem`` spells it.
     - `python`: the interpreter there (default: the cluster's).
-    - `copies`: directories here, and the copies that are there already: nothing is sent then.
+    - `copies`: what an earlier submission has sent, by directory: nothing is sent then. A workflow hands it to its jobs.
 
     >>> SourcePackagingStrategy(exclude=["data/"]).exclude
     ['data/']
@@ -51,7 +52,7 @@ class SourcePackagingStrategy(PackagingStrategy):
         exclude: Sequence[str] = (),
         max_size: str | int = MAX_SIZE,
         python: str | None = None,
-        copies: Mapping[str, str] | None = None,
+        copies: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         for name, text in (("project", project), ("python", python)):
             if text is not None:
@@ -68,29 +69,33 @@ class SourcePackagingStrategy(PackagingStrategy):
         self.exclude: Sequence[str] = list(exclude)
         self.max_size = max_size
         self.python = python
-        self.copies = None if copies is None else dict(copies)
+        self.copies: Mapping[str, Mapping[str, Any]] | None = copies
 
     def prepare(self, task: SlurmTask[Any, Any], cluster: Cluster) -> Environment:
-        copies = self.copies if self.copies is not None else self._sent(task, cluster)
-        interpreter = interpreter_on(cluster, self.python)
-        handed_on = {"type": "source", "copies": dict(copies), "python": self.python}
-        return Environment([interpreter], copies=copies, inherited=handed_on)
+        frozen = self.copies if self.copies is not None else self._frozen(task, cluster)
+        return Environment(
+            [interpreter_on(cluster, self.python)],
+            copies={here: about["copy"] for here, about in frozen.items()},
+            code=list(frozen.values()),
+            inherited={"type": "source", "copies": frozen, "python": self.python},
+        )
 
     def preview(self, task: SlurmTask[Any, Any], cluster: Cluster) -> Environment:
         copies = self.copies
         if copies is None:
-            base = cluster.site.shown_base
-            copies = {
-                str(one): f"{base}/.packages/source/<{one.name}>" for one in self._roots(task)
-            }
-        return Environment([self.python or cluster.python], copies=copies)
+            folder = f"{cluster.site.shown_base}/{PACKAGES}/{COPIES}"
+            copies = {str(one): {"copy": f"{folder}/<{one.name}>"} for one in self._roots(task)}
+        places = {here: about["copy"] for here, about in copies.items()}
+        return Environment([self.python or cluster.python], copies=places)
 
-    def _sent(self, task: SlurmTask[Any, Any], cluster: Cluster) -> dict[str, str]:
+    def _frozen(self, task: SlurmTask[Any, Any], cluster: Cluster) -> dict[str, dict[str, Any]]:
+        """The copies of all the user's projects, sent, and what is to be known of each."""
         selection = Selection(tuple(self.include), tuple(self.exclude), self._most_bytes)
-        return {
-            str(root): send(copy_of(root, files_of(root, selection)), cluster)
-            for root in self._roots(task)
-        }
+        found = {}
+        for root in self._roots(task):
+            copy = recent_copy(root, selection)
+            found[str(root)] = {"copy": send(copy, cluster), **copy.about}
+        return found
 
     def _roots(self, task: SlurmTask[Any, Any]) -> list[Path]:
         project = project_of(task.unwrapped, self.project)

@@ -5,15 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 import posixpath
+import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slurm import forks
 from slurm.errors import PackagingError
 from slurm.job_dir.paths import PACKAGES
-from slurm.packaging.source_files import SourceFile, sha256_of
+from slurm.packaging.source_files import (
+    Selection,
+    SourceFile,
+    files_of,
+    revision_of,
+    sha256_of,
+)
 
 if TYPE_CHECKING:
     from slurm.cluster import Cluster
@@ -24,11 +31,12 @@ TRIES = 3
 
 
 class Copy(NamedTuple):
-    """What a copy is made of: its files by their SHA-256, and the address that all of it has."""
+    """What a copy is made of: its files by their SHA-256, the address that all of it has, and what is to be known of it."""
 
     name: str
     address: str
     files: Sequence[tuple[SourceFile, str]]
+    about: Mapping[str, Any]
 
     def place(self, base: str) -> str:
         """Its directory on a cluster with this `job_base_dir`."""
@@ -48,9 +56,26 @@ def copy_of(project: Path, files: Sequence[SourceFile]) -> Copy:
     except OSError as error:
         raise PackagingError(f"{error.filename} cannot be sent: {error.strerror}") from None
     name = "".join(one if one.isalnum() or one in "._-" else "_" for one in project.name)[:60]
-    return Copy(name, digest.hexdigest()[:16], summed)
+    about = {"project": project.name, **revision_of(project)}
+    return Copy(name, digest.hexdigest()[:16], summed, about)
 
 
+def recent_copy(project: Path, selection: Selection) -> Copy:
+    """The copy of a project as it was within the last second: many jobs that are submitted together look once.
+
+    Raises `ConfigError` for a project that is too large, or that Git does not tell of, and `PackagingError`.
+    """
+    with _sending:
+        known = _recent.get().get((project, selection))
+        if known is None or time.monotonic() - known[0] > RECENT:
+            known = time.monotonic(), copy_of(project, files_of(project, selection))
+            _recent.get()[project, selection] = known
+        return known[1]
+
+
+RECENT = 1.0  # seconds
+
+_recent: forks.Own[dict[tuple[Path, Selection], tuple[float, Copy]]] = forks.Own(dict)
 _there: forks.Own[set[tuple[object, ...]]] = forks.Own(set)
 _sending = forks.Lock()
 

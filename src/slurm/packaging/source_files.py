@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from slurm.config.globs import Globs
 from slurm.errors import ConfigError
@@ -113,7 +113,8 @@ def _of_git(project: Path) -> Iterator[str]:
         if not path:
             continue
         if (project / path / ".git").exists():
-            yield from (f"{path}/{below}" for below in _of_git(project / path))
+            top = path.rstrip("/")  # with one, where the repository is no submodule yet
+            yield from (f"{top}/{below}" for below in _of_git(project / top))
         else:
             yield path
 
@@ -130,6 +131,22 @@ def git(project: Path, *arguments: str) -> list[str]:
         said = os.fsdecode(done.stderr).strip().rsplit("\n", 1)[-1]
         raise ConfigError(f"{project}: git cannot say which files belong to it: {said}")
     return os.fsdecode(done.stdout).split("\0")
+
+
+def revision_of(project: Path) -> dict[str, Any]:
+    """Which commit a project is at, and whether it has changed since; nothing where there is no commit.
+
+    >>> revision_of(Path("/"))
+    {}
+    """
+    if not _is_in_git(project):
+        return {}
+    asked = ("-z", "--porcelain=v2", "--branch", "--untracked-files=normal", "--", ".")
+    status = git(project, "status", *asked)
+    begins = "# branch.oid "
+    commit = next((line[len(begins) :] for line in status if line.startswith(begins)), "(initial)")
+    changed = any(line and not line.startswith("#") for line in status)
+    return {} if commit == "(initial)" else {"revision": commit, "dirty": changed}
 
 
 def _of_packages(project: Path) -> Iterator[str]:

@@ -212,6 +212,7 @@ def _metadata(draft: Draft, **more: Any) -> bytes:
         dependencies=as_metadata(draft.clauses, draft.given_dependency),
         versions=(__version__, sys.version.split()[0]),
         at=draft.at,
+        **({"code": list(draft.environment.code)} if draft.environment.code else {}),
         **more,
     )
 

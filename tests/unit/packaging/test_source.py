@@ -13,6 +13,9 @@ from typing import Any
 import pytest
 
 import slurm
+from slurm.errors import ConfigError
+from slurm.packaging import strategy_of
+from slurm.packaging.source_files import Selection, files_of
 
 SDK = Path(slurm.__file__).parents[1]
 PROGRAM = Path(__file__).parents[2] / "helpers" / "source_program.py"
@@ -81,6 +84,11 @@ class Project:
         assert done.returncode == code, done.stderr
         return json.loads(done.stdout) if code == 0 else done.stderr
 
+    def metadata(self, task: str) -> Any:
+        """What the latest job of a task has noted of itself."""
+        latest = max((self.jobs / task).iterdir())
+        return json.loads((latest / "metadata.json").read_text())
+
     @property
     def copies(self) -> list[Path]:
         return sorted((self.jobs / ".packages/source").iterdir())
@@ -88,6 +96,13 @@ class Project:
     @property
     def contents(self) -> set[str]:
         return {path.name for path in (self.jobs / ".packages/contents").iterdir()}
+
+
+ALL = Selection()
+
+
+def files_in(folder: Path, selection: Selection = ALL) -> list[str]:
+    return [one.path for one in files_of(folder, selection)]
 
 
 @pytest.fixture
@@ -114,3 +129,79 @@ def test_after_an_edit_only_that_file_is_sent(project: Project) -> None:
     assert project.run()[0][0] == 14
     assert len(project.contents - before) == 1
     assert len(project.copies) == 2
+
+
+def test_the_jobs_metadata_says_which_code_it_runs(project: Project) -> None:
+    who = ["-c", "user.name=me", "-c", "user.email=me@example.org"]
+    git = ["git", "-C", str(project.folder), *who]
+    subprocess.run([*git, "add", "-A"], check=True)
+    subprocess.run([*git, "commit", "-qm", "begin"], check=True)
+    revision = subprocess.check_output([*git, "rev-parse", "HEAD"], text=True).strip()
+    project.run()
+    [copy] = project.copies
+    [code] = project.metadata("evaluate")["code"]
+    about = {"project": "my project", "revision": revision, "dirty": False}
+    assert code == {"copy": str(copy), **about}
+    project.write("src/mine/late.py", "def scale(number):\n    return 7 * number\n")
+    project.run()
+    assert project.metadata("evaluate")["code"][0]["dirty"] is True
+
+
+def test_outside_of_git_packages_travel(project: Project) -> None:
+    shutil.rmtree(project.folder / ".git")
+    project.write("data/table.csv", "1,2")
+    project.write("src/mine.egg-info/PKG-INFO", "x")
+    project.write("env/pyvenv.cfg", "")
+    project.write("env/lib/site.py", "")
+    project.write("flat/__init__.py", "")
+    project.write("src/mine/__pycache__/late.cpython-311.pyc", "x")
+    assert files_in(project.folder) == [
+        "flat/__init__.py",
+        "program.py",
+        "pyproject.toml",
+        *sorted(path for path in FILES if path.startswith("src/")),
+    ]
+
+
+def test_patterns_choose_and_a_cap_names_the_largest(project: Project) -> None:
+    assert "large.bin" in files_in(project.folder)
+    assert "large.bin" not in files_in(project.folder, Selection(exclude=("*.bin",)))
+    only = Selection(include=("src/",), exclude=("statistics.py",))
+    assert all(path.startswith("src/mine/") for path in files_in(project.folder, only))
+    with pytest.raises(ConfigError) as refused:
+        files_of(project.folder, Selection(most_bytes=1500))
+    assert "large.bin (" in str(refused.value)
+    assert "leave them out with the packaging's exclude" in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_submodules_and_removed_files_are_as_git_has_them(project: Project) -> None:
+    project.write("vendored/lib.py", "x = 1\n")
+    subprocess.run(["git", "init", "-q"], cwd=project.folder / "vendored", check=True)
+    subprocess.run(["git", "add", "src"], cwd=project.folder, check=True)
+    (project.folder / "src/mine/late.py").unlink()
+    (project.folder / "link").symlink_to("nowhere")
+    found = files_in(project.folder)
+    assert "vendored/lib.py" in found
+    assert "src/mine/late.py" not in found
+    assert "link" not in found
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ({"exclude": "data"}, "exclude is a list of patterns"),
+        ({"max_size": "much"}, "max_size 'much'"),
+        ({"project": ""}, "project"),
+        ({"includ": []}, "did you mean 'include'"),
+    ],
+)
+def test_what_is_no_setting_is_said(settings: dict[str, Any], why: str) -> None:
+    with pytest.raises(ConfigError, match=why):
+        strategy_of({"type": "source", **settings})
+
+
+def test_a_workflow_hands_its_copies_on() -> None:
+    copies = {"/home/me/mine": {"copy": "/jobs/.packages/source/mine-1", "project": "mine"}}
+    strategy = strategy_of({"type": "source", "copies": copies, "python": None})
+    assert strategy.inherited()["copies"] == copies
