@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.helpers.fakes import FakeBackend
+from tests.helpers.fakes import FakeBackend, Programs
 from tests.helpers.run_manifests import RUN_ID, written
 from tests.helpers.run_project import SCRIPT, Fixed
 
 from slurm import Cluster
 from slurm.api.requests import JobRequest
+from slurm.api.slurm_cli import SlurmCliBackend
 from slurm.errors import (
     SchedulerUnreachable,
     SlurmError,
@@ -164,6 +166,18 @@ def test_a_thousand_runs_are_one_question(root: Path, run: Run, backend: FakeBac
     assert len(backend.queries[0]) == 1000
     text = ledger_file.read(root / "docs/slurm_job_list.md")
     assert text.count("status=running") == 1000
+
+
+def test_a_thousand_runs_are_one_squeue_and_one_sacct(
+    root: Path, policy: Policy, slurm: SlurmCliBackend, programs: Programs
+) -> None:
+    for number in range(1000):
+        written(root, run_id=f"run{number}", job_id=str(number + 1))
+    with closing(Cluster(slurm, job_base_dir=root / "jobs")) as cluster:
+        advance = Advance(Fixed(cluster), policy, "slurm runs monitor", actions=MONITORED)
+        reports = advance.all(select(start=root).manifests)
+    assert len(reports) == 1000
+    assert (len(programs.calls("squeue")), len(programs.calls("sacct"))) == (1, 1)
 
 
 def test_an_unreachable_scheduler_changes_no_status(

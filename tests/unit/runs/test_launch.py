@@ -91,6 +91,21 @@ def test_the_policys_dry_run_comes_first(project: RunProject) -> None:
     assert len(project.manifests()) == 1
 
 
+@pytest.mark.parametrize(("smoke", "status"), [("true", 1), ("false", 0)])
+def test_the_runs_health_is_looked_at_after_its_submission_where_the_policy_asks(
+    project: RunProject, smoke: str, status: int
+) -> None:
+    """Here the iteration's design has gone: it is a link to what is not there."""
+    project.write("design.yaml", "compute: {location: slurm}\n")
+    (project.iteration / "design.yaml").unlink()
+    (project.iteration / "design.yaml").symlink_to("/not/there")
+    project.write(".slurm/policy.yaml", f"requirements_by_stage.launch.env_smoke: {smoke}\n")
+    said = project.run("launch", "--design", "../../design.yaml", status=status)
+    assert project.manifest.job_id == "1"  # it is launched in any case
+    assert said.out.startswith(f"run_id={project.manifest.run_id} job_id=1 status=submitted")
+    assert ("FAIL design: " in said.err) is bool(status)
+
+
 @pytest.mark.parametrize(
     ("script", "why"),
     [
