@@ -12,6 +12,14 @@ import pytest
 from tests.helpers.run_project import SCRIPT, RunProject
 
 DOC = "docs/slurm_job_list.md"
+# The cookbook's command lines, with what stands in them for a run.
+COMMANDS = """\
+policy apply preset slurm
+slurm-job-list append --manifest MANIFEST --doc docs/slurm_job_list.md
+slurm-job-list verify --manifest MANIFEST --doc docs/slurm_job_list.md
+verify --stage launch
+run
+"""
 DESIGN = """\
 compute: {location: slurm}
 artifacts: {required: [metrics.json]}
@@ -41,6 +49,19 @@ def findings(project: RunProject, stage: str) -> dict[str, tuple[str, str, str]]
     said = project.json("verify", "--stage", stage, status=1)
     failed = [one for one in said["findings"] if one["verdict"] == "FAIL"]
     return {one["name"]: (one["verdict"], one["text"], one["fix"]) for one in failed}
+
+
+def test_every_command_of_the_cookbook_is_one(
+    project: RunProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a project with a run that ended, each ends with 0."""
+    manifest = project.launched()
+    project.job_ended()
+    project.run("run", status=0)
+    monkeypatch.chdir(project.root)
+    path = Path(manifest.path).relative_to(project.root)
+    for line in COMMANDS.replace("MANIFEST", str(path)).splitlines():
+        project.run(*line.split(), status=0)
 
 
 def test_after_a_refusal_the_script_is_mended_and_slurm_run_submits_it(project: RunProject) -> None:
@@ -112,6 +133,18 @@ def test_slurm_run_mends_a_missing_entry_by_itself(project: RunProject) -> None:
     assert f"run_id={manifest.run_id} | status=completed" in project.ledger
 
 
+def test_the_manifest_is_all_that_is_needed_to_finish_a_run(project: RunProject) -> None:
+    """What the SDK keeps beside it is gone, and so is the script that the job had."""
+    manifest = project.launched()
+    project.job_ended()
+    for folder in ("docs", ".slurm"):
+        shutil.rmtree(project.root / folder)
+    (project.iteration / "run_slurm.sbatch").unlink()
+    project.run("run", status=0)
+    assert project.manifest.status == "completed"
+    assert f"run_id={manifest.run_id} | status=completed" in project.ledger
+
+
 def test_verify_asks_for_the_job_id(project: RunProject) -> None:
     manifest = project.launched()
     edited(project, lambda found: found.pop("job_id"))
@@ -165,6 +198,22 @@ def test_a_run_that_nobody_looked_after_for_long_goes_on(project: RunProject) ->
     assert [line["to"] for line in project.manifest.content["history"]] == [
         *("submitted", "running", "synced", "completed")
     ]
+    assert metrics(project)["metrics"] == {"accuracy": 0.9}
+
+
+def test_of_a_job_that_the_scheduler_has_forgotten_a_person_says_that_it_completed(
+    project: RunProject,
+) -> None:
+    project.design(DESIGN)
+    manifest = project.launched()
+    project.job_ended()
+    forgotten = {"state": "UNKNOWN", "ended": True, "missing_since": "2026-02-18T16:00:45Z"}
+    edited(project, lambda found: found.update(scheduler=forgotten))
+    said = project.run("run", status=3)
+    assert "nobody knows how job 1 ended" in said.out
+    project.run("runs", "mark", manifest.run_id, "completed", status=None)
+    project.run("run", status=0)
+    assert project.manifest.status == "completed"
     assert metrics(project)["metrics"] == {"accuracy": 0.9}
 
 

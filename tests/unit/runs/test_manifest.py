@@ -119,6 +119,20 @@ def test_a_person_may_set_the_status_to_failed_and_nothing_else() -> None:
         Manifest.checked({**WRITTEN, "status": "failed"}, "m.json")
 
 
+@pytest.mark.parametrize(
+    ("status", "needed"),
+    [("submitted", False), ("running", False), ("synced", False), ("completed", True)],
+)
+def test_runs_that_ended_have_an_end_and_others_need_none(status: str, needed: bool) -> None:
+    if needed:
+        with pytest.raises(ManifestError, match=r"has timestamps.completed_at"):
+            parsed(status=status)
+    else:
+        assert parsed(status=status).completed_at is None
+    times = {**WRITTEN["timestamps"], "completed_at": "2026-02-18T18:30:00.250Z"}
+    assert parsed(status=status, timestamps=times).completed_at == LATER
+
+
 @pytest.mark.parametrize("word", ["ok", "completed", "success", "passed"])
 def test_artifacts_are_here_in_all_words_for_it(word: str) -> None:
     assert parsed(artifact_sync_to_local={"status": word}).sync is SyncStatus.OK

@@ -64,6 +64,25 @@ def test_a_run_follows_its_job(states: tuple[str, ...], status: str, action: Act
         assert manifest.section("scheduler")["observed_at"] == "2026-02-18T16:05:45Z"
 
 
+def test_what_the_scheduler_said_is_a_section_of_its_own() -> None:
+    """The job's state moves freely: the run that has begun stays ``running`` while its job waits once more."""
+    again = Observation("4711", "squeue", JobState.PENDING, "BeginTime", node="c1")
+    manifest = TELLER.observed(after("RUNNING"), again)
+    assert manifest.status is RunStatus.RUNNING
+    assert manifest.section("scheduler") == {
+        "state": "PENDING",
+        "reason": "BeginTime",
+        "node": "c1",
+        "source": "squeue",
+        "observed_at": "2026-02-18T16:05:45Z",
+    }
+    failed = Observation("4711", "sacct", JobState.FAILED, exit_code="3:0")
+    assert TELLER.observed(manifest, failed).section("scheduler")["exit_code"] == "3:0"
+    assert (
+        TELLER.unreachable(manifest, "no route").section("scheduler")["probe_error"] == "no route"
+    )
+
+
 def test_the_same_news_twice_moves_nothing() -> None:
     once = after("RUNNING")
     assert TELLER.observed(once, seen("RUNNING")) is once
