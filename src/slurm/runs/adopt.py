@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from slurm.errors import ConfigError, SlurmError
 from slurm.runs import store
 from slurm.runs.advance import Advance
-from slurm.runs.clusters import about
+from slurm.runs.clusters import recorded
 from slurm.runs.detect import SCRIPTS
 from slurm.runs.launch import declared_remote
 from slurm.runs.manifest import FILE, SLURM, Manifest
@@ -76,7 +76,7 @@ def _new(
         remote = str(home / OUTPUTS)
     known = manifest.with_keys(
         submission={"outcome": "unknown"},
-        cluster=about(cluster),
+        cluster=recorded(cluster),
         artifacts={"remote": remote} if remote else {},
     )
     return store.write(Teller(at, BY).accepted(known, job_id))

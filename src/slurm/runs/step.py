@@ -15,7 +15,7 @@ from slurm.errors import ConfigError
 from slurm.runs.lifecycle import ORDER, RunStatus, SyncStatus, status_for
 from slurm.runs.manifest import NOT_SUBMITTED, Manifest
 from slurm.runs.moments import moment_of, text_of
-from slurm.states import JobState, JobStatus, Observation, parse_state, reduce
+from slurm.states import ACTIVE, JobState, JobStatus, Observation, parse_state, reduce
 
 FRESH = 60.0  # seconds for which what was observed need not be written down again
 
@@ -179,13 +179,18 @@ class Teller:
         if seen.missing and since:
             seconds = (self.at - moment_of(since)).total_seconds()
             seen = replace(seen, missing_for=max(0.0, seconds))
-        job = reduce(job_status(manifest), seen)
+        before = job_status(manifest)
+        job = reduce(before, seen)
+        restarts = int(manifest.section("scheduler").get("restarts", 0))
+        if before.state in ACTIVE and job.state not in ACTIVE and not job.finished:
+            restarts += 1  # it was requeued: as often as somebody looked
         known = manifest.having(
             "scheduler",
             state=str(job.state),
             reason=job.reason or None,
             exit_code=job.exit_code or None,
             node=job.node or None,
+            restarts=restarts or None,
             source=seen.source,
             ended=job.finished or None,
             sightings=job.sightings or None,

@@ -253,6 +253,18 @@ def test_a_run_of_another_cluster_is_left_alone(project: RunProject, tmp_path: P
     assert project.manifest.status == "submitted"
 
 
+def test_a_local_run_is_found_without_a_slurmfile(project: RunProject) -> None:
+    """Its scheduler is this user's own; one that others may write into is not asked."""
+    manifest = project.launched()
+    project.job_ended()
+    (project.root / "Slurmfile.toml").unlink()
+    state = project.base / ".local"
+    state.chmod(0o777)
+    assert "no Slurmfile.toml that names the cluster" in project.run("run", status=1).out
+    state.chmod(0o700)
+    project.run("run", manifest.run_id, status=0)
+
+
 def test_watching_ends_when_all_have_ended(project: RunProject) -> None:
     project.design(DESIGN)
     project.launched()

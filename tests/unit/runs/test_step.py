@@ -83,6 +83,14 @@ def test_what_the_scheduler_said_is_a_section_of_its_own() -> None:
     )
 
 
+def test_requeues_are_counted() -> None:
+    manifest = after(
+        "RUNNING", "COMPLETING", "PENDING", "RUNNING", "REQUEUED", "PENDING", "RUNNING"
+    )
+    assert manifest.section("scheduler")["restarts"] == 2
+    assert "restarts" not in after("PENDING", "RUNNING", "COMPLETED").section("scheduler")
+
+
 def test_the_same_news_twice_moves_nothing() -> None:
     once = after("RUNNING")
     assert TELLER.observed(once, seen("RUNNING")) is once
