@@ -78,16 +78,16 @@ def test_a_dry_run_writes_nothing_and_submits_nothing(project: RunProject) -> No
 def test_the_policys_dry_run_comes_first(project: RunProject) -> None:
     program = "import sys; print('trying', sys.argv[1:]); sys.exit(int(sys.argv[1]))"
     project.write("dry.py", program)
-    command = "{{python_bin}} dry.py CODE {{iteration_id}} {{host_mode}}"
+    command = "{{python_bin}} dry.py CODE {{iteration_id}} {{host_mode}} $HOME;"
     project.write(".slurm/policy.yaml", f'dry_run_command: "{command.replace("CODE", "3")}"\n')
     refused = project.run("launch", status=1)
     assert (
         refused.line
-        == "the dry run of iter1 failed with exit status 3: trying ['3', 'iter1', 'slurm']"
+        == "the dry run of iter1 failed with exit status 3: trying ['3', 'iter1', 'slurm', '$HOME;']"
     )
     assert project.manifests() == []
     project.write(".slurm/policy.yaml", f'dry_run_command: "{command.replace("CODE", "0")}"\n')
-    assert "trying ['0', 'iter1', 'slurm']" in project.run("launch", status=0).err
+    assert "trying ['0', 'iter1', 'slurm', '$HOME;']" in project.run("launch", status=0).err
     assert len(project.manifests()) == 1
 
 

@@ -73,6 +73,7 @@ def test_what_the_scheduler_said_is_a_section_of_its_own() -> None:
         "state": "PENDING",
         "reason": "BeginTime",
         "node": "c1",
+        "restarts": 1,
         "source": "squeue",
         "observed_at": "2026-02-18T16:05:45Z",
     }
