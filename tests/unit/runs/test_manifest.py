@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from importlib.resources import files
 from typing import Any
 
 import pytest
@@ -188,3 +189,10 @@ def test_moments_are_written_in_utc() -> None:
     assert run_id_at(there) == "20260218T160045Z"
     with pytest.raises(ValueError, match="no offset from UTC"):
         moment_of("2026-02-18T17:00:45")
+
+
+@pytest.mark.parametrize("name", ["run_manifest", "metrics", "policy", "design"])
+def test_the_schemas_come_with_the_package(name: str) -> None:
+    schema = json.loads((files("slurm.runs") / f"{name}.schema.json").read_bytes())
+    assert schema["$schema"] == "http://json-schema.org/draft-07/schema#"
+    assert schema["description"]
