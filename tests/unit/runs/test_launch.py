@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from tests.helpers.fakes import Programs
 from tests.helpers.run_project import SCRIPT, RunProject
 
 from slurm.runs import store
@@ -141,9 +142,11 @@ def test_outside_of_an_iteration_a_launch_says_where_to_go(
 
 
 def test_a_backend_that_is_named_decides_where_it_runs(
-    project: RunProject, monkeypatch: pytest.MonkeyPatch
+    project: RunProject, programs: Programs
 ) -> None:
-    """Unless the design declares it."""
+    """Unless the design declares it; also where Slurm is."""
+    for name in ("sbatch", "squeue", "sinfo"):
+        programs.add(name, "echo debug")
     (project.iteration / "design.yaml").unlink()
     project.script("#!/bin/bash\n", "run_local.sh")
     project.run("launch", "--backend", "local", "--job-base-dir", project.base, status=0)
