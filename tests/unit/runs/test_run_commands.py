@@ -314,3 +314,20 @@ def test_a_dead_controller_is_exit_status_6_and_changes_no_status(
     assert "Unable to contact controller" in said.out
     assert project.manifest.status == "running"
     assert "Unable to contact" in project.manifest.section("scheduler")["probe_error"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("launch",), ("run",), ("runs", "monitor"), ("runs", "list"), ("verify", "--stage", "launch")],
+)
+@pytest.mark.parametrize("policy", ["legder: a.md\n", "ledger: [\n"])
+def test_a_bad_policy_file_stops_every_command_before_anything_is_done(
+    project: RunProject, command: tuple[str, ...], policy: str
+) -> None:
+    path = written(project.root)
+    project.write(".slurm/policy.yaml", policy)
+    before = path.read_bytes()
+    said = project.run(*command, status=2)
+    assert ".slurm/policy.yaml, line 1: " in said.line
+    assert path.read_bytes() == before
+    assert len(project.manifests()) == 1
