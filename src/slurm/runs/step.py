@@ -145,6 +145,10 @@ class Teller:
             return manifest
         return manifest.having("submission", outcome="unknown", error=None)
 
+    def adopted(self, manifest: Manifest, job_id: str) -> Manifest:
+        """A person says that this is its job, which was submitted by hand: it has no token, nor the run's script."""
+        return self.accepted(manifest, job_id).having("submission", adopted=True)
+
     def refused(self, manifest: Manifest, error: str) -> Manifest:
         """The scheduler did not take it: there is no job. It can be submitted again."""
         if manifest.status is not RunStatus.PENDING:

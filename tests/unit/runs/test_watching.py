@@ -48,7 +48,7 @@ def on_a_terminal(*arguments: str) -> str:
 def test_a_terminal_shows_a_live_table_until_all_have_ended(project: RunProject, name: str) -> None:
     run = project.launched()
     said = on_a_terminal("runs", name, "--watch", "--interval", "1")
-    assert "1 runs, every 1 s (Ctrl-C ends this, not the jobs)" in said
+    assert "1 run, every 1 s (Ctrl-C ends this, not the jobs)" in said
     last = said[said.rindex(run.run_id) :]
     assert last.split()[:4] == [run.run_id, "iter1", "1", "synced"]
     assert project.manifest.status == "synced"

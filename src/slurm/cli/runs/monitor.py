@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 
 import click
 
@@ -14,9 +15,9 @@ from slurm.cli.runs.watching import INTERVAL, WATCH, watch
 from slurm.runs.advance import MONITORED, Advance
 from slurm.runs.clusters import Clusters
 from slurm.runs.manifest import Manifest
-from slurm.runs.report import exit_status
+from slurm.runs.report import ExitStatus, Report, exit_status
 from slurm.runs.selection import Selection, select
-from slurm.runs.step import next_action
+from slurm.runs.step import Action, next_action
 
 BY = "slurm runs monitor"
 
@@ -53,10 +54,18 @@ def command(
             reports = watch(
                 advance, lambda: _of(watched, select(run_ids)), interval, as_json=as_json
             )
-            leave(exit_status(reports))
+            leave(exit_status(map(_monitored, reports)))
             return
         reports = advance.all(_open(selection, run_ids))
-    finish(reports, selection.broken, as_json=as_json)
+    finish([_monitored(one) for one in reports], selection.broken, as_json=as_json)
+
+
+def _monitored(report: Report) -> Report:
+    """A run that is ready for extraction needs nothing more of a monitor."""
+    over = report.status is ExitStatus.IN_PROGRESS and (
+        next_action(report.manifest).action is Action.EXTRACT
+    )
+    return replace(report, status=ExitStatus.OK) if over else report
 
 
 def _open(selection: Selection, run_ids: Sequence[str]) -> list[Manifest]:
