@@ -201,8 +201,9 @@ def test_a_run_that_nobody_looked_after_for_long_goes_on(project: RunProject) ->
     assert metrics(project)["metrics"] == {"accuracy": 0.9}
 
 
+@pytest.mark.parametrize("word", ["mark", "ok"])
 def test_of_a_job_that_the_scheduler_has_forgotten_a_person_says_that_it_completed(
-    project: RunProject,
+    project: RunProject, word: str
 ) -> None:
     project.design(DESIGN)
     manifest = project.launched()
@@ -211,7 +212,11 @@ def test_of_a_job_that_the_scheduler_has_forgotten_a_person_says_that_it_complet
     edited(project, lambda found: found.update(scheduler=forgotten))
     said = project.run("run", status=3)
     assert "nobody knows how job 1 ended" in said.out
-    project.run("runs", "mark", manifest.run_id, "completed", status=None)
+    assert f"slurm runs mark {manifest.run_id} completed" in said.out
+    if word == "mark":
+        project.run("runs", "mark", manifest.run_id, "completed", status=None)
+    else:
+        edited(project, lambda found: found["artifact_sync_to_local"].update(status="ok"))
     project.run("run", status=0)
     assert project.manifest.status == "completed"
     assert metrics(project)["metrics"] == {"accuracy": 0.9}

@@ -104,7 +104,7 @@ def test_the_runs_health_is_looked_at_after_its_submission_where_the_policy_asks
     said = project.run("launch", "--design", "../../design.yaml", status=status)
     assert project.manifest.job_id == "1"  # it is launched in any case
     assert said.out.startswith(f"run_id={project.manifest.run_id} job_id=1 status=submitted")
-    assert ("FAIL design: " in said.err) is bool(status)
+    assert (f"FAIL {project.manifest.run_id} design: " in said.err) is bool(status)
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,20 @@ def test_monitor_stays_while_the_job_runs_and_leaves_the_metrics_to_extraction(
     assert project.manifest.status == "completed"
 
 
+@pytest.mark.parametrize(("smoke", "status"), [("true", 1), ("false", 3)])
+def test_the_runs_health_is_looked_at_by_the_monitor_where_the_policy_asks(
+    project: RunProject, smoke: str, status: int
+) -> None:
+    project.write(".slurm/policy.yaml", f"requirements_by_stage.slurm_monitor.env_smoke: {smoke}\n")
+    project.script(WAITS)
+    manifest = project.launched()
+    project.design("no design: {\n")
+    said = project.run("runs", "monitor", status=status)
+    assert said.out.startswith(f"run_id={manifest.run_id} job_id=1 ")
+    assert (f"FAIL {manifest.run_id} design: " in said.err) is (status == 1)
+    project.write("gate", "")
+
+
 def test_a_failed_run_has_its_logs_and_metrics_that_say_so(project: RunProject) -> None:
     project.design(DESIGN)
     project.script("#!/bin/bash\necho about to fail\nexit 3\n")

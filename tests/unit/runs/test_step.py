@@ -143,7 +143,10 @@ def test_a_job_of_whose_end_nobody_knows_is_a_matter_for_a_person() -> None:
     for _ in range(SIGHTINGS_TO_BELIEVE):
         assert next_action(manifest).action is Action.OBSERVE
         manifest = TELLER.observed(manifest, seen("UNKNOWN", "absent"))
-    assert next_action(manifest).command == f"slurm runs mark {manifest.run_id} failed"
+    mark = f"slurm runs mark {manifest.run_id}"
+    assert next_action(manifest).command == f"{mark} completed, or {mark} failed"
+    marked = manifest.having("artifact_sync_to_local", status="ok")
+    assert next_action(marked).action is Action.SYNC  # somebody has seen its artifacts
 
 
 def test_another_job_is_not_taken_for_the_runs() -> None:
