@@ -103,8 +103,11 @@ def _of_live(manifest: Manifest) -> Next:
         return Next(Action.OBSERVE, "its job has not ended yet")
     if job.state is JobState.COMPLETED:
         return Next(Action.SYNC, "its job has completed")
+    if manifest.sync is SyncStatus.OK:
+        return Next(Action.SYNC, "a person says that its artifacts are here")
     why = f"nobody knows how job {manifest.job_id} ended: {job.reason or 'the scheduler has forgotten it'}"
-    return Next(Action.ASK, why, f"slurm runs mark {manifest.run_id} failed")
+    mark = f"slurm runs mark {manifest.run_id}"
+    return Next(Action.ASK, why, f"{mark} completed, or {mark} failed")
 
 
 def job_status(manifest: Manifest) -> JobStatus:
