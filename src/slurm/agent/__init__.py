@@ -11,7 +11,7 @@ local one) takes its place and nothing else changes. Every job imports the modul
 only some need is imported where they need it.
 
 - `agent`: the agent itself; `server`, `frames`: at the end of two pipes; `loader`: out of memory;
-- `submit_requests`, `job_requests`, `metadata_requests`, `file_requests`, `tree_requests`, `staging_requests`,
+- `submit_requests`, `job_requests`, `metadata_requests`, `file_requests`, `tree_requests`, `copy_requests`, `staging_requests`,
   `program_requests`;
 - `submission`, `receipts`: one submission, at most once, also when sbatch's answer is lost;
 - `parallel`: several at once;

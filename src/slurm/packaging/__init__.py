@@ -8,12 +8,13 @@ What brings code to a node belongs here, the SDK's own as well; what lies in a j
 import `slurm.api`, `slurm.node`, `slurm.rendering` and what is below them. A strategy is handed the `Cluster`
 and the `SlurmTask` it packages for, as types only.
 
-- `base`: what a strategy can do: `prepare`, and `preview` for a dry run; `none`, `wheel`, `container`, `inherit`: those
-  there are, each with its settings; `names`: which name means which class;
+- `base`: what a strategy can do: `prepare`, and `preview` for a dry run; `none`, `source`, `wheel`, `container`, `inherit`:
+  those there are, each with its settings; `names`: which name means which class;
 - `by_name`: a strategy from a table of configuration, and what is wrong in one;
 - `function_reference`: by what `slurm.runner.functions` finds a function on the node (its module, script or value);
 - `own_code`: what of this process's imports is the user's own, and where it is searched for;
 - `sdk_archive`: the SDK's own code, as it travels;
+- `source_files`: which files of a project are its code; `source_copies`: frozen copies of them on the cluster;
 - `projects`, `building`, `installer`: a wheel of the user's project, from its sources to an environment;
 - `images`, `mounts`: container images, and what they see of the host; `programs`: running what builds things.
 """
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from slurm.packaging.inherit import InheritPackagingStrategy
     from slurm.packaging.names import STRATEGIES, name_of_strategy
     from slurm.packaging.none import NonePackagingStrategy
+    from slurm.packaging.source import SourcePackagingStrategy
     from slurm.packaging.wheel import WheelPackagingStrategy
     from slurm.rendering import Environment
 
@@ -41,6 +43,7 @@ _HOME_OF = {
     "NonePackagingStrategy": "slurm.packaging.none",
     "PackagingConfig": "slurm.packaging.by_name",
     "PackagingStrategy": "slurm.packaging.base",
+    "SourcePackagingStrategy": "slurm.packaging.source",
     "WheelPackagingStrategy": "slurm.packaging.wheel",
     "environment_for": "slurm.packaging.base",
     "name_of_strategy": "slurm.packaging.names",
@@ -55,6 +58,7 @@ __all__ = [
     "NonePackagingStrategy",
     "PackagingConfig",
     "PackagingStrategy",
+    "SourcePackagingStrategy",
     "WheelPackagingStrategy",
     "environment_for",
     "name_of_strategy",
