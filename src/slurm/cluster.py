@@ -438,7 +438,7 @@ class Cluster:
 
     def _packaging_of(self, task: CalledTask) -> TaskPackaging:
         packaging = task.packaging or self.packaging
-        if packaging is None and not self.backend.shares_filesystem:
+        if packaging is None and self.backend.copies_code and not self.backend.shares_filesystem:
             packaging = default_elsewhere(task.unwrapped)
         return PackagedTask(strategy_of(packaging), cast("SlurmTask[Any, Any]", task), self)
 

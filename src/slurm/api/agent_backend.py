@@ -62,6 +62,7 @@ class AgentBackend(BackendBase):
     """
 
     large_from: int | None = 4 << 20
+    copies_code: bool = True
     piece: int = 1 << 19  # what a slow uplink takes well before the other side seems dead
     in_flight: int = 6  # with a bit more than ssh's own window, latency costs nothing
     together: int = 16 << 20

@@ -61,6 +61,9 @@ class BackendBase(abc.ABC):
     """
 
     large_from: int | None = None
+    copies_code: bool = (
+        False  # whether it has `copy_files`, so that a project's code may travel by itself
+    )
 
     @property
     @abc.abstractmethod

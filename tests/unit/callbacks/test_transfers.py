@@ -70,7 +70,9 @@ def cluster(
     tmp_path: Path, far: Far, noted: Noted, lend_sdk: Callable[[Path], None]
 ) -> Iterator[Cluster]:
     lend_sdk(tmp_path / "jobs")
-    with Cluster(far, job_base_dir=tmp_path / "jobs", callbacks=[noted, Refuses()]) as cluster:
+    with Cluster(
+        far, packaging="none", job_base_dir=tmp_path / "jobs", callbacks=[noted, Refuses()]
+    ) as cluster:
         yield cluster
     cluster.close()
 
