@@ -136,9 +136,6 @@ port = {port}
 username = "{USER}"
 identity_file = {_toml_path(self.identity_file)}
 known_hosts_file = {_toml_path(self.known_hosts)}
-
-[default.packaging]
-type = "none"
 """
 
 
