@@ -21,7 +21,7 @@ from slurm.runs.manifest import Manifest
 from slurm.runs.moments import now
 from slurm.runs.observe import ended_at, observe
 from slurm.runs.report import ExitStatus, Report, report_of
-from slurm.runs.step import Action, Teller, next_action
+from slurm.runs.step import Action, Teller, has_live_job, next_action
 from slurm.states import Observation
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class Advance:
         for action, effect in BEGINNING.items():
             for run in self._at(runs, {action}):
                 self._begin(run, action, effect)
-        self._observe(self._at(runs, {Action.OBSERVE}))
+        self._observe(runs)
         self._enter(runs)  # before anything is copied, which may take long
         for run in self._at(runs, self._actions - {*BEGINNING, Action.OBSERVE}):
             self._finish(run)
@@ -171,7 +171,10 @@ class Advance:
     # Observation
 
     def _observe(self, runs: Sequence[_Run]) -> None:
-        for cluster, together in self._by_cluster(runs).items():
+        if Action.OBSERVE not in self._actions:
+            return
+        live = [run for run in runs if run.error is None and has_live_job(run.manifest)]
+        for cluster, together in self._by_cluster(live).items():
             try:
                 seen = observe(cluster, [run.manifest for run in together])
             except SlurmError as error:

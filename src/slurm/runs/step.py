@@ -107,6 +107,17 @@ def _of_live(manifest: Manifest) -> Next:
     return Next(Action.ASK, why, f"slurm runs mark {manifest.run_id} failed")
 
 
+def has_live_job(manifest: Manifest) -> bool:
+    """Whether the scheduler may have news of its job: also of one that never starts, which somebody may cancel or mend.
+
+    >>> manifest = Manifest({"status": "submitted", "scheduler": {"reason": "DependencyNeverSatisfied"}})
+    >>> print(next_action(manifest.with_keys(job_id="12", run_id="r1")).action, has_live_job(manifest))
+    ask True
+    """
+    live = manifest.status in (RunStatus.SUBMITTED, RunStatus.RUNNING)
+    return live and not job_status(manifest).finished
+
+
 def job_status(manifest: Manifest) -> JobStatus:
     """What the manifest says of the run's job."""
     known = manifest.section("scheduler")

@@ -16,9 +16,10 @@ from slurm.runs.clusters import Clusters
 from slurm.runs.manifest import Manifest
 from slurm.runs.report import exit_status
 from slurm.runs.selection import Selection, select
-from slurm.runs.step import next_action
+from slurm.runs.step import Action, next_action
 
 BY = "slurm runs monitor"
+SHOWN = MONITORED | {Action.ASK}  # a person is told what only a person can do
 
 
 @click.command(
@@ -60,13 +61,11 @@ def command(
 
 
 def _open(selection: Selection, run_ids: Sequence[str]) -> list[Manifest]:
-    return [one for one in selection.manifests if run_ids or next_action(one).action in MONITORED]
+    return [one for one in selection.manifests if run_ids or next_action(one).action in SHOWN]
 
 
 def _of(paths: set[str], selection: Selection) -> list[Manifest]:
     """Those that are watched, and those that were launched meanwhile."""
     return [
-        one
-        for one in selection.manifests
-        if one.path in paths or next_action(one).action in MONITORED
+        one for one in selection.manifests if one.path in paths or next_action(one).action in SHOWN
     ]
