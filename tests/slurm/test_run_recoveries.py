@@ -2,93 +2,38 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.conformance.waiting import PATIENCE, wait_until
-from tests.helpers.run_project import SCRIPT, RunProject
+from tests.helpers.cluster_project import WAITS, ClusterProject
+from tests.helpers.run_project import SCRIPT
 
-from slurm.runs.manifest import Manifest
 from slurm.testing import DockerCluster
 
 pytestmark = pytest.mark.slurm
 
-DESIGN = """\
-compute: {location: slurm}
-artifacts: {required: [metrics.json]}
-metrics:
-  accuracy: {file: metrics.json, key: accuracy}
-"""
 ELSEWHERE = """\
 #!/bin/bash
 #SBATCH --time=5
 mkdir -p work
 echo '{"accuracy": 0.9}' >work/metrics.json
 """
-WAITS = "#!/bin/bash\n#SBATCH --time=5\nsleep 300\n"
-
-
-class Project(RunProject):
-    """A project whose cluster is the dockerised one."""
-
-    def __init__(self, root: Path, docker: DockerCluster) -> None:
-        super().__init__(root, root / "jobs")
-        self.docker = docker
-        self.write("Slurmfile.toml", docker.slurmfile.read_text())
-        self.design(DESIGN)
-
-    def slurm(self, *argv: str) -> str:
-        """What a command of Slurm prints on the login node."""
-        return self.docker.exec("login", argv, user="dev").stdout
-
-    def jobs_of(self, manifest: Manifest) -> set[str]:
-        """The jobs there have been of a run, by Slurm's accounts."""
-        job_dir = manifest.section("submission")["job_dir"]
-
-        def found() -> set[str]:
-            argv = ["sacct", "-D", "-n", "-P", "-X", "-S", "now-1days", "-o", "JobID,SubmitLine"]
-            lines = [line.partition("|") for line in self.slurm(*argv).splitlines()]
-            return {job_id for job_id, _, submitted in lines if f"{job_dir}/" in submitted}
-
-        wait_until(found, "accounts know the job", PATIENCE, 0.2)
-        return found()
-
-    def edit(self, change: Callable[[dict[str, Any]], object]) -> None:
-        """Change the only run's manifest with an editor that renames."""
-        path = self.path
-        content = json.loads(path.read_text())
-        change(content)
-        path.with_name("edited").write_text(json.dumps(content, indent=4))
-        path.with_name("edited").rename(path)
-
-    @property
-    def path(self) -> Path:
-        """The only run's manifest, whatever is in it."""
-        [path] = self.iteration.glob("runs/*/run_manifest.json")
-        return path
-
-    def metrics(self) -> Any:
-        """The metrics of the only run."""
-        found = json.loads((self.path.parent / "metrics.json").read_text())
-        return found["status"], found["metrics"]
 
 
 @pytest.fixture
 def project(
     tmp_path: Path, slurm_cluster: DockerCluster, monkeypatch: pytest.MonkeyPatch
-) -> Project:
+) -> ClusterProject:
     """One with an iteration, which is the working directory."""
     monkeypatch.delenv("SLURMFILE", raising=False)
-    found = Project(tmp_path / "it's mine", slurm_cluster)
+    found = ClusterProject(tmp_path / "it's mine", slurm_cluster)
     monkeypatch.chdir(found.iteration)
     return found
 
 
-def test_a_rejected_submission_is_submitted_again_when_mended(project: Project) -> None:
+def test_a_rejected_submission_is_submitted_again_when_mended(project: ClusterProject) -> None:
     project.script(SCRIPT.replace("--time=5", "--time=5 --partition=nowhere"))
     said = project.run("launch", status=1)
     assert "status=pending: the scheduler refused it: " in said.out
@@ -113,7 +58,7 @@ def test_a_rejected_submission_is_submitted_again_when_mended(project: Project) 
     assert f"job_id={submitted.job_id} " in project.ledger
 
 
-def test_missing_artifacts_are_synced_by_hand(project: Project) -> None:
+def test_missing_artifacts_are_synced_by_hand(project: ClusterProject) -> None:
     """The job has left them where the SDK does not look."""
     project.script(ELSEWHERE)
     manifest = project.launched()
@@ -139,7 +84,7 @@ def bring(docker: DockerCluster, there: str, here: Path) -> None:
     subprocess.run(["tar", "-x", "-C", str(here)], check=True, input=packed)
 
 
-def test_a_missing_ledger_line_is_appended(project: Project) -> None:
+def test_a_missing_ledger_line_is_appended(project: ClusterProject) -> None:
     manifest = project.launched()
     doc = project.root / "docs" / "slurm_job_list.md"
     doc.write_text("# Ours\n\nread me\n")
@@ -157,7 +102,7 @@ def test_a_missing_ledger_line_is_appended(project: Project) -> None:
     assert doc.read_text() == text.replace("status=submitted", "status=completed")
 
 
-def test_a_failing_verifier_names_what_helps(project: Project) -> None:
+def test_a_failing_verifier_names_what_helps(project: ClusterProject) -> None:
     """A job id that is not there, a ledger that is not there, a sync status that is not set."""
     manifest = project.launched()
     verify = ("verify", "--stage", "launch")
@@ -190,7 +135,7 @@ def failures(out: str) -> list[str]:
     return [line for line in out.splitlines() if line.startswith("FAIL ")]
 
 
-def test_a_stuck_monitor_is_freed(project: Project) -> None:
+def test_a_stuck_monitor_is_freed(project: ClusterProject) -> None:
     """Of one job a person knows that it will be nothing, of another one, which Slurm does not know, that it completed."""
     project.script(WAITS.replace("--time=5", "--time=5 --hold"))
     manifest = project.launched()
@@ -220,7 +165,9 @@ def test_a_stuck_monitor_is_freed(project: Project) -> None:
     assert project.metrics() == ("completed", {"accuracy": 0.9})
 
 
-def test_a_dependency_that_is_never_satisfied_is_shown_with_its_reason(project: Project) -> None:
+def test_a_dependency_that_is_never_satisfied_is_shown_with_its_reason(
+    project: ClusterProject,
+) -> None:
     project.script("#!/bin/bash\n#SBATCH --time=5\nexit 3\n")
     first = project.launched()
     project.job_ended()

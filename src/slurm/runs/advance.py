@@ -145,6 +145,7 @@ class Advance:
                 if run.manifest.status is not RunStatus.PENDING:
                     return  # somebody else was quicker
             run.manifest = self._written(run, effect(run.manifest, cluster, self._teller()))
+            run.error = _given_up_meanwhile(run.manifest)
         except SlurmError as error:
             if action is Action.SUBMIT and isinstance(error, (ConfigError, SchedulerUnreachable)):
                 self._change(run, self._teller().not_found)  # nobody was asked, for certain
@@ -254,3 +255,12 @@ class Advance:
 
     def _teller(self) -> Teller:
         return Teller(now(), self._by)
+
+
+def _given_up_meanwhile(manifest: Manifest) -> SlurmError | None:
+    """What is wrong where somebody has marked a run as failed while another one submitted it: its job goes on."""
+    if not (manifest.ended and manifest.job_id):
+        return None
+    return SlurmError(
+        f"somebody has marked it {manifest.status} while it was submitted: scancel {manifest.job_id} ends its job"
+    )

@@ -18,6 +18,7 @@ from slurm.runs.moments import moment_of, text_of
 from slurm.states import JobState, JobStatus, Observation, parse_state, reduce
 
 FRESH = 60.0  # seconds for which what was observed need not be written down again
+LIVE = (RunStatus.SUBMITTED, RunStatus.RUNNING)
 
 
 class Action(str, enum.Enum):
@@ -67,7 +68,7 @@ def next_action(manifest: Manifest) -> Next:
     """
     if manifest.status is RunStatus.PENDING:
         return _of_pending(manifest)
-    if manifest.status in (RunStatus.SUBMITTED, RunStatus.RUNNING):
+    if manifest.status in LIVE:
         return _of_live(manifest)
     extracted = bool(manifest.section("extraction"))
     if manifest.status is RunStatus.FAILED and not extracted:
@@ -108,14 +109,8 @@ def _of_live(manifest: Manifest) -> Next:
 
 
 def has_live_job(manifest: Manifest) -> bool:
-    """Whether the scheduler may have news of its job: also of one that never starts, which somebody may cancel or mend.
-
-    >>> manifest = Manifest({"status": "submitted", "scheduler": {"reason": "DependencyNeverSatisfied"}})
-    >>> print(next_action(manifest.with_keys(job_id="12", run_id="r1")).action, has_live_job(manifest))
-    ask True
-    """
-    live = manifest.status in (RunStatus.SUBMITTED, RunStatus.RUNNING)
-    return live and not job_status(manifest).finished
+    """Whether the scheduler may have news of its job: also of one that never starts, which somebody may cancel or mend."""
+    return manifest.status in LIVE and not job_status(manifest).finished
 
 
 def job_status(manifest: Manifest) -> JobStatus:
@@ -140,14 +135,18 @@ class Teller:
     by: str
 
     def accepted(self, manifest: Manifest, job_id: str) -> Manifest:
-        """The scheduler has taken the run's job. Raises ``ConfigError`` where it has another one already."""
+        """The scheduler has taken the run's job. Raises ``ConfigError`` where it has another one already.
+
+        A run that somebody has given up meanwhile stays failed, and its job is known.
+        """
         if manifest.job_id and manifest.job_id != job_id:
             raise ConfigError(
                 f"run {manifest.run_id} is job {manifest.job_id} already, not {job_id}"
             )
-        known = manifest.with_keys(job_id=job_id).having(
-            "submission", outcome="accepted", error=None
-        )
+        known = manifest.having("submission", outcome="accepted", error=None)
+        known = known.with_keys(job_id=job_id)
+        if manifest.ended:
+            return known
         return self._moved(known, RunStatus.SUBMITTED, f"it is job {job_id}")
 
     def asking(self, manifest: Manifest) -> Manifest:
@@ -185,11 +184,12 @@ class Teller:
 
         What has been known for less than `FRESH` seconds is not written down once more.
         """
-        since = manifest.section("scheduler").get("missing_since")
-        missing_since = since or text_of(self.at) if seen.missing else None
-        if seen.missing and since:
-            seconds = (self.at - moment_of(since)).total_seconds()
-            seen = replace(seen, missing_for=max(0.0, seconds))
+        missing_since = None
+        if seen.missing:
+            known_since = manifest.section("scheduler").get("missing_since")
+            since = min(moment_of(known_since), self.at) if known_since else self.at
+            missing_since = text_of(since)
+            seen = replace(seen, missing_for=(self.at - since).total_seconds())
         job = reduce(job_status(manifest), seen)
         known = manifest.having(
             "scheduler",
@@ -233,7 +233,9 @@ class Teller:
         return self.synced(moved) if returned else moved
 
     def syncing(self, manifest: Manifest) -> Manifest:
-        """Its artifacts are on their way."""
+        """Its artifacts are on their way, unless somebody else has brought them meanwhile."""
+        if manifest.status not in LIVE:
+            return manifest
         return manifest.having("artifact_sync_to_local", status=str(SyncStatus.SYNCING))
 
     def synced(self, manifest: Manifest) -> Manifest:
@@ -241,12 +243,9 @@ class Teller:
         here = manifest.having("artifact_sync_to_local", missing=None, error=None)
         if here.sync is not SyncStatus.OK:
             here = here.having("artifact_sync_to_local", status=str(SyncStatus.OK))
-        why = (
-            "its result is in its job's directory"
-            if here.section("sdk")
-            else "its artifacts are here"
-        )
-        return self._moved(here, RunStatus.SYNCED, why)
+        sdk = here.section("sdk")
+        why = "its result is in its job's directory" if sdk else "its artifacts are here"
+        return here if here.ended else self._moved(here, RunStatus.SYNCED, why)
 
     def not_synced(self, manifest: Manifest, missing: Sequence[str], error: str = "") -> Manifest:
         """Some required artifacts are not here: `missing`, or what went wrong. The run stays where it is."""
