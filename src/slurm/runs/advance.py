@@ -99,6 +99,16 @@ class Advance:
         self._enter(runs)
         return [run.report for run in runs]
 
+    def enter(self, manifests: Iterable[Manifest]) -> list[Report]:
+        """Have the ledger follow runs that need nothing else; what is wrong with those of which that is not possible.
+
+        Whoever took them to their end may have died before. Where the ledger cannot be written, that is said once.
+        """
+        runs = [_Run(one) for one in manifests]
+        self._enter(runs)
+        wrong = [run for run in runs if run.error is not None]
+        return [run.report for run in wrong or [run for run in runs if run.not_entered][:1]]
+
     def submit(self, manifest: Manifest) -> Report:
         """How far a run is after it was submitted, which has just been written, and which nobody has submitted before.
 

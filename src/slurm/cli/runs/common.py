@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 import click
 
 from slurm.cli.commands import TEXT
-from slurm.runs.manifest import ManifestError
+from slurm.runs.manifest import Manifest, ManifestError
 from slurm.runs.report import ExitStatus, Report, exit_status
+from slurm.runs.step import Action, next_action
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -38,6 +39,21 @@ def say(reports: Sequence[Report], broken: Iterable[ManifestError], *, as_json: 
             click.echo("there is no run here; slurm launch begins one")
     for error in errors if not as_json else ():
         click.echo(printed(error), err=True)
+
+
+def divided(
+    manifests: Iterable[Manifest], chosen: Callable[[Manifest], bool]
+) -> tuple[list[Manifest], list[Manifest]]:
+    """Those that a command is about, and all others."""
+    parts: tuple[list[Manifest], list[Manifest]] = ([], [])
+    for one in manifests:
+        parts[0 if chosen(one) else 1].append(one)
+    return parts
+
+
+def needs(manifest: Manifest) -> Action:
+    """What a run needs next."""
+    return next_action(manifest).action
 
 
 def leave(status: int) -> None:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 
 import click
 
 from slurm.cli.commands import Command, cluster_options
 from slurm.cli.progress import transfers
-from slurm.cli.runs.common import JSON, RUN_IDS, finish, leave
+from slurm.cli.runs.common import JSON, RUN_IDS, divided, finish, leave, needs
 from slurm.cli.runs.watching import INTERVAL, WATCH, watch
 from slurm.runs.advance import MONITORED, Advance
 from slurm.runs.clusters import Clusters
 from slurm.runs.manifest import Manifest
 from slurm.runs.report import exit_status
 from slurm.runs.selection import Selection, select
-from slurm.runs.step import Action, next_action
+from slurm.runs.step import Action
 
 BY = "slurm runs monitor"
 SHOWN = MONITORED | {Action.ASK}  # a person is told what only a person can do
@@ -50,22 +49,20 @@ def command(
     with Clusters(cluster_args) as clusters, transfers(shown=shown) as progress:
         advance = Advance(clusters, selection.policy, BY, actions=MONITORED, progress=progress)
         if watch_them:
-            watched = {one.path for one in _open(selection, run_ids)}
+            chosen = [one for one in selection.manifests if run_ids or needs(one) in SHOWN]
+            watched = {one.path for one in chosen}
             reports = watch(
                 advance, lambda: _of(watched, select(run_ids)), interval, as_json=as_json
             )
             leave(exit_status(reports))
             return
-        reports = advance.all(_open(selection, run_ids))
+        chosen, others = divided(
+            selection.manifests, lambda one: bool(run_ids) or needs(one) in SHOWN
+        )
+        reports = [*advance.all(chosen), *advance.enter(others)]
     finish(reports, selection.broken, as_json=as_json)
-
-
-def _open(selection: Selection, run_ids: Sequence[str]) -> list[Manifest]:
-    return [one for one in selection.manifests if run_ids or next_action(one).action in SHOWN]
 
 
 def _of(paths: set[str], selection: Selection) -> list[Manifest]:
     """Those that are watched, and those that were launched meanwhile."""
-    return [
-        one for one in selection.manifests if one.path in paths or next_action(one).action in SHOWN
-    ]
+    return [one for one in selection.manifests if one.path in paths or needs(one) in SHOWN]
