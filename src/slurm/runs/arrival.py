@@ -18,6 +18,7 @@ from slurm.runs.lifecycle import RunStatus, SyncStatus
 from slurm.runs.manifest import Manifest
 from slurm.runs.moments import text_of
 from slurm.runs.places import design_path, outputs_of
+from slurm.runs.sharing import group_rights, make_directory
 from slurm.runs.step import Teller
 from slurm.runs.sync_plan import Skipped, missing
 
@@ -130,8 +131,9 @@ def alone(manifest: Manifest) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     kept = outputs_of(manifest).parent / KEPT
-    kept.mkdir(mode=0o700, exist_ok=True)
-    lock = FileLock(str(kept / "lock"), timeout=0, mode=0o600)
+    make_directory(kept)
+    mode = 0o600 | group_rights(kept) & 0o060
+    lock = FileLock(str(kept / "lock"), timeout=0, mode=mode)
     try:
         lock.acquire()
     except NotImplementedError:

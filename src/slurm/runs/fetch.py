@@ -21,6 +21,7 @@ from slurm.api.transfers import FileChanged
 from slurm.errors import RemoteFileError
 from slurm.job_dir.large_files import write_all
 from slurm.runs.home import Home
+from slurm.runs.sharing import share
 from slurm.runs.sums import PART, sums_of
 from slurm.runs.sync_plan import Skipped
 
@@ -294,4 +295,6 @@ def _flush(path: Path) -> None:
 def _opened(path: Path) -> io.FileIO:
     """A part's file, at its beginning; it is made where it is not there."""
     how = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    return io.FileIO(os.open(path, how, 0o600), "r+b")
+    part = io.FileIO(os.open(path, how, 0o600), "r+b")
+    share(part.fileno(), path.parent)
+    return part

@@ -10,6 +10,7 @@ from slurm.agent.files import sync_folder
 from slurm.runs import locked_files
 from slurm.runs.manifest import FILE, Manifest, ManifestError
 from slurm.runs.project import RUNS
+from slurm.runs.sharing import make_directory
 
 # Directories that hold other people's code or what programs keep for themselves; of no interest, and often large.
 # So are all whose name begins with a dot.
@@ -53,11 +54,11 @@ def write(manifest: Manifest) -> Manifest:
 
 
 def _make_directories(folder: Path) -> None:
-    """Make a private directory, and those above it, so that they survive a crash of the machine."""
+    """Make a directory, and those above it, so that they survive a crash of the machine."""
     if folder.is_dir():
         return
     _make_directories(folder.parent)
-    folder.mkdir(mode=0o700, exist_ok=True)
+    make_directory(folder)
     sync_folder(str(folder.parent))
 
 
@@ -93,6 +94,7 @@ def find(root: Path) -> list[Path]:
 
     Links to directories are followed, each directory is visited once. What is below a run is its own: artifacts that
     were brought home may be runs of others. Hidden directories, virtual environments and `SKIPPED` ones are passed over.
+    A run that may not be looked into is there for that; raises `ManifestError` where `root` itself may not.
     """
     return sorted(_found(root))
 
@@ -106,8 +108,14 @@ def _found(root: Path) -> Iterator[Path]:
         try:
             about = folder.stat()
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except PermissionError as error:
+            if folder == root:
+                raise ManifestError(f"{folder}: {error.strerror}") from None
+            if RUNS in (folder.name, folder.parent.name):
+                yield folder / FILE  # whoever reads it hears that it is somebody else's
+            continue
         except OSError:
-            continue  # gone, a loop of links, or of somebody else
+            continue  # gone, or a loop of links
         if (about.st_dev, about.st_ino) in seen:
             continue
         seen.add((about.st_dev, about.st_ino))
