@@ -34,7 +34,7 @@ CLUSTER_UP_ARGS = $(CLUSTER_ARGS) $(if $(PORT),--port "$$PORT") $(if $(DEBIAN_RE
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-stories test-slurm test-oldest mutate-coverage bench lint format docs env \
+.PHONY: help demo test test-unit test-stories test-slurm test-matrix test-oldest mutate-coverage bench lint format docs env \
 	cluster-up cluster-down cluster-shell cluster-status cluster-logs lock clean
 
 help: ## Say what there is
@@ -95,9 +95,14 @@ WITH_DEPENDENCIES = $(wildcard $(addprefix tests/unit/,callbacks cli config job_
 test-oldest: $(OLDEST) ## Run the fast tests that use a dependency with the oldest allowed versions of all of them
 	$(OLDEST_VENV)/bin/python $(HERE) $(FAST) $(WITH_DEPENDENCIES)
 
+ON_THE_CLUSTER = -m pytest -n $(SLURM_WORKERS) $(BY_FILE) --timeout $(SLURM_TIMEOUT)
 test-slurm: $(DEV) ## Run the tests that need the dockerised cluster
 	docker/ensure-docker.sh
-	$(PY) -m pytest -n $(SLURM_WORKERS) $(BY_FILE) -m slurm --timeout $(SLURM_TIMEOUT)
+	$(PY) $(ON_THE_CLUSTER) -m "slurm and not matrix"
+
+test-matrix: $(DEV) ## Run those of them that take long and rarely break: faults of nodes, controllers and accounts
+	docker/ensure-docker.sh
+	$(PY) $(ON_THE_CLUSTER) -m "slurm and matrix"
 
 mutate-coverage: export PYTEST_DEBUG_TEMPROOT = $(IN_MEMORY)
 mutate-coverage: $(DEV) ## Show that tests fail where the specification's statements are made untrue; ARGS=--help

@@ -1,30 +1,26 @@
 """The documentation, held against the code: its commands run, its links lead somewhere, its reference is complete.
 
-A ``bash`` block after ``<!-- run: local -->`` or ``<!-- run: cluster -->`` is executed; of a ``text`` block that
-follows it, every line must be in the output, save for times, job numbers and what ``...`` stands for. A ``python``
-block after ``<!-- from: FILE -->`` is an excerpt of that file, one after ``<!-- signatures: OBJECT -->`` a list of
-signatures.
+Which blocks of a page are run is told in `tests.helpers.pages`. A ``python`` block after ``<!-- from: FILE -->`` is an
+excerpt of that file, one after ``<!-- signatures: OBJECT -->`` a list of signatures.
 """
 
 from __future__ import annotations
 
 import ast
 import inspect
-import os
 import pkgutil
 import re
 import secrets
-import signal
-import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from importlib.metadata import metadata
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 import pytest
+from tests.helpers.pages import blocks, normalised, require_shown, run, script_of
 
 import slurm
 from slurm import Cluster, cli, errors
@@ -45,37 +41,7 @@ TUTORIAL = ROOT / "docs/tutorials/parallel-train-eval-workflow.md"
 REFERENCE = ROOT / "docs/reference"
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), EXAMPLE / "README.md"])
 EVERY_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-
-BLOCK = re.compile(
-    r"(?:<!-- (?P<mark>[^\n]+) -->\n)?^```(?P<language>\w+)\n(?P<text>.*?)^```$"
-    r"(?:\n\n```text\n(?P<shown>.*?)^```$)?",
-    re.MULTILINE | re.DOTALL,
-)
 HOME_SHOWN = "/home/me/slurm-tasks"
-VARYING = (
-    (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}", "TIME"),
-    (r"\b[0-9a-f]{16}\b", "RUN"),
-    (r"^ *\d+ +", "N "),
-    (r"\bjob \d+", "job N"),
-    (r"'job_id': '\d+'", "'job_id': N"),
-    (r"port = \d+", "port = N"),
-    (r"-{3,}", "---"),
-    (r" +", " "),
-)
-
-
-class Block(NamedTuple):
-    """A fenced block, the comment before it, and the ``text`` block that shows its output."""
-
-    mark: str
-    language: str
-    text: str
-    shown: str
-
-
-def blocks(page: Path) -> Iterator[Block]:
-    for match in BLOCK.finditer(page.read_text("utf-8")):
-        yield Block(*(match[name] or "" for name in Block._fields))
 
 
 @pytest.fixture
@@ -88,49 +54,6 @@ def checkout(tmp_path: Path, lend_sdk: Callable[[Path], None]) -> Iterator[Path]
     yield folder
     scheduler = LocalBackend(state_dir=str(folder.parent / "home/slurm_jobs/.local"))
     scheduler.shutdown(kill_jobs=True)
-
-
-def run(argv: list[str], checkout: Path, timeout: float) -> str:
-    """What `argv` and all it starts write; fails if it does, or lasts longer than `timeout` seconds."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("SLURM", "PYTEST"))}
-    environment["HOME"] = str(checkout.parent / "home")
-    log = checkout.parent / "output.log"
-    with log.open("wb") as output:
-        streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output}
-        process = subprocess.Popen(
-            argv, cwd=checkout, env=environment, start_new_session=True, **streams
-        )
-        try:
-            status: int | None = process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            status = None
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-    written = log.read_text("utf-8", "replace")
-    assert status == 0, f"exit status {status} of {argv}, which wrote:\n{written}"
-    return written
-
-
-def run_blocks(page: Path, tier: str, checkout: Path, prefix: str, timeout: float) -> None:
-    """Run the page's blocks of `tier` in one shell, with `prefix` before the names of runs."""
-    marked = [block for block in blocks(page) if block.mark == f"run: {tier}"]
-    assert marked, f"{page.name} has no commands for {tier}"
-    commands = [f"echo '<<<{n}>>>'\n{block.text}" for n, block in enumerate(marked)]
-    script = checkout.parent / "commands.sh"
-    script.write_text(re.sub(r"\brun-(?=\d)", f"run-{prefix}", "set -eu\n" + "\n".join(commands)))
-    written = run(["bash", str(script)], checkout, timeout)
-    written = written.replace(str(checkout), HOME_SHOWN).replace(f"run-{prefix}", "run-")
-    for block, output in zip(marked, re.split(r"<<<\d+>>>\n", written)[1:]):
-        lines = "\n".join(map(normalised, output.splitlines()))
-        for line in block.shown.splitlines():
-            pattern = re.escape(normalised(line)).replace(re.escape("..."), ".*")
-            assert re.search(f"^{pattern}$", lines, re.MULTILINE), f"no {line!r} in\n{output}"
-
-
-def normalised(line: str) -> str:
-    for pattern, word in VARYING:
-        line = re.sub(pattern, word, line)
-    return line.strip()
 
 
 def test_the_program_in_the_readme_runs(checkout: Path) -> None:
@@ -147,6 +70,17 @@ def test_the_program_of_the_callbacks_page_runs(checkout: Path) -> None:
     (checkout / "program.py").write_text(program.text)
     output = run([".venv/bin/python", "program.py"], checkout, 240)
     assert [*map(normalised, output.splitlines())] == program.shown.splitlines()
+
+
+def run_blocks(page: Path, tier: str, checkout: Path, prefix: str, timeout: float) -> None:
+    """Run the page's blocks of `tier` in one shell, with `prefix` before the names of runs."""
+    marked = [block for block in blocks(page) if block.is_of(tier)]
+    assert marked, f"{page.name} has no commands for {tier}"
+    script = checkout.parent / "commands.sh"
+    script.write_text(re.sub(r"\brun-(?=\d)", f"run-{prefix}", script_of(marked)))
+    written = run(["bash", str(script)], checkout, timeout)
+    written = written.replace(str(checkout), HOME_SHOWN).replace(f"run-{prefix}", "run-")
+    require_shown(marked, written)
 
 
 @pytest.mark.story

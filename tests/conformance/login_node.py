@@ -29,7 +29,7 @@ from slurm.testing.plugin import SECTION, SHARED
 SDK = Path(slurm.__file__).parent
 DISTRIBUTIONS = (
     *("cloudpickle", "pytest", "pluggy", "iniconfig", "packaging", "pygments"),
-    *("fastjsonschema", "filelock", "ruamel.yaml"),  # of `slurm.runs`
+    *("fastjsonschema", "filelock", "ruamel.yaml", "click"),  # of `slurm.runs` and `slurm.cli`
 )
 TIMEOUT = 550.0
 INI = """\

@@ -12,12 +12,16 @@ from pathlib import Path
 import pytest
 from tests.conformance.forking import Child, forks
 from tests.conformance.sites import Site
-from tests.conformance.waiting import PATIENCE
+from tests.conformance.waiting import PATIENCE, wait_until
 
 import conformance_tasks as tasks
 from slurm import Cluster
 from slurm.runs import RunTracker, ledger_file, store
+from slurm.runs.advance import Advance
+from slurm.runs.clusters import Clusters
 from slurm.runs.manifest import Manifest
+from slurm.runs.policy import load_policy
+from slurm.runs.report import ExitStatus
 from slurm.runs.step import Action, next_action
 
 SCRIPT = Path(__file__).parent / "tasks" / "tracked_client.py"
@@ -133,6 +137,47 @@ def test_a_key_goes_on_with_the_run_of_its_job(site: Site, tracked: Cluster, pro
         [run] = told(later, project)
     assert (run.job_id, str(run.status)) == (first.id, "synced")
     assert lines(site, run) == ledger(project)
+
+
+class Fixed(Clusters):
+    """All runs are of one cluster."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        super().__init__()
+        self._cluster = cluster
+
+    def of(self, manifest: Manifest) -> Cluster:
+        return self._cluster
+
+
+def test_what_a_program_has_left_is_taken_to_its_end(
+    site: Site, client: Cluster, project: Path
+) -> None:
+    """Of the program nothing is left but the files of its runs."""
+    with closing(site.connect(callbacks=[RunTracker(project / "iter1")])) as gone:
+        tasks.inner_workflow.submit(gone)(42)
+        gone.map(tasks.double, [1, 2, 3], pack=2).submit()
+        tasks.fail.submit(gone)("no data")
+        tasks.measure.submit(gone)()
+    advance = Advance(Fixed(client), load_policy(project), "slurm run")
+    ended = (ExitStatus.OK, ExitStatus.FAILED)
+    wait_until(lambda: {one.status for one in advance.all(runs(project))} <= {*ended}, "all ended")
+    workflow, array, failed, measured = runs(project)
+    assert [str(one.status) for one in (workflow, array, failed, measured)] == [
+        "completed",
+        "completed",
+        "failed",
+        "completed",
+    ]
+    [child] = workflow.section("sdk")["children"]
+    assert (child["task"], child["state"]) == ("double", "COMPLETED")
+    metrics = [
+        json.loads(Path(one.path).with_name("metrics.json").read_text()) for one in runs(project)
+    ]
+    assert metrics[1]["metrics"] == {"completed": 3, "items": 3}
+    assert metrics[2]["status"] == "failed"
+    assert metrics[3]["metrics"] == {"loss": 0.5, "steps": 3}
+    assert sorted(lines(site, workflow, array, failed, measured)) == sorted(ledger(project))
 
 
 @forks

@@ -43,6 +43,7 @@ def run_pytest(project: Path, *options: str) -> str:
     return (project / "seen").read_text().split()[-1]
 
 
+@pytest.mark.matrix
 def test_a_port_that_somebody_took_meanwhile_is_left_to_them(
     slurm_cluster: DockerCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -66,6 +67,7 @@ def remains(kind: list[str], name: str) -> list[str]:
     return listed.stdout.split()
 
 
+@pytest.mark.matrix
 def test_a_failed_run_leaves_no_cluster_behind(project: Path) -> None:
     name = run_pytest(project)
     for kind in (["ps", "--all"], ["volume", "ls"], ["network", "ls"]):
@@ -73,6 +75,7 @@ def test_a_failed_run_leaves_no_cluster_behind(project: Path) -> None:
     assert not list(project.glob(".slurm-cluster/*/*"))
 
 
+@pytest.mark.matrix
 def test_a_kept_cluster_is_used_again_by_the_next_run(project: Path) -> None:
     name = run_pytest(project, "--slurm-keep")
     containers = remains(["ps"], name)

@@ -18,7 +18,7 @@ from tests.conformance.waiting import wait_until
 from slurm import Cluster
 from slurm.testing import DockerCluster
 
-pytestmark = pytest.mark.slurm
+pytestmark = [pytest.mark.slurm, pytest.mark.matrix]
 
 HERE = Path(__file__).parent
 # The login node gives a silent client up after 45 s, see docker/etc/sshd_config.

@@ -41,7 +41,8 @@ A run's artifacts, on their way home:
 - `sync`: brings them; `arrival`: what is here then, and what the manifest says of it; `sync_plan`: which are brought,
   by the patterns of `globs`; `sync_command`: a command of the policy in place of the SDK's own way;
 - `logs`: what the jobs of a run have printed;
-- `fetch`: files from a cluster, begun ones continued; `sums`: by which they are compared; `home`: where they are put.
+- `fetch`: files from a cluster, begun ones continued, of which there are `kept_parts`; `sums`: by which they are
+  compared; `home`: where they are put.
 
 The SDK's own submissions:
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from slurm.errors import ConfigError, SlurmError
 from slurm.runs import store
 from slurm.runs.advance import Advance
-from slurm.runs.clusters import about
+from slurm.runs.clusters import about, recorded
 from slurm.runs.detect import SCRIPTS
 from slurm.runs.launch import declared_remote
 from slurm.runs.manifest import FILE, SLURM, Manifest
@@ -46,16 +47,21 @@ def adopt(
     """
     if not JOB_ID.fullmatch(job_id):
         raise ConfigError(f"{job_id!r} is no job id, such as 4711 or 4711_3")
+    cluster = clusters.for_mode(SLURM) if run is None else clusters.of(run)
+    here = about(cluster)
     for path in store.find(policy.root):
         other = store.read(path)
-        if other.job_id == job_id and other.is_slurm and (run is None or other.path != run.path):
+        if (
+            other.job_id == job_id
+            and _is_of(other, here)
+            and (run is None or other.path != run.path)
+        ):
             raise SlurmError(f"job {job_id} is run {other.run_id}'s already ({other.path})")
-    cluster = clusters.for_mode(SLURM) if run is None else clusters.of(run)
     if run is None:
         manifest = _new(job_id, cluster, policy, iteration, remote)
     else:
         _require_known(job_id, run, cluster)
-        manifest = store.change(Path(run.path), lambda m: Teller(now(), BY).accepted(m, job_id))
+        manifest = store.change(Path(run.path), lambda m: Teller(now(), BY).adopted(m, job_id))
     [report] = Advance(clusters, policy, BY, actions={Action.OBSERVE}).all([manifest])
     return report
 
@@ -76,10 +82,16 @@ def _new(
         remote = str(home / OUTPUTS)
     known = manifest.with_keys(
         submission={"outcome": "unknown"},
-        cluster=about(cluster),
+        cluster=recorded(cluster),
         artifacts={"remote": remote} if remote else {},
     )
-    return store.write(Teller(at, BY).accepted(known, job_id))
+    return store.write(Teller(at, BY).adopted(known, job_id))
+
+
+def _is_of(manifest: Manifest, here: Mapping[str, Any]) -> bool:
+    """Whether a job id of this run means a job of the cluster; of one that does not say it, it may."""
+    was = manifest.section("cluster")
+    return manifest.is_slurm and (not was or all(was.get(key) == here[key] for key in here))
 
 
 def _require_known(job_id: str, manifest: Manifest, cluster: Cluster) -> None:

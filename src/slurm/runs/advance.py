@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slurm.errors import ConfigError, SchedulerUnreachable, SlurmError
+from slurm.errors import ConfigError, RemoteFileError, SchedulerUnreachable, SlurmError
 from slurm.runs import ledger_file, store, submission
 from slurm.runs.findings import printable
 from slurm.runs.ledger_lines import LedgerError
@@ -234,8 +234,14 @@ class Advance:
             self._change(run, lambda m: self._teller().synced(m))
             return
         before = run.manifest
+        cluster = self._clusters.of(before)
         self._change(run, lambda m: self._teller().syncing(m))
-        arrived = sync_run(before, self._clusters.of(before), self._policy, self._progress)
+        try:
+            arrived = sync_run(before, cluster, self._policy, self._progress)
+        except SlurmError:  # none are on their way any more
+            was = str(before.sync)
+            self._change(run, lambda m: m.having("artifact_sync_to_local", status=was))
+            raise
         self._change(run, lambda m: told(self._teller(), m, arrived))
 
     def _copy_logs(self, run: _Run) -> None:
@@ -247,8 +253,25 @@ class Advance:
     def _extract(self, run: _Run) -> None:
         from slurm.runs.extract import extract_run
 
+        self._note_children(run)
+
         metrics = extract_run(run.manifest, lambda: self._clusters.of(run.manifest))
         self._change(run, lambda m: self._teller().extracted(m, metrics))
+
+    def _note_children(self, run: _Run) -> None:
+        """List the jobs of a workflow whose program did not live to do so."""
+        from slurm.job_tree import JobTree
+        from slurm.runs.sdk_runs import children_in, with_children
+
+        about = run.manifest.section("sdk")
+        if about.get("kind") != "workflow" or "children" in about:
+            return
+        try:
+            tree = JobTree.from_dir(about["job_dir"], self._clusters.of(run.manifest))
+        except (RemoteFileError, ConfigError):
+            return  # its directory is not there any more, or not to be read: the run goes on without
+        rows = children_in(tree)
+        self._change(run, lambda m: with_children(m, rows, len(rows)))
 
     def _change(self, run: _Run, function: Callable[[Manifest], Manifest]) -> None:
         try:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +16,9 @@ from slurm.runs.manifest import LOCAL, Manifest
 
 if TYPE_CHECKING:
     from slurm.cluster import Cluster
+
+
+BASE = "job_base_dir"
 
 
 class Clusters:
@@ -54,20 +59,47 @@ class Clusters:
         return self._open[host_mode]
 
     def of(self, manifest: Manifest) -> Cluster:
-        """The cluster that a run is of. Raises `ConfigError` where another one is named than it was submitted to."""
-        cluster = self.for_mode(str(manifest.content["host_mode"]))
-        was, named = manifest.section("cluster"), about(cluster)
-        if was and was != named:
+        """The cluster that a run is of.
+
+        A local scheduler of one's own is found by what the manifest says of it, unless options name another cluster. Raises
+        `ConfigError` where what is named is not the cluster to which the run was submitted.
+        """
+        was = manifest.section("cluster")
+        own = None if self._is_named else self._own_local(was)
+        cluster = own or self.for_mode(str(manifest.content["host_mode"]))
+        named = about(cluster)
+        if was and any(was.get(key) != named[key] for key in named):
             raise ConfigError(
                 f"run {manifest.run_id} is of {in_words(was)}, and what is named is {in_words(named)}: "
                 "name its cluster with --slurmfile, --env or --backend"
             )
         return cluster
 
-    def _local(self) -> Cluster:
+    @property
+    def _is_named(self) -> bool:
+        return any(self._arguments())
+
+    def _own_local(self, was: Mapping[str, Any]) -> Cluster | None:
+        """The local scheduler in a directory that nobody else could have written into; None for anything else."""
         from slurm.cluster import Cluster
 
-        given = self._arguments()[2]
+        place, base = was.get("place") or [""], was.get(BASE)
+        if was.get("backend") != LOCAL or not base or not _is_private(str(place[0])):
+            return None
+        if place[0] not in self._open:
+            self._open[place[0]] = Cluster("local", state_dir=place[0], job_base_dir=base)
+        return self._open[place[0]]
+
+    def _local(self) -> Cluster:
+        from slurm.cluster import Cluster
+        from slurm.config.slurmfile import cluster_settings, find_slurmfile
+
+        path, env, given = self._arguments()
+        found = path or find_slurmfile(self._start)
+        if found is not None and "backend_type" not in given:
+            settings = cluster_settings(found, env=env)
+            if settings.arguments["backend_type"] == LOCAL:
+                return self._named()
         kept = {name: given[name] for name in ("job_base_dir", "max_cpus") if name in given}
         return Cluster("local", **kept)
 
@@ -108,6 +140,11 @@ class Clusters:
             self._open.popitem()[1].close()
 
 
+def recorded(cluster: Cluster) -> dict[str, Any]:
+    """What a new run's manifest says of its cluster: which it is, and where its jobs' directories are."""
+    return {**about(cluster), BASE: cluster.job_base_dir}
+
+
 def about(cluster: Cluster) -> dict[str, Any]:
     """Which cluster it is, as a manifest has it: equal where a job id means the same job.
 
@@ -117,6 +154,15 @@ def about(cluster: Cluster) -> dict[str, Any]:
     """
     name, *place = cluster.site.place
     return {"backend": str(name), "place": [None if one is None else str(one) for one in place]}
+
+
+def _is_private(folder: str) -> bool:
+    """Whether a directory is this user's, and nobody else may write into it."""
+    try:
+        found = os.stat(folder)
+    except OSError:
+        return False
+    return found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def in_words(cluster: Mapping[str, Any]) -> str:

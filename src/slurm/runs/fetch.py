@@ -21,7 +21,7 @@ from slurm.api.transfers import FileChanged
 from slurm.errors import RemoteFileError
 from slurm.job_dir.large_files import write_all
 from slurm.runs.home import Home
-from slurm.runs.sharing import share
+from slurm.runs.kept_parts import KeptParts
 from slurm.runs.sums import PART, sums_of
 from slurm.runs.sync_plan import Skipped
 
@@ -34,7 +34,6 @@ TOGETHER = 8 << 20  # bytes of files in one batch
 MOST_TOGETHER = 1000  # files in one batch
 AT_ONCE = 16  # files that are flushed to the disk
 TRIES = 3
-SUFFIX = ".part"
 
 
 class Fetched(NamedTuple):
@@ -62,7 +61,7 @@ class Fetch:
         self._backend = backend
         self._remote = remote.rstrip("/")
         self._home = home
-        self._kept = kept
+        self._kept = KeptParts(kept, self._remote)
         self._told = told
         self._here: list[TreeFile] = []
         self._refused: list[Skipped] = []
@@ -79,7 +78,7 @@ class Fetch:
         """Bring all of them, the small ones together."""
         self._here, self._refused, self._doubtful = [], [], []
         self._done, self._all = 0, sum(file.size for file in files)
-        self._tidy(files)
+        self._kept.forget_others(files)
         left = [file for file in files if not self._is_here(file)]
         for batch in _batches(left):
             self._bring(batch)
@@ -139,14 +138,20 @@ class Fetch:
             of_one.append(one)
             if offset + PART < file.size:
                 continue
-            error = next((one.error for one in of_one if one.error is not None), None)
-            if error is not None:
-                self._refused.append(Skipped(file.path, str(error)))
-            elif not all(file.is_same(one.file) or not one.file.inode for one in of_one):
-                self._other(file)
-            else:
+            if self._are_of(file, of_one):
                 yield file, of_one
             of_one = []
+
+    def _are_of(self, file: TreeFile, sums: Sequence[PartSum]) -> bool:
+        """Whether these checksums are of this version of the file; if not, it has failed."""
+        error = next((one.error for one in sums if one.error is not None), None)
+        if error is not None:
+            self._refused.append(Skipped(file.path, str(error)))
+            return False
+        if not all(file.is_same(one.file) or not one.file.inode for one in sums):
+            self._other(file)
+            return False
+        return True
 
     def _other(self, file: TreeFile) -> None:
         self._doubtful.append(Skipped(file.path, "it was changed while it was brought home"))
@@ -173,7 +178,7 @@ class Fetch:
                     ready.append(file)
         # At once: file systems write many in hardly more time than one.
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            list(pool.map(_flush, map(self._part, ready)))
+            list(pool.map(self._kept.flush, ready))
         for file in ready:
             self._put(file)
             self._arrived(file)
@@ -185,7 +190,7 @@ class Fetch:
     def _is_kept(self, file: TreeFile, sha256: str) -> bool:
         """Whether an earlier attempt has brought all of a small file."""
         try:
-            return hashlib.sha256(self._part(file).read_bytes()).hexdigest() == sha256
+            return hashlib.sha256(self._kept.path(file).read_bytes()).hexdigest() == sha256
         except FileNotFoundError:
             return False
 
@@ -196,7 +201,7 @@ class Fetch:
         self._arrived(file)
 
     def _write(self, file: TreeFile, content: bytes) -> None:
-        with _opened(self._part(file)) as part:
+        with self._kept.opened(file) as part:
             part.truncate(0)
             write_all(part, content)
         self._bytes += len(content)
@@ -205,20 +210,20 @@ class Fetch:
         """One file, of any size, from where an earlier attempt has ended."""
         try:
             if self._at_home(file) is not None:
-                for _, sums in self._sums([file]):
-                    if self._is_equal(file, sums):
-                        return self._take_over(file)
+                found = list(self._sums([file]))
+                if not found or self._is_equal(*found[0]):
+                    return self._take_over(file) if found else None
             for _ in range(TRIES):
                 complete = self._is_complete(file)
                 if complete:
-                    _flush(self._part(file))
+                    self._kept.flush(file)
                     self._put(file)
                     return self._arrived(file, came=file.size)
                 if complete is None:
                     return None
             self._doubtful.append(Skipped(file.path, "it does not arrive as it is on the cluster"))
         except FileChanged:
-            self._part(file).unlink(missing_ok=True)
+            self._kept.path(file).unlink(missing_ok=True)
             self._other(file)
         except RemoteFileError as error:
             self._refused.append(Skipped(file.path, str(error)))
@@ -230,42 +235,44 @@ class Fetch:
         The first part of it that is another one, and what follows, is forgotten.
         """
         before = self._done
-        with _opened(self._part(file)) as part:
-            sums = sums_of(part)
-            self._came(file, sums.size)
-            # Written as it comes: what is in the file when this process is killed is its beginning.
-            for data in self._backend.read_pieces(self._path(file), file, start=sums.size):
-                write_all(part, data)
-                sums.add(data)
-                self._bytes += len(data)
-                self._came(file, len(data))
-            there = [one.sha256 for _, found in self._sums([file]) for one in found]
-            mine = sums.all()
+        with self._kept.opened(file) as part, ThreadPoolExecutor(1) as beside:
+            asked = [beside.submit(self._sum, file, at) for at in range(0, file.size or 1, PART)]
+            try:
+                mine = self._rest(file, part)
+                found = [one.result() for one in asked]
+            except BaseException:
+                beside.shutdown(wait=False, cancel_futures=True)
+                raise
+            if not self._are_of(file, found):
+                return None
+            there = [one.sha256 for one in found]
             if mine == there:
                 return True
             right = next((i for i, both in enumerate(zip(mine, there)) if len({*both}) > 1), 0)
             part.truncate(right * PART)
             self._done = before
-            return False if there else None
+            return False
+
+    def _sum(self, file: TreeFile, offset: int) -> PartSum:
+        [found] = self._backend.sum_parts([(self._path(file), offset, PART)])
+        return found
+
+    def _rest(self, file: TreeFile, part: io.FileIO) -> list[str]:
+        """Write what is not in `part` yet; the checksums of all of it."""
+        sums = sums_of(part)
+        self._came(file, sums.size)
+        # Written as it comes: what is in the file when this process is killed is its beginning.
+        for data in self._backend.read_pieces(self._path(file), file, start=sums.size):
+            write_all(part, data)
+            sums.add(data)
+            self._bytes += len(data)
+            self._came(file, len(data))
+        return sums.all()
 
     def _put(self, file: TreeFile) -> None:
-        part = self._part(file)
+        part = self._kept.path(file)
         os.utime(part, ns=(file.mtime, file.mtime))
         self._home.put(part, file.path)
-
-    # What is kept
-
-    def _part(self, file: TreeFile) -> Path:
-        version = f"{self._remote}\0{file.path}\0{file.size}\0{file.mtime}\0{file.inode}"
-        name = hashlib.sha256(version.encode("utf-8", "surrogateescape")).hexdigest()[:32]
-        return self._kept / (name + SUFFIX)
-
-    def _tidy(self, files: Iterable[TreeFile]) -> None:
-        """Forget what is a part of none of these."""
-        known = {self._part(file).name for file in files}
-        for path in self._kept.glob("*" + SUFFIX):
-            if path.name not in known:
-                path.unlink(missing_ok=True)
 
 
 def _batches(files: Iterable[TreeFile]) -> Iterator[list[TreeFile]]:
@@ -285,16 +292,3 @@ def _batches(files: Iterable[TreeFile]) -> Iterator[list[TreeFile]]:
     if batch:
         yield batch
     yield from ([file] for file in large)
-
-
-def _flush(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-
-
-def _opened(path: Path) -> io.FileIO:
-    """A part's file, at its beginning; it is made where it is not there."""
-    how = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    part = io.FileIO(os.open(path, how, 0o600), "r+b")
-    share(part.fileno(), path.parent)
-    return part

@@ -12,7 +12,7 @@ from slurm.api.requests import JobRequest
 from slurm.errors import ConfigError
 from slurm.job_dir.paths import directory_name
 from slurm.runs import store
-from slurm.runs.clusters import about
+from slurm.runs.clusters import recorded
 from slurm.runs.design import read_design
 from slurm.runs.detect import SCRIPTS, Detection
 from slurm.runs.directives import directives
@@ -98,7 +98,7 @@ def new_manifest(launch: Launch, policy: Policy, cluster: Cluster) -> Manifest:
         "submission", job_dir=job_dir, script=JOB_SCRIPT, metadata=RECORD, id_key=ID_KEY
     )
     remote = remote or (home if shares else posixpath.join(job_dir, OUTPUTS))
-    return store.write(manifest.with_keys(cluster=about(cluster), artifacts={"remote": remote}))
+    return store.write(manifest.with_keys(cluster=recorded(cluster), artifacts={"remote": remote}))
 
 
 def declared_remote(iteration: Path, cluster: Cluster) -> str:

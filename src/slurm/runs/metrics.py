@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import enum
 import math
+import numbers
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -238,7 +239,9 @@ def _of_value(value: Any) -> tuple[list[_Reading], str]:
 
 def _scalars(content: Mapping[str, Any], where: str) -> Iterator[_Reading]:
     for name, value in content.items():
-        if not isinstance(value, (Mapping, list, tuple)):  # which nobody has called metrics
+        if value is None or isinstance(
+            value, (str, numbers.Real)
+        ):  # the rest nobody has called metrics
             source = f"{where}:{name}"
             yield _Reading(name, source, _scalar(value, source))
 
@@ -256,13 +259,14 @@ def _scalar(value: Any, where: str) -> Scalar | Missing:
     """A value as JSON has it, of a plain type."""
     if isinstance(value, bool):
         return value
-    if isinstance(value, int):
-        if value.bit_length() <= LONGEST_NUMBER:
-            return int(value)
+    if isinstance(value, numbers.Integral):  # NumPy's are, too
+        whole = int(value)
+        if whole.bit_length() <= LONGEST_NUMBER:
+            return whole
         return Missing(f"{where} is a whole number with too many digits", "mend the run")
     if isinstance(value, str):
         return str.__str__(value)
-    if isinstance(value, float):
+    if isinstance(value, numbers.Real):
         if math.isfinite(value):
             return float(value)
         return Missing(f"{where} is {float(value)}, which JSON has no number for", "mend the run")

@@ -134,7 +134,7 @@ def ended_at(seen: Observation) -> datetime.datetime | None:
 def mark_of(manifest: Manifest) -> JobMark | None:
     """By what the run's job is told from another one of its id; None for a job that others submitted."""
     about = manifest.section("submission")
-    if not about.get("token") or not about.get("job_dir"):
+    if about.get("adopted") or not about.get("token") or not about.get("job_dir"):
         return None
     return JobMark(about["token"], about["job_dir"], about.get("script", JOB_SCRIPT))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 import re
 from pathlib import Path
 
@@ -14,6 +15,10 @@ from slurm.runs.project import FOLDER, RUNS
 from slurm.runs.sharing import group_rights, make_directory
 
 LAST = "last_run_id"
+IGNORED = ".gitignore"
+NOT_COMMITTED = (
+    b"# Which run id was given last, and locks: of one working copy.\n/last_run_id\n.*.lock\n"
+)
 FORM = re.compile(r"(\d{8}T\d{6}Z)(?:-(\d+))?\s*\Z")
 
 
@@ -23,6 +28,7 @@ def new_run_directory(iteration: Path, root: Path, at: datetime.datetime) -> tup
     The id says when the run began, to the second; the later ones of a second end with ``-2``, ``-3``. Each is later than
     the one that the project `root` gave before, which is written down in ``.slurm/last_run_id``: so an id is the run's
     in all of the project, whatever iterations, processes and machines there are, and whichever way a clock was set.
+    With the first one, a ``.slurm/.gitignore`` is written that keeps that file out of Git, unless there is one.
 
     >>> moment = datetime.datetime(2026, 2, 18, 16, 0, 45, tzinfo=datetime.timezone.utc)
     >>> Path("plan/iter1").mkdir(parents=True)
@@ -40,9 +46,16 @@ def new_run_directory(iteration: Path, root: Path, at: datetime.datetime) -> tup
                 number += 1  # it is in no list: the run came with a copy of the project
             run_id = _id(second, number)
             mode = 0o600 | group_rights(last.parent) & 0o060
+            if not last.exists():
+                _write_ignored(last.parent / IGNORED, mode)
             write_atomic(str(last), f"{run_id}\n".encode(), mode, sync=False)
         sync_folder(str(runs))
     return run_id, runs / run_id
+
+
+def _write_ignored(path: Path, mode: int) -> None:
+    if not os.path.lexists(path):
+        write_atomic(str(path), NOT_COMMITTED, mode, sync=False)
 
 
 def _id(second: str, number: int) -> str:

@@ -31,7 +31,7 @@ def _validator(name: str) -> Callable[[Any], Any]:
     import fastjsonschema
 
     check: Callable[[Any], Any] = fastjsonschema.compile(
-        schema_of(name), formats={"date-time": _is_moment}
+        schema_of(name), formats={"date-time": _is_moment}, use_default=False
     )
     return check
 

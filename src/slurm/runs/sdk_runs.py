@@ -16,7 +16,7 @@ from slurm.errors import (
     SubmissionRefused,
     SubmissionUnknown,
 )
-from slurm.runs.clusters import about
+from slurm.runs.clusters import recorded
 from slurm.runs.lifecycle import RunStatus
 from slurm.runs.manifest import LOCAL, NOT_SUBMITTED, SLURM, Manifest
 from slurm.runs.step import Teller
@@ -38,7 +38,7 @@ def first_manifest(
     ctx: SubmitBeginContext, iteration_id: str, run_id: str, path: str, at: datetime.datetime
 ) -> Manifest:
     """The manifest of a submission that is about to be made. Raises `ManifestError`."""
-    cluster = {"backend": SLURM, "place": []} if ctx.cluster is None else about(ctx.cluster)
+    cluster = {"backend": SLURM, "place": []} if ctx.cluster is None else recorded(ctx.cluster)
     manifest = Manifest.new(
         iteration_id,
         ctx.task_name,

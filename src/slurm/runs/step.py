@@ -15,7 +15,7 @@ from slurm.errors import ConfigError
 from slurm.runs.lifecycle import ORDER, RunStatus, SyncStatus, status_for
 from slurm.runs.manifest import NOT_SUBMITTED, Manifest
 from slurm.runs.moments import moment_of, text_of
-from slurm.states import JobState, JobStatus, Observation, parse_state, reduce
+from slurm.states import ACTIVE, JobState, JobStatus, Observation, parse_state, reduce
 
 FRESH = 60.0  # seconds for which what was observed need not be written down again
 LIVE = (RunStatus.SUBMITTED, RunStatus.RUNNING)
@@ -155,6 +155,10 @@ class Teller:
             return manifest
         return manifest.having("submission", outcome="unknown", error=None)
 
+    def adopted(self, manifest: Manifest, job_id: str) -> Manifest:
+        """A person says that this is its job, which was submitted by hand: it has no token, nor the run's script."""
+        return self.accepted(manifest, job_id).having("submission", adopted=True)
+
     def refused(self, manifest: Manifest, error: str) -> Manifest:
         """The scheduler did not take it: there is no job. It can be submitted again."""
         if manifest.status is not RunStatus.PENDING:
@@ -190,13 +194,18 @@ class Teller:
             since = min(moment_of(known_since), self.at) if known_since else self.at
             missing_since = text_of(since)
             seen = replace(seen, missing_for=(self.at - since).total_seconds())
-        job = reduce(job_status(manifest), seen)
+        before = job_status(manifest)
+        job = reduce(before, seen)
+        restarts = int(manifest.section("scheduler").get("restarts", 0))
+        if before.state in ACTIVE and job.state not in ACTIVE and not job.finished:
+            restarts += 1  # it was requeued: as often as somebody looked
         known = manifest.having(
             "scheduler",
             state=str(job.state),
             reason=job.reason or None,
             exit_code=job.exit_code or None,
             node=job.node or None,
+            restarts=restarts or None,
             source=seen.source,
             ended=job.finished or None,
             sightings=job.sightings or None,

@@ -298,5 +298,6 @@ def _shown(value: Any) -> str:
 def _validator(name: str) -> Callable[[Any], Any]:
     import fastjsonschema
 
-    check: Callable[[Any], Any] = fastjsonschema.compile(schema_of(name))
+    # Defaults it would write into the content, as if the file had said so.
+    check: Callable[[Any], Any] = fastjsonschema.compile(schema_of(name), use_default=False)
     return check

@@ -7,7 +7,7 @@ import pytest
 from at_most_once.bench import Bench
 from slurm import Job
 
-pytestmark = pytest.mark.slurm
+pytestmark = [pytest.mark.slurm, pytest.mark.matrix]
 
 MOST_STEPS = 200
 

@@ -10,6 +10,7 @@ import pytest
 from tests.helpers.fakes import FakeBackend
 from tests.helpers.far import Far
 
+from slurm.agent import tree_requests
 from slurm.api.requests import Tree, TreeFile
 from slurm.api.slurm_cli import InProcessBackend
 from slurm.api.transfers import FileChanged
@@ -108,6 +109,15 @@ def test_parts_are_summed_up_in_one_answer_errors_in_their_place(tree: Path) -> 
     assert beyond.sha256 == hashlib.sha256(b"45").hexdigest()
     assert (whole.file.size, whole.file.inode) == (5, os.stat(path).st_ino)
     assert far.asked == ["sums"]
+
+
+def test_a_large_file_keeps_no_answer_waiting(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tree_requests, "SUMMING", 0.0)
+    far = Far(scheduler=object())
+    path = str(tree / "a.txt")
+    found = [one.sha256 for one in far.sum_parts([(path, at, 1) for at in range(3)])]
+    assert found == [hashlib.sha256(one).hexdigest() for one in (b"1", b"2", b"3")]
+    assert far.asked == ["sums"] * 3
 
 
 def test_pieces_go_on_where_they_are_told_to(tree: Path) -> None:

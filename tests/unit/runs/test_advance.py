@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from tests.helpers.fakes import FakeBackend
@@ -180,6 +181,21 @@ def test_an_unreachable_scheduler_changes_no_status(
     backend.say("4711", "RUNNING")
     run()
     assert "probe_error" not in store.read(path).section("scheduler")
+
+
+def test_artifacts_that_cannot_be_asked_for_are_not_on_their_way(
+    root: Path, run: Run, backend: FakeBackend
+) -> None:
+    path = written(root, artifacts={"remote": "/elsewhere"})
+    backend.say("4711", "COMPLETED")
+
+    def list_tree(path: str, most: int) -> NoReturn:
+        raise TransportError("connection lost")
+
+    backend.list_tree = list_tree  # type: ignore[method-assign]
+    [report] = run()
+    assert report.status is ExitStatus.UNREACHABLE
+    assert store.read(path).section("artifact_sync_to_local") == {"status": "pending"}
 
 
 def test_a_ledger_line_that_is_missing_or_old_is_mended(

@@ -82,7 +82,10 @@ def test_the_dry_run_is_run_once_for_each_iteration(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("command", "why"),
     [
-        ("sh -c 'echo first; echo no data >&2; exit 3'", "the dry run of iter1 failed with exit status 3: no data"),
+        (
+            "sh -c 'echo first; echo no data >&2; exit 3'",
+            "the dry run of iter1 failed with exit status 3: no data",
+        ),
         ("sh -c 'echo no data; exit 1'", "the dry run of iter1 failed with exit status 1: no data"),
         ("sh -c 'exit 4'", "the dry run of iter1 failed with exit status 4: it says nothing"),
         ("/nowhere/program", "the dry run of iter1: /nowhere/program: No such file or directory"),

@@ -50,6 +50,18 @@ def policy(text: str | bytes) -> Policy:
     return load_policy()
 
 
+def test_what_a_file_says_of_one_key_says_nothing_of_those_beside_it() -> None:
+    found = policy(
+        "preset: slurm\n"
+        "requirements_by_stage: {launch: {}}\n"
+        "agent_runner: {edit_scope: {core_dirs: [lib]}}\n"
+        "sync: {max_size: 2G}\n"
+    )
+    assert found["agent_runner.edit_scope.mode"] == "iteration_plus_core"
+    assert found["requirements_by_stage.launch.env_smoke"] is True
+    assert set(found.own) == {"preset", "agent_runner.edit_scope.core_dirs", "sync.max_size"}
+
+
 def values(found: Policy) -> dict[str, object]:
     return {key: setting.value for key, setting in found.own.items()}
 

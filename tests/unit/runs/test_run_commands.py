@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from tests.helpers.run_manifests import written
 from tests.helpers.run_project import SCRIPT, RunProject
 
 from slurm.runs import store
@@ -43,7 +44,9 @@ def test_a_run_is_taken_to_its_end(project: RunProject) -> None:
     assert done.completed_at is not None
     assert done.started_at <= done.completed_at
     assert "status=completed" in project.ledger
-    assert project.run("run", status=0).out == "there is no run here; slurm launch begins one\n"
+    assert (
+        project.run("run", status=0).out == "no run here needs anything; slurm launch begins one\n"
+    )
     assert project.run("run", manifest.run_id, status=0).out == said.out
 
 
@@ -58,7 +61,7 @@ def test_monitor_stays_while_the_job_runs_and_leaves_the_metrics_to_extraction(
     assert project.manifest.status in ("submitted", "running")
     project.write("gate", "")
     project.job_ended()
-    project.run("runs", "monitor", status=3)
+    project.run("runs", "monitor", status=0)
     assert project.manifest.status == "synced"
     assert not (project.folder / "metrics.json").exists()
     project.run("runs", "extract", status=0)
@@ -185,7 +188,7 @@ def test_show_tells_all(project: RunProject) -> None:
     said = project.run("runs", "show", manifest.run_id, status=0).out
     for words in (
         "status:      completed",
-        "job:         1 COMPLETED",
+        "job:         1 COMPLETED exit code 0:0",
         "asked for:   --time=5",
         "artifacts:   ok",
         "metric:      accuracy = 0.9",
@@ -221,10 +224,11 @@ def test_list_and_next_are_of_the_iteration_or_of_the_project(
     assert "next stage: hypothesis" in project.run("runs", "next", status=0).out
 
 
-def test_a_job_that_was_submitted_by_hand_is_adopted(project: RunProject) -> None:
+def by_hand(project: RunProject) -> str:
+    """The id of a job that somebody has submitted without the SDK."""
     with Clusters(start=project.root) as clusters:
         scheduler = clusters.for_mode("slurm").backend.scheduler  # type: ignore[attr-defined]
-        scheduler.submit(
+        job_id: str = scheduler.submit(
             script=str(project.iteration / "run_slurm.sbatch"),
             cwd=str(project.iteration),
             options={"output": "/dev/null"},
@@ -232,8 +236,12 @@ def test_a_job_that_was_submitted_by_hand_is_adopted(project: RunProject) -> Non
             token="by hand",
             orchestrator=False,
         )
-    said = project.run("runs", "adopt", "1", status=None)
-    assert said.status in (0, 4)
+        return job_id
+
+
+def test_a_job_that_was_submitted_by_hand_is_adopted(project: RunProject) -> None:
+    assert by_hand(project) == "1"
+    assert project.run("runs", "adopt", "1").status in (0, 4)
     manifest = project.manifest
     assert manifest.job_id == "1"
     assert f"job_id=1 | iteration_id=iter1 | run_id={manifest.run_id}" in project.ledger
@@ -241,6 +249,22 @@ def test_a_job_that_was_submitted_by_hand_is_adopted(project: RunProject) -> Non
     assert f"job 1 is run {manifest.run_id}'s already" in refused.line
     assert "knows no job 99" in project.run("runs", "adopt", "99", status=2).line
     assert "no job id" in project.run("runs", "adopt", "x; rm", status=2).line
+
+
+def test_a_run_of_unknown_outcome_is_given_its_job(project: RunProject) -> None:
+    """Also where that was submitted by hand; a job of that id on another cluster is another one."""
+    project.script("#!/bin/bash\n#SBATCH --mem=900000G\n")
+    project.run("launch", status=1)
+    run_id = project.manifest.run_id
+    job_id = by_hand(project)
+    elsewhere = {"backend": "ssh", "place": ["hpc", None, None, None]}
+    written(project.root, "iter2", run_id="other", job_id=job_id, cluster=elsewhere)
+    project.run("runs", "adopt", job_id, "--run", run_id)
+    [adopted] = [one for one in project.manifests() if one.run_id == run_id]
+    project.job_ended(adopted)
+    project.run("run", run_id, status=0)
+    [adopted] = [one for one in project.manifests() if one.run_id == run_id]
+    assert (adopted.status, adopted.section("scheduler")["state"]) == ("completed", "COMPLETED")
 
 
 def test_a_run_of_another_cluster_is_left_alone(project: RunProject, tmp_path: Path) -> None:
@@ -251,10 +275,22 @@ def test_a_run_of_another_cluster_is_left_alone(project: RunProject, tmp_path: P
     assert project.manifest.status == "submitted"
 
 
+def test_a_local_run_is_found_without_a_slurmfile(project: RunProject) -> None:
+    """Its scheduler is this user's own; one that others may write into is not asked."""
+    manifest = project.launched()
+    project.job_ended()
+    (project.root / "Slurmfile.toml").unlink()
+    state = project.base / ".local"
+    state.chmod(0o777)
+    assert "no Slurmfile.toml that names the cluster" in project.run("run", status=1).out
+    state.chmod(0o700)
+    project.run("run", manifest.run_id, status=0)
+
+
 def test_watching_ends_when_all_have_ended(project: RunProject) -> None:
     project.design(DESIGN)
     project.launched()
-    said = project.run("runs", "monitor", "--watch", "--interval", "1", status=3)
+    said = project.run("runs", "monitor", "--watch", "--interval", "1", status=0)
     assert "every 1 s" in said.out
     assert project.manifest.status == "synced"
     lines = project.run("runs", "list", "--watch", "--json", status=0).out.splitlines()

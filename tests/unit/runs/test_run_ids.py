@@ -60,6 +60,24 @@ def test_a_group_that_shares_the_project_shares_its_runs(tmp_path: Path) -> None
     assert (tmp_path / ".slurm/last_run_id").stat().st_mode & 0o777 == 0o660
 
 
+def test_git_is_told_to_leave_the_last_id_and_locks_alone(tmp_path: Path) -> None:
+    (tmp_path / ".slurm").mkdir()  # as a policy makes it, before there is any run
+    _ids(tmp_path, MOMENT)
+    kept_out = tmp_path / ".slurm/.gitignore"
+    assert {"/last_run_id", ".*.lock"} < {*kept_out.read_text().splitlines()}
+    kept_out.unlink()  # somebody wants it otherwise
+    _ids(tmp_path, MOMENT)
+    assert not kept_out.exists()
+
+
+def test_a_gitignore_that_is_there_stays(tmp_path: Path) -> None:
+    kept_out = tmp_path / ".slurm/.gitignore"
+    kept_out.parent.mkdir()
+    kept_out.write_text("*\n")
+    _ids(tmp_path, MOMENT)
+    assert kept_out.read_text() == "*\n"
+
+
 @pytest.mark.parametrize("content", [None, "", "?", "20260218T160045Z\n<<<<<<<"])
 def test_without_the_list_no_directory_is_used_again(tmp_path: Path, content: str | None) -> None:
     assert _ids(tmp_path, MOMENT, MOMENT)[-1] == "20260218T160045Z-2"

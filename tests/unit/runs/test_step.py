@@ -64,6 +64,14 @@ def test_a_run_follows_its_job(states: tuple[str, ...], status: str, action: Act
         assert manifest.section("scheduler")["observed_at"] == "2026-02-18T16:05:45Z"
 
 
+def test_requeues_are_counted() -> None:
+    manifest = after(
+        "RUNNING", "COMPLETING", "PENDING", "RUNNING", "REQUEUED", "PENDING", "RUNNING"
+    )
+    assert manifest.section("scheduler")["restarts"] == 2
+    assert "restarts" not in after("PENDING", "RUNNING", "COMPLETED").section("scheduler")
+
+
 def test_the_same_news_twice_moves_nothing() -> None:
     once = after("RUNNING")
     assert TELLER.observed(once, seen("RUNNING")) is once

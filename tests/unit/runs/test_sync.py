@@ -7,6 +7,7 @@ import os
 import random
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ from tests.helpers.fakes import FakeBackend
 from tests.helpers.runs_home import Distant, Run
 
 from slurm.api.local import LocalBackend
+from slurm.api.requests import Tree, TreeFile
 from slurm.errors import TransportError
 from slurm.runs.arrival import Arrived, BeingSynced
+from slurm.runs.home import Home
 
 MB = 1 << 20
 
@@ -177,6 +180,38 @@ def test_nothing_is_written_through_a_link_at_home(run: Run, far: Distant, tmp_p
     assert (run.home / "deep" / "a").read_text() == "new"
 
 
+class Hostile(Distant):
+    """One that names files that are not in the directory."""
+
+    def list_tree(self, path: str, most: int) -> Tree:
+        names = ("../up", "/etc/passwd", "a/../../up", "a//b", ".")
+        others = tuple(TreeFile(name, 1) for name in names)
+        return Tree((*others, *super().list_tree(path, most).files))
+
+
+def test_a_cluster_that_names_files_elsewhere_is_not_believed(run: Run) -> None:
+    run.put("fine")
+    (run.there.parent / "up").write_text("u")
+    found = run.bring(Hostile())
+    assert (found.files, len(found.skipped)) == (1, 5)
+    assert not (run.path.parent / "up").exists()
+
+
+@pytest.mark.parametrize("path", ["../up", "/tmp/up", "a/../../up", "", ".", "a//b"])
+def test_a_home_takes_nothing_that_leads_out_of_it(path: str, tmp_path: Path) -> None:
+    (tmp_path / "part").write_text("x")
+    home = Home(tmp_path / "outputs")
+    attempts: list[Callable[[], object]] = [
+        lambda: home.put(tmp_path / "part", path),
+        lambda: home.write(path, b"x"),
+        lambda: home.find(path),
+    ]
+    for attempt in attempts:
+        with pytest.raises(PermissionError, match="it leads out of its directory"):
+            attempt()
+    assert os.listdir(tmp_path) == ["part"]
+
+
 def test_outputs_may_be_a_link_to_where_there_is_room(
     run: Run, far: Distant, tmp_path: Path
 ) -> None:
@@ -259,6 +294,46 @@ def test_an_unreachable_cluster_is_the_callers_and_what_came_stays(run: Run, far
 
 
 # --- what changes meanwhile, and what is cut off ---------------------------------------------------
+
+
+class Garbling(Distant):
+    """One whose first answer to an operation has a wrong byte in it."""
+
+    def __init__(self, operation: str) -> None:
+        super().__init__()
+        self.operation = operation
+
+    def request(self, op: str, params: dict[str, Any], blob: bytes = b"") -> tuple[Any, bytes]:
+        answer, out = super().request(op, params, blob)
+        if op == self.operation:
+            self.operation = ""
+            out = b"?" + out[1:]
+        return answer, out
+
+
+@pytest.mark.parametrize(("operation", "size"), [("read_many", 10), ("read", 2 * MB)])
+def test_a_wrong_byte_on_the_way_is_noticed(operation: str, size: int, run: Run) -> None:
+    run.put("a", block(size))
+    run.put("b", b"fine")
+    assert run.bring(Garbling(operation)).complete
+    assert run.here() == {"a": block(size), "b": b"fine"}
+
+
+def test_the_version_that_came_is_the_one_that_was_named(run: Run, far: Distant) -> None:
+    path = run.put("a", bytes(10))
+    run.put("b", b"fine")
+
+    def replacing(op: str, params: dict[str, Any], blob: bytes) -> bytes:
+        if op == "sums":
+            far.between = lambda op, params, blob: blob
+            path.write_bytes(block(10))
+            os.utime(path, ns=(1, 1))
+        return blob
+
+    far.between = replacing
+    assert run.bring(far).complete
+    assert run.here()["a"] == block(10)
+    assert (run.home / "a").stat().st_mtime_ns == 1
 
 
 @pytest.mark.parametrize("size", [10, 2 * MB])

@@ -36,7 +36,7 @@ def say(reports: Sequence[Report], broken: Iterable[ManifestError], *, as_json: 
         for one in reports:
             click.echo(printed(str(one)))
         if not reports and not errors:
-            click.echo("there is no run here; slurm launch begins one")
+            click.echo("no run here needs anything; slurm launch begins one")
     for error in errors if not as_json else ():
         click.echo(printed(error), err=True)
 

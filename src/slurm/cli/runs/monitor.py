@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 
 import click
 
@@ -13,7 +14,7 @@ from slurm.cli.runs.watching import INTERVAL, WATCH, watch
 from slurm.runs.advance import MONITORED, Advance
 from slurm.runs.clusters import Clusters
 from slurm.runs.manifest import Manifest
-from slurm.runs.report import exit_status
+from slurm.runs.report import ExitStatus, Report, exit_status
 from slurm.runs.selection import Selection, select
 from slurm.runs.step import Action
 
@@ -54,13 +55,19 @@ def command(
             reports = watch(
                 advance, lambda: _of(watched, select(run_ids)), interval, as_json=as_json
             )
-            leave(exit_status(reports))
+            leave(exit_status(map(_monitored, reports)))
             return
         chosen, others = divided(
             selection.manifests, lambda one: bool(run_ids) or needs(one) in SHOWN
         )
         reports = [*advance.all(chosen), *advance.enter(others)]
-    finish(reports, selection.broken, as_json=as_json)
+    finish([_monitored(one) for one in reports], selection.broken, as_json=as_json)
+
+
+def _monitored(report: Report) -> Report:
+    """A run that is ready for extraction needs nothing more of a monitor."""
+    over = report.status is ExitStatus.IN_PROGRESS and needs(report.manifest) is Action.EXTRACT
+    return replace(report, status=ExitStatus.OK) if over else report
 
 
 def _of(paths: set[str], selection: Selection) -> list[Manifest]:

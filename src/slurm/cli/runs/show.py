@@ -18,6 +18,7 @@ from slurm.runs.manifest import Manifest
 from slurm.runs.report import report_of
 from slurm.runs.selection import select
 from slurm.runs.step import next_action
+from slurm.states import NO_REASON
 
 METRICS = "metrics.json"
 
@@ -66,7 +67,9 @@ def _lines(manifest: Manifest, metrics: Mapping[str, Any]) -> Iterator[tuple[str
 def _job(manifest: Manifest) -> Iterator[tuple[str, str]]:
     about, sent = manifest.section("scheduler"), manifest.section("submission")
     asked = manifest.content.get("resource_request") or {}
-    words = [manifest.job_id or "none yet", about.get("state", ""), about.get("reason", "")]
+    reason = about.get("reason", "")
+    words = [manifest.job_id or "none yet", about.get("state", "")]
+    words += [reason] if reason not in NO_REASON else []
     words += [f"exit code {about['exit_code']}"] if about.get("exit_code") else []
     words += [f"on {about['node']}"] if about.get("node") else []
     yield "job", " ".join(filter(None, words))

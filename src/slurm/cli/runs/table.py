@@ -85,14 +85,14 @@ class _Printed:
     """Runs that are printed one table after the other."""
 
     def __init__(self) -> None:
-        self._before: list[tuple[str, ...]] = []
+        self._before: object = None
 
     def show(self, manifests: Sequence[Manifest], title: str) -> None:
         """Print them, unless nothing is new but their age."""
         at = now()
-        rows = [row(one, at)[:-1] for one in manifests]
-        if rows != self._before:
-            self._before = rows
+        shown = title, [row(one, at)[:-1] for one in manifests]
+        if shown != self._before:
+            self._before = shown
             click.echo(f"{at:%H:%M:%S} UTC: {title}\n{plain(manifests, at)}")
 
 

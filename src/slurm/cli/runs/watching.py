@@ -61,4 +61,4 @@ def _goes_on(reports: Sequence[Report]) -> bool:
 def _title(reports: Sequence[Report], interval: float) -> str:
     away = [one for one in reports if one.status is ExitStatus.UNREACHABLE]
     trouble = f"; the scheduler does not answer: {away[0].text}" if away else ""
-    return f"{len(reports)} runs, every {interval:g} s (Ctrl-C ends this, not the jobs){trouble}"
+    return f"{len(reports)} run{'' if len(reports) == 1 else 's'}, every {interval:g} s (Ctrl-C ends this, not the jobs){trouble}"

@@ -13,7 +13,7 @@ from faults.site import TIMEOUT, Site, wait_until
 from slurm import Job
 from slurm.errors import SchedulerUnreachable, SubmissionUnknown
 
-pytestmark = pytest.mark.slurm
+pytestmark = [pytest.mark.slurm, pytest.mark.matrix]
 
 
 def test_without_a_controller_jobs_go_on_and_nothing_is_submitted(site: Site) -> None:

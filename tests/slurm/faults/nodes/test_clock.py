@@ -11,7 +11,7 @@ import fault_tasks
 from faults.site import A_WHILE, TIMEOUT, Site
 from slurm import JobTree
 
-pytestmark = pytest.mark.slurm
+pytestmark = [pytest.mark.slurm, pytest.mark.matrix]
 
 
 def times_of(site: Site, path: str) -> dict[str, datetime.datetime]:

@@ -10,7 +10,7 @@ from faults.site import TIMEOUT, Site, wait_until
 from slurm import Job
 from slurm.errors import DependencyFailed, JobNodeFailed
 
-pytestmark = pytest.mark.slurm
+pytestmark = [pytest.mark.slurm, pytest.mark.matrix]
 
 
 def set_state(site: Site, node: str, state: str) -> None:

@@ -10,7 +10,7 @@ from faults.site import A_WHILE, TIMEOUT, Site, wait_until
 from slurm import Job
 from slurm.errors import ResultMissing
 
-pytestmark = pytest.mark.slurm
+pytestmark = [pytest.mark.slurm, pytest.mark.matrix]
 
 
 def test_jobs_outlive_accounts_that_are_killed_or_deaf(site: Site) -> None:
