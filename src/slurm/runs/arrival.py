@@ -17,7 +17,8 @@ from slurm.runs.home import Home
 from slurm.runs.lifecycle import RunStatus, SyncStatus
 from slurm.runs.manifest import Manifest
 from slurm.runs.moments import text_of
-from slurm.runs.places import design_path, outputs_of
+from slurm.runs.places import OUTPUTS, design_path, outputs_of
+from slurm.runs.project import RUNS
 from slurm.runs.sharing import group_rights, make_directory
 from slurm.runs.step import Teller
 from slurm.runs.sync_plan import Skipped, missing
@@ -123,6 +124,13 @@ def told(teller: Teller, manifest: Manifest, arrived: Arrived) -> Manifest:
         at=text_of(teller.at),
         by=teller.by,
     )
+
+
+def is_moved(backend: BackendBase, remote: str, manifest: Manifest) -> bool:
+    """Whether a directory of the cluster was the run's ``outputs/``, and the run has been moved since, with what is in it."""
+    there = os.path.expanduser(remote).rstrip("/")
+    own = there.endswith(f"/{RUNS}/{manifest.run_id}/{OUTPUTS}")
+    return backend.shares_filesystem and own and not os.path.lexists(there)
 
 
 @contextlib.contextmanager

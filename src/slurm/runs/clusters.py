@@ -171,4 +171,9 @@ def in_words(cluster: Mapping[str, Any]) -> str:
     >>> in_words({"backend": "ssh", "place": ["hpc", None, "me", None]})
     'ssh hpc me'
     """
-    return " ".join([cluster["backend"], *(one for one in cluster.get("place", ()) if one)])
+    return " ".join(
+        [
+            cluster.get("backend", "another cluster"),
+            *(one for one in cluster.get("place", ()) if one),
+        ]
+    )

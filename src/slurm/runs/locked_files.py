@@ -7,6 +7,7 @@ was read, up to the moment of the rename: where it is another text by then, the 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import stat
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from slurm.agent.files import replacing, sync_folder
+from slurm.agent.json_files import LARGEST
 from slurm.agent.regular_files import open_regular
 from slurm.errors import SlurmError
 from slurm.runs.sharing import group_rights
@@ -32,10 +34,12 @@ def read_bytes(path: Path) -> bytes | None:
     """What a file holds; None where there is none. Raises OSError."""
     try:
         with open_regular(str(path)) as file:
-            content: bytes = file.read()
-            return content
+            content: bytes = file.read(LARGEST + 1)
     except FileNotFoundError:
         return None
+    if len(content) > LARGEST:
+        raise OSError(errno.EFBIG, f"it is larger than {LARGEST >> 20} MiB", str(path))
+    return content
 
 
 @contextlib.contextmanager

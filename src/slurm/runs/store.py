@@ -121,7 +121,7 @@ def _found(root: Path) -> Iterator[Path]:
         seen.add((about.st_dev, about.st_ino))
         if any(entry.name == "pyvenv.cfg" for entry in entries):
             continue
-        if folder.parent.name == RUNS and folder != root and (folder / FILE).is_file():
+        if folder.parent.name == RUNS and folder != root and os.path.lexists(folder / FILE):
             yield folder / FILE
             continue
         for entry in entries:
@@ -144,10 +144,4 @@ def _parsed(path: Path, data: bytes | None) -> Manifest:
 
 
 def _dumped(manifest: Manifest) -> bytes:
-    checked = Manifest.checked(manifest.content, manifest.path)
-    try:
-        return checked.dump()
-    except UnicodeEncodeError as error:
-        raise ManifestError(
-            f"{manifest.path}: it cannot be written as UTF-8 ({error.reason})"
-        ) from None
+    return Manifest.checked(manifest.content, manifest.path).dump()
