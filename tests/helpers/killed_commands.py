@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import resource
 import shutil
 import signal
 import sys
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.helpers.clicked import Said
 from tests.helpers.killed_writers import fork
 from tests.helpers.run_project import RunProject
 
@@ -162,7 +164,70 @@ def runs(folder: Path) -> Iterator[Any]:
         shutil.copytree(folder / "before", project.root)
 
 
-MODES: dict[str, Callable[[Path], Iterator[Any]]] = {"launches": launches, "runs": runs}
+def limited(project: RunProject, size: int, *arguments: str) -> Said:
+    """What a command says whose files may have so many bytes only: it is refused the rest, as by a full disk."""
+    report = project.base.parent / "said"
+
+    def one() -> None:
+        os.chdir(project.iteration)
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+        said = project.run(*arguments)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+        report.write_text(json.dumps(said))
+
+    assert os.waitpid(fork(one), 0)[1] == 0
+    return Said(*json.loads(report.read_text()))
+
+
+def full(folder: Path) -> Iterator[Any]:
+    """There is no room for a launch, and then for a ``slurm run``, beyond files of some size; later there is."""
+    command(RunProject(folder / "warm", folder / "jobs"), "launch")
+    for size in (0, 120, 600, 900, 1200, 1500, 1700):
+        project = RunProject(folder / str(size), folder / "jobs")
+        project.design(DESIGN)
+        project.script(SCRIPT)
+        launched = limited(project, size, "launch")
+        if not project.manifests():
+            command(project, "launch")
+        command(project, "run")
+        for one in project.manifests():
+            project.job_ended(one)
+        said = limited(project, size, "run")
+        until_ended(project)
+        yield {"launch": launched, "run": said, **left(project)}
+
+
+def closed(folder: Path) -> Iterator[Any]:
+    """What ``slurm run`` says where it may not write, and what is there when it may."""
+    project = RunProject(folder / "project", folder / "jobs")
+    project.script(SCRIPT)
+    command(project, "launch")
+    project.job_ended()
+    run = project.folder
+    places = [
+        run / "run_manifest.json",
+        run,
+        project.root / "docs/slurm_job_list.md",
+        project.root / "docs",
+    ]
+    for place in places:
+        mode = place.stat().st_mode
+        place.chmod(0o500 if place.is_dir() else 0o400)
+        os.chdir(project.iteration)
+        said = project.run("run")
+        yield {"place": str(place), "run": said, "status": str(project.manifest.status)}
+        place.chmod(mode)
+    until_ended(project)
+    yield left(project)
+
+
+MODES: dict[str, Callable[[Path], Iterator[Any]]] = {
+    "launches": launches,
+    "runs": runs,
+    "full": full,
+    "closed": closed,
+}
 
 if __name__ == "__main__":
     import filelock  # noqa: F401  # once for all children
