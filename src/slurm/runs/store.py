@@ -99,6 +99,15 @@ def find(root: Path) -> list[Path]:
     return sorted(_found(root))
 
 
+def is_passed_over(name: str) -> bool:
+    """Whether `find` does not look into directories of this name.
+
+    >>> is_passed_over(".cache"), is_passed_over("plan")
+    (True, False)
+    """
+    return name.startswith(".") or name in SKIPPED
+
+
 def _found(root: Path) -> Iterator[Path]:
     seen: set[tuple[int, int]] = set()
     folders, links = [root], list[Path]()
@@ -125,7 +134,7 @@ def _found(root: Path) -> Iterator[Path]:
             yield folder / FILE
             continue
         for entry in entries:
-            if entry.name.startswith(".") or entry.name in SKIPPED:
+            if is_passed_over(entry.name):
                 continue
             if entry.is_symlink():
                 links.append(folder / entry.name)
