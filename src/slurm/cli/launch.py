@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from slurm.cli.commands import Command, cluster_options
+from slurm.cli.commands import PLACE, Command, cluster_options
 from slurm.cli.runs.common import JSON, leave, printed, say
 from slurm.runs import check_files, ledger_file
 from slurm.runs.advance import BEGINNING, Advance
@@ -36,13 +36,13 @@ BY = "slurm launch"
 )
 @click.option(
     "--iteration",
-    type=click.Path(path_type=Path),
+    type=PLACE,
     metavar="DIR",
     help="the iteration's directory (default: the one the working directory is in)",
 )
 @click.option(
     "--design",
-    type=click.Path(path_type=Path),
+    type=PLACE,
     metavar="FILE",
     help="the design.yaml that says where it runs (default: the iteration's)",
 )
