@@ -1,6 +1,6 @@
-"""Makes each statement of ``docs/reference/coverage.md`` untrue, and tells which tests did not notice.
+"""Makes each statement of the pages of `tests.helpers.mutations.PAGES` untrue, and tells which tests did not notice.
 
-``python -m tests.mutate_coverage`` works on copies of the checkout it is run in: first the tests that the page names must
+``python -m tests.mutate_coverage`` works on copies of the checkout it is run in: first the tests that the pages name must
 pass, then they must fail under the mutations in ``tests/mutations/``, whose format is told in `tests.helpers.mutations`.
 """
 

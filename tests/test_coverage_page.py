@@ -1,4 +1,4 @@
-"""The pages that say which test shows a statement of the specification, or a fault: no test in them is made up."""
+"""The pages that say which test shows a statement of a document, or a fault: no test in them is made up."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from tests.helpers.mutations import Tables, problems, rows
 TESTS = Path(__file__).parent
 DOCS = TESTS.parent / "docs"
 SPECIFICATION, FAULTS = DOCS / "reference" / "coverage.md", DOCS / "explanation" / "reliability.md"
+RUNS = DOCS / "reference" / "cookbook-coverage.md"
 
 
 @functools.cache
@@ -34,21 +35,53 @@ def is_there(file: Path, name: str) -> bool:
     return file.is_file() and name in functions_in(file)
 
 
-@pytest.mark.parametrize("page", [SPECIFICATION, FAULTS], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [SPECIFICATION, RUNS, FAULTS], ids=lambda page: page.name)
 def test_every_statement_has_a_test_that_exists(page: Path) -> None:
     problems = {statement: problems_of(cell) for statement, cell in rows(page)}
     assert {statement: found for statement, found in problems.items() if found} == {}
 
 
-def test_the_page_has_all_three_documents() -> None:
-    parts = re.split(r"^## ", SPECIFICATION.read_text("utf-8"), flags=re.MULTILINE)[1:]
+@pytest.mark.parametrize(
+    ("page", "documents", "least"),
+    [
+        (
+            SPECIFICATION,
+            ["Architecture", "Workflow Execution", "The example and its tutorial"],
+            160,
+        ),
+        (RUNS, ["The SLURM Cookbook", "The contract of runs", "What the original did wrong"], 115),
+    ],
+    ids=["specification", "runs"],
+)
+def test_a_page_has_all_its_documents(page: Path, documents: list[str], least: int) -> None:
+    parts = re.split(r"^## ", page.read_text("utf-8"), flags=re.MULTILINE)[1:]
     counts = {
-        part.partition("\n")[0]: len(re.findall(r"^\| ", part, re.MULTILINE)) for part in parts
+        part.partition("\n")[0]: len(re.findall(r"^\| (?!statement)", part, re.MULTILINE))
+        for part in parts
     }
-    documents = ["Architecture", "Workflow Execution", "The example and its tutorial"]
     assert list(counts) == documents
-    assert min(counts.values()) > 10
-    assert len(rows(SPECIFICATION)) > 160
+    assert min(counts.values()) >= 8
+    assert len(rows(page)) > least
+
+
+def test_the_page_of_runs_is_about_all_of_the_cookbook() -> None:
+    """Its headings are the cookbook's, and so are the keys, the words and the commands in it."""
+    text = RUNS.read_text("utf-8")
+    cookbook = text.partition("## The contract of runs")[0]
+    headings = re.findall(r"^### (.*)$", cookbook, re.MULTILINE)
+    assert headings == [
+        *("Slurm detection", "Policy configuration", "Launch lifecycle", "Slurm job ledger"),
+        *("Asynchronous monitor", "Recovery from common failures"),
+    ]
+    for word in (
+        *("compute.location", "dry_run_command", "requirements_by_stage.launch.env_smoke"),
+        *("requirements_by_stage.slurm_monitor.env_smoke", "agent_runner.edit_scope.mode"),
+        *("autorun.todo_fallback.slurm.stage", "completed_at", "docs/slurm_job_list.md"),
+        *("submitted", "running", "synced", "completed", "failed", "artifact_sync_to_local.status"),
+        *("slurm policy apply preset slurm", "slurm run", "slurm verify --stage launch"),
+        *("slurm slurm-job-list append", "slurm slurm-job-list verify"),
+    ):
+        assert word in cookbook
 
 
 def test_every_statement_has_a_mutation_that_can_be_made() -> None:

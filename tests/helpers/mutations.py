@@ -1,9 +1,9 @@
-"""What ``docs/reference/coverage.md`` says of the tests, and how the source is to be mutated so that they fail.
+"""What the pages of statements say of the tests, and how the source is to be mutated so that they fail.
 
 Files of ``tests/mutations/`` are TOML::
 
     [[mutation]]
-    statement = "`workflow(...)` has the default time `01:00:00`"  # the first cell of a row
+    statement = "`workflow(...)` has the default time `01:00:00`"  # the first cell of a row of one of `PAGES`
     file = "src/slurm/decorators.py"       # or a folder: every .py file below it
     find = 'time="01:00:00"'               # occurs exactly once
     replace = 'time="02:00:00"'
@@ -31,7 +31,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-PAGE = "docs/reference/coverage.md"
+PAGES = ("docs/reference/coverage.md", "docs/reference/cookbook-coverage.md")
 TABLES = "tests/mutations"
 HEADINGS = ("statement", "fault")
 
@@ -125,26 +125,30 @@ def tests_in(cell: str) -> list[str]:
 
 
 def statements(root: Path) -> dict[str, list[str]]:
-    """The statements of the page, each with its tests."""
-    return {statement: tests_in(cell) for statement, cell in rows(root / PAGE)}
+    """The statements of all pages, each with its tests."""
+    return {statement: tests_in(cell) for statement, cell in _all_rows(root)}
+
+
+def _all_rows(root: Path) -> list[tuple[str, str]]:
+    return [row for page in PAGES for row in rows(root / page)]
 
 
 def problems(root: Path, tables: Tables) -> list[str]:
-    """Where tables, page and source do not fit together."""
+    """Where tables, pages and source do not fit together."""
     page = statements(root)
-    found = [f"the page has twice: {name}" for name in _repeated(root)]
+    found = [f"the pages have twice: {name}" for name in _repeated(root)]
     broken: dict[str, set[str]] = {}
     for mutation in tables.mutations:
         named = page.get(mutation.statement)
         if named is None:
-            found.append(f"{mutation.title}: the page has no such statement")
+            found.append(f"{mutation.title}: no page has such a statement")
             continue
         tests = named if mutation.tests is None else mutation.tests
         broken.setdefault(mutation.statement, set()).update(tests)
         wrong = [f"its row has no {test}" for test in tests if test not in named]
         wrong += [text for edit in mutation.edits for text in edit.problems(root)]
         found += [f"{mutation.title}: {text}" for text in wrong]
-    found += [f"the page has no statement {name}" for name in tables.unmutated if name not in page]
+    found += [f"no page has the statement {name}" for name in tables.unmutated if name not in page]
     for statement, tests in page.items():
         if statement in tables.unmutated:
             found += [f"has mutations and has none: {statement}"] if statement in broken else []
@@ -157,5 +161,5 @@ def problems(root: Path, tables: Tables) -> list[str]:
 
 
 def _repeated(root: Path) -> list[str]:
-    names = [statement for statement, _ in rows(root / PAGE)]
+    names = [statement for statement, _ in _all_rows(root)]
     return sorted({name for name in names if names.count(name) > 1})

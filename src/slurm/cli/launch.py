@@ -9,24 +9,21 @@ from pathlib import Path
 import click
 
 from slurm.cli.commands import PLACE, Command, cluster_options
-from slurm.cli.runs.common import JSON, leave, printed, say
-from slurm.runs import check_files, ledger_file
+from slurm.cli.runs.common import JSON, leave, say
+from slurm.cli.runs.health import are_healthy
 from slurm.runs.advance import BEGINNING, Advance
 from slurm.runs.clusters import Clusters
 from slurm.runs.detect import detect
 from slurm.runs.environment import Iteration, try_out
-from slurm.runs.findings import Verdict
 from slurm.runs.launch import (
     launch_of,
     new_manifest,
     preview,
     waiting_run,
 )
-from slurm.runs.manifest import Manifest
-from slurm.runs.moments import now
-from slurm.runs.policy import LAUNCH_SMOKE, Policy, load_policy
+from slurm.runs.policy import load_policy
 from slurm.runs.report import ExitStatus
-from slurm.runs.verify import Stage, verify_run
+from slurm.runs.verify import Stage
 
 BY = "slurm launch"
 
@@ -89,19 +86,8 @@ def command(
         else:
             [report] = advance.all([waiting])
     say([report], (), as_json=as_json)
-    if report.status is ExitStatus.IN_PROGRESS and policy[LAUNCH_SMOKE]:
-        _require_healthy(report.manifest, policy)
+    launched = report.status is ExitStatus.IN_PROGRESS
+    if launched and not are_healthy([report.manifest], Stage.LAUNCH, policy):
+        leave(ExitStatus.ERROR)
     if report.status is not ExitStatus.IN_PROGRESS:  # then it is launched, as was asked for
         leave(report.status)
-
-
-def _require_healthy(manifest: Manifest, policy: Policy) -> None:
-    """Say what fails of the launch's checks, and end with that."""
-    text = ledger_file.read(policy.ledger)
-    files = check_files.look(manifest)
-    found = verify_run(manifest, Stage.LAUNCH, policy, files=files, text_of_ledger=text, now=now())
-    bad = [one for one in found if one.verdict is Verdict.FAIL]
-    for one in bad:
-        click.echo(printed(str(one)), err=True)
-    if bad:
-        leave(ExitStatus.ERROR)

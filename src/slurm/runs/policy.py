@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from slurm.config.checks import check_text, suggestion
 from slurm.config.found_files import distrust
 from slurm.errors import ConfigError
-from slurm.runs.project import POLICY, project_root
+from slurm.runs.project import POLICIES, POLICY, project_root
 from slurm.runs.templates import TemplateError, arguments, check_template
 from slurm.runs.yaml_files import Document, package_text, parse, read_text, schema_of
 from slurm.sbatch.values import parse_memory
@@ -146,17 +146,28 @@ class Policy:
 def load_policy(start: Path | None = None) -> Policy:
     """The policy of the project that `start` (the working directory) is in.
 
-    Its file is the one that ``SLURM_POLICY`` names, else ``.slurm/policy.yaml`` at the root, which need not be there.
+    Its file is the one that ``SLURM_POLICY`` names, else ``.slurm/policy.yaml`` at the root, or
+    ``.slurm/verifier_policy.yaml``, as the cookbook calls it. It need not be there.
     Raises `ConfigError` for one that cannot be read, and for a key or a value that is none.
     """
     root = project_root(start)
     named = os.environ.get(VARIABLE)
-    path = Path(named).expanduser() if named else root / POLICY
+    path = Path(named).expanduser() if named else _own_file(root)
     if os.path.lexists(path):
         return policy_of(read_text(path), path, root, named=bool(named))
     if named:
         raise ConfigError(f"{VARIABLE} names {path}, which is not there")
     return Policy(root, path, False, dict(_layers({}, {})))
+
+
+def _own_file(root: Path) -> Path:
+    """The project's file, where it is or would be. Raises `ConfigError` where there are two."""
+    there = [root / name for name in POLICIES if os.path.lexists(root / name)]
+    if len(there) > 1:
+        raise ConfigError(
+            f"there are two policy files, {there[0]} and {there[1]}: leave one of them there"
+        )
+    return there[0] if there else root / POLICY
 
 
 def policy_of(text: str, path: Path, root: Path, *, named: bool = False) -> Policy:

@@ -7,6 +7,10 @@ from pathlib import Path
 
 FOLDER = ".slurm"
 POLICY = f"{FOLDER}/policy.yaml"
+POLICY_OF_COOKBOOK = (
+    f"{FOLDER}/verifier_policy.yaml"  # the same, by the name that the cookbook has for it
+)
+POLICIES = (POLICY, POLICY_OF_COOKBOOK)
 LEDGER = "docs/slurm_job_list.md"
 DESIGN = "design.yaml"
 RUNS = "runs"
@@ -38,7 +42,7 @@ def _begins(folder: str, home: str) -> bool:
 
 
 def _has_policy(folder: str) -> bool:
-    return os.path.lexists(os.path.join(folder, os.path.basename(POLICY)))
+    return any(os.path.lexists(os.path.join(folder, os.path.basename(one))) for one in POLICIES)
 
 
 def iteration_of(start: Path, root: Path) -> Path | None:

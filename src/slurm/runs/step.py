@@ -104,8 +104,11 @@ def _of_live(manifest: Manifest) -> Next:
         return Next(Action.OBSERVE, "its job has not ended yet")
     if job.state is JobState.COMPLETED:
         return Next(Action.SYNC, "its job has completed")
+    if manifest.sync is SyncStatus.OK:
+        return Next(Action.SYNC, "a person says that its artifacts are here")
     why = f"nobody knows how job {manifest.job_id} ended: {job.reason or 'the scheduler has forgotten it'}"
-    return Next(Action.ASK, why, f"slurm runs mark {manifest.run_id} failed")
+    mark = f"slurm runs mark {manifest.run_id}"
+    return Next(Action.ASK, why, f"{mark} completed, or {mark} failed")
 
 
 def has_live_job(manifest: Manifest) -> bool:
@@ -254,7 +257,9 @@ class Teller:
             here = here.having("artifact_sync_to_local", status=str(SyncStatus.OK))
         sdk = here.section("sdk")
         why = "its result is in its job's directory" if sdk else "its artifacts are here"
-        return here if here.ended else self._moved(here, RunStatus.SYNCED, why)
+        if here.ended:
+            return here
+        return self._moved(here, RunStatus.SYNCED, why)
 
     def not_synced(self, manifest: Manifest, missing: Sequence[str], error: str = "") -> Manifest:
         """Some required artifacts are not here: `missing`, or what went wrong. The run stays where it is."""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
-from tests.helpers.fakes import FakeBackend
-from tests.helpers.run_manifests import RUN_ID, written
+from tests.helpers.fakes import FakeBackend, Programs
+from tests.helpers.run_manifests import RUN_ID, content, written
 from tests.helpers.run_project import SCRIPT, Fixed
 
 from slurm import Cluster
 from slurm.api.requests import JobRequest
+from slurm.api.slurm_cli import SlurmCliBackend
 from slurm.errors import (
     SchedulerUnreachable,
     SlurmError,
@@ -20,7 +22,7 @@ from slurm.errors import (
     SubmissionUnknown,
     TransportError,
 )
-from slurm.runs import ledger_file, store
+from slurm.runs import ledger_file, locked_files, store
 from slurm.runs.advance import EVERY, MONITORED, Advance
 from slurm.runs.ledger_lines import Entry
 from slurm.runs.manifest import Manifest
@@ -28,6 +30,7 @@ from slurm.runs.policy import Policy, load_policy
 from slurm.runs.report import ExitStatus, Report, exit_status
 from slurm.runs.selection import select
 from slurm.runs.step import Action
+from slurm.states import Observation
 
 TOKEN = "c0ffee"
 Run = Callable[..., list[Report]]
@@ -165,6 +168,59 @@ def test_a_thousand_runs_are_one_question(root: Path, run: Run, backend: FakeBac
     assert len(backend.queries[0]) == 1000
     text = ledger_file.read(root / "docs/slurm_job_list.md")
     assert text.count("status=running") == 1000
+
+
+def test_a_thousand_runs_are_one_squeue_and_one_sacct(
+    root: Path, policy: Policy, slurm: SlurmCliBackend, programs: Programs
+) -> None:
+    for number in range(1000):
+        written(root, run_id=f"run{number}", job_id=str(number + 1))
+    with closing(Cluster(slurm, job_base_dir=root / "jobs")) as cluster:
+        advance = Advance(Fixed(cluster), policy, "slurm runs monitor", actions=MONITORED)
+        reports = advance.all(select(start=root).manifests)
+    assert len(reports) == 1000
+    assert (len(programs.calls("squeue")), len(programs.calls("sacct"))) == (1, 1)
+
+
+def test_no_lock_is_held_while_the_scheduler_is_asked(
+    root: Path, run: Run, backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locked_files, "PATIENCE", 1.0)
+    path, ledger, ask = written(root), root / "docs/slurm_job_list.md", backend.query_jobs
+
+    def meanwhile(job_ids: Sequence[str]) -> list[Observation]:
+        store.change(path, lambda found: found.with_keys(note="of somebody else"))
+        ledger_file.append(ledger, Manifest.checked(content(run_id="other"), "m.json"))
+        return ask(job_ids)
+
+    backend.query_jobs = meanwhile  # type: ignore[method-assign]
+    backend.say("4711", "RUNNING")
+    [report] = run()
+    assert report.status is ExitStatus.IN_PROGRESS
+    manifest = store.read(path)
+    assert (manifest.status, manifest.content["note"]) == ("running", "of somebody else")
+    assert f"run_id={RUN_ID} | status=running" in ledger.read_text()
+
+
+def test_no_lock_is_held_while_artifacts_are_copied(
+    root: Path, policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locked_files, "PATIENCE", 1.0)
+    there = root / "cluster"
+    there.mkdir()
+    (there / "model.pt").write_text("x")
+    done = {"state": "COMPLETED", "ended": True}
+    path = written(root, status="running", scheduler=done, artifacts={"remote": str(there)})
+
+    def meanwhile(*about: object) -> None:
+        store.change(path, lambda found: found.with_keys(note="of somebody else"))
+
+    with closing(Cluster("local", job_base_dir=root / "jobs")) as cluster:
+        advance = Advance(Fixed(cluster), policy, "slurm run", progress=meanwhile)
+        [report] = advance.all([store.read(path)])
+    assert report.status is ExitStatus.OK
+    manifest = store.read(path)
+    assert (manifest.status, manifest.content["note"]) == ("completed", "of somebody else")
 
 
 def test_an_unreachable_scheduler_changes_no_status(

@@ -135,6 +135,13 @@ def test_a_surrounding_job_is_not_asked_about(
     assert detect().location == "slurm"
 
 
+@pytest.mark.parametrize(("backend", "location"), [("local", "local"), ("ssh", "slurm")])
+def test_a_backend_that_is_named_decides(install: Install, backend: str, location: str) -> None:
+    install(*(COMMANDS if backend == "local" else ()))
+    found = detect(backend=backend)
+    assert (found.location, found.source) == (location, "backend")
+
+
 # --- a declared location ---------------------------------------------------------------------------
 
 

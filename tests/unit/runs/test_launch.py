@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from tests.helpers.fakes import Programs
 from tests.helpers.run_project import SCRIPT, RunProject
 
 from slurm.runs import store
@@ -78,17 +79,32 @@ def test_a_dry_run_writes_nothing_and_submits_nothing(project: RunProject) -> No
 def test_the_policys_dry_run_comes_first(project: RunProject) -> None:
     program = "import sys; print('trying', sys.argv[1:]); sys.exit(int(sys.argv[1]))"
     project.write("dry.py", program)
-    command = "{{python_bin}} dry.py CODE {{iteration_id}} {{host_mode}}"
+    command = "{{python_bin}} dry.py CODE {{iteration_id}} {{host_mode}} $HOME;"
     project.write(".slurm/policy.yaml", f'dry_run_command: "{command.replace("CODE", "3")}"\n')
     refused = project.run("launch", status=1)
     assert (
         refused.line
-        == "the dry run of iter1 failed with exit status 3: trying ['3', 'iter1', 'slurm']"
+        == "the dry run of iter1 failed with exit status 3: trying ['3', 'iter1', 'slurm', '$HOME;']"
     )
     assert project.manifests() == []
     project.write(".slurm/policy.yaml", f'dry_run_command: "{command.replace("CODE", "0")}"\n')
-    assert "trying ['0', 'iter1', 'slurm']" in project.run("launch", status=0).err
+    assert "trying ['0', 'iter1', 'slurm', '$HOME;']" in project.run("launch", status=0).err
     assert len(project.manifests()) == 1
+
+
+@pytest.mark.parametrize(("smoke", "status"), [("true", 1), ("false", 0)])
+def test_the_runs_health_is_looked_at_after_its_submission_where_the_policy_asks(
+    project: RunProject, smoke: str, status: int
+) -> None:
+    """Here the iteration's design has gone: it is a link to what is not there."""
+    project.write("design.yaml", "compute: {location: slurm}\n")
+    (project.iteration / "design.yaml").unlink()
+    (project.iteration / "design.yaml").symlink_to("/not/there")
+    project.write(".slurm/policy.yaml", f"requirements_by_stage.launch.env_smoke: {smoke}\n")
+    said = project.run("launch", "--design", "../../design.yaml", status=status)
+    assert project.manifest.job_id == "1"  # it is launched in any case
+    assert said.out.startswith(f"run_id={project.manifest.run_id} job_id=1 status=submitted")
+    assert (f"FAIL {project.manifest.run_id} design: " in said.err) is bool(status)
 
 
 @pytest.mark.parametrize(
@@ -126,9 +142,11 @@ def test_outside_of_an_iteration_a_launch_says_where_to_go(
 
 
 def test_a_backend_that_is_named_decides_where_it_runs(
-    project: RunProject, monkeypatch: pytest.MonkeyPatch
+    project: RunProject, programs: Programs
 ) -> None:
-    """Unless the design declares it."""
+    """Unless the design declares it; also where Slurm is."""
+    for name in ("sbatch", "squeue", "sinfo"):
+        programs.add(name, "echo debug")
     (project.iteration / "design.yaml").unlink()
     project.script("#!/bin/bash\n", "run_local.sh")
     project.run("launch", "--backend", "local", "--job-base-dir", project.base, status=0)

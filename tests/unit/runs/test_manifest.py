@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from importlib.resources import files
 from typing import Any
 
 import pytest
@@ -119,6 +120,20 @@ def test_a_person_may_set_the_status_to_failed_and_nothing_else() -> None:
         Manifest.checked({**WRITTEN, "status": "failed"}, "m.json")
 
 
+@pytest.mark.parametrize(
+    ("status", "needed"),
+    [("submitted", False), ("running", False), ("synced", False), ("completed", True)],
+)
+def test_runs_that_ended_have_an_end_and_others_need_none(status: str, needed: bool) -> None:
+    if needed:
+        with pytest.raises(ManifestError, match=r"has timestamps.completed_at"):
+            parsed(status=status)
+    else:
+        assert parsed(status=status).completed_at is None
+    times = {**WRITTEN["timestamps"], "completed_at": "2026-02-18T18:30:00.250Z"}
+    assert parsed(status=status, timestamps=times).completed_at == LATER
+
+
 @pytest.mark.parametrize("word", ["ok", "completed", "success", "passed"])
 def test_artifacts_are_here_in_all_words_for_it(word: str) -> None:
     assert parsed(artifact_sync_to_local={"status": word}).sync is SyncStatus.OK
@@ -174,3 +189,10 @@ def test_moments_are_written_in_utc() -> None:
     assert run_id_at(there) == "20260218T160045Z"
     with pytest.raises(ValueError, match="no offset from UTC"):
         moment_of("2026-02-18T17:00:45")
+
+
+@pytest.mark.parametrize("name", ["run_manifest", "metrics", "policy", "design"])
+def test_the_schemas_come_with_the_package(name: str) -> None:
+    schema = json.loads((files("slurm.runs") / f"{name}.schema.json").read_bytes())
+    assert schema["$schema"] == "http://json-schema.org/draft-07/schema#"
+    assert schema["description"]

@@ -310,3 +310,15 @@ def test_there_is_no_other_preset() -> None:
 )
 def test_a_size_is_one_as_mem_has_it(text: str, size: int) -> None:
     assert policy(f"sync.max_size: {text}").most_bytes == size
+
+
+def test_the_cookbooks_name_for_the_file_is_read_and_two_files_are_refused(tmp_path: Path) -> None:
+    (tmp_path / ".slurm").mkdir(exist_ok=True)
+    (tmp_path / ".slurm/verifier_policy.yaml").write_text("preset: slurm\n")
+    policy = load_policy(tmp_path)
+    assert (policy.preset, policy.path.name) == ("slurm", "verifier_policy.yaml")
+    (tmp_path / ".slurm/policy.yaml").write_text("preset: null\n")
+    with pytest.raises(
+        ConfigError, match="there are two policy files, .*: leave one of them there"
+    ):
+        load_policy(tmp_path)

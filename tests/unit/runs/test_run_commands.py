@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from tests.helpers.fakes import Programs
 from tests.helpers.run_manifests import written
 from tests.helpers.run_project import SCRIPT, RunProject
 
@@ -66,6 +67,20 @@ def test_monitor_stays_while_the_job_runs_and_leaves_the_metrics_to_extraction(
     assert not (project.folder / "metrics.json").exists()
     project.run("runs", "extract", status=0)
     assert project.manifest.status == "completed"
+
+
+@pytest.mark.parametrize(("smoke", "status"), [("true", 1), ("false", 3)])
+def test_the_runs_health_is_looked_at_by_the_monitor_where_the_policy_asks(
+    project: RunProject, smoke: str, status: int
+) -> None:
+    project.write(".slurm/policy.yaml", f"requirements_by_stage.slurm_monitor.env_smoke: {smoke}\n")
+    project.script(WAITS)
+    manifest = project.launched()
+    project.design("no design: {\n")
+    said = project.run("runs", "monitor", status=status)
+    assert said.out.startswith(f"run_id={manifest.run_id} job_id=1 ")
+    assert (f"FAIL {manifest.run_id} design: " in said.err) is (status == 1)
+    project.write("gate", "")
 
 
 def test_a_failed_run_has_its_logs_and_metrics_that_say_so(project: RunProject) -> None:
@@ -136,7 +151,8 @@ def test_a_person_may_write_that_a_run_has_failed(project: RunProject) -> None:
 def test_cancelled_jobs_are_failed_runs(project: RunProject) -> None:
     project.script(WAITS)
     first, second = project.launched(), project.launched()
-    project.run("runs", "cancel", first.run_id, second.run_id)
+    said = project.run("runs", "cancel", first.run_id, second.run_id)
+    assert said.status in (3, 4), said  # one may still be ending
     project.job_ended(first)
     project.job_ended(second)
     project.run("run", status=4)
@@ -338,3 +354,34 @@ def test_outputs_are_private(project: RunProject) -> None:
     project.launched()
     for folder in (project.folder, project.folder / "outputs"):
         assert os.stat(folder).st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("command", [("run",), ("runs", "monitor")])
+def test_a_dead_controller_is_exit_status_6_and_changes_no_status(
+    project: RunProject, programs: Programs, command: tuple[str, ...]
+) -> None:
+    for name in ("squeue", "sacct"):
+        programs.add(name, "echo slurm_load_jobs: Unable to contact controller >&2; exit 1")
+    project.write("Slurmfile.toml", '[default.cluster]\nbackend = "slurm"\n')
+    written(project.root, status="running")
+    said = project.run(*command, status=6)
+    assert "Unable to contact controller" in said.out
+    assert project.manifest.status == "running"
+    assert "Unable to contact" in project.manifest.section("scheduler")["probe_error"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("launch",), ("run",), ("runs", "monitor"), ("runs", "list"), ("verify", "--stage", "launch")],
+)
+@pytest.mark.parametrize("policy", ["legder: a.md\n", "ledger: a.md: b.md\n"])
+def test_a_bad_policy_file_stops_every_command_before_anything_is_done(
+    project: RunProject, command: tuple[str, ...], policy: str
+) -> None:
+    path = written(project.root)
+    project.write(".slurm/policy.yaml", policy)
+    before = path.read_bytes()
+    said = project.run(*command, status=2)
+    assert ".slurm/policy.yaml, line 1: " in said.line
+    assert path.read_bytes() == before
+    assert len(project.manifests()) == 1

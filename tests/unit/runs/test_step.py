@@ -64,6 +64,26 @@ def test_a_run_follows_its_job(states: tuple[str, ...], status: str, action: Act
         assert manifest.section("scheduler")["observed_at"] == "2026-02-18T16:05:45Z"
 
 
+def test_what_the_scheduler_said_is_a_section_of_its_own() -> None:
+    """The job's state moves freely: the run that has begun stays ``running`` while its job waits once more."""
+    again = Observation("4711", "squeue", JobState.PENDING, "BeginTime", node="c1")
+    manifest = TELLER.observed(after("RUNNING"), again)
+    assert manifest.status is RunStatus.RUNNING
+    assert manifest.section("scheduler") == {
+        "state": "PENDING",
+        "reason": "BeginTime",
+        "node": "c1",
+        "restarts": 1,
+        "source": "squeue",
+        "observed_at": "2026-02-18T16:05:45Z",
+    }
+    failed = Observation("4711", "sacct", JobState.FAILED, exit_code="3:0")
+    assert TELLER.observed(manifest, failed).section("scheduler")["exit_code"] == "3:0"
+    assert (
+        TELLER.unreachable(manifest, "no route").section("scheduler")["probe_error"] == "no route"
+    )
+
+
 def test_requeues_are_counted() -> None:
     manifest = after(
         "RUNNING", "COMPLETING", "PENDING", "RUNNING", "REQUEUED", "PENDING", "RUNNING"
@@ -123,7 +143,10 @@ def test_a_job_of_whose_end_nobody_knows_is_a_matter_for_a_person() -> None:
     for _ in range(SIGHTINGS_TO_BELIEVE):
         assert next_action(manifest).action is Action.OBSERVE
         manifest = TELLER.observed(manifest, seen("UNKNOWN", "absent"))
-    assert next_action(manifest).command == f"slurm runs mark {manifest.run_id} failed"
+    mark = f"slurm runs mark {manifest.run_id}"
+    assert next_action(manifest).command == f"{mark} completed, or {mark} failed"
+    marked = manifest.having("artifact_sync_to_local", status="ok")
+    assert next_action(marked).action is Action.SYNC  # somebody has seen its artifacts
 
 
 def test_a_run_that_was_given_up_while_it_was_submitted_has_its_job() -> None:

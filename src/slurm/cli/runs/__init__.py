@@ -1,7 +1,7 @@
 """``slurm runs``: the commands that look at runs and after them, a module each.
 
 `listing` (``list``), `show`, `monitor`, `sync`, `extract`, `mark`, `adopt`, `cancel`, `next_steps` (``next``); `common` has
-what they share, `table` what several runs look like.
+what they share, `health` what the policy wants looked at, `table` and `watching` what several runs look like.
 """
 
 from __future__ import annotations

@@ -9,7 +9,8 @@ import click
 
 from slurm.cli.commands import Command, cluster_options
 from slurm.cli.progress import transfers
-from slurm.cli.runs.common import JSON, RUN_IDS, divided, finish, leave, needs
+from slurm.cli.runs.common import JSON, RUN_IDS, divided, leave, needs, say
+from slurm.cli.runs.health import are_healthy
 from slurm.cli.runs.watching import INTERVAL, WATCH, watch
 from slurm.runs.advance import MONITORED, Advance
 from slurm.runs.clusters import Clusters
@@ -17,6 +18,7 @@ from slurm.runs.manifest import Manifest
 from slurm.runs.report import ExitStatus, Report, exit_status
 from slurm.runs.selection import Selection, select
 from slurm.runs.step import Action
+from slurm.runs.verify import Stage
 
 BY = "slurm runs monitor"
 SHOWN = MONITORED | {Action.ASK}  # a person is told what only a person can do
@@ -40,9 +42,10 @@ def command(
     """Ask the scheduler about all runs at once, and write down what it says.
 
     The ledger's lines are repaired first, if they are missing or out of date. Artifacts of jobs that have completed are
-    brought home, and so are the logs of those that failed. Metrics are left to slurm run and slurm runs extract.
+    brought home, and so are the logs of those that failed. Metrics are left to slurm run and slurm runs extract. Where the
+    policy requires it (requirements_by_stage.slurm_monitor.env_smoke), what fails of slurm verify --stage slurm_monitor is said.
 
-    Exit status: 0 done, 3 some go on, 4 one failed, 5 something is missing, 6 the scheduler does not answer: no status is
+    Exit status: 0 done, 1 unhealthy, 3 some go on, 4 one failed, 5 something is missing, 6 the scheduler does not answer: no status is
     changed then.
     """
     selection = select(run_ids)
@@ -61,7 +64,10 @@ def command(
             selection.manifests, lambda one: bool(run_ids) or needs(one) in SHOWN
         )
         reports = [*advance.all(chosen), *advance.enter(others)]
-    finish([_monitored(one) for one in reports], selection.broken, as_json=as_json)
+    reports = [_monitored(one) for one in reports]
+    say(reports, selection.broken, as_json=as_json)
+    healthy = are_healthy((one.manifest for one in reports), Stage.MONITOR, selection.policy)
+    leave(ExitStatus.ERROR if selection.broken or not healthy else exit_status(reports))
 
 
 def _monitored(report: Report) -> Report:
