@@ -10,7 +10,6 @@ import functools
 import importlib
 import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -30,7 +29,6 @@ from slurm.errors import ConfigError, SlurmError
 
 FAILED = "slurm.cli.failed"  # in a context's `meta`: the command that an error came out of
 EXAMPLE_INDENT = 2
-LONGEST_PATH, LONGEST_NAME = 4096, 255  # bytes, as systems have it
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -59,17 +57,7 @@ class Checked(_ParamType):
         return [CompletionItem(incomplete, type="file")] if self.name == "path" else []
 
 
-def place(given: str) -> Path:
-    """A type: the path of something, of which there can be one."""
-    if len(os.fsencode(given)) >= LONGEST_PATH or any(
-        len(os.fsencode(part)) > LONGEST_NAME for part in given.split("/")
-    ):
-        raise argparse.ArgumentTypeError("is longer than the name of a file may be")
-    return Path(text(given))
-
-
 TEXT = Checked(text)
-PLACE = Checked(place, "path")
 PATH = Checked(text, "path")
 COUNT = Checked(positive, "integer")
 

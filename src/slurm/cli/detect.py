@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from slurm.cli.commands import PLACE, Command
+from slurm.cli.commands import Command
+from slurm.cli.runs.common import PLACE
 from slurm.runs.detect import Detection, detect
 
 SIGNS: dict[bool | None, str] = {True: "yes", False: "no", None: "-"}

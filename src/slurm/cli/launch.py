@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from slurm.cli.commands import PLACE, Command, cluster_options
-from slurm.cli.runs.common import JSON, leave, say
+from slurm.cli.commands import Command, cluster_options
+from slurm.cli.runs.common import JSON, PLACE, leave, say
 from slurm.cli.runs.health import are_healthy
 from slurm.runs.advance import BEGINNING, Advance
 from slurm.runs.clusters import Clusters

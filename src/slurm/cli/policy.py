@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from slurm.cli.commands import PLACE, Group
+from slurm.cli.commands import Group
+from slurm.cli.runs.common import PLACE
 from slurm.errors import ConfigError
 from slurm.runs.detect import COMMANDS
 from slurm.runs.edit_scope import EditScope

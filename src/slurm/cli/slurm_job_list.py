@@ -11,8 +11,8 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
-from slurm.cli.commands import PLACE, Group
-from slurm.cli.runs.common import printed
+from slurm.cli.commands import Group
+from slurm.cli.runs.common import PLACE, printed
 from slurm.runs import ledger, ledger_file, store
 from slurm.runs.ledger import Cause, Verdict
 from slurm.runs.ledger_lines import Entry
