@@ -115,31 +115,41 @@ def _found(root: Path) -> Iterator[Path]:
     while folders or links:
         folder = folders.pop() if folders else links.pop(0)
         try:
-            about = folder.stat()
-            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+            entries = _entries(folder, seen)
         except PermissionError as error:
             if folder == root:
                 raise ManifestError(f"{folder}: {error.strerror}") from None
             if RUNS in (folder.name, folder.parent.name):
                 yield folder / FILE  # whoever reads it hears that it is somebody else's
             continue
-        except OSError:
-            continue  # gone, or a loop of links
-        if (about.st_dev, about.st_ino) in seen:
-            continue
-        seen.add((about.st_dev, about.st_ino))
-        if any(entry.name == "pyvenv.cfg" for entry in entries):
+        if entries is None:
             continue
         if folder.parent.name == RUNS and folder != root and os.path.lexists(folder / FILE):
             yield folder / FILE
             continue
         for entry in entries:
-            if is_passed_over(entry.name):
-                continue
             if entry.is_symlink():
                 links.append(folder / entry.name)
             elif entry.is_dir():
                 folders.append(folder / entry.name)
+
+
+def _entries(folder: Path, seen: set[tuple[int, int]]) -> list[os.DirEntry[str]] | None:
+    """What is to be looked at in a directory, sorted; None for one that was `seen`, or is of no interest.
+
+    Raises PermissionError.
+    """
+    try:
+        about = folder.stat()
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except PermissionError:
+        raise
+    except OSError:
+        return None  # gone, or a loop of links
+    if (about.st_dev, about.st_ino) in seen or any(one.name == "pyvenv.cfg" for one in entries):
+        return None
+    seen.add((about.st_dev, about.st_ino))
+    return [one for one in entries if not is_passed_over(one.name)]
 
 
 def _stored(path: Path, function: Callable[[bytes | None], bytes]) -> bytes:

@@ -36,10 +36,13 @@ RULED = [  # what is typed about the runs of a directory, and about one
     ("slurm-job-list", "verify", "--manifest", "PATH", "--strict"),
 ]
 WEIRD = st.sampled_from(
-    [None, "", 0, -1, 1.5, True, [], {}, ["a"], {"a": 1}, 10**30, "9" * 400, "x" * 5000, "0-9999999"]
-    + ["\x1b[2Jx\ny", "\ud800", "\0", "../../..", "/etc", "a b", "-x", "12_[1-3]", "٣", "ok", "failed"]
-    + ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-02-18T16:00:45"]
-)  # fmt: skip
+    [
+        *(None, "", 0, -1, 1.5, True, [], {}, ["a"], {"a": 1}, 10**30, "9" * 400, "x" * 5000),
+        *("0-9999999", "\x1b[2Jx\ny", "\ud800", "\0", "../../..", "/etc", "a b", "-x"),
+        *("12_[1-3]", "٣", "ok", "failed"),
+        *("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-02-18T16:00:45"),
+    ]
+)
 # Keys that are read where they are there, and that not all manifests have.
 MORE: dict[str, Any] = {
     "revision": 3,

@@ -202,9 +202,11 @@ def test_lines_for_sbatch_stay_in_the_header() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["a b", "it's", "$(touch PWNED)", "`touch PWNED`", "a;touch PWNED", "snow\u2603", "-rf", "--help", "a%jb", "a\\b"]
-    + ['q"q', "#SBATCH", "*?[a]", "~root", "{{x}}", " ", "x" * 200],
-)  # fmt: skip
+    [
+        *("a b", "it's", "$(touch PWNED)", "`touch PWNED`", "a;touch PWNED", "snow\u2603", "-rf"),
+        *("--help", "a%jb", "a\\b", 'q"q', "#SBATCH", "*?[a]", "~root", "{{x}}", " ", "x" * 200),
+    ],
+)
 def test_an_iteration_may_have_any_name_that_can_be_printed(
     project: RunProject, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ Bring = Callable[[Manifest], Arrived]
 class SyncReport(Report):
     """A run, and what is here of its artifacts."""
 
-    arrived: Arrived = Arrived()
+    arrived: Arrived = field(default_factory=Arrived)
 
     @property
     def as_json(self) -> dict[str, Any]:
