@@ -128,7 +128,8 @@ def test_a_workflow_writes_down_how_its_jobs_are_submitted(survey: Survey, clien
     assert environment["backend_type"] == ("local" if backend == "local" else "slurm")
     assert environment["job_base_dir"] == client.job_base_dir
     assert environment["packaging"] == survey.said["packaging"]
-    assert survey.said["packaging"]["type"] == "none"
+    own = "source" if backend == "ssh" else "none"
+    assert survey.said["packaging"]["type"] == own
 
 
 def test_a_workflow_may_map_tasks(survey: Survey, client: Cluster) -> None:

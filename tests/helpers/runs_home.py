@@ -104,8 +104,10 @@ def killed_at_every_step(folder: Path) -> int:
         if not child:
             steps = itertools.count()
 
-            def hook(event: str, arguments: Any, steps: Iterator[int] = steps) -> None:
-                if event in STEPS and next(steps) == number:
+            def hook(
+                event: str, arguments: Any, steps: Iterator[int] = steps, last: int = number
+            ) -> None:
+                if event in STEPS and next(steps) == last:
                     os.kill(os.getpid(), signal.SIGKILL)
 
             sys.addaudithook(hook)

@@ -1,6 +1,7 @@
 """What the agent could not do."""
 
 import errno
+import os
 
 
 class AgentError(Exception):
@@ -14,4 +15,6 @@ class AgentError(Exception):
 def as_agent_error(error: OSError) -> AgentError:
     """What a client is told of a file that cannot be used."""
     kind = "missing" if error.errno == errno.ENOENT else "file"
-    return AgentError(kind, "{}: {}".format(error.strerror, error.filename))
+    name = error.filename
+    name = os.fsdecode(name) if isinstance(name, bytes) else name
+    return AgentError(kind, "{}: {}".format(error.strerror, name))

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from slurm.cli.commands import Command
+from slurm.cli.runs.common import PLACE
 from slurm.runs.detect import Detection, detect
 
 SIGNS: dict[bool | None, str] = {True: "yes", False: "no", None: "-"}
@@ -16,7 +17,7 @@ SIGNS: dict[bool | None, str] = {True: "yes", False: "no", None: "-"}
 @click.command("detect", cls=Command, example="slurm detect --design plan/iter1/design.yaml")
 @click.option(
     "--design",
-    type=click.Path(path_type=Path),
+    type=PLACE,
     metavar="FILE",
     help="the design.yaml to read (default: the nearest one in the project)",
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from slurm.cli.commands import Command, cluster_options
-from slurm.cli.runs.common import JSON, leave, say
+from slurm.cli.runs.common import JSON, PLACE, leave, say
 from slurm.cli.runs.health import are_healthy
 from slurm.runs.advance import BEGINNING, Advance
 from slurm.runs.clusters import Clusters
@@ -33,13 +33,13 @@ BY = "slurm launch"
 )
 @click.option(
     "--iteration",
-    type=click.Path(path_type=Path),
+    type=PLACE,
     metavar="DIR",
     help="the iteration's directory (default: the one the working directory is in)",
 )
 @click.option(
     "--design",
-    type=click.Path(path_type=Path),
+    type=PLACE,
     metavar="FILE",
     help="the design.yaml that says where it runs (default: the iteration's)",
 )

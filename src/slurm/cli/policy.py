@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from slurm.cli.commands import Group
+from slurm.cli.runs.common import PLACE
 from slurm.errors import ConfigError
 from slurm.runs.detect import COMMANDS
 from slurm.runs.edit_scope import EditScope
@@ -94,7 +95,7 @@ def doctor(as_json: bool) -> None:
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option(
     "--iteration",
-    type=click.Path(path_type=Path),
+    type=PLACE,
     help="the iteration's directory (default: found)",
 )
 @click.option("--json", "as_json", is_flag=True, help="as one JSON object")

@@ -8,11 +8,11 @@ import click
 
 from slurm.cli.commands import Command, cluster_options
 from slurm.cli.progress import transfers
-from slurm.cli.runs.common import JSON, RUN_IDS, finish
+from slurm.cli.runs.common import JSON, RUN_IDS, divided, finish, needs
 from slurm.runs.advance import Advance
 from slurm.runs.clusters import Clusters
 from slurm.runs.selection import select
-from slurm.runs.step import Action, next_action
+from slurm.runs.step import Action
 
 
 @click.command(
@@ -32,11 +32,10 @@ def command(run_ids: tuple[str, ...], as_json: bool, cluster_args: argparse.Name
     7 nobody knows whether a run was submitted.
     """
     selection = select(run_ids)
-    chosen = [
-        one
-        for one in selection.manifests
-        if run_ids or next_action(one).action is not Action.NOTHING
-    ]
+    chosen, others = divided(
+        selection.manifests, lambda one: bool(run_ids) or needs(one) is not Action.NOTHING
+    )
     with Clusters(cluster_args) as clusters, transfers(shown=not as_json) as progress:
-        reports = Advance(clusters, selection.policy, "slurm run", progress=progress).all(chosen)
+        advance = Advance(clusters, selection.policy, "slurm run", progress=progress)
+        reports = [*advance.all(chosen), *advance.enter(others)]
     finish(reports, selection.broken, as_json=as_json)

@@ -12,6 +12,7 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 from slurm.cli.commands import Group
+from slurm.cli.runs.common import PLACE, printed
 from slurm.runs import ledger, ledger_file, store
 from slurm.runs.ledger import Cause, Verdict
 from slurm.runs.ledger_lines import Entry
@@ -21,9 +22,7 @@ from slurm.runs.project import LEDGER, project_root
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
-MANIFEST = click.option(
-    "--manifest", "path", required=True, type=click.Path(path_type=Path), help="The run's manifest."
-)
+MANIFEST = click.option("--manifest", "path", required=True, type=PLACE, help="The run's manifest.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
@@ -31,7 +30,7 @@ def with_doc(function: Decorated) -> Decorated:
     """Add the option that says where the ledger is."""
     option = click.option(
         "--doc",
-        type=click.Path(path_type=Path),
+        type=PLACE,
         help=f"The ledger.  [default: {LEDGER} of the project]",
     )
     return option(function)
@@ -94,13 +93,11 @@ def verify(path: Path, doc: Path | None, strict: bool, as_json: bool) -> None:
         }
         click.echo(json.dumps(said if verdict.passed else {**said, **why}))
     elif verdict.passed:
-        click.echo(
-            f"PASS run_id={manifest.run_id} job_id={manifest.job_id}: {shown(found)}:{verdict.line}"
-        )
+        where = f"{shown(found)}:{verdict.line}"
+        click.echo(printed(f"PASS run_id={manifest.run_id} job_id={manifest.job_id}: {where}"))
     else:
-        click.echo(
-            f"FAIL run_id={manifest.run_id}: {verdict.cause}: {verdict.detail} ({shown(found)}); mend it: {mend}"
-        )
+        text = f"{verdict.cause}: {verdict.detail} ({shown(found)}); mend it: {mend}"
+        click.echo(printed(f"FAIL run_id={manifest.run_id}: {text}"))
     if not verdict.passed:
         fail()
 
@@ -126,7 +123,7 @@ def rebuild(doc: Path | None, as_json: bool) -> None:
     else:
         click.echo(", ".join(f"{count} {name}" for name, count in said.items()))
         for error in errors:
-            click.echo(f"not entered: {error}", err=True)
+            click.echo(printed(f"not entered: {error}"), err=True)
     if errors:
         fail()
 

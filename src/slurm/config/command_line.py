@@ -131,5 +131,7 @@ def exit_status(
 
 def _said(program: str | Callable[[], str], message: str, status: int) -> int:
     name = program if isinstance(program, str) else program()
-    sys.stderr.write(f"{name}: {message}\n")
+    # Names of files and words of others may be in it, and are no commands for a terminal.
+    said = "".join(one if one.isprintable() or one in "\n\t" else "?" for one in message)
+    sys.stderr.write(f"{name}: {said}\n")
     return status

@@ -15,6 +15,7 @@ The ledger and the manifests, in files that several programs and an editor chang
 
 - `ledger`: ``docs/slurm_job_list.md`` as text, made from manifests; `ledger_lines`: its lines and entries;
 - `ledger_file`: the ledger in its file; `store`: manifests in theirs, and where they are; `locked_files`: how;
+- `sharing`: which of them are the group's;
 - `run_ids`: ids, and the directories of new runs.
 
 What is done to runs:

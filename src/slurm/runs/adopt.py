@@ -12,7 +12,7 @@ from slurm.runs import store
 from slurm.runs.advance import Advance
 from slurm.runs.clusters import about, recorded
 from slurm.runs.detect import SCRIPTS
-from slurm.runs.launch import declared_remote
+from slurm.runs.launch import declared_remote, require_usable
 from slurm.runs.manifest import FILE, SLURM, Manifest
 from slurm.runs.moments import now
 from slurm.runs.observe import observe
@@ -70,6 +70,7 @@ def _new(
     job_id: str, cluster: Cluster, policy: Policy, iteration: Path | None, remote: str
 ) -> Manifest:
     folder = (iteration or iteration_of(Path.cwd(), policy.root) or Path.cwd()).resolve()
+    require_usable(folder, policy)
     at, script = now(), SCRIPTS[SLURM]
     shape = Manifest.new(folder.name, script, started_at=at, token="-")
     _require_known(job_id, shape, cluster)

@@ -21,7 +21,7 @@ from slurm.runs.manifest import Manifest
 from slurm.runs.moments import now
 from slurm.runs.observe import ended_at, observe
 from slurm.runs.report import ExitStatus, Report, report_of
-from slurm.runs.step import Action, Teller, next_action
+from slurm.runs.step import Action, Teller, has_live_job, next_action
 from slurm.states import Observation
 
 if TYPE_CHECKING:
@@ -92,12 +92,22 @@ class Advance:
         for action, effect in BEGINNING.items():
             for run in self._at(runs, {action}):
                 self._begin(run, action, effect)
-        self._observe(self._at(runs, {Action.OBSERVE}))
+        self._observe(runs)
         self._enter(runs)  # before anything is copied, which may take long
         for run in self._at(runs, self._actions - {*BEGINNING, Action.OBSERVE}):
             self._finish(run)
         self._enter(runs)
         return [run.report for run in runs]
+
+    def enter(self, manifests: Iterable[Manifest]) -> list[Report]:
+        """Have the ledger follow runs that need nothing else; what is wrong with those of which that is not possible.
+
+        Whoever took them to their end may have died before. Where the ledger cannot be written, that is said once.
+        """
+        runs = [_Run(one) for one in manifests]
+        self._enter(runs)
+        wrong = [run for run in runs if run.error is not None]
+        return [run.report for run in wrong or [run for run in runs if run.not_entered][:1]]
 
     def submit(self, manifest: Manifest) -> Report:
         """How far a run is after it was submitted, which has just been written, and which nobody has submitted before.
@@ -145,6 +155,7 @@ class Advance:
                 if run.manifest.status is not RunStatus.PENDING:
                     return  # somebody else was quicker
             run.manifest = self._written(run, effect(run.manifest, cluster, self._teller()))
+            run.error = _given_up_meanwhile(run.manifest)
         except SlurmError as error:
             if action is Action.SUBMIT and isinstance(error, (ConfigError, SchedulerUnreachable)):
                 self._change(run, self._teller().not_found)  # nobody was asked, for certain
@@ -171,7 +182,10 @@ class Advance:
     # Observation
 
     def _observe(self, runs: Sequence[_Run]) -> None:
-        for cluster, together in self._by_cluster(runs).items():
+        if Action.OBSERVE not in self._actions:
+            return
+        live = [run for run in runs if run.error is None and has_live_job(run.manifest)]
+        for cluster, together in self._by_cluster(live).items():
             try:
                 seen = observe(cluster, [run.manifest for run in together])
             except SlurmError as error:
@@ -274,3 +288,12 @@ class Advance:
 
     def _teller(self) -> Teller:
         return Teller(now(), self._by)
+
+
+def _given_up_meanwhile(manifest: Manifest) -> SlurmError | None:
+    """What is wrong where somebody has marked a run as failed while another one submitted it: its job goes on."""
+    if not (manifest.ended and manifest.job_id):
+        return None
+    return SlurmError(
+        f"somebody has marked it {manifest.status} while it was submitted: scancel {manifest.job_id} ends its job"
+    )

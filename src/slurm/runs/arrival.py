@@ -17,7 +17,9 @@ from slurm.runs.home import Home
 from slurm.runs.lifecycle import RunStatus, SyncStatus
 from slurm.runs.manifest import Manifest
 from slurm.runs.moments import text_of
-from slurm.runs.places import design_path, outputs_of
+from slurm.runs.places import OUTPUTS, design_path, outputs_of
+from slurm.runs.project import RUNS
+from slurm.runs.sharing import group_rights, make_directory
 from slurm.runs.step import Teller
 from slurm.runs.sync_plan import Skipped, missing
 
@@ -124,14 +126,22 @@ def told(teller: Teller, manifest: Manifest, arrived: Arrived) -> Manifest:
     )
 
 
+def is_moved(backend: BackendBase, remote: str, manifest: Manifest) -> bool:
+    """Whether a directory of the cluster was the run's ``outputs/``, and the run has been moved since, with what is in it."""
+    there = os.path.expanduser(remote).rstrip("/")
+    own = there.endswith(f"/{RUNS}/{manifest.run_id}/{OUTPUTS}")
+    return backend.shares_filesystem and own and not os.path.lexists(there)
+
+
 @contextlib.contextmanager
 def alone(manifest: Manifest) -> Iterator[None]:
     """Nobody else brings the artifacts of this run meanwhile. Raises `BeingSynced`."""
     from filelock import FileLock, Timeout
 
     kept = outputs_of(manifest).parent / KEPT
-    kept.mkdir(mode=0o700, exist_ok=True)
-    lock = FileLock(str(kept / "lock"), timeout=0, mode=0o600)
+    make_directory(kept)
+    mode = 0o600 | group_rights(kept) & 0o060
+    lock = FileLock(str(kept / "lock"), timeout=0, mode=mode)
     try:
         lock.acquire()
     except NotImplementedError:

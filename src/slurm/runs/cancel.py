@@ -9,18 +9,16 @@ from typing import TYPE_CHECKING
 from slurm.errors import SlurmError
 from slurm.runs import store
 from slurm.runs.advance import Advance
-from slurm.runs.lifecycle import RunStatus
 from slurm.runs.manifest import Manifest
 from slurm.runs.moments import now
 from slurm.runs.report import Report, report_of
-from slurm.runs.step import Action, Teller, next_action
+from slurm.runs.step import LIVE, Action, Teller, next_action
 
 if TYPE_CHECKING:
     from slurm.runs.clusters import Clusters
     from slurm.runs.policy import Policy
 
 BY = "slurm runs cancel"
-LIVE = (RunStatus.SUBMITTED, RunStatus.RUNNING)
 
 
 def cancel(manifests: Sequence[Manifest], clusters: Clusters, policy: Policy) -> list[Report]:
@@ -44,12 +42,13 @@ def _given_up(report: Report) -> Report:
     if next_action(manifest).action is not Action.SUBMIT:
         return report
     teller = Teller(now(), BY)
-    return report_of(
-        store.change(
-            Path(manifest.path),
-            lambda m: teller.given_up(m, "it was cancelled before it was submitted"),
-        )
-    )
+
+    def given_up(found: Manifest) -> Manifest:
+        if next_action(found).action is not Action.SUBMIT:  # somebody submits it right now
+            return found
+        return teller.given_up(found, "it was cancelled before it was submitted")
+
+    return report_of(store.change(Path(manifest.path), given_up))
 
 
 def _cancelled(manifests: Sequence[Manifest], clusters: Clusters) -> dict[str, SlurmError]:

@@ -52,6 +52,18 @@ class Clusters:
         settings = cluster_settings(path, env=env, overrides={**given, "callbacks": ()})
         return str(settings.arguments["backend_type"])
 
+    def require_readable(self) -> None:
+        """Raises `ConfigError` where the options, or the Slurmfile that there is, are wrong: before anything is done."""
+        from slurm.config.slurmfile import cluster_settings, find_slurmfile
+
+        path, env, given = self._arguments()
+        if env is None and path is None and "backend_type" in given:
+            return
+        if env is not None or path is not None or find_slurmfile(self._start) is not None:
+            cluster_settings(
+                path or find_slurmfile(self._start), env=env, overrides={**given, "callbacks": ()}
+            )
+
     def for_mode(self, host_mode: str) -> Cluster:
         """The cluster to which a run of this host_mode is submitted. Raises `ConfigError`."""
         if host_mode not in self._open:
@@ -128,6 +140,7 @@ class Clusters:
         return (None, None, {}) if self._args is None else arguments_from(self._args)
 
     def __enter__(self) -> Clusters:
+        self.require_readable()
         return self
 
     def __exit__(
@@ -171,4 +184,9 @@ def in_words(cluster: Mapping[str, Any]) -> str:
     >>> in_words({"backend": "ssh", "place": ["hpc", None, "me", None]})
     'ssh hpc me'
     """
-    return " ".join([cluster["backend"], *(one for one in cluster.get("place", ()) if one)])
+    return " ".join(
+        [
+            cluster.get("backend", "another cluster"),
+            *(one for one in cluster.get("place", ()) if one),
+        ]
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -105,7 +106,7 @@ def nearest_design(start: Path) -> Path | None:
     root = project_root(start)
     folder = start.resolve()
     for one in (folder, *folder.parents):
-        if (one / DESIGN).is_file():
+        if os.path.isfile(one / DESIGN):
             return one / DESIGN
         if one == root:
             return None

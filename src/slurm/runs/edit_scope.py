@@ -50,7 +50,7 @@ class EditScope:
         self.root: str = os.path.realpath(policy.root)
         self.start: str = os.path.abspath(start or os.getcwd())
         found = iteration or iteration_of(Path(self.start), policy.root)
-        if iteration is not None and not (Path(self.start) / iteration).is_dir():
+        if iteration is not None and not os.path.isdir(Path(self.start) / iteration):
             raise ConfigError(f"--iteration {iteration}: there is no such directory")
         if found is None and self.mode == ITERATION_ONLY:
             raise ConfigError(

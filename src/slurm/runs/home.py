@@ -13,6 +13,7 @@ from typing import BinaryIO
 from slurm.agent.files import unique_name
 from slurm.agent.regular_files import require_regular
 from slurm.config.globs import is_inside
+from slurm.runs.sharing import share
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 AT_ONCE = 1 << 20
@@ -104,7 +105,10 @@ class Home:
             raise OSError(errno.EPERM, "it leads out of its directory", path)
         *above, name = path.split("/")
         if make:
+            new = not os.path.lexists(self.folder)
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if new:
+                share(self.folder, self.folder.parent)
         handle = os.open(self.folder, FOLDER)
         try:
             for part in above:
@@ -120,6 +124,11 @@ def _entered(handle: int, name: str, path: str, make: bool) -> int:
     if make:
         with contextlib.suppress(FileExistsError):
             os.mkdir(name, 0o700, dir_fd=handle)
+            made = os.open(name, FOLDER | os.O_NOFOLLOW, dir_fd=handle)
+            try:
+                share(made, handle)
+            finally:
+                os.close(made)
     try:
         return os.open(name, FOLDER | os.O_NOFOLLOW, dir_fd=handle)
     except OSError as error:
@@ -135,6 +144,7 @@ def _write(handle: int, name: str, pieces: Iterable[bytes], mtime: int | None = 
     how = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     try:
         with os.fdopen(os.open(temporary, how, 0o600, dir_fd=handle), "wb") as file:
+            share(file.fileno(), handle)
             file.writelines(pieces)
             file.flush()
             os.fsync(file.fileno())

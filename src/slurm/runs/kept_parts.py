@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from slurm.api.requests import TreeFile
+from slurm.runs.sharing import share
 
 SUFFIX = ".part"
 
@@ -38,7 +39,9 @@ class KeptParts:
     def opened(self, file: TreeFile) -> io.FileIO:
         """The part, at its beginning; it is made where it is not there."""
         how = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        return io.FileIO(os.open(self.path(file), how, 0o600), "r+b")
+        part = io.FileIO(os.open(self.path(file), how, 0o600), "r+b")
+        share(part.fileno(), self._folder)
+        return part
 
     def flush(self, file: TreeFile) -> None:
         """Have the part survive a crash of the machine."""

@@ -34,8 +34,10 @@ def scheduler(run: Subject) -> Finding:
     if not said.get("observed_at"):
         return Finding(name, WARN, "it was never asked", fix)
     ago = run.now - moment_of(said["observed_at"])
-    text = f"it said {state} {ago.total_seconds() / 60:.0f} minutes ago"
-    return Finding(name, PASS, text) if ago <= FRESH else Finding(name, WARN, text, fix)
+    minutes = ago.total_seconds() / 60
+    when = f"{minutes:.0f} minutes ago" if minutes >= 0 else f"{-minutes:.0f} minutes from now"
+    text = f"it said {state} {when}"
+    return Finding(name, PASS, text) if abs(ago) <= FRESH else Finding(name, WARN, text, fix)
 
 
 def way_on(run: Subject) -> Finding:

@@ -16,6 +16,7 @@ from slurm.runs.clusters import recorded
 from slurm.runs.design import read_design
 from slurm.runs.detect import SCRIPTS, Detection
 from slurm.runs.directives import directives
+from slurm.runs.findings import printable
 from slurm.runs.launch_script import JOB_SCRIPT
 from slurm.runs.lifecycle import RunStatus
 from slurm.runs.manifest import FILE, Manifest
@@ -58,6 +59,7 @@ def launch_of(detection: Detection, policy: Policy, iteration: Path | None = Non
     found = found.resolve()
     if not found.is_dir():
         raise ConfigError(f"--iteration {found}: there is no such directory")
+    require_usable(found, policy)
     script = found / detection.script
     if script.is_file():
         return Launch(found, script, detection.location)
@@ -66,6 +68,22 @@ def launch_of(detection: Detection, policy: Policy, iteration: Path | None = Non
     raise ConfigError(
         f"{found} has no {detection.script}, which location {detection.location} needs ({detection.why}){has}"
     )
+
+
+def require_usable(iteration: Path, policy: Policy) -> None:
+    """Raises `ConfigError` where an iteration's directory is named so that its runs could not be written down or found."""
+    name = iteration.name
+    if "|" in name or not name.isprintable():
+        raise ConfigError(
+            f"{printable(str(iteration))}: the name of an iteration is in the ledger, and has no | and no character that "
+            "cannot be printed: rename the directory"
+        )
+    if iteration.is_relative_to(policy.root):
+        for part in iteration.relative_to(policy.root).parts:
+            if store.is_passed_over(part):
+                raise ConfigError(
+                    f"{printable(str(iteration))}: runs are not looked for in {part}: rename or move the directory"
+                )
 
 
 def _with_script(folder: Path) -> Path | None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from slurm.runs import ledger, locked_files
+from slurm.runs import ledger, locked_files, store
 from slurm.runs.ledger import HEADING, LedgerConflict, Outcome, Rebuilt
 from slurm.runs.ledger_lines import LedgerError
-from slurm.runs.manifest import Manifest
+from slurm.runs.manifest import Manifest, ManifestError
 
 T = TypeVar("T")
 
@@ -21,8 +21,18 @@ def read(path: Path) -> str:
 
 
 def append(path: Path, manifest: Manifest) -> Outcome:
-    """Have the ledger say what a manifest says. Raises `LedgerConflict` and `LedgerError`; then it is as it was."""
-    return _change(path, lambda text: ledger.upsert(text, manifest))
+    """Have the ledger say what a manifest says. Raises `LedgerConflict` and `LedgerError`; then it is as it was.
+
+    What is in the manifest's file is taken where somebody has changed that meanwhile, so that no entry goes back.
+    """
+
+    def appended(text: str) -> tuple[str, Outcome]:
+        after, [outcome] = _upserted(text, [manifest])
+        if isinstance(outcome, LedgerError):
+            raise outcome
+        return after, outcome
+
+    return _change(path, appended)
 
 
 def append_all(path: Path, manifests: Iterable[Manifest]) -> list[Outcome | LedgerError]:
@@ -33,7 +43,28 @@ def append_all(path: Path, manifests: Iterable[Manifest]) -> list[Outcome | Ledg
     all_of_them = list(manifests)
     if not all_of_them:
         return []
-    return _change(path, lambda text: ledger.upsert_all(text, all_of_them))
+    return _change(path, lambda text: _upserted(text, all_of_them))
+
+
+def _upserted(text: str, manifests: Sequence[Manifest]) -> tuple[str, list[Outcome | LedgerError]]:
+    after, outcomes = ledger.upsert_all(text, manifests)
+    latest = [
+        one if outcome is Outcome.UNCHANGED else _latest(one)
+        for one, outcome in zip(manifests, outcomes)
+    ]
+    if all(one is other for one, other in zip(manifests, latest)):
+        return after, outcomes
+    return ledger.upsert_all(text, latest)
+
+
+def _latest(manifest: Manifest) -> Manifest:
+    """The manifest as it is in its file, where that is a later one."""
+    try:
+        found = store.read(Path(manifest.path))
+    except ManifestError:
+        return manifest
+    is_later = found.run_id == manifest.run_id and found.revision > manifest.revision
+    return found if is_later else manifest
 
 
 def rebuild(path: Path, manifests: Iterable[Manifest]) -> Rebuilt:

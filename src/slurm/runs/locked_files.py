@@ -7,6 +7,7 @@ was read, up to the moment of the rename: where it is another text by then, the 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import stat
@@ -14,8 +15,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from slurm.agent.files import replacing, sync_folder
+from slurm.agent.json_files import LARGEST
 from slurm.agent.regular_files import open_regular
 from slurm.errors import SlurmError
+from slurm.runs.sharing import group_rights
 
 PATIENCE = 60.0  # seconds to wait for a lock, which is held while a small file is written
 PAUSE = 0.05
@@ -31,10 +34,12 @@ def read_bytes(path: Path) -> bytes | None:
     """What a file holds; None where there is none. Raises OSError."""
     try:
         with open_regular(str(path)) as file:
-            content: bytes = file.read()
-            return content
+            content: bytes = file.read(LARGEST + 1)
     except FileNotFoundError:
         return None
+    if len(content) > LARGEST:
+        raise OSError(errno.EFBIG, f"it is larger than {LARGEST >> 20} MiB", str(path))
+    return content
 
 
 @contextlib.contextmanager
@@ -44,7 +49,7 @@ def locked(path: Path, failure: Failure) -> Iterator[None]:
 
     beside = path.with_name(f".{path.name}.lock")
     # Whoever may rename a file there may lock it.
-    mode = 0o660 if path.parent.stat().st_mode & stat.S_IWGRP else 0o600
+    mode = 0o600 | group_rights(path.parent) & 0o060
     lock = FileLock(str(beside), timeout=PATIENCE, mode=mode)
     try:
         lock.acquire(poll_interval=PAUSE)
@@ -71,7 +76,8 @@ def change(
     """Replace what a file holds with what `function` makes of it, None being no file; returns that.
 
     `function` may be called again, and then with the lock held: it does nothing but compute. Of a symbolic link, the
-    file that it leads to is replaced. A file keeps its mode; a new one gets `mode`, or else what its directory allows.
+    file that it leads to is replaced. A file keeps its mode; a new one gets `mode`, and where the group may write in
+    its directory, what that may; or else what its directory allows.
     With `sync`, a new name survives a crash of the machine. An OSError becomes a `failure`, of one line.
     """
     real = Path(os.path.realpath(path))
@@ -105,6 +111,8 @@ def _replace(path: Path, before: bytes | None, after: bytes, mode: int | None) -
         mode = stat.S_IMODE(about.st_mode)
     elif mode is None:
         mode = 0o600 | (stat.S_IMODE(path.parent.stat().st_mode) & 0o064)
+    else:
+        mode |= group_rights(path.parent) & 0o060
     with replacing(str(path), mode, sync=False) as file:
         if about is not None and about.st_gid != os.fstat(file.fileno()).st_gid:
             with contextlib.suppress(PermissionError):  # of a group that this user is not in

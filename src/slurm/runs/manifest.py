@@ -8,12 +8,14 @@ from __future__ import annotations
 import copy
 import datetime
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from slurm.agent.json_files import parse_object
 from slurm.errors import ConfigError
+from slurm.runs.findings import printable
 from slurm.runs.lifecycle import LAST, RunStatus, SyncStatus, path_between, sync_status
 from slurm.runs.moments import moment_of, run_id_at, text_of
 from slurm.runs.schemas import problem
@@ -22,6 +24,7 @@ FILE = "run_manifest.json"
 SCHEMA = "1.0"
 FORM = "run_manifest.schema.json"
 SLURM, LOCAL = "slurm", "local"
+NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # in JSON
 
 
 class ManifestError(ConfigError):
@@ -109,7 +112,7 @@ class Manifest:
         path: str,
         amended: Callable[[Mapping[str, Any]], Mapping[str, Any]],
     ) -> Manifest:
-        wrong = problem(content, FORM)
+        wrong = problem(content, FORM) or _no_text(content)
         if wrong:
             raise ManifestError(f"{path}: {wrong}")
         manifest = cls(amended(content), path)
@@ -236,6 +239,19 @@ class Manifest:
         if self.completed_at is not None and self.completed_at < self.started_at:
             found.append("timestamps.completed_at is before timestamps.started_at")
         return found
+
+
+def _no_text(content: Mapping[str, Any]) -> str:
+    """What in it is no text that a file or a command could be given, in one line; empty where nothing is."""
+    for key, value in content.items():
+        said = json.dumps([key, value], ensure_ascii=False)
+        if NUL.search(said):
+            return f"{printable(key)} has the character \\u0000 in it, which no text has"
+        try:
+            said.encode()
+        except UnicodeEncodeError:
+            return f"{printable(key)} has half of a character in it (\\ud800 to \\udfff)"
+    return ""
 
 
 def _with_end(content: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -33,7 +33,10 @@ def moment_of(text: str) -> datetime.datetime:
     moment = datetime.datetime.fromisoformat(re.sub("[zZ]$", "+00:00", text))
     if moment.tzinfo is None:
         raise ValueError(f"{text!r} has no offset from UTC, such as Z")
-    return moment
+    try:
+        return moment.astimezone(datetime.timezone.utc)
+    except OverflowError:
+        raise ValueError(f"{text!r} is too early or too late") from None
 
 
 def run_id_at(moment: datetime.datetime) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import os
 import re
-import stat
 from pathlib import Path
 
 from slurm.agent.files import sync_folder, write_atomic
@@ -13,6 +12,7 @@ from slurm.runs import locked_files
 from slurm.runs.manifest import ManifestError
 from slurm.runs.moments import run_id_at
 from slurm.runs.project import FOLDER, RUNS
+from slurm.runs.sharing import group_rights, make_directory
 
 LAST = "last_run_id"
 IGNORED = ".gitignore"
@@ -38,14 +38,14 @@ def new_run_directory(iteration: Path, root: Path, at: datetime.datetime) -> tup
     runs, last = iteration / RUNS, root / FOLDER / LAST
     with locked_files.said(runs, ManifestError):
         for folder in (runs, last.parent):
-            if _made(folder):
+            if make_directory(folder):
                 sync_folder(str(folder.parent))
         with locked_files.locked(last, ManifestError):
             second, number = _after(last, run_id_at(at))
-            while not _made(runs / _id(second, number)):
+            while not make_directory(runs / _id(second, number)):
                 number += 1  # it is in no list: the run came with a copy of the project
             run_id = _id(second, number)
-            mode = 0o600 | _group_of(last.parent) & 0o060
+            mode = 0o600 | group_rights(last.parent) & 0o060
             if not last.exists():
                 _write_ignored(last.parent / IGNORED, mode)
             write_atomic(str(last), f"{run_id}\n".encode(), mode, sync=False)
@@ -68,21 +68,3 @@ def _after(last: Path, second: str) -> tuple[str, int]:
     if found is None or found[1] < second:
         return second, 1
     return found[1], int(found[2] or 1) + 1
-
-
-def _made(folder: Path) -> bool:
-    """Make a directory, private or its group's as the one that it is in is; whether it was not there."""
-    mode = 0o700 | _group_of(folder.parent)
-    try:
-        folder.mkdir(mode)
-    except FileExistsError:
-        return False
-    if mode != 0o700:  # which a umask may have kept from it
-        folder.chmod(stat.S_IMODE(folder.stat().st_mode) | mode)
-    return True
-
-
-def _group_of(folder: Path) -> int:
-    """What the group may do in a directory, if it may write there."""
-    mode = folder.stat().st_mode
-    return mode & 0o070 if mode & stat.S_IWGRP else 0

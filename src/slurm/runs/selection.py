@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,7 +69,7 @@ def _named(
         paths = " and ".join(one.path for one in matching)
         raise ConfigError(f"two runs are {name}: {paths}; give one of them another run_id")
     path = start / name
-    path = path / FILE if path.is_dir() else path
+    path = path / FILE if os.path.isdir(path) else path
     if path.name == FILE:
         return store.read(path)
     why = [str(error) for error in broken if name in Path(str(error).split(": ")[0]).parts]

@@ -18,6 +18,7 @@ from slurm.runs.moments import moment_of, text_of
 from slurm.states import ACTIVE, JobState, JobStatus, Observation, parse_state, reduce
 
 FRESH = 60.0  # seconds for which what was observed need not be written down again
+LIVE = (RunStatus.SUBMITTED, RunStatus.RUNNING)
 
 
 class Action(str, enum.Enum):
@@ -67,7 +68,7 @@ def next_action(manifest: Manifest) -> Next:
     """
     if manifest.status is RunStatus.PENDING:
         return _of_pending(manifest)
-    if manifest.status in (RunStatus.SUBMITTED, RunStatus.RUNNING):
+    if manifest.status in LIVE:
         return _of_live(manifest)
     extracted = bool(manifest.section("extraction"))
     if manifest.status is RunStatus.FAILED and not extracted:
@@ -110,6 +111,11 @@ def _of_live(manifest: Manifest) -> Next:
     return Next(Action.ASK, why, f"{mark} completed, or {mark} failed")
 
 
+def has_live_job(manifest: Manifest) -> bool:
+    """Whether the scheduler may have news of its job: also of one that never starts, which somebody may cancel or mend."""
+    return manifest.status in LIVE and not job_status(manifest).finished
+
+
 def job_status(manifest: Manifest) -> JobStatus:
     """What the manifest says of the run's job."""
     known = manifest.section("scheduler")
@@ -132,14 +138,18 @@ class Teller:
     by: str
 
     def accepted(self, manifest: Manifest, job_id: str) -> Manifest:
-        """The scheduler has taken the run's job. Raises ``ConfigError`` where it has another one already."""
+        """The scheduler has taken the run's job. Raises ``ConfigError`` where it has another one already.
+
+        A run that somebody has given up meanwhile stays failed, and its job is known.
+        """
         if manifest.job_id and manifest.job_id != job_id:
             raise ConfigError(
                 f"run {manifest.run_id} is job {manifest.job_id} already, not {job_id}"
             )
-        known = manifest.with_keys(job_id=job_id).having(
-            "submission", outcome="accepted", error=None
-        )
+        known = manifest.having("submission", outcome="accepted", error=None)
+        known = known.with_keys(job_id=job_id)
+        if manifest.ended:
+            return known
         return self._moved(known, RunStatus.SUBMITTED, f"it is job {job_id}")
 
     def asking(self, manifest: Manifest) -> Manifest:
@@ -181,11 +191,12 @@ class Teller:
 
         What has been known for less than `FRESH` seconds is not written down once more.
         """
-        since = manifest.section("scheduler").get("missing_since")
-        missing_since = since or text_of(self.at) if seen.missing else None
-        if seen.missing and since:
-            seconds = (self.at - moment_of(since)).total_seconds()
-            seen = replace(seen, missing_for=max(0.0, seconds))
+        missing_since = None
+        if seen.missing:
+            known_since = manifest.section("scheduler").get("missing_since")
+            since = min(moment_of(known_since), self.at) if known_since else self.at
+            missing_since = text_of(since)
+            seen = replace(seen, missing_for=(self.at - since).total_seconds())
         before = job_status(manifest)
         job = reduce(before, seen)
         restarts = int(manifest.section("scheduler").get("restarts", 0))
@@ -234,7 +245,9 @@ class Teller:
         return self.synced(moved) if returned else moved
 
     def syncing(self, manifest: Manifest) -> Manifest:
-        """Its artifacts are on their way."""
+        """Its artifacts are on their way, unless somebody else has brought them meanwhile."""
+        if manifest.status not in LIVE:
+            return manifest
         return manifest.having("artifact_sync_to_local", status=str(SyncStatus.SYNCING))
 
     def synced(self, manifest: Manifest) -> Manifest:
@@ -242,11 +255,10 @@ class Teller:
         here = manifest.having("artifact_sync_to_local", missing=None, error=None)
         if here.sync is not SyncStatus.OK:
             here = here.having("artifact_sync_to_local", status=str(SyncStatus.OK))
-        why = (
-            "its result is in its job's directory"
-            if here.section("sdk")
-            else "its artifacts are here"
-        )
+        sdk = here.section("sdk")
+        why = "its result is in its job's directory" if sdk else "its artifacts are here"
+        if here.ended:
+            return here
         return self._moved(here, RunStatus.SYNCED, why)
 
     def not_synced(self, manifest: Manifest, missing: Sequence[str], error: str = "") -> Manifest:

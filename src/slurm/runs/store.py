@@ -10,6 +10,7 @@ from slurm.agent.files import sync_folder
 from slurm.runs import locked_files
 from slurm.runs.manifest import FILE, Manifest, ManifestError
 from slurm.runs.project import RUNS
+from slurm.runs.sharing import make_directory
 
 # Directories that hold other people's code or what programs keep for themselves; of no interest, and often large.
 # So are all whose name begins with a dot.
@@ -53,11 +54,11 @@ def write(manifest: Manifest) -> Manifest:
 
 
 def _make_directories(folder: Path) -> None:
-    """Make a private directory, and those above it, so that they survive a crash of the machine."""
+    """Make a directory, and those above it, so that they survive a crash of the machine."""
     if folder.is_dir():
         return
     _make_directories(folder.parent)
-    folder.mkdir(mode=0o700, exist_ok=True)
+    make_directory(folder)
     sync_folder(str(folder.parent))
 
 
@@ -93,8 +94,18 @@ def find(root: Path) -> list[Path]:
 
     Links to directories are followed, each directory is visited once. What is below a run is its own: artifacts that
     were brought home may be runs of others. Hidden directories, virtual environments and `SKIPPED` ones are passed over.
+    A run that may not be looked into is there for that; raises `ManifestError` where `root` itself may not.
     """
     return sorted(_found(root))
+
+
+def is_passed_over(name: str) -> bool:
+    """Whether `find` does not look into directories of this name.
+
+    >>> is_passed_over(".cache"), is_passed_over("plan")
+    (True, False)
+    """
+    return name.startswith(".") or name in SKIPPED
 
 
 def _found(root: Path) -> Iterator[Path]:
@@ -104,25 +115,41 @@ def _found(root: Path) -> Iterator[Path]:
     while folders or links:
         folder = folders.pop() if folders else links.pop(0)
         try:
-            about = folder.stat()
-            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-        except OSError:
-            continue  # gone, a loop of links, or of somebody else
-        if (about.st_dev, about.st_ino) in seen:
+            entries = _entries(folder, seen)
+        except PermissionError as error:
+            if folder == root:
+                raise ManifestError(f"{folder}: {error.strerror}") from None
+            if RUNS in (folder.name, folder.parent.name):
+                yield folder / FILE  # whoever reads it hears that it is somebody else's
             continue
-        seen.add((about.st_dev, about.st_ino))
-        if any(entry.name == "pyvenv.cfg" for entry in entries):
+        if entries is None:
             continue
-        if folder.parent.name == RUNS and folder != root and (folder / FILE).is_file():
+        if folder.parent.name == RUNS and folder != root and os.path.lexists(folder / FILE):
             yield folder / FILE
             continue
         for entry in entries:
-            if entry.name.startswith(".") or entry.name in SKIPPED:
-                continue
             if entry.is_symlink():
                 links.append(folder / entry.name)
             elif entry.is_dir():
                 folders.append(folder / entry.name)
+
+
+def _entries(folder: Path, seen: set[tuple[int, int]]) -> list[os.DirEntry[str]] | None:
+    """What is to be looked at in a directory, sorted; None for one that was `seen`, or is of no interest.
+
+    Raises PermissionError.
+    """
+    try:
+        about = folder.stat()
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except PermissionError:
+        raise
+    except OSError:
+        return None  # gone, or a loop of links
+    if (about.st_dev, about.st_ino) in seen or any(one.name == "pyvenv.cfg" for one in entries):
+        return None
+    seen.add((about.st_dev, about.st_ino))
+    return [one for one in entries if not is_passed_over(one.name)]
 
 
 def _stored(path: Path, function: Callable[[bytes | None], bytes]) -> bytes:
@@ -136,10 +163,4 @@ def _parsed(path: Path, data: bytes | None) -> Manifest:
 
 
 def _dumped(manifest: Manifest) -> bytes:
-    checked = Manifest.checked(manifest.content, manifest.path)
-    try:
-        return checked.dump()
-    except UnicodeEncodeError as error:
-        raise ManifestError(
-            f"{manifest.path}: it cannot be written as UTF-8 ({error.reason})"
-        ) from None
+    return Manifest.checked(manifest.content, manifest.path).dump()

@@ -20,7 +20,7 @@ class Sums:
     """
 
     def __init__(self) -> None:
-        self.size = 0
+        self.size: int = 0
         self._done: list[str] = []
         self._now = hashlib.sha256()
 

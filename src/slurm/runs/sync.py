@@ -16,6 +16,7 @@ from slurm.runs.arrival import (
     at_home,
     design_of,
     is_marked,
+    is_moved,
     is_same_place,
     remote_of,
     said,
@@ -87,7 +88,7 @@ def bring_home(
     remote = remote_of(manifest, design)
     if not remote:
         return _from_nowhere(manifest, design)
-    if is_same_place(backend, remote, outputs):
+    if is_same_place(backend, remote, outputs) or is_moved(backend, remote, manifest):
         return at_home(manifest, design)
     fetch = Fetch(backend, remote, Home(outputs), outputs.parent / KEPT, progress)
     try:

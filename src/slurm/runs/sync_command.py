@@ -17,6 +17,7 @@ from slurm.runs.home import Home
 from slurm.runs.manifest import Manifest
 from slurm.runs.places import outputs_of
 from slurm.runs.policy import RSYNC
+from slurm.runs.sharing import make_directory
 from slurm.runs.sync_plan import MOST_FILES, plan
 
 TERMINAL = 2  # where the command's output goes
@@ -29,7 +30,7 @@ def bring_by_command(
     outputs = outputs_of(manifest)
     try:
         with alone(manifest):
-            outputs.mkdir(mode=0o700, exist_ok=True)
+            make_directory(outputs)
             done = subprocess.run(
                 argv, cwd=root, stdin=subprocess.DEVNULL, stdout=TERMINAL, check=False
             )

@@ -37,7 +37,8 @@ def doom(moment: str) -> None:
             die()
 
     def delivering(channel: Channel, reply: dict[str, Any], blob: bytes) -> None:
-        if "jobs" in (reply.get("result") or ()):
+        result = reply.get("result")
+        if isinstance(result, dict) and "jobs" in result:
             die()
         deliver(channel, reply, blob)
 

@@ -33,3 +33,13 @@ def test_two_says_that_nothing_was_submitted(
 
     assert exit_status("program", body) == status
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_words_of_others_are_no_commands_for_a_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail() -> None:
+        raise SlurmError("no \x1b[31mfile\x9b2J \udce9\n\tin it")
+
+    assert exit_status("program", fail) == 1
+    assert capsys.readouterr().err == "program: no ?[31mfile?2J ?\n\tin it\n"

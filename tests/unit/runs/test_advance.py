@@ -296,6 +296,19 @@ def test_a_job_that_never_starts_is_shown_with_its_reason(
     assert report.command == f"slurm runs cancel {RUN_ID}"
 
 
+@pytest.mark.parametrize(("state", "status"), [("CANCELLED", "failed"), ("RUNNING", "running")])
+def test_a_job_that_never_started_is_asked_about_again(
+    root: Path, run: Run, backend: FakeBackend, state: str, status: str
+) -> None:
+    """Somebody has cancelled it, or given it another dependency."""
+    written(root)
+    backend.say("4711", "PENDING", reason="DependencyNeverSatisfied")
+    run()
+    backend.say("4711", state)
+    [report] = run()
+    assert report.manifest.status == status
+
+
 def test_an_array_is_one_run(root: Path, run: Run, backend: FakeBackend) -> None:
     written(root, resource_request={"array": "0-2"})
     backend.say("4711_0", "COMPLETED", ended_at=100.0)

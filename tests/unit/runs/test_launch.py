@@ -198,3 +198,47 @@ def test_lines_for_sbatch_stay_in_the_header() -> None:
         "exec /bin/sh '-e x' '/a b/run'",
     ]
     assert interpreter("#! /usr/bin/env  python3 -u \n") == "/usr/bin/env 'python3 -u'"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("a b", "it's", "$(touch PWNED)", "`touch PWNED`", "a;touch PWNED", "snow\u2603", "-rf"),
+        *("--help", "a%jb", "a\\b", 'q"q', "#SBATCH", "*?[a]", "~root", "{{x}}", " ", "x" * 200),
+    ],
+)
+def test_an_iteration_may_have_any_name_that_can_be_printed(
+    project: RunProject, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.iteration = project.iteration.rename(project.iteration.with_name(name))
+    monkeypatch.chdir(project.iteration)
+    manifest = project.launched()
+    project.job_ended()
+    project.run("run", status=0)
+    ledger = ("--manifest", manifest.path)
+    project.run("slurm-job-list", "verify", *ledger, "--strict", status=0)
+    project.run("verify", "--stage", "launch", status=0)
+    assert list(project.root.rglob("PWNED")) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("a|b", "rename the directory"),
+        ("a\nb", "rename the directory"),
+        ("\x1b[2J", "rename the directory"),
+        (os.fsdecode(b"caf\xe9"), "rename the directory"),
+        (".hidden", "runs are not looked for in .hidden"),
+        ("node_modules", "runs are not looked for in node_modules"),
+    ],
+)
+def test_an_iteration_whose_runs_could_not_be_found_is_refused(
+    project: RunProject, name: str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.iteration = project.iteration.rename(project.iteration.with_name(name))
+    monkeypatch.chdir(project.iteration)
+    for words in (("launch",), ("launch", "--dry-run"), ("runs", "adopt", "1")):
+        line = project.run(*words, status=2).line
+        assert why in line
+        assert line.isprintable()
+    assert not (project.iteration / "runs").exists()

@@ -8,9 +8,9 @@ import stat
 from pathlib import Path
 
 import pytest
-from tests.helpers.run_manifests import RUN_ID, manifest
+from tests.helpers.run_manifests import RUN_ID, manifest, written
 
-from slurm.runs import ledger_file, locked_files
+from slurm.runs import ledger_file, locked_files, store
 from slurm.runs.ledger import HEADING, LedgerConflict, Outcome, Rebuilt
 from slurm.runs.ledger_lines import Entry, LedgerError
 
@@ -185,3 +185,15 @@ def test_a_lock_that_is_held_is_waited_for_and_then_said(
             "try again when it has ended",
         )
     assert ledger_file.append(there, manifest()) is Outcome.APPENDED
+
+
+def test_an_entry_never_goes_back_to_what_a_manifest_was(tmp_path: Path) -> None:
+    """Another person has taken the run on between the manifest that was read and its entry."""
+    doc = tmp_path / "docs/list.md"
+    old = store.read(written(tmp_path))
+    store.change(Path(old.path), lambda found: found.with_keys(status="running", job_id="4712"))
+    assert ledger_file.append(doc, old) is Outcome.APPENDED
+    assert ledger_file.append_all(doc, [old]) == [Outcome.UNCHANGED]
+    assert ledger_file.append(doc, old) is Outcome.UNCHANGED
+    assert "job_id=4712" in doc.read_text()
+    assert "status=running" in doc.read_text()

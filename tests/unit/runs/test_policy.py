@@ -319,6 +319,6 @@ def test_the_cookbooks_name_for_the_file_is_read_and_two_files_are_refused(tmp_p
     assert (policy.preset, policy.path.name) == ("slurm", "verifier_policy.yaml")
     (tmp_path / ".slurm/policy.yaml").write_text("preset: null\n")
     with pytest.raises(
-        ConfigError, match="there are two policy files, .*: leave one of them there"
+        ConfigError, match=r"there are two policy files, .*: leave one of them there"
     ):
         load_policy(tmp_path)

@@ -313,6 +313,23 @@ def test_watching_ends_when_all_have_ended(project: RunProject) -> None:
     assert json.loads(lines[-1])[0]["status"] == "synced"
 
 
+@pytest.mark.parametrize("command", [("run",), ("runs", "monitor")])
+def test_the_ledger_follows_a_run_that_needs_nothing_else(
+    project: RunProject, command: tuple[str, ...]
+) -> None:
+    """Whoever took it to its end died before the ledger was written."""
+    project.launched()
+    project.job_ended()
+    project.run("run", status=0)
+    ledger = project.root / "docs/slurm_job_list.md"
+    right = ledger.read_text()
+    ledger.write_text(right.replace("status=completed", "status=running"))
+    project.run(*command, status=0)
+    assert ledger.read_text() == right
+    ledger.write_text(right.replace("job_id=1", "job_id=2"))
+    assert "line 3 of the ledger has job_id=2" in project.run(*command, status=1).out
+
+
 def test_a_ledger_that_cannot_be_written_stops_a_launch_and_nothing_else(
     project: RunProject,
 ) -> None:

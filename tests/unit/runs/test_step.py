@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from slurm.errors import ConfigError
 from slurm.runs.lifecycle import ORDER, RunStatus, SyncStatus
 from slurm.runs.manifest import Manifest
-from slurm.runs.moments import moment_of
+from slurm.runs.moments import moment_of, text_of
 from slurm.runs.step import Action, Teller, next_action
-from slurm.states import SIGHTINGS_TO_BELIEVE, JobState, Observation
+from slurm.states import LOST_AFTER, SIGHTINGS_TO_BELIEVE, JobState, Observation
 
 STARTED = moment_of("2026-02-18T16:00:45Z")
 TELLER = Teller(STARTED + datetime.timedelta(minutes=5), "slurm run")
@@ -147,6 +147,44 @@ def test_a_job_of_whose_end_nobody_knows_is_a_matter_for_a_person() -> None:
     assert next_action(manifest).command == f"{mark} completed, or {mark} failed"
     marked = manifest.having("artifact_sync_to_local", status="ok")
     assert next_action(marked).action is Action.SYNC  # somebody has seen its artifacts
+
+
+def test_a_run_that_was_given_up_while_it_was_submitted_has_its_job() -> None:
+    manifest = TELLER.accepted(TELLER.given_up(launched(), "a person says so"), "4711")
+    assert (manifest.status, manifest.job_id) == (RunStatus.FAILED, "4711")
+    assert manifest.section("submission")["outcome"] == "accepted"
+    assert next_action(manifest).action is Action.COPY_LOGS
+
+
+def test_who_comes_late_with_the_artifacts_changes_nothing() -> None:
+    """Another person has brought them home, and has extracted the metrics already."""
+    done = TELLER.extracted(TELLER.synced(after("COMPLETED")), "completed")
+    assert TELLER.syncing(done) is done
+    assert TELLER.synced(TELLER.syncing(done)) is done
+
+
+@pytest.mark.parametrize("hours", [-5, 5])
+def test_a_clock_that_was_set_stops_no_run(hours: int) -> None:
+    """Nor is anything dated before what it follows."""
+    other = Teller(TELLER.at + datetime.timedelta(hours=hours), "slurm run")
+    manifest = other.observed(after("RUNNING"), seen("RUNNING"))
+    assert manifest.section("scheduler")["observed_at"] == text_of(other.at)
+    ended = other.observed(manifest, seen("COMPLETED"), STARTED - datetime.timedelta(hours=9))
+    done = other.extracted(other.synced(ended), "completed")
+    checked = Manifest.checked(done.content, "m.json")
+    assert checked.status == "completed"
+    assert checked.completed_at is not None
+    assert checked.completed_at >= checked.started_at
+
+
+def test_a_missing_job_is_given_up_although_the_clock_was_set_back() -> None:
+    lost = seen("RUNNING", source="sacct")
+    later = Teller(TELLER.at + datetime.timedelta(hours=5), "slurm run")
+    manifest = later.observed(after("RUNNING"), lost)
+    assert next_action(TELLER.observed(manifest, lost)).action is Action.OBSERVE
+    manifest = TELLER.observed(manifest, lost)
+    soon = Teller(TELLER.at + datetime.timedelta(seconds=LOST_AFTER), "slurm run")
+    assert next_action(soon.observed(manifest, lost)).action is Action.ASK
 
 
 def test_another_job_is_not_taken_for_the_runs() -> None:

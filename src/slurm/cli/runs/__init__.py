@@ -22,7 +22,7 @@ COMMANDS = {
     "cancel": ("slurm.cli.runs.cancel", "cancel the jobs of runs"),
     "next": ("slurm.cli.runs.next_steps", "say what each run needs next"),
 }
-command = Group(
+command: Group = Group(
     "runs",
     COMMANDS,
     help="Look at runs, and after them.",

@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import os
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from slurm.cli.commands import TEXT
-from slurm.runs.manifest import ManifestError
+from slurm.cli.commands import TEXT, Checked
+from slurm.config.command_line import text
+from slurm.runs.manifest import Manifest, ManifestError
 from slurm.runs.report import ExitStatus, Report, exit_status
+from slurm.runs.step import Action, next_action
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+LONGEST_PATH, LONGEST_NAME = 4096, 255  # bytes, as systems have it
+
+
+def place(given: str) -> Path:
+    """A type: the path of something, of which there can be one."""
+    if len(os.fsencode(given)) >= LONGEST_PATH or any(
+        len(os.fsencode(part)) > LONGEST_NAME for part in given.split("/")
+    ):
+        raise argparse.ArgumentTypeError("is longer than the name of a file may be")
+    return Path(text(given))
+
+
+PLACE = Checked(place, "path")
 
 RUN_IDS = click.argument("run_ids", metavar="[RUN_ID]...", nargs=-1, type=TEXT)
 RUN_ID = click.argument("run_id", metavar="RUN_ID", type=TEXT)
@@ -38,6 +56,21 @@ def say(reports: Sequence[Report], broken: Iterable[ManifestError], *, as_json: 
             click.echo("no run here needs anything; slurm launch begins one")
     for error in errors if not as_json else ():
         click.echo(printed(error), err=True)
+
+
+def divided(
+    manifests: Iterable[Manifest], chosen: Callable[[Manifest], bool]
+) -> tuple[list[Manifest], list[Manifest]]:
+    """Those that a command is about, and all others."""
+    parts: tuple[list[Manifest], list[Manifest]] = ([], [])
+    for one in manifests:
+        parts[0 if chosen(one) else 1].append(one)
+    return parts
+
+
+def needs(manifest: Manifest) -> Action:
+    """What a run needs next."""
+    return next_action(manifest).action
 
 
 def leave(status: int) -> None:

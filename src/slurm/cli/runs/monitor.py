@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from dataclasses import replace
 
 import click
 
 from slurm.cli.commands import Command, cluster_options
 from slurm.cli.progress import transfers
-from slurm.cli.runs.common import JSON, RUN_IDS, leave, say
+from slurm.cli.runs.common import JSON, RUN_IDS, divided, leave, needs, say
 from slurm.cli.runs.health import are_healthy
 from slurm.cli.runs.watching import INTERVAL, WATCH, watch
 from slurm.runs.advance import MONITORED, Advance
@@ -18,10 +17,11 @@ from slurm.runs.clusters import Clusters
 from slurm.runs.manifest import Manifest
 from slurm.runs.report import ExitStatus, Report, exit_status
 from slurm.runs.selection import Selection, select
-from slurm.runs.step import Action, next_action
+from slurm.runs.step import Action
 from slurm.runs.verify import Stage
 
 BY = "slurm runs monitor"
+SHOWN = MONITORED | {Action.ASK}  # a person is told what only a person can do
 
 
 @click.command(
@@ -53,13 +53,17 @@ def command(
     with Clusters(cluster_args) as clusters, transfers(shown=shown) as progress:
         advance = Advance(clusters, selection.policy, BY, actions=MONITORED, progress=progress)
         if watch_them:
-            watched = {one.path for one in _open(selection, run_ids)}
+            chosen = [one for one in selection.manifests if run_ids or needs(one) in SHOWN]
+            watched = {one.path for one in chosen}
             reports = watch(
                 advance, lambda: _of(watched, select(run_ids)), interval, as_json=as_json
             )
             leave(exit_status(map(_monitored, reports)))
             return
-        reports = advance.all(_open(selection, run_ids))
+        chosen, others = divided(
+            selection.manifests, lambda one: bool(run_ids) or needs(one) in SHOWN
+        )
+        reports = [*advance.all(chosen), *advance.enter(others)]
     reports = [_monitored(one) for one in reports]
     say(reports, selection.broken, as_json=as_json)
     healthy = are_healthy((one.manifest for one in reports), Stage.MONITOR, selection.policy)
@@ -68,20 +72,10 @@ def command(
 
 def _monitored(report: Report) -> Report:
     """A run that is ready for extraction needs nothing more of a monitor."""
-    over = report.status is ExitStatus.IN_PROGRESS and (
-        next_action(report.manifest).action is Action.EXTRACT
-    )
+    over = report.status is ExitStatus.IN_PROGRESS and needs(report.manifest) is Action.EXTRACT
     return replace(report, status=ExitStatus.OK) if over else report
-
-
-def _open(selection: Selection, run_ids: Sequence[str]) -> list[Manifest]:
-    return [one for one in selection.manifests if run_ids or next_action(one).action in MONITORED]
 
 
 def _of(paths: set[str], selection: Selection) -> list[Manifest]:
     """Those that are watched, and those that were launched meanwhile."""
-    return [
-        one
-        for one in selection.manifests
-        if one.path in paths or next_action(one).action in MONITORED
-    ]
+    return [one for one in selection.manifests if one.path in paths or needs(one) in SHOWN]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from slurm.runs import ledger_file, store
 from slurm.runs.arrival import Arrived, BeingSynced, at_home, design_of, told
 from slurm.runs.clusters import Clusters
 from slurm.runs.findings import printable
-from slurm.runs.lifecycle import LAST, RunStatus
+from slurm.runs.lifecycle import LAST, RunStatus, SyncStatus
 from slurm.runs.manifest import Manifest
 from slurm.runs.moments import now
 from slurm.runs.policy import Policy
@@ -39,7 +39,7 @@ Bring = Callable[[Manifest], Arrived]
 class SyncReport(Report):
     """A run, and what is here of its artifacts."""
 
-    arrived: Arrived = Arrived()
+    arrived: Arrived = field(default_factory=Arrived)
 
     @property
     def as_json(self) -> dict[str, Any]:
@@ -146,6 +146,8 @@ def _unreachable(before: Manifest, error: SlurmError) -> Report:
 
     def back(found: Manifest) -> Manifest:
         said = teller.unreachable(found, printable(str(error)))
+        if found.sync is not SyncStatus.SYNCING:  # somebody else has brought them meanwhile
+            return said
         return said.having("artifact_sync_to_local", status=was)
 
     try:

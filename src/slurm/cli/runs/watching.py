@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Callable, Sequence
 
 import click
 
+from slurm.cli.commands import Checked
 from slurm.cli.runs.table import every, live
 from slurm.runs.advance import MONITORED, Advance
 from slurm.runs.manifest import Manifest
 from slurm.runs.report import ExitStatus, Report
 from slurm.runs.step import next_action
 
+
+def seconds(given: str) -> float:
+    """A type: how long to wait between two questions."""
+    try:
+        found = float(given)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{given!r} is no number of seconds") from None
+    if not 1 <= found <= DAY:
+        raise argparse.ArgumentTypeError(f"{given} is not from 1 to {DAY}")
+    return found
+
+
+DAY = 86400
 WATCH = click.option(
     "--watch", "watch_them", is_flag=True, help="go on, in a live table, until all have ended"
 )
 INTERVAL = click.option(
     "--interval",
-    type=click.FloatRange(min=1),
+    type=Checked(seconds, "seconds"),
     default=15.0,
     show_default=True,
     metavar="SECONDS",
