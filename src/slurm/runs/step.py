@@ -146,6 +146,8 @@ class Teller:
             raise ConfigError(
                 f"run {manifest.run_id} is job {manifest.job_id} already, not {job_id}"
             )
+        if manifest.job_id and manifest.status is not RunStatus.PENDING:
+            return manifest  # somebody else has heard the same answer
         known = manifest.having("submission", outcome="accepted", error=None)
         known = known.with_keys(job_id=job_id)
         if manifest.ended:

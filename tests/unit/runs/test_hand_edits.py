@@ -124,7 +124,7 @@ def test_whatever_is_edited_each_command_says_something_that_can_be_read(
 ) -> None:
     path, before = Path(ended.manifest.path), stages(ended)
 
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=15, deadline=None)
     @given(data=st.data())
     def one(data: st.DataObject) -> None:
         after = edited(data, before[data.draw(st.sampled_from(sorted(before)), "stage")])

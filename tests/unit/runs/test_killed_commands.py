@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from tests.helpers import killed_commands
 
+pytestmark = pytest.mark.story
+
 # Root may write everywhere; without these it may not.
 AS_OTHERS = ["setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner"]
 AS_OTHERS = AS_OTHERS if os.getuid() == 0 else []
@@ -30,7 +32,6 @@ def failures(verified: list[str]) -> list[str]:
     return [line for said in verified for line in said.splitlines() if "PASS" not in line]
 
 
-@pytest.mark.story
 def test_a_launch_that_died_is_one_job_at_last(tmp_path: Path) -> None:
     seen = told("launches", tmp_path)
     assert len(seen) > 40
@@ -48,7 +49,6 @@ def test_a_launch_that_died_is_one_job_at_last(tmp_path: Path) -> None:
         assert failures(one["verified"]) == []
 
 
-@pytest.mark.story
 def test_a_run_that_died_is_finished_by_the_next_one(tmp_path: Path) -> None:
     seen = told("runs", tmp_path)
     assert len(seen) > 40

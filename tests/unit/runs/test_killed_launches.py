@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from tests.helpers import killed_launches
 
+pytestmark = pytest.mark.story
+
 
 @pytest.fixture(scope="module")
 def steps(tmp_path_factory: pytest.TempPathFactory) -> Any:

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from tests.helpers import killed_trackers
 
+pytestmark = pytest.mark.story
+
 # Root may write everywhere; without these it may not.
 AS_OTHERS = ["setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner"]
 AS_OTHERS = AS_OTHERS if os.getuid() == 0 else []

@@ -187,6 +187,11 @@ def test_a_missing_job_is_given_up_although_the_clock_was_set_back() -> None:
     assert next_action(soon.observed(manifest, lost)).action is Action.ASK
 
 
+def test_an_answer_that_somebody_else_has_heard_moves_nothing_back() -> None:
+    running = after("RUNNING")
+    assert TELLER.accepted(running, "4711") is running
+
+
 def test_another_job_is_not_taken_for_the_runs() -> None:
     assert TELLER.accepted(submitted(), "4711").job_id == "4711"
     with pytest.raises(ConfigError, match="is job 4711 already, not 4712"):
