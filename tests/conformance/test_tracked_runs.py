@@ -180,6 +180,25 @@ def test_what_a_program_has_left_is_taken_to_its_end(
     assert sorted(lines(site, workflow, array, failed, measured)) == sorted(ledger(project))
 
 
+def test_all_elements_of_an_array_are_told_of_whose_program_is_gone(
+    site: Site, client: Cluster, project: Path
+) -> None:
+    """Also of those that ended after the one that failed."""
+    with closing(site.connect(callbacks=[RunTracker(project / "iter1")])) as gone:
+        gone.map(tasks.fail_if_odd, [2, 1, 4]).submit()
+    advance = Advance(Fixed(client), load_policy(project), "slurm run")
+    wait_until(lambda: advance.all(runs(project))[0].status is ExitStatus.FAILED, "it has ended")
+    [run] = runs(project)
+    children = run.section("sdk")["children"]
+    assert [one["state"] for one in children] == ["COMPLETED", "FAILED", "COMPLETED"]
+    assert [one["job_id"] for one in children] == [f"{run.job_id}_{index}" for index in range(3)]
+    metrics = json.loads(Path(run.path).with_name("metrics.json").read_text())
+    whys = [one["why"] for one in metrics["missing_evidence"]]
+    assert "1 of 3 are FAILED" in whys
+    [report] = advance.all([run])
+    assert f"_{run.job_id}_1." in report.text  # the log of the one that failed
+
+
 @forks
 def test_what_a_forked_child_submits_is_a_run_of_its_own(
     site: Site, tracked: Cluster, project: Path

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from slurm.cli.commands import Command, cluster_options
-from slurm.cli.runs.common import JSON, PLACE, leave, say
+from slurm.cli.runs.common import JSON, PLACE, leave, reaching, say
 from slurm.cli.runs.health import are_healthy
 from slurm.runs.advance import BEGINNING, Advance
 from slurm.runs.clusters import Clusters
@@ -62,7 +62,8 @@ def command(
     Where the policy requires it (requirements_by_stage.launch.env_smoke), the run's health is looked at afterwards: what fails
     of slurm verify --stage launch is said.
 
-    Exit status: 0 launched, 1 refused, or unhealthy, 6 the scheduler does not answer, 7 nobody knows whether it was submitted.
+    Exit status: 0 launched, 1 refused, or unhealthy, 6 the scheduler does not answer, 7 nobody knows whether it was submitted. After 6 and 7
+    slurm run goes on with a run that is written down; where none is, nobody could be asked where its job would be.
     """
     start = iteration or Path.cwd()
     policy = load_policy(start)
@@ -72,7 +73,7 @@ def command(
     said = try_out(policy, Iteration(launch.iteration, launch.iteration_id, launch.host_mode))
     if said:
         click.echo(said, nl=not said.endswith("\n"), err=True)
-    with clusters:
+    with reaching(), clusters:
         cluster = clusters.for_mode(launch.host_mode)
         if dry_run:
             request = preview(launch, cluster)

@@ -18,10 +18,10 @@ from slurm.runs.clusters import Clusters
 from slurm.runs.environment import Iteration
 from slurm.runs.findings import Finding, failed
 from slurm.runs.ledger_lines import LedgerError
-from slurm.runs.manifest import Manifest
+from slurm.runs.manifest import Manifest, ManifestError
 from slurm.runs.moments import now
-from slurm.runs.policy import Policy
-from slurm.runs.selection import select
+from slurm.runs.policy import Policy, load_policy
+from slurm.runs.selection import Selection, select
 from slurm.runs.verify import Stage, no_run, verdict_of, verify_run
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ def command(
 
     Exit status: 0 all passed, warnings included; 1 a check failed, or there is no run.
     """
-    selection = select(run_ids)
     wanted = Stage(stage)
+    selection = _selected(run_ids)
     found: Found = [("", checks.unreadable(error)) for error in selection.broken]
     if not selection.manifests and not selection.broken:
         found.append(("", no_run(wanted)))
@@ -73,6 +73,14 @@ def command(
         for run_id, one in found:
             click.echo(printed(str(one._replace(name=f"{run_id} {one.name}") if run_id else one)))
     leave(1 if failed(findings) else 0)
+
+
+def _selected(run_ids: Sequence[str]) -> Selection:
+    """The runs; one that is named and whose manifest cannot be read is a finding, as any other is."""
+    try:
+        return select(run_ids)
+    except ManifestError as error:
+        return Selection(load_policy(), (), (error,))
 
 
 def _of_runs(

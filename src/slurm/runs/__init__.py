@@ -48,7 +48,7 @@ The SDK's own submissions:
 
 - `tracker`: `RunTracker`, the callback that makes runs of them; `earlier_runs`: the run of an earlier submission with the
   same key; `followed_runs`: those whose jobs have not ended;
-- `sdk_runs`: their manifests and children, as data; `run_files`: manifest and ledger, one after the other.
+- `sdk_runs`: their manifests and children, as data; `sdk_children`: the latter, asked of the cluster; `run_files`: manifest and ledger, one after the other.
 """
 
 from __future__ import annotations

@@ -91,7 +91,10 @@ class Advance:
         self._enter(runs)
         for action, effect in BEGINNING.items():
             for run in self._at(runs, {action}):
-                self._begin(run, action, effect)
+                if action is Action.SUBMIT and run.not_entered is not None:
+                    run.error = _not_submitted(run.not_entered)
+                else:
+                    self._begin(run, action, effect)
         self._observe(runs)
         self._enter(runs)  # before anything is copied, which may take long
         for run in self._at(runs, self._actions - {*BEGINNING, Action.OBSERVE}):
@@ -116,7 +119,8 @@ class Advance:
         """
         run = _Run(manifest)
         self._enter([run])
-        run.error = run.error or run.not_entered
+        if run.not_entered is not None:
+            run.error = _not_submitted(run.not_entered)
         if run.error is None:
             self._begin(run, Action.SUBMIT, submission.submit)
             self._enter([run])
@@ -259,18 +263,16 @@ class Advance:
         self._change(run, lambda m: self._teller().extracted(m, metrics))
 
     def _note_children(self, run: _Run) -> None:
-        """List the jobs of a workflow whose program did not live to do so."""
-        from slurm.job_tree import JobTree
-        from slurm.runs.sdk_runs import children_in, with_children
+        """List the jobs of a workflow, and the elements of an array, whose program did not live to do so."""
+        from slurm.runs.sdk_children import children_of, knows_all
+        from slurm.runs.sdk_runs import with_children
 
-        about = run.manifest.section("sdk")
-        if about.get("kind") != "workflow" or "children" in about:
+        if knows_all(run.manifest):
             return
         try:
-            tree = JobTree.from_dir(about["job_dir"], self._clusters.of(run.manifest))
+            rows = children_of(run.manifest, self._clusters.of(run.manifest))
         except (RemoteFileError, ConfigError):
             return  # its directory is not there any more, or not to be read: the run goes on without
-        rows = children_in(tree)
         self._change(run, lambda m: with_children(m, rows, len(rows)))
 
     def _change(self, run: _Run, function: Callable[[Manifest], Manifest]) -> None:
@@ -296,4 +298,10 @@ def _given_up_meanwhile(manifest: Manifest) -> SlurmError | None:
         return None
     return SlurmError(
         f"somebody has marked it {manifest.status} while it was submitted: scancel {manifest.job_id} ends its job"
+    )
+
+
+def _not_submitted(error: SlurmError) -> SlurmError:
+    return LedgerError(
+        f"it is not submitted, for its line cannot be written: {error}; mend that, then: slurm run"
     )

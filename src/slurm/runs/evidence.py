@@ -23,10 +23,12 @@ class MissingEvidence(NamedTuple):
 
 def getting_it(manifest: Manifest) -> str:
     """The command that may get what is not here."""
-    if manifest.status is RunStatus.FAILED:
+    if manifest.status is RunStatus.FAILED and not manifest.section("artifacts").get("remote"):
         return f"slurm runs show {manifest.run_id}"
     if manifest.section("sdk") and manifest.sync is SyncStatus.OK:
         return f"slurm runs extract {manifest.run_id}"
+    if manifest.status is RunStatus.FAILED:
+        return f"slurm runs sync {manifest.run_id}, then slurm run {manifest.run_id}"
     return f"slurm runs sync {manifest.run_id}"
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from slurm.agent.json_files import parse_object
-from slurm.errors import ConfigError
+from slurm.errors import ConfigError, SlurmError
 from slurm.runs.findings import printable
 from slurm.runs.lifecycle import LAST, RunStatus, SyncStatus, path_between, sync_status
 from slurm.runs.moments import moment_of, run_id_at, text_of
@@ -34,6 +34,16 @@ class ManifestError(ConfigError):
     Traceback (most recent call last):
         ...
     slurm.runs.manifest.ManifestError: runs/1/run_manifest.json: it is no JSON object
+    """
+
+
+class NotWritten(SlurmError):
+    """A run could not be written down: the disk is full, say, or the directory is somebody else's.
+
+    >>> raise NotWritten("plan/iter1/runs: no space left on device")
+    Traceback (most recent call last):
+        ...
+    slurm.runs.manifest.NotWritten: plan/iter1/runs: no space left on device
     """
 
 

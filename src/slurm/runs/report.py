@@ -25,6 +25,7 @@ class ExitStatus(enum.IntEnum):
     UNKNOWN = 7
 
 
+GOOD = ("COMPLETED", "RUNNING", "PENDING")
 # Of several runs, the first of these that one of them has is the command's.
 URGENCY = (
     ExitStatus.ERROR,
@@ -163,8 +164,18 @@ def _why_failed(manifest: Manifest) -> str:
         if about.get(name) not in (None, "None", "0:0")
     ]
     logs = manifest.section("logs").get("files") or ()
-    more += [f"its log: {logs[0]}"] if logs else []
+    more += [f"its log: {_log_of_what_failed(manifest, logs)}"] if logs else []
     return ", ".join([why, *more])
+
+
+def _log_of_what_failed(manifest: Manifest, logs: Sequence[str]) -> str:
+    """The log of an element that did not complete, where the run is an array; else the first."""
+    reason = str(manifest.section("scheduler").get("reason", ""))
+    children = manifest.section("sdk").get("children") or ()
+    failed = [str(one["job_id"]) for one in children if one.get("state") not in GOOD]
+    failed += [word.strip(",") for word in reason.split() if "_" in word]
+    named = (log for job_id in failed for log in logs if f"_{job_id}." in log)
+    return next(named, logs[0])
 
 
 def exit_status(reports: Iterable[Report]) -> ExitStatus:

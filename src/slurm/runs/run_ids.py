@@ -9,7 +9,7 @@ from pathlib import Path
 
 from slurm.agent.files import sync_folder, write_atomic
 from slurm.runs import locked_files
-from slurm.runs.manifest import ManifestError
+from slurm.runs.manifest import NotWritten
 from slurm.runs.moments import run_id_at
 from slurm.runs.project import FOLDER, RUNS
 from slurm.runs.sharing import group_rights, make_directory
@@ -23,7 +23,7 @@ FORM = re.compile(r"(\d{8}T\d{6}Z)(?:-(\d+))?\s*\Z")
 
 
 def new_run_directory(iteration: Path, root: Path, at: datetime.datetime) -> tuple[str, Path]:
-    """A new run's id, and its directory in `iteration`, which is made. Raises `ManifestError`, of one line.
+    """A new run's id, and its directory in `iteration`, which is made. Raises `NotWritten`, of one line.
 
     The id says when the run began, to the second; the later ones of a second end with ``-2``, ``-3``. Each is later than
     the one that the project `root` gave before, which is written down in ``.slurm/last_run_id``: so an id is the run's
@@ -36,11 +36,11 @@ def new_run_directory(iteration: Path, root: Path, at: datetime.datetime) -> tup
     ['20260218T160045Z', '20260218T160045Z-2']
     """
     runs, last = iteration / RUNS, root / FOLDER / LAST
-    with locked_files.said(runs, ManifestError):
+    with locked_files.said(runs, NotWritten):
         for folder in (runs, last.parent):
             if make_directory(folder):
                 sync_folder(str(folder.parent))
-        with locked_files.locked(last, ManifestError):
+        with locked_files.locked(last, NotWritten):
             second, number = _after(last, run_id_at(at))
             while not make_directory(runs / _id(second, number)):
                 number += 1  # it is in no list: the run came with a copy of the project

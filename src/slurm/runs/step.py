@@ -15,7 +15,7 @@ from slurm.errors import ConfigError
 from slurm.runs.lifecycle import ORDER, RunStatus, SyncStatus, status_for
 from slurm.runs.manifest import NOT_SUBMITTED, Manifest
 from slurm.runs.moments import moment_of, text_of
-from slurm.states import ACTIVE, JobState, JobStatus, Observation, parse_state, reduce
+from slurm.states import ACTIVE, NO_REASON, JobState, JobStatus, Observation, parse_state, reduce
 
 FRESH = 60.0  # seconds for which what was observed need not be written down again
 LIVE = (RunStatus.SUBMITTED, RunStatus.RUNNING)
@@ -77,7 +77,18 @@ def next_action(manifest: Manifest) -> Next:
         return Next(Action.EXTRACT, "what failed has metrics that say so")
     if manifest.status is RunStatus.SYNCED:
         return Next(Action.EXTRACT, "its artifacts are here")
+    if _arrived_since(manifest):
+        return Next(Action.EXTRACT, "artifacts have come since its metrics were written")
     return Next(Action.NOTHING, f"it is {manifest.status}")
+
+
+def _arrived_since(manifest: Manifest) -> bool:
+    """Whether somebody has brought the artifacts of a run that ended after its metrics were extracted."""
+    came, written = (
+        manifest.section(name).get("at") for name in ("artifact_sync_to_local", "extraction")
+    )
+    here = manifest.sync is SyncStatus.OK
+    return bool(here and came and written and moment_of(came) > moment_of(written))
 
 
 def _of_pending(manifest: Manifest) -> Next:
@@ -207,7 +218,7 @@ class Teller:
         known = manifest.having(
             "scheduler",
             state=str(job.state),
-            reason=job.reason or None,
+            reason=None if job.reason in NO_REASON else job.reason,
             exit_code=job.exit_code or None,
             node=job.node or None,
             restarts=restarts or None,

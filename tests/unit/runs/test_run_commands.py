@@ -385,3 +385,62 @@ def test_a_bad_policy_file_stops_every_command_before_anything_is_done(
     assert ".slurm/policy.yaml, line 1: " in said.line
     assert path.read_bytes() == before
     assert len(project.manifests()) == 1
+
+
+def test_artifacts_of_a_failed_run_that_come_later_are_extracted(
+    project: RunProject, tmp_path: Path
+) -> None:
+    project.design(DESIGN)
+    project.script("#!/bin/bash\nexit 9\n")
+    manifest = project.launched()
+    project.job_ended()
+    project.run("run", status=4)
+    [evidence] = [one for one in evidence_of(project) if one["what"] == "metrics.accuracy"]
+    assert evidence["what_to_do"].startswith(f"slurm runs sync {manifest.run_id}, then slurm run")
+    saved = tmp_path / "saved"
+    saved.mkdir()
+    (saved / "metrics.json").write_text('{"accuracy": 0.25}')
+    project.run("runs", "sync", manifest.run_id, "--from", saved)
+    [step] = project.json("runs", "next", status=0)["runs"]
+    assert step["action"] == "extract"
+    project.run("run", status=4)
+    assert metrics(project)["metrics"] == {"accuracy": 0.25}
+    assert project.json("runs", "next", status=0)["runs"] == []
+
+
+def evidence_of(project: RunProject) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = metrics(project)["missing_evidence"]  # type: ignore[assignment]
+    return found
+
+
+def test_what_cannot_be_entered_in_the_ledger_is_not_submitted(project: RunProject) -> None:
+    """By launch, and by run: its line would be missing for good."""
+    project.launched()
+    ledger = project.root / "docs/slurm_job_list.md"
+    ledger.chmod(0o400)
+    assert "mend that, then: slurm run" in project.run("launch", status=1).out
+    [_, second] = project.manifests()
+    said = project.run("run", second.run_id, status=1)
+    assert "it is not submitted, for its line cannot be written" in said.out
+    assert [one.job_id for one in project.manifests()] == ["1", ""]
+    ledger.chmod(0o600)
+    project.run("run", second.run_id)
+    assert [one.job_id for one in project.manifests()] == ["1", "2"]
+
+
+@pytest.mark.parametrize("command", [("launch",), ("runs", "adopt", "4711")])
+def test_a_cluster_that_cannot_be_reached_is_a_status_of_its_own(
+    project: RunProject, command: tuple[str, ...]
+) -> None:
+    away = ("--backend", "ssh", "--hostname", "127.0.0.1", "--port", "1")
+    said = project.run(*command, *away, status=6)
+    assert "127.0.0.1" in said.line
+    assert project.manifests() == []
+
+
+def test_a_named_run_that_cannot_be_read_is_a_finding(project: RunProject) -> None:
+    manifest = project.launched()
+    Path(manifest.path).write_text("{")
+    said = project.run("verify", "--stage", "launch", manifest.run_id, status=1)
+    assert said.out.startswith("FAIL manifest: ")
+    assert "fix: mend it in an editor" in said.out

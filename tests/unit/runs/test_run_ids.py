@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from slurm.runs.manifest import ManifestError
+from slurm.runs.manifest import NotWritten
 from slurm.runs.moments import moment_of
 from slurm.runs.run_ids import new_run_directory
 
@@ -111,6 +111,6 @@ def test_processes_that_begin_at_once_have_an_id_each(tmp_path: Path) -> None:
 
 
 def test_an_iteration_that_is_not_there_is_said_in_one_line(tmp_path: Path) -> None:
-    with pytest.raises(ManifestError) as caught:
+    with pytest.raises(NotWritten) as caught:
         new_run_directory(tmp_path / "iter1", tmp_path, MOMENT)
     assert str(caught.value).startswith(f"{tmp_path}/iter1/runs: it is not there (")

@@ -28,11 +28,11 @@ from slurm.runs.selection import select
 ESCAPES = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
 
 
-def on_a_terminal(*arguments: str) -> str:
+def on_a_terminal(*arguments: str, columns: int = 160) -> str:
     """What a user sees of ``slurm`` with these arguments, without colours and movements."""
     ours, its = pty.openpty()
     argv = [sys.executable, "-m", "slurm.cli", *arguments]
-    env = {**os.environ, "TERM": "xterm", "COLUMNS": "160", "LINES": "40"}
+    env = {**os.environ, "TERM": "xterm", "COLUMNS": str(columns), "LINES": "40"}
     with subprocess.Popen(argv, stdin=its, stdout=its, stderr=its, env=env) as program:
         os.close(its)
         said = b""
@@ -52,6 +52,14 @@ def test_a_terminal_shows_a_live_table_until_all_have_ended(project: RunProject,
     last = said[said.rindex(run.run_id) :]
     assert last.split()[:4] == [run.run_id, "iter1", "1", "synced"]
     assert project.manifest.status == "synced"
+
+
+def test_a_narrow_terminal_shows_fewer_columns_and_whole_words(project: RunProject) -> None:
+    run = project.launched()
+    said = on_a_terminal("runs", "list", "--watch", "--interval", "1", columns=80)
+    last = said[said.rindex(run.run_id) :]
+    assert last.split()[:5] == [run.run_id, "iter1", "1", "synced", "COMPLETED"]
+    assert "METRICS" not in said
 
 
 def test_what_is_watched_is_asked_for_once_an_interval(

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from slurm.cli.commands import TEXT, Command, cluster_options
-from slurm.cli.runs.common import JSON, leave, say
+from slurm.cli.runs.common import JSON, leave, reaching, say
 from slurm.runs.adopt import adopt
 from slurm.runs.clusters import Clusters
 from slurm.runs.report import ExitStatus
@@ -50,7 +50,7 @@ def command(
     """
     selection = select([run_id] if run_id else ())
     known = select().manifests if run_id is None else selection.manifests
-    with Clusters(cluster_args) as clusters:
+    with reaching(), Clusters(cluster_args) as clusters:
         report = adopt(
             job_id,
             clusters,

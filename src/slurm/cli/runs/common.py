@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +14,7 @@ import click
 
 from slurm.cli.commands import TEXT, Checked
 from slurm.config.command_line import text
+from slurm.errors import SchedulerUnreachable, TransportError
 from slurm.runs.manifest import Manifest, ManifestError
 from slurm.runs.report import ExitStatus, Report, exit_status
 from slurm.runs.step import Action, next_action
@@ -77,6 +79,17 @@ def leave(status: int) -> None:
     """End with this exit status, all having been said."""
     if status:
         click.get_current_context().exit(int(status))
+
+
+@contextlib.contextmanager
+def reaching() -> Iterator[None]:
+    """``with reaching():`` end with the status of what cannot be reached, in one line, where that is so."""
+    try:
+        yield
+    except (SchedulerUnreachable, TransportError) as error:
+        name = click.get_current_context().command_path
+        click.echo(printed(f"{name}: {' '.join(str(error).split())}"), err=True)
+        leave(ExitStatus.UNREACHABLE)
 
 
 def printed(text: str) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 HEADERS = ("RUN_ID", "ITERATION", "JOB_ID", "STATUS", "STATE", "SYNC", "METRICS", "AGE")
 NONE = "-"
+WIDE, LATER = 100, ("SYNC", "METRICS")  # columns that a narrow terminal has no room for
 LONGEST_REASON = 40
 COLOURS = {"failed": "red", "completed": "green", "running": "cyan", "pending": "yellow"}
 
@@ -77,8 +78,13 @@ def live() -> Iterator[Callable[[Sequence[Manifest], str], None]]:
     from rich.console import Console
     from rich.live import Live
 
-    with Live(console=Console(), auto_refresh=False, vertical_overflow="ellipsis") as drawing:
-        yield lambda manifests, title: drawing.update(_table(manifests, title), refresh=True)
+    console = Console()
+    with Live(console=console, auto_refresh=False, vertical_overflow="ellipsis") as drawing:
+
+        def show(manifests: Sequence[Manifest], title: str) -> None:
+            drawing.update(_table(manifests, title, console.width), refresh=True)
+
+        yield show
 
 
 class _Printed:
@@ -96,17 +102,20 @@ class _Printed:
             click.echo(f"{at:%H:%M:%S} UTC: {title}\n{plain(manifests, at)}")
 
 
-def _table(manifests: Sequence[Manifest], title: str) -> Table:
+def _table(manifests: Sequence[Manifest], title: str, width: int) -> Table:
     from rich.table import Table
     from rich.text import Text
 
     made = Table(title=Text(title), title_justify="left", box=None, pad_edge=False)
-    for header in HEADERS:
-        made.add_column(header, no_wrap=True)
+    left_out = LATER if width < WIDE else ()
+    shown = [index for index, header in enumerate(HEADERS) if header not in left_out]
+    for index in shown:
+        made.add_column(HEADERS[index], no_wrap=True)
     at = now()
     for manifest in manifests:
         colour = COLOURS.get(str(manifest.status), "")
-        made.add_row(*(Text(cell, style=colour) for cell in row(manifest, at)))
+        cells = row(manifest, at)
+        made.add_row(*(Text(cells[index], style=colour) for index in shown))
     return made
 
 
