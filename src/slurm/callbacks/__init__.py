@@ -22,7 +22,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from slurm.callbacks.base import BaseCallback, ExecutionLocus, HoldsSubmission
+    from slurm.callbacks.base import (
+        BaseCallback,
+        ExecutionLocus,
+        HearsOfReasons,
+        HearsOfResults,
+        HoldsSubmission,
+    )
     from slurm.callbacks.benchmark import BenchmarkCallback
     from slurm.callbacks.contexts import (
         CallbackContext,
@@ -45,6 +51,8 @@ _HOME_OF = {
     "CallbackContext": "slurm.callbacks.contexts",
     "CompletedContext": "slurm.callbacks.contexts",
     "ExecutionLocus": "slurm.callbacks.base",
+    "HearsOfReasons": "slurm.callbacks.base",
+    "HearsOfResults": "slurm.callbacks.base",
     "HoldsSubmission": "slurm.callbacks.base",
     "JobStatusUpdatedContext": "slurm.callbacks.contexts",
     "LoggerCallback": "slurm.callbacks.logger",
@@ -64,6 +72,8 @@ __all__ = [
     "CallbackContext",
     "CompletedContext",
     "ExecutionLocus",
+    "HearsOfReasons",
+    "HearsOfResults",
     "HoldsSubmission",
     "JobStatusUpdatedContext",
     "LoggerCallback",

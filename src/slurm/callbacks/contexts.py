@@ -79,6 +79,7 @@ class SubmitBeginContext(CallbackContext):
     - `dependencies`: ids of the jobs it waits for.
     - `array_size`: how many elements the array has; None for a single job.
     - `token`: names the submission: the same token never makes a second job. `cluster`: where it goes.
+    - `has_key`: the user gave it a key: it may be one that was made before.
     - `lookups`: with each of them and `job_dir`, ``cluster.backend.find_job(job_dir, **lookup)`` finds a job of it, should
       the answer be lost; one for a job, one for each submission that an array takes.
 
@@ -92,6 +93,7 @@ class SubmitBeginContext(CallbackContext):
     array_size: int | None = None
     token: str = ""
     lookups: tuple[Mapping[str, str], ...] = ()
+    has_key: bool = False
     cluster: Cluster | None = None
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from slurm import forks
-from slurm.callbacks.base import HearsOfReasons, HoldsSubmission
+from slurm.callbacks import HearsOfReasons, HoldsSubmission
 from slurm.config.checks import expand_home, suggestion
 from slurm.errors import ConfigError
 from slurm.runs import sdk_runs, store
@@ -21,7 +21,6 @@ from slurm.runs.project import iteration_of, project_root
 from slurm.runs.run_files import RunFiles
 from slurm.runs.run_ids import new_run_directory
 from slurm.runs.step import Teller
-from slurm.submit.calls import is_of_key
 
 if TYPE_CHECKING:
     from slurm.callbacks.contexts import (
@@ -90,7 +89,7 @@ class RunTracker(HoldsSubmission, HearsOfReasons):
         """
         if ctx.parent_workflow is not None:
             return  # a part of the workflow's run
-        begun = self._of_earlier(ctx.token)
+        begun = self._of_earlier(ctx)
         if begun is None:
             begun = self._begin(ctx)
         else:
@@ -118,14 +117,15 @@ class RunTracker(HoldsSubmission, HearsOfReasons):
                     begun.path, lambda one: sdk_runs.not_accepted(teller, one, error)
                 )
 
-    def _of_earlier(self, token: str) -> Begun | None:
+    def _of_earlier(self, ctx: SubmitBeginContext) -> Begun | None:
         """The run to go on with; None where a new one is to be begun."""
+        token = ctx.token
         with self._changing:
             known = self._begun.get(token)
             if known is not None:
                 found = [store.read(known.path)] if known.path.exists() else []
             else:
-                found = list(self._earlier.with_token(token)) if is_of_key(token) else []
+                found = list(self._earlier.with_token(token)) if ctx.has_key else []
         goes_on = next(filter(sdk_runs.may_go_on, found), None)
         return None if goes_on is None else Begun(Path(goes_on.path))
 

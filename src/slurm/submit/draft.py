@@ -12,7 +12,7 @@ from slurm.job_dir.paths import JobDirectory
 from slurm.job_dir.runs import SubmissionClock
 from slurm.packaging.sdk_archive import archive_for
 from slurm.sbatch.dependency import merged
-from slurm.submit.calls import ArrayCall, Call
+from slurm.submit.calls import ArrayCall, Call, is_of_key
 from slurm.submit.packing import NodeFacts, PackedCall, PickledCall, pack, pickle_call
 from slurm.submit.prepare import Draft, prepare, prepare_array
 from slurm.tracking.listener import CallFacts, RequestFacts
@@ -69,6 +69,7 @@ class PreparedCall:
             self.array_size,
             self.token,
             tuple(request.lookup for request in self.requests),
+            is_of_key(self.token),
         )
 
 

@@ -30,7 +30,7 @@ class RequestFacts(NamedTuple):
     """What a call has become: where its files go, all its sbatch options, what it waits for.
 
     `array_size` is how many elements an array has; None for a job. By its `token` the submission is known, and by each of
-    `lookups` a job of it is found: those of an array are several.
+    `lookups` a job of it is found: those of an array are several. `has_key` says that a user's key gave it that token.
     """
 
     job_dir: str
@@ -39,6 +39,7 @@ class RequestFacts(NamedTuple):
     array_size: int | None = None
     token: str = ""
     lookups: tuple[Mapping[str, str], ...] = ()
+    has_key: bool = False
 
 
 class SubmissionNews:

@@ -68,7 +68,8 @@ def command(
     elif runs:
         click.echo(plain(runs, now()))
     else:
-        click.echo("there is no such run here; slurm launch begins one")
+        such = "such " if statuses else ""
+        click.echo(f"there is no {such}run here; slurm launch begins one")
     for error in errors if not as_json else ():
         click.echo(printed(error), err=True)
     leave(ExitStatus.ERROR if errors else ExitStatus.OK)
