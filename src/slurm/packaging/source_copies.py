@@ -37,10 +37,12 @@ class Copy(NamedTuple):
     address: str
     files: Sequence[tuple[SourceFile, str]]
     about: Mapping[str, Any]
+    folder: str = COPIES
 
     def place(self, base: str) -> str:
         """Its directory on a cluster with this `job_base_dir`."""
-        return posixpath.join(base, PACKAGES, COPIES, f"{self.name}-{self.address}")
+        name = "-".join(filter(None, (self.name, self.address)))
+        return posixpath.join(base, PACKAGES, self.folder, name)
 
 
 def copy_of(project: Path, files: Sequence[SourceFile]) -> Copy:
