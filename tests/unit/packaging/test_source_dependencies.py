@@ -128,7 +128,7 @@ def project(tmp_path: Path) -> Project:
 def test_what_is_required_is_sent_and_an_edit_makes_no_new_environment(project: Project) -> None:
     compiled = compiled_module(project.base / "build")
     if compiled is not None:
-        name, abi = [*compiled][0], f"cp{sys.version_info[0]}{sys.version_info[1]}"
+        name, abi = next(iter(compiled)), f"cp{sys.version_info[0]}{sys.version_info[1]}"
         tag = f"{abi}-{abi}-linux_{os.uname().machine}"
         write_wheel(project.index, "fastpart", files={name: compiled[name]}, tag=tag)
         project.require(*NEEDS, "fastpart")
