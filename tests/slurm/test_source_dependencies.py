@@ -54,8 +54,9 @@ from mine.tasks import evaluate, flow
 
 if __name__ == "__main__":
     slurmfile, base, how, what = sys.argv[1:5]
-    packaging = {"type": "source", "dependencies": how or None}
-    with Cluster.from_env(slurmfile, job_base_dir=base, packaging=packaging) as cluster:
+    packaging = {"type": "source", "dependencies": how} if how != "none" else {"type": "none"}
+    overrides = {"job_base_dir": base, "packaging": packaging}
+    with Cluster.from_env(slurmfile, overrides=overrides) as cluster:
         cluster.backend.host()  # it is connected
         begun = time.monotonic()
         job = flow() if what == "flow" else evaluate(4)

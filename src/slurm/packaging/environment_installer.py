@@ -85,19 +85,19 @@ def environment_for(place: str, request: dict[str, Any]) -> None:
         if not os.path.exists(os.path.join(place, READY)):
             shutil.rmtree(place, ignore_errors=True)  # somebody was interrupted
             try:
-                _make(place, request)
+                _make(place, request, lock.fileno())
             except BaseException:
                 shutil.rmtree(place, ignore_errors=True)
                 raise
 
 
-def _make(place: str, request: dict[str, Any]) -> None:
+def _make(place: str, request: dict[str, Any], lock: int) -> None:
     python = make_virtual_environment(place)
     _note_the_sdk(packages_of(place), request["sdk"])
     if "wheels" in request:
-        _install_wheels(python, request["wheels"])
+        _install_wheels(python, request["wheels"], lock)
     else:
-        _install_from_index(python, place, request)
+        _install_from_index(python, place, request, lock)
     about = {name: request.get(name) for name in ("wheels", "requirements", "origin")}
     with open(os.path.join(place, f"{READY}.new"), "w", encoding="utf-8") as file:
         json.dump(about, file)
@@ -149,7 +149,7 @@ def _note_the_sdk(packages: str, version: str) -> None:
             file.write(text)
 
 
-def _install_wheels(python: str, folder: str) -> None:
+def _install_wheels(python: str, folder: str, lock: int) -> None:
     """All that is there; they are chosen already, and nothing else is looked for."""
     wheels = sorted(glob.glob(os.path.join(glob.escape(folder), "*.whl")))
     [pip] = [path for path in wheels if os.path.basename(path).startswith("pip-")]
@@ -157,10 +157,10 @@ def _install_wheels(python: str, folder: str) -> None:
     # Nothing that pip is configured with here can change what is sent.
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
     install = [python, os.path.join(pip, "pip"), "install", *QUIET, *chosen, *wheels]
-    _run(install, {**kept, "PIP_CONFIG_FILE": os.devnull})
+    _run(install, {**kept, "PIP_CONFIG_FILE": os.devnull}, lock)
 
 
-def _install_from_index(python: str, place: str, request: dict[str, Any]) -> None:
+def _install_from_index(python: str, place: str, request: dict[str, Any], lock: int) -> None:
     listed = os.path.join(place, "requirements.txt")
     with open(listed, "w", encoding="utf-8") as file:
         file.write(request["requirements"])
@@ -170,10 +170,11 @@ def _install_from_index(python: str, place: str, request: dict[str, Any]) -> Non
         install = ["uv", "pip", "install", "--python", python]
     else:
         install = [python, os.path.join(request["pip"], "pip"), "install", *QUIET]
-    _run([*install, "-r", listed], dict(os.environ))
+    _run([*install, "-r", listed], dict(os.environ), lock)
 
 
-def _run(argv: list[str], environment: dict[str, str]) -> None:
+def _run(argv: list[str], environment: dict[str, str], lock: int) -> None:
+    """Run a program, which holds the lock as well: it may go on where this one is killed."""
     for name in ("PYTHONPATH", "PYTHONHOME"):
         environment.pop(name, None)
     done = subprocess.run(
@@ -182,6 +183,7 @@ def _run(argv: list[str], environment: dict[str, str]) -> None:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
+        pass_fds=[lock],
         check=False,
     )
     if done.returncode != 0:

@@ -31,9 +31,7 @@ def target(**changes: Any) -> Target:
     return Target.told(about)
 
 
-ALMA = target(
-    version=[3, 9, 1], abi="cp39", platform="linux-aarch64", libc=["glibc", 2, 28]
-)
+ALMA = target(version=[3, 9, 1], abi="cp39", platform="linux-aarch64", libc=["glibc", 2, 28])
 ALPINE = target(version=[3, 12, 1], abi="cp312", platform="linux-x86_64", libc=["musl", 1, 2])
 
 
@@ -89,7 +87,11 @@ def test_what_lies_beside_it_as_source_is_left_out_with_what_that_requires(tmp_p
     project(tmp_path / "other", "pandas")
     sources = "[tool.uv.sources]\nother = {path = '../other', editable = true}\nmember = {workspace = true}\n"
     needs = ("numpy", f"lib @ {lib.as_uri()}", "other", "member")
-    assert required(project(tmp_path / "mine", *needs, more=sources)) == ["numpy", "scipy", "pandas"]
+    assert required(project(tmp_path / "mine", *needs, more=sources)) == [
+        "numpy",
+        "scipy",
+        "pandas",
+    ]
 
 
 def test_the_key_is_that_of_the_requirements_and_not_of_the_project(tmp_path: Path) -> None:
@@ -124,7 +126,9 @@ def test_a_requirements_file_with_hashes_is_a_lock(tmp_path: Path) -> None:
 
 def test_a_pylock_is_a_lock(tmp_path: Path) -> None:
     mine = project(tmp_path / "mine", "tiny")
-    wheel = "wheels = [{name = 'x.whl', url = 'https://example.org/x.whl', hashes = {sha256 = 'ab'}}]"
+    wheel = (
+        "wheels = [{name = 'x.whl', url = 'https://example.org/x.whl', hashes = {sha256 = 'ab'}}]"
+    )
     text = (
         "lock-version = '1.0'\ncreated-by = 'a tool'\n"
         f"[[packages]]\nname = 'tiny'\nversion = '1.0'\nmarker = \"os_name == 'posix'\"\n{wheel}\n"
@@ -250,12 +254,19 @@ UV = shutil.which("uv") or shutil.which("uv", path=os.path.dirname(sys.executabl
 
 
 @pytest.mark.skipif(UV is None, reason="uv is not there")
-def test_uv_resolves_and_its_lock_is_read(tmp_path: Path, index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_uv_resolves_and_its_lock_is_read(
+    tmp_path: Path, index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import subprocess
 
     assert UV is not None
     monkeypatch.setenv("PATH", f"{os.path.dirname(UV)}:/usr/bin:/bin")
-    for name, value in {"UV_NO_INDEX": "1", "UV_FIND_LINKS": str(index), "UV_OFFLINE": "1", "UV_NO_CONFIG": "1"}.items():
+    for name, value in {
+        "UV_NO_INDEX": "1",
+        "UV_FIND_LINKS": str(index),
+        "UV_OFFLINE": "1",
+        "UV_NO_CONFIG": "1",
+    }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("UV_PYTHON", sys.executable)
