@@ -17,6 +17,7 @@ from slurm.errors import ConfigError, PackagingError, RemoteFileMissing
 from slurm.job_dir.paths import PACKAGES
 from slurm.packaging.environment_installer import READY
 from slurm.packaging.programs import failure
+from slurm.packaging.resolver_errors import not_found
 from slurm.packaging.target import Target
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ SEND, INDEX = "send", "index"
 ASK_TIMEOUT, INSTALL_TIMEOUT = 60.0, 3600.0  # seconds
 
 _made: forks.Own[dict[tuple[object, ...], str]] = forks.Own(dict)
+_fitting: forks.Own[set[tuple[object, ...]]] = forks.Own(set)
 _making = forks.Lock()
 
 
@@ -44,6 +46,15 @@ def environment_of(requirements: Requirements, cluster: Cluster, python: str, ho
             known = _Maker(cluster, python, requirements, how).environment()
             _made.get()[about] = known
         return known
+
+
+def require_python(requirements: Requirements, cluster: Cluster, python: str) -> None:
+    """Raises `ConfigError` where `python` on `cluster` is of a version that is not wanted. It is asked once."""
+    with _making:
+        about = (cluster.site.place, python, requirements.python)
+        if about not in _fitting.get():
+            _Maker(cluster, python, requirements, SEND).target()
+            _fitting.get().add(about)
 
 
 def lines_for(environment: str) -> list[str]:
@@ -67,19 +78,31 @@ class _Maker:
         self._how = how
         self._packages = posixpath.join(cluster.job_base_dir, PACKAGES)
 
+    def target(self) -> Target:
+        """The interpreter there. Raises `ConfigError` for one of a version that is not wanted."""
+        return self._fitting(self._ask({}, ASK_TIMEOUT))
+
     def environment(self) -> str:
         """Its directory, where it is there afterwards."""
-        wanted = self._requirements
         said = self._ask({}, ASK_TIMEOUT)
-        target = Target.told(said["python"])
-        if wanted.python:
-            target.require(wanted.python, str(wanted.origin), self._python)
+        target = self._fitting(said)
         if not said["ready"]:
             more = self._sent(target) if self._how == SEND else self._listed(target, said)
-            said = self._ask({**more, "origin": str(wanted.origin)}, INSTALL_TIMEOUT)
+            said = self._ask({**more, "origin": str(self._requirements.origin)}, INSTALL_TIMEOUT)
+            if "error" in said:
+                raise not_found(said["error"], self._requirements.origin, target, INDEX)
         if not said["ready"]:
             raise PackagingError(f"what is made in {said['place']} does not stay there")
         return str(said["place"])
+
+    def _fitting(self, said: Mapping[str, Any]) -> Target:
+        wanted = self._requirements
+        if "error" in said:
+            raise PackagingError(f"{self._python} on the cluster: {said['error']}")
+        target = Target.told(said["python"])
+        if wanted.python:
+            target.require(wanted.python, str(wanted.origin), self._python)
+        return target
 
     def _sent(self, target: Target) -> dict[str, Any]:
         from slurm.packaging.resolving import wheels_for
@@ -145,6 +168,4 @@ def _answer(what: str, status: int, output: bytes) -> dict[str, Any]:
         said: dict[str, Any] = json.loads(last)
     except ValueError:
         raise failure(f"{what}: it exited with {status}", printed) from None
-    if "error" in said:
-        raise failure(what, said["error"])
     return said

@@ -32,7 +32,10 @@ def of_uv_lock(lock: Path, more: Sequence[str]) -> list[str]:
     export += ["--no-emit-project", "--format", "requirements-txt", "--directory", str(lock.parent)]
     if "--script" in more:
         export.remove("--no-emit-project")
-    text = run(f"{lock} could not be read", [*export, *more])
+    try:
+        text = run(f"{lock} could not be read", [*export, *more])
+    except PackagingError as error:
+        raise PackagingError(str(error).partition("\n")[0]) from None
     return list(_wanted(text))
 
 

@@ -30,6 +30,7 @@ class Requirements:
 
     - `key` stands for it: the content of the lock file, or the requirements themselves.
     - `origin` is the file that says so, and `python` the versions of Python it wants.
+    - `is_empty`: nothing is to be there, but Python has to be of a version that is wanted.
     - `is_locked`: it names everything, each in one version, so that nothing else is looked for.
     - `lines` says it as lines of a requirements file. Raises `ConfigError`, `PackagingError`.
     """
@@ -39,6 +40,7 @@ class Requirements:
     python: str
     is_locked: bool
     lines: Callable[[], Sequence[str]]
+    is_empty: bool = False
 
 
 def requirements_of(
@@ -175,9 +177,9 @@ def _texts(value: Any, file: Path, name: str) -> list[str]:
 
 
 def _direct(origin: Path, python: str, lines: Sequence[str]) -> Requirements | None:
-    if not lines:
+    if not lines and not python:
         return None
-    return Requirements(_key(sorted(lines)), origin, python, False, lambda: lines)
+    return Requirements(_key(sorted(lines)), origin, python, False, lambda: lines, not lines)
 
 
 def _locked(

@@ -15,6 +15,7 @@ from slurm.packaging.pip_wheel import add_pip
 from slurm.packaging.programs import run
 from slurm.packaging.requirement_lines import is_built, is_of_sdk
 from slurm.packaging.requirements import Requirements
+from slurm.packaging.resolver_errors import UNREACHABLE, no_wheel, not_found, unresolvable
 from slurm.packaging.sdk_stub import write_stub
 from slurm.packaging.target import Target
 
@@ -27,11 +28,8 @@ markers.default_environment = lambda: dict(there)
 runpy.run_module("pip", run_name="__main__", alter_sys=True)
 """
 QUIET = ("--disable-pip-version-check", "--no-input", "--progress-bar", "off")
-UNAVAILABLE = re.compile(r"No matching distribution found for (.+?)(?: \(from .*)?$", re.MULTILINE)
-UNREACHABLE = re.compile(r"(Retrying|NewConnectionError|Connection(?:Error| broken)|timed out)")
 # What uv writes where it is configured with no other index.
 PUBLIC_INDEX = re.compile(r"--index-url https://pypi\.org/simple/?$")
-OTHER_WAY = 'have it resolved and built there with the packaging\'s dependencies = "index"'
 
 
 def wheels_for(requirements: Requirements, target: Target, folder: Path) -> list[Path]:
@@ -44,7 +42,7 @@ def wheels_for(requirements: Requirements, target: Target, folder: Path) -> list
     lines = list(requirements.lines())
     for line in lines:
         if is_built(line):
-            raise _no_wheel(line.split()[0], requirements, target)
+            raise no_wheel(line.split()[0], requirements.origin, target)
     indexes = _indexes(uv, folder) if uv else []
     stub = [] if requirements.is_locked else [write_stub(folder / "sdk")]
     complete = requirements.is_locked
@@ -118,10 +116,11 @@ def _resolved(
     try:
         text = run("uv failed", [*uv, *options, str(listed)])
     except PackagingError as error:
-        said = re.sub(r"[\s│╰─▶×]+", " ", str(error).partition("\n")[2] or str(error)).strip()
-        raise PackagingError(
-            f"{requirements.origin} cannot be resolved for {target} with wheels alone: {said}: require other versions, or "
-            f"{OTHER_WAY}"
+        printed = str(error)
+        if UNREACHABLE.search(printed):
+            raise not_found(printed, requirements.origin, target, "send") from None
+        raise unresolvable(
+            printed.partition("\n")[2] or printed, requirements.origin, target
         ) from None
     joined = re.sub(r"\\\n", " ", text)
     return [line for line in joined.splitlines() if line.strip() and not line.startswith("#")]
@@ -129,22 +128,6 @@ def _resolved(
 
 def _download(argv: Sequence[str], requirements: Requirements, target: Target) -> None:
     try:
-        run(f"what {requirements.origin} requires could not be downloaded", argv)
+        run("pip failed", argv)
     except PackagingError as error:
-        said = str(error)
-        missing = UNAVAILABLE.search(said)
-        if UNREACHABLE.search(said):
-            raise PackagingError(
-                f"what {requirements.origin} requires could not be downloaded: the index does not answer: check the network "
-                f"and pip's index-url here, or {OTHER_WAY}"
-            ) from None
-        if missing:
-            raise _no_wheel(missing.group(1), requirements, target) from None
-        raise PackagingError(said.partition("\n")[0]) from None
-
-
-def _no_wheel(name: str, requirements: Requirements, target: Target) -> PackagingError:
-    return PackagingError(
-        f"{requirements.origin}: {name} has no wheel for {target}, and only wheels are sent: require a version that has one, "
-        f"or {OTHER_WAY}"
-    )
+        raise not_found(str(error), requirements.origin, target, "send") from None

@@ -12,7 +12,14 @@ from slurm.config.checks import check_text
 from slurm.errors import ConfigError
 from slurm.job_dir.paths import PACKAGES
 from slurm.packaging.base import PackagingStrategy, interpreter_on
-from slurm.packaging.environments import ENVIRONMENTS, INDEX, SEND, environment_of, lines_for
+from slurm.packaging.environments import (
+    ENVIRONMENTS,
+    INDEX,
+    SEND,
+    environment_of,
+    lines_for,
+    require_python,
+)
 from slurm.packaging.inherit import settings_of_parent
 from slurm.packaging.own_code import own_roots
 from slurm.packaging.projects import project_of
@@ -100,31 +107,39 @@ class SourcePackagingStrategy(PackagingStrategy):
         self.copies: Mapping[str, Mapping[str, Any]] | None = copies
 
     def prepare(self, task: SlurmTask[Any, Any], cluster: Cluster) -> Environment:
-        handed = self._handed_on()
-        copies = self.copies if self.copies is not None else handed.get("copies")
-        environment = self.environment or handed.get("environment")
+        copies, environment = self._given()
         if environment is None:
             environment = self._environment(task, cluster)
         frozen = copies if copies is not None else self._frozen(task, cluster)
+        nothing_more: Mapping[str, Any] = (
+            {} if environment else {"dependencies": None, "extras": []}
+        )
         return Environment(
             [self._interpreter(environment, interpreter_on(cluster, self.python))],
             copies={here: about["copy"] for here, about in frozen.items()},
             code=list(frozen.values()),
-            inherited={**self.inherited(), "copies": frozen, "environment": environment},
+            inherited={
+                **self.inherited(),
+                **nothing_more,
+                "copies": frozen,
+                "environment": environment,
+            },
         )
 
     def preview(self, task: SlurmTask[Any, Any], cluster: Cluster) -> Environment:
         packages = f"{cluster.site.shown_base}/{PACKAGES}"
-        copies, environment = self.copies, self.environment
+        copies, environment = self._given()
         if copies is None:
             folder = f"{packages}/{COPIES}"
             copies = {str(one): {"copy": f"{folder}/<{one.name}>"} for one in self._roots(task)}
         if environment is None:
             required = self._requirements(task)
-            environment = f"{packages}/{ENVIRONMENTS}/<{required.origin}>" if required else None
+            if required is not None and not required.is_empty:
+                environment = f"{packages}/{ENVIRONMENTS}/<what {required.origin} requires>"
         places = {here: about["copy"] for here, about in copies.items()}
         python = self._interpreter(environment, self.python or cluster.python)
-        return Environment([python], copies=places)
+        inherited = {**self.inherited(), "copies": copies, "environment": environment}
+        return Environment([python], copies=places, inherited=inherited)
 
     def generate_setup_commands(
         self, task: SlurmTask[Any, Any], environment: Environment
@@ -135,17 +150,24 @@ class SourcePackagingStrategy(PackagingStrategy):
     def _interpreter(self, environment: str | None, otherwise: str) -> str:
         return posixpath.join(environment, "bin", "python") if environment else otherwise
 
-    def _handed_on(self) -> Mapping[str, Any]:
-        """What the workflow job around this process runs with, if it was made from the same settings."""
+    def _given(self) -> tuple[Mapping[str, Mapping[str, Any]] | None, str | None]:
+        """The copies and the environment that are there: those that were named, or those of the workflow job around this
+        process, if it was made from the same settings."""
+        if self.copies is not None or self.environment is not None:
+            return self.copies, self.environment
         parent, mine = settings_of_parent() or {}, self.inherited()
-        same = all(parent.get(name) == mine[name] for name in ("type", *SETTINGS))
-        return parent if same and self.copies is None and self.environment is None else {}
+        if all(parent.get(name) == mine[name] for name in ("type", *SETTINGS)):
+            return parent.get("copies"), parent.get("environment")
+        return None, None
 
     def _environment(self, task: SlurmTask[Any, Any], cluster: Cluster) -> str | None:
         required = self._requirements(task)
         if required is None or self.dependencies is None:
             return None
         python = interpreter_on(cluster, self.python)
+        if required.is_empty:
+            require_python(required, cluster, python)
+            return None
         return environment_of(required, cluster, python, self.dependencies)
 
     def _requirements(self, task: SlurmTask[Any, Any]) -> Requirements | None:

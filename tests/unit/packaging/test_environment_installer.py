@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.helpers.wheels import write_wheel
+from tests.helpers.wheels import only_from, write_wheel
 
 from slurm.packaging import environment_installer
 from slurm.packaging.environment_installer import READY, facts, place_of
@@ -141,6 +141,27 @@ def test_the_environment_sees_what_the_interpreter_sees_and_itself_first(
     inner = os.path.join(found["place"], "bin", "python")
     _, path = json.loads(subprocess.check_output([inner, "-c", program]))
     assert packages[0] in path
+
+
+def test_an_index_is_asked_there_also_by_a_python_without_pip(
+    installer: Installer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in only_from(installer.wheels).items():
+        monkeypatch.setenv(name, value)
+    folder = tmp_path / "python"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    python = str(folder / "bin" / "python")
+    said = installer.answer(installer.request(), python=python)
+    assert (said["pip"], said["uv"]) == (False, "")
+    [pip] = installer.wheels.glob("pip-*.whl")
+    wanted = installer.request(requirements="other\nnever; python_version < '3'\n", pip=str(pip))
+    said = installer.answer(wanted, python=python)
+    assert said.get("ready"), said
+    inner = os.path.join(said["place"], "bin", "python")
+    assert subprocess.check_output([inner, "-c", "import other, tiny; print(1)"]) == b"1\n"
+    wanted = installer.request(requirements="far\n", pip=str(pip), key="another lock")
+    said = installer.answer(wanted, python=python)
+    assert "No matching distribution found for far" in said["error"]
 
 
 def test_what_fails_is_said_and_leaves_nothing(installer: Installer) -> None:

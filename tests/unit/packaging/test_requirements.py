@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from tests.helpers.wheels import only_from, write_wheel
 
+import slurm
 from slurm.errors import ConfigError, PackagingError
 from slurm.packaging.environment_installer import facts
 from slurm.packaging.requirements import Requirements, requirements_of
@@ -33,6 +35,31 @@ def target(**changes: Any) -> Target:
 
 ALMA = target(version=[3, 9, 1], abi="cp39", platform="linux-aarch64", libc=["glibc", 2, 28])
 ALPINE = target(version=[3, 12, 1], abi="cp312", platform="linux-x86_64", libc=["musl", 1, 2])
+
+
+TRY = """\
+from slurm.packaging.environment_installer import facts
+from slurm.packaging.target import Target
+try:
+    print(pip_for(Target.told(facts()))[1])
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+NO_UV = {"PATH": "/usr/bin:/bin"}
+
+
+@pytest.fixture
+def python_without_pip(tmp_path: Path) -> list[str]:
+    """A Python with nothing but the SDK and what that needs to look for packages."""
+    import packaging
+
+    folder = tmp_path / "python"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    [packages] = folder.glob("lib/python*/site-packages")
+    for module in (slurm, packaging):
+        there = Path(str(module.__file__)).parent
+        (packages / there.name).symlink_to(there)
+    return [str(folder / "bin" / "python")]
 
 
 def project(folder: Path, *dependencies: str, more: str = "") -> Path:
@@ -234,18 +261,34 @@ def test_a_lock_is_kept_to_the_hash(tmp_path: Path, index: Path) -> None:
     assert resolved(mine) == ["tiny-1.0-py3-none-any.whl"]
     shutil.rmtree(mine / "work")
     (mine / "requirements.txt").write_text(f"tiny==1.0 --hash=sha256:{'0' * 64}\n")
-    with pytest.raises(PackagingError, match="could not be downloaded: .*HASHES"):
+    with pytest.raises(PackagingError, match=r"could not be downloaded for .*: .*HASHES"):
         resolved(mine)
 
 
-def test_without_pip_and_uv_it_is_said_what_to_install(
+def test_an_index_that_does_not_answer_is_said(
     tmp_path: Path, index: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")  # nobody listens there
+    monkeypatch.setenv("PIP_RETRIES", "1")
+    with pytest.raises(PackagingError, match="the index does not answer here: check the network"):
+        resolved(project(tmp_path / "mine", "tiny"))
+
+
+def test_a_lock_of_uv_needs_uv(tmp_path: Path, index: Path) -> None:
     mine = project(tmp_path / "mine", "tiny")
-    write_wheel(index, "tiny")
     (mine / "uv.lock").write_text("version = 1\n")
     with pytest.raises(PackagingError, match=r"uv\.lock can be read by uv alone"):
         resolved(mine)
+
+
+def test_without_pip_and_uv_it_is_said_what_to_install(python_without_pip: list[str]) -> None:
+    program = f"from slurm.packaging.resolving import pip_for\n{TRY}"
+    said = subprocess.check_output([*python_without_pip, "-c", program], text=True, env=NO_UV)
+    assert said.startswith(
+        "PackagingError nothing here can look for packages: uv is not on the PATH"
+    )
+    assert said.endswith("has no pip: install one of them\n")
 
 
 # --- with uv, where it is there ------------------------------------------------------------------
@@ -257,8 +300,6 @@ UV = shutil.which("uv") or shutil.which("uv", path=os.path.dirname(sys.executabl
 def test_uv_resolves_and_its_lock_is_read(
     tmp_path: Path, index: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import subprocess
-
     assert UV is not None
     monkeypatch.setenv("PATH", f"{os.path.dirname(UV)}:/usr/bin:/bin")
     for name, value in {

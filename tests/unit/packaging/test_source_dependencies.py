@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import subprocess
@@ -198,6 +199,63 @@ def test_another_python_than_is_required_is_refused_with_both_versions(project: 
     version = ".".join(map(str, sys.version_info[:3]))
     assert "pyproject.toml requires Python >=3.99, and " in said
     assert f"on the cluster is {version}: name another interpreter" in said
+
+
+SCRIPT = """\
+# /// script
+# requires-python = "{python}"
+# dependencies = ["tiny", "slurm-tasks"]
+# ///
+import sys
+from slurm import Cluster, task
+
+@task
+def report():
+    import tiny
+    return [tiny.__file__, sys.prefix]
+
+if __name__ == "__main__":
+    packaging = {{"type": "source", "dependencies": "send"}}
+    cluster = Cluster("local", job_base_dir=sys.argv[1], packaging=packaging, idle_timeout=2.0)
+    with cluster:
+        print(cluster.dry_run(report) if sys.argv[2:] else report().get_result(120))
+    cluster.close()
+"""
+
+
+def test_a_scripts_own_metadata_is_its_environment(project: Project) -> None:
+    folder = project.base / "alone"
+    folder.mkdir()
+    script = folder / "train.py"
+
+    def run(python: str, *words: str) -> subprocess.CompletedProcess[str]:
+        script.write_text(SCRIPT.format(python=python))
+        return subprocess.run(
+            [sys.executable, str(script), str(project.jobs), *words],
+            env={**os.environ, **only_from(project.index), "PYTHONPATH": str(SDK)},
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=280,
+            check=False,
+        )
+
+    previewed = run(">=3.9", "dry")
+    assert f".packages/env/<what {script} requires>/bin/python" in previewed.stdout, (
+        previewed.stderr
+    )
+    done = run(">=3.9")
+    assert done.returncode == 0, done.stderr
+    [environment] = project.environments
+    file, prefix = ast.literal_eval(done.stdout)
+    assert prefix == str(environment)
+    assert Path(file).is_relative_to(environment)
+    assert "train.py requires Python <3, and " in run("<3").stderr
+
+
+def test_python_is_checked_where_nothing_else_is_required(project: Project) -> None:
+    project.require(python="<3")
+    assert "pyproject.toml requires Python <3, and " in project.run(code=1)
 
 
 def test_a_requirement_without_a_wheel_is_refused_by_name(project: Project) -> None:
