@@ -98,7 +98,7 @@ def _make(place: str, request: dict[str, Any], lock: int) -> None:
         _install_wheels(python, request["wheels"], lock)
     else:
         _install_from_index(python, place, request, lock)
-    about = {name: request.get(name) for name in ("wheels", "requirements", "origin")}
+    about = {name: request.get(name) for name in ("wheels", "origin")}
     with open(os.path.join(place, f"{READY}.new"), "w", encoding="utf-8") as file:
         json.dump(about, file)
         file.flush()
