@@ -1,13 +1,15 @@
 """A program of a project with dependencies, whose jobs run where no files are shared.
 
-``dependencies_program.py JOBS STATE PACKAGING [flow]`` prints, as JSON, what its jobs return, and which requests its submissions
-made.
+``dependencies_program.py JOBS STATE PACKAGING [flow] [again]`` prints, as JSON, what its jobs return, and which requests its
+submissions made.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+from pathlib import Path
 from typing import Any
 
 from mine.tasks import flow, report  # type: ignore[import-not-found]  # that a test writes
@@ -43,6 +45,10 @@ if __name__ == "__main__":
         job = report()
         asked = list(backend.asked)
         results = {"report": job.get_result(120)}
+        if "again" in sys.argv[4:]:
+            for name in ("env", "wheels", "contents"):
+                shutil.rmtree(Path(jobs, ".packages", name))
+            results["again"] = report().get_result(120)
     cluster.close()
     if "flow" in sys.argv[4:]:  # whose jobs find their scheduler again
         settings = {"job_base_dir": jobs, "packaging": json.loads(packaging), "idle_timeout": 2.0}

@@ -152,7 +152,9 @@ def _note_the_sdk(packages: str, version: str) -> None:
 def _install_wheels(python: str, folder: str, lock: int) -> None:
     """All that is there; they are chosen already, and nothing else is looked for."""
     wheels = sorted(glob.glob(os.path.join(glob.escape(folder), "*.whl")))
-    [pip] = [path for path in wheels if os.path.basename(path).startswith("pip-")]
+    pip = next((path for path in wheels if os.path.basename(path).startswith("pip-")), None)
+    if pip is None:
+        raise Problem(f"there is no wheel of pip in {folder}")
     chosen = ["--no-index", "--no-deps", "--ignore-installed", "--no-cache-dir"]
     # Nothing that pip is configured with here can change what is sent.
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}

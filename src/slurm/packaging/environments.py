@@ -133,7 +133,8 @@ class _Maker:
         summed = [(one, sha256_of(one)) for one in files]
         names = json.dumps([[one.path, sha256] for one, sha256 in summed])
         address = hashlib.sha256(names.encode()).hexdigest()[:16]
-        return send(Copy("", address, summed, {}, WHEELS), self._cluster)
+        wheels_there = Copy("", address, summed, {}, WHEELS, compressed=False)
+        return send(wheels_there, self._cluster, again=True)
 
     def _ask(self, more: Mapping[str, Any], timeout: float) -> dict[str, Any]:
         """What the installer answers there. Raises `PackagingError`, `ConfigError`."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import posixpath
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -173,6 +175,11 @@ class SourcePackagingStrategy(PackagingStrategy):
     def _requirements(self, task: SlurmTask[Any, Any]) -> Requirements | None:
         if self.dependencies is None:
             return None
+        if importlib.util.find_spec("packaging") is None:  # as on a node, which has the SDK alone
+            raise ConfigError(
+                f"dependencies {self.dependencies!r} needs the package packaging where it is submitted from, and "
+                f"{sys.executable} has none: install it there; in a workflow's job, have them with the packaging 'inherit'"
+            )
         from slurm.packaging.requirements import requirements_of
 
         script = script_of(task.unwrapped)

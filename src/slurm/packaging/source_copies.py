@@ -31,13 +31,17 @@ TRIES = 3
 
 
 class Copy(NamedTuple):
-    """What a copy is made of: its files by their SHA-256, the address that all of it has, and what is to be known of it."""
+    """What a copy is made of: its files by their SHA-256, the address that all of it has, and what is to be known of it.
+
+    `folder` is the one in ``.packages`` that it is in; `compressed`: on its way its files are, which some are already.
+    """
 
     name: str
     address: str
     files: Sequence[tuple[SourceFile, str]]
     about: Mapping[str, Any]
     folder: str = COPIES
+    compressed: bool = True
 
     def place(self, base: str) -> str:
         """Its directory on a cluster with this `job_base_dir`."""
@@ -82,17 +86,17 @@ _there: forks.Own[set[tuple[object, ...]]] = forks.Own(set)
 _sending = forks.Lock()
 
 
-def send(copy: Copy, cluster: Cluster) -> str:
+def send(copy: Copy, cluster: Cluster, *, again: bool = False) -> str:
     """The directory of the copy on the cluster, where it is afterwards. Raises `PackagingError`, `TransportError`.
 
     It is asked for first: another process, or an earlier one, may have sent it. Then the files are sent that are in no
-    other copy.
+    other copy. What this process has sent is not asked for, but `again`.
     """
     base = cluster.job_base_dir
     place = copy.place(base)
     with _sending:
         key = (cluster.site.place, place)
-        if key not in _there.get():
+        if again or key not in _there.get():
             _send(copy, cluster, place, posixpath.join(base, PACKAGES, CONTENTS))
             _there.get().add(key)
     return place
@@ -123,7 +127,8 @@ def _listed(copy: Copy) -> bytes:
 def _packs(copy: Copy, wanted: set[str]) -> Iterator[tuple[list[tuple[str, int]], bytes]]:
     """The wanted contents, some at a time, compressed."""
     contents: list[tuple[str, int]] = []
-    packer, parts, size = zlib.compressobj(1), list[bytes](), 0
+    level = 1 if copy.compressed else 0
+    packer, parts, size = zlib.compressobj(level), list[bytes](), 0
     for one, sha256 in copy.files:
         if sha256 not in wanted:
             continue
@@ -136,6 +141,6 @@ def _packs(copy: Copy, wanted: set[str]) -> Iterator[tuple[list[tuple[str, int]]
         size += len(data)
         if size >= TOGETHER:
             yield contents, b"".join([*parts, packer.flush()])
-            contents, packer, parts, size = [], zlib.compressobj(1), [], 0
+            contents, packer, parts, size = [], zlib.compressobj(level), [], 0
     if contents:
         yield contents, b"".join([*parts, packer.flush()])

@@ -172,6 +172,13 @@ def test_another_requirement_is_another_environment_for_which_only_it_is_sent(
     assert len(after - before) == 2
 
 
+def test_what_was_removed_there_is_sent_and_made_again(project: Project) -> None:
+    said = project.run("again")
+    first, second = said["report"], said["again"]
+    assert first["prefix"] == second["prefix"]
+    assert second["version"] == "1.0"
+
+
 def test_what_is_required_can_be_resolved_there(project: Project) -> None:
     project.settings["dependencies"] = "index"
     said = project.run()
