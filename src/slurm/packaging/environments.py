@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from slurm import forks
 from slurm._version import __version__
 from slurm.errors import ConfigError, PackagingError, RemoteFileMissing
+from slurm.job_dir.large_files import scratch_directory
 from slurm.job_dir.paths import PACKAGES
 from slurm.packaging.environment_installer import READY
 from slurm.packaging.programs import failure
@@ -107,7 +108,7 @@ class _Maker:
     def _sent(self, target: Target) -> dict[str, Any]:
         from slurm.packaging.resolving import wheels_for
 
-        with tempfile.TemporaryDirectory(prefix="slurm-tasks-") as folder:
+        with tempfile.TemporaryDirectory(dir=scratch_directory()) as folder:
             wheels = wheels_for(self._requirements, target, Path(folder))
             return {"wheels": self._send(wheels)}
 
@@ -119,7 +120,7 @@ class _Maker:
         from slurm.packaging.pip_wheel import add_pip
         from slurm.packaging.resolving import pip_for
 
-        with tempfile.TemporaryDirectory(prefix="slurm-tasks-") as folder:
+        with tempfile.TemporaryDirectory(dir=scratch_directory()) as folder:
             download = [*pip_for(target), "download", "--no-deps", "--dest", folder, "pip"]
             pip = add_pip(Path(folder), target, download)
             return {**more, "pip": posixpath.join(self._send([pip]), pip.name)}
