@@ -28,7 +28,7 @@ from slurm.api.requests import (
     Tree,
     TreeFile,
 )
-from slurm.api.transfers import SLOWEST_DISK, Content, Transfers, listening, pieces_of
+from slurm.api.transfers import SLOWEST_DISK, Content, Transfers, listening, pieces_of, size_of
 from slurm.job_dir.result_file import sha256_of
 from slurm.states import ENDED, ENDED_IF_IT_STAYS, Observation, parse_state
 
@@ -153,16 +153,17 @@ class AgentBackend(BackendBase):
         store: str,
         listed: bytes = b"",
         contents: Sequence[tuple[str, int]] = (),
-        packed: bytes = b"",
+        packed: Content = b"",
     ) -> Mapping[str, Any]:
         params = {"place": place, "store": store, "listed": len(listed), "contents": list(contents)}
-        if len(packed) > self.piece:
-            staged = posixpath.join(posixpath.dirname(store), STAGED, sha256_of([packed]))
+        if size_of(packed) > self.piece:
+            digest = sha256_of(pieces_of(packed))
+            staged = posixpath.join(posixpath.dirname(store), STAGED, digest)
             self._transfers.send(packed, staged, listening(None, staged))
             answer = self.request("copy", {**params, "staged": staged}, listed)[0]
             self.discard(staged)
         else:
-            answer = self.request("copy", params, listed + packed)[0]
+            answer = self.request("copy", params, listed + b"".join(pieces_of(packed)))[0]
         found: Mapping[str, Any] = answer
         return found
 

@@ -7,7 +7,7 @@ import contextlib
 import hashlib
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from slurm.api.requests import (
     Archive,
@@ -23,6 +23,9 @@ from slurm.api.requests import (
 )
 from slurm.errors import RemoteFileError, SlurmError
 from slurm.states import Observation
+
+if TYPE_CHECKING:
+    from slurm.api.transfers import Content
 
 # Whoever derives a backend finds here all that its methods take and return.
 __all__ = [
@@ -330,7 +333,7 @@ class BackendBase(abc.ABC):
         store: str,
         listed: bytes = b"",
         contents: Sequence[tuple[str, int]] = (),
-        packed: bytes = b"",
+        packed: Content = b"",
     ) -> Mapping[str, Any]:
         """Make sure of a frozen copy of files in the directory `place`, which is named by what is in them.
 

@@ -15,6 +15,10 @@ and the `SlurmTask` it packages for, as types only.
 - `own_code`: what of this process's imports is the user's own, and where it is searched for;
 - `sdk_archive`: the SDK's own code, as it travels;
 - `source_files`: which files of a project are its code; `source_copies`: frozen copies of them on the cluster;
+- `requirements`, `script_metadata`, `lock_files`, `requirement_lines`, `toml_files`: what a project or a script depends on;
+- `target`: for which Python wheels are chosen; `resolving`, `resolver_errors`: choosing them, and what is said where there are
+  none; `pip_wheel`, `sdk_stub`: pip to install them with, and what stands for the SDK meanwhile;
+- `environments`, `environment_installer`: an environment with them on the cluster, made once;
 - `projects`, `building`, `installer`: a wheel of the user's project, from its sources to an environment;
 - `images`, `mounts`: container images, and what they see of the host; `programs`: running what builds things.
 """

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import posixpath
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +14,18 @@ from slurm.config.checks import check_text
 from slurm.errors import ConfigError
 from slurm.job_dir.paths import PACKAGES
 from slurm.packaging.base import PackagingStrategy, interpreter_on
+from slurm.packaging.environments import (
+    ENVIRONMENTS,
+    INDEX,
+    SEND,
+    environment_of,
+    lines_for,
+    require_python,
+)
+from slurm.packaging.inherit import settings_of_parent
 from slurm.packaging.own_code import own_roots
 from slurm.packaging.projects import project_of
+from slurm.packaging.script_metadata import has_metadata, script_of
 from slurm.packaging.source_copies import COPIES, recent_copy, send
 from slurm.packaging.source_files import Selection
 from slurm.rendering import Environment
@@ -21,9 +34,12 @@ from slurm.sbatch.values import parse_memory
 
 if TYPE_CHECKING:
     from slurm.cluster import Cluster
+    from slurm.packaging.requirements import Requirements
     from slurm.task import SlurmTask
 
 MAX_SIZE = "200M"
+WAYS = (SEND, INDEX)
+SETTINGS = ("project", "include", "exclude", "max_size", "dependencies", "extras", "python")
 
 
 class SourcePackagingStrategy(PackagingStrategy):
@@ -37,29 +53,47 @@ class SourcePackagingStrategy(PackagingStrategy):
     - `include`, `exclude`: patterns of the files that travel, as in a ``.gitignore``; without `include`, all that Git tracks
       or does not ignore, and elsewhere the packages.
     - `max_size`: how much at most one project may have, a size as ``--mem`` spells it.
+    - `dependencies`: how what the project depends on gets there: ``send`` chooses wheels here, for the Python there, and
+      sends them; ``index`` has them chosen there, from the index that pip or uv is configured with. Without, it has to be
+      there. An environment is made once, and again only when something else is required.
+    - `extras`: of the project, to have as well.
     - `python`: the interpreter there (default: the cluster's).
+    - `environment`: one that is there already, as `dependencies` would make it. A workflow hands it to its jobs.
     - `copies`: what an earlier submission has sent, by directory: nothing is sent then. A workflow hands it to its jobs.
 
     >>> SourcePackagingStrategy(exclude=["data/"]).exclude
     ['data/']
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a key of a Slurmfile
         self,
         *,
         project: str | os.PathLike[str] | None = None,
         include: Sequence[str] = (),
         exclude: Sequence[str] = (),
         max_size: str | int = MAX_SIZE,
+        dependencies: str | None = None,
+        extras: Sequence[str] = (),
         python: str | None = None,
+        environment: str | None = None,
         copies: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
-        for name, text in (("project", project), ("python", python)):
+        for name, text in (("project", project), ("python", python), ("environment", environment)):
             if text is not None:
                 check_text(name, text)
-        for name, patterns in (("include", include), ("exclude", exclude)):
-            if isinstance(patterns, str):
-                raise ConfigError(f"{name} is a list of patterns, not the text {patterns!r}")
+        for name, words in (("include", include), ("exclude", exclude), ("extras", extras)):
+            if isinstance(words, str):
+                kind = "names" if name == "extras" else "patterns"
+                raise ConfigError(f"{name} is a list of {kind}, not the text {words!r}")
+        if dependencies not in (None, *WAYS):
+            ways = " or ".join(map(repr, WAYS))
+            raise ConfigError(
+                f"dependencies {dependencies!r} is no way to get them there: say {ways}, or nothing"
+            )
+        if extras and dependencies is None:
+            raise ConfigError(
+                f"extras {list(extras)} are of no use without dependencies: say how those get there"
+            )
         try:
             self._most_bytes = parse_memory(str(max_size)) << 20
         except InvalidOption as error:
@@ -68,25 +102,90 @@ class SourcePackagingStrategy(PackagingStrategy):
         self.include: Sequence[str] = list(include)
         self.exclude: Sequence[str] = list(exclude)
         self.max_size = max_size
+        self.dependencies = dependencies
+        self.extras: Sequence[str] = list(extras)
         self.python = python
+        self.environment = environment
         self.copies: Mapping[str, Mapping[str, Any]] | None = copies
 
     def prepare(self, task: SlurmTask[Any, Any], cluster: Cluster) -> Environment:
-        frozen = self.copies if self.copies is not None else self._frozen(task, cluster)
+        copies, environment = self._given()
+        if environment is None:
+            environment = self._environment(task, cluster)
+        frozen = copies if copies is not None else self._frozen(task, cluster)
+        nothing_more: Mapping[str, Any] = (
+            {} if environment else {"dependencies": None, "extras": []}
+        )
         return Environment(
-            [interpreter_on(cluster, self.python)],
+            [self._interpreter(environment, interpreter_on(cluster, self.python))],
             copies={here: about["copy"] for here, about in frozen.items()},
             code=list(frozen.values()),
-            inherited={"type": "source", "copies": frozen, "python": self.python},
+            inherited={
+                **self.inherited(),
+                **nothing_more,
+                "copies": frozen,
+                "environment": environment,
+            },
         )
 
     def preview(self, task: SlurmTask[Any, Any], cluster: Cluster) -> Environment:
-        copies = self.copies
+        packages = f"{cluster.site.shown_base}/{PACKAGES}"
+        copies, environment = self._given()
         if copies is None:
-            folder = f"{cluster.site.shown_base}/{PACKAGES}/{COPIES}"
+            folder = f"{packages}/{COPIES}"
             copies = {str(one): {"copy": f"{folder}/<{one.name}>"} for one in self._roots(task)}
+        if environment is None:
+            required = self._requirements(task)
+            if required is not None and not required.is_empty:
+                environment = f"{packages}/{ENVIRONMENTS}/<what {required.origin} requires>"
         places = {here: about["copy"] for here, about in copies.items()}
-        return Environment([self.python or cluster.python], copies=places)
+        python = self._interpreter(environment, self.python or cluster.python)
+        inherited = {**self.inherited(), "copies": copies, "environment": environment}
+        return Environment([python], copies=places, inherited=inherited)
+
+    def generate_setup_commands(
+        self, task: SlurmTask[Any, Any], environment: Environment
+    ) -> Sequence[str]:
+        made = (environment.inherited or {}).get("environment")
+        return lines_for(made) if made else []
+
+    def _interpreter(self, environment: str | None, otherwise: str) -> str:
+        return posixpath.join(environment, "bin", "python") if environment else otherwise
+
+    def _given(self) -> tuple[Mapping[str, Mapping[str, Any]] | None, str | None]:
+        """The copies and the environment that are there: those that were named, or those of the workflow job around this
+        process, if it was made from the same settings."""
+        if self.copies is not None or self.environment is not None:
+            return self.copies, self.environment
+        parent, mine = settings_of_parent() or {}, self.inherited()
+        if all(parent.get(name) == mine[name] for name in ("type", *SETTINGS)):
+            return parent.get("copies"), parent.get("environment")
+        return None, None
+
+    def _environment(self, task: SlurmTask[Any, Any], cluster: Cluster) -> str | None:
+        required = self._requirements(task)
+        if required is None or self.dependencies is None:
+            return None
+        python = interpreter_on(cluster, self.python)
+        if required.is_empty:
+            require_python(required, cluster, python)
+            return None
+        return environment_of(required, cluster, python, self.dependencies)
+
+    def _requirements(self, task: SlurmTask[Any, Any]) -> Requirements | None:
+        if self.dependencies is None:
+            return None
+        if importlib.util.find_spec("packaging") is None:  # as on a node, which has the SDK alone
+            raise ConfigError(
+                f"dependencies {self.dependencies!r} needs the package packaging where it is submitted from, and "
+                f"{sys.executable} has none: install it there; in a workflow's job, have them with the packaging 'inherit'"
+            )
+        from slurm.packaging.requirements import requirements_of
+
+        script = script_of(task.unwrapped)
+        if script is not None and has_metadata(script):
+            return requirements_of(None, script, self.extras)
+        return requirements_of(project_of(task.unwrapped, self.project), None, self.extras)
 
     def _frozen(self, task: SlurmTask[Any, Any], cluster: Cluster) -> dict[str, dict[str, Any]]:
         """The copies of all the user's projects, sent, and what is to be known of each."""
@@ -98,5 +197,8 @@ class SourcePackagingStrategy(PackagingStrategy):
         return found
 
     def _roots(self, task: SlurmTask[Any, Any]) -> list[Path]:
+        script = script_of(task.unwrapped)
+        if self.project is None and script is not None and has_metadata(script):
+            return own_roots()  # it says by itself what it needs, and travels with each job
         project = project_of(task.unwrapped, self.project)
         return list(dict.fromkeys([project, *own_roots()]))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slurm import forks
 from slurm.errors import PackagingError
+from slurm.job_dir.large_files import SpooledFile
 from slurm.job_dir.paths import PACKAGES
 from slurm.packaging.source_files import (
     Selection,
@@ -31,16 +32,22 @@ TRIES = 3
 
 
 class Copy(NamedTuple):
-    """What a copy is made of: its files by their SHA-256, the address that all of it has, and what is to be known of it."""
+    """What a copy is made of: its files by their SHA-256, the address that all of it has, and what is to be known of it.
+
+    `folder` is the one in ``.packages`` that it is in; `compressed`: on its way its files are, which some are already.
+    """
 
     name: str
     address: str
     files: Sequence[tuple[SourceFile, str]]
     about: Mapping[str, Any]
+    folder: str = COPIES
+    compressed: bool = True
 
     def place(self, base: str) -> str:
         """Its directory on a cluster with this `job_base_dir`."""
-        return posixpath.join(base, PACKAGES, COPIES, f"{self.name}-{self.address}")
+        name = "-".join(filter(None, (self.name, self.address)))
+        return posixpath.join(base, PACKAGES, self.folder, name)
 
 
 def copy_of(project: Path, files: Sequence[SourceFile]) -> Copy:
@@ -80,17 +87,17 @@ _there: forks.Own[set[tuple[object, ...]]] = forks.Own(set)
 _sending = forks.Lock()
 
 
-def send(copy: Copy, cluster: Cluster) -> str:
+def send(copy: Copy, cluster: Cluster, *, again: bool = False) -> str:
     """The directory of the copy on the cluster, where it is afterwards. Raises `PackagingError`, `TransportError`.
 
     It is asked for first: another process, or an earlier one, may have sent it. Then the files are sent that are in no
-    other copy.
+    other copy. What this process has sent is not asked for, but `again`.
     """
     base = cluster.job_base_dir
     place = copy.place(base)
     with _sending:
         key = (cluster.site.place, place)
-        if key not in _there.get():
+        if again or key not in _there.get():
             _send(copy, cluster, place, posixpath.join(base, PACKAGES, CONTENTS))
             _there.get().add(key)
     return place
@@ -106,7 +113,7 @@ def _send(copy: Copy, cluster: Cluster, place: str, store: str) -> None:
         listed = listed or _listed(copy)
         if "missing" in answer:
             wanted = set(answer["missing"])
-            for contents, packed in _packs(copy, wanted):
+            for contents, packed in _packs(copy, wanted, backend.large_from):
                 backend.copy_files(place, store, b"", contents, packed)
     answer = backend.copy_files(place, store, listed)
     if not answer.get("ready"):
@@ -118,22 +125,45 @@ def _listed(copy: Copy) -> bytes:
     return zlib.compress(json.dumps(rows).encode("utf-8", "surrogateescape"))
 
 
-def _packs(copy: Copy, wanted: set[str]) -> Iterator[tuple[list[tuple[str, int]], bytes]]:
-    """The wanted contents, some at a time, compressed."""
-    contents: list[tuple[str, int]] = []
-    packer, parts, size = zlib.compressobj(1), list[bytes](), 0
+def _packs(
+    copy: Copy, wanted: set[str], in_memory: int | None
+) -> Iterator[tuple[list[tuple[str, int]], SpooledFile]]:
+    """The wanted contents, some at a time, packed; more than `in_memory` bytes are not held there."""
+    pack = _Pack(copy, in_memory)
     for one, sha256 in copy.files:
-        if sha256 not in wanted:
-            continue
-        wanted.discard(sha256)
-        data = Path(one.file).read_bytes()
-        if hashlib.sha256(data).hexdigest() != sha256:
-            raise PackagingError(f"{one.file} was changed while it was sent: submit again")
-        contents.append((sha256, len(data)))
-        parts.append(packer.compress(data))
-        size += len(data)
-        if size >= TOGETHER:
-            yield contents, b"".join([*parts, packer.flush()])
-            contents, packer, parts, size = [], zlib.compressobj(1), [], 0
-    if contents:
-        yield contents, b"".join([*parts, packer.flush()])
+        if sha256 in wanted:
+            wanted.discard(sha256)
+            pack.add(one.file, sha256)
+        if pack.size >= TOGETHER:
+            yield pack.contents, pack.packed()
+            pack = _Pack(copy, in_memory)
+    if pack.contents:
+        yield pack.contents, pack.packed()
+
+
+class _Pack:
+    """Some contents, packed one behind the other."""
+
+    def __init__(self, copy: Copy, in_memory: int | None) -> None:
+        self.contents: list[tuple[str, int]] = []
+        self.size = 0
+        self._packer = zlib.compressobj(1 if copy.compressed else 0)
+        self._spool = SpooledFile(in_memory)
+
+    def add(self, path: str, sha256: str) -> None:
+        """Pack the file. Raises `PackagingError` where it is another one by now."""
+        checksum, size = hashlib.sha256(), 0
+        with open(path, "rb") as file:
+            for piece in iter(lambda: file.read(1 << 20), b""):
+                checksum.update(piece)
+                size += len(piece)
+                self._spool.write(self._packer.compress(piece))
+        if checksum.hexdigest() != sha256:
+            raise PackagingError(f"{path} was changed while it was sent: submit again")
+        self.contents.append((sha256, size))
+        self.size += size
+
+    def packed(self) -> SpooledFile:
+        """All of it; nothing can be added any more."""
+        self._spool.write(self._packer.flush())
+        return self._spool

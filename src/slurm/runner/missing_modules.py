@@ -9,6 +9,8 @@ MOST = 12  # entries of sys.path that are named
 BROUGHT: dict[str, str] = {
     "none": "packaging='none' brings no packages. Either have it brought: packaging='wheel' brings your "
     "project and what it depends on",
+    "source": "packaging='source' brings your own code. Either have what it depends on brought too, with its "
+    "dependencies='send', and the module named in pyproject.toml",
     "wheel": "packaging='wheel' brought your project and what it depends on. Either add it to the "
     "dependencies in pyproject.toml",
     "container": "packaging='container' has what is in its image. Either install it there",

@@ -1,0 +1,248 @@
+"""Makes environments of packages. The text of this file is run on the cluster, by the interpreter of the jobs.
+
+`run` answers one request of ``slurm.packaging.environments``, as a line of JSON: what this interpreter is, where the
+environment of a key is, whether it is there, and, where the request says with what, makes it. Standard library only, nothing
+of ``slurm``; neither pip nor venv need be there.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import glob
+import hashlib
+import importlib.util
+import json
+import os
+import platform
+import re
+import shutil
+import site
+import stat
+import subprocess
+import sys
+import sysconfig
+from typing import Any
+
+READY = ".ready"
+SDK = "slurm-tasks"
+QUIET = ["--disable-pip-version-check", "--no-input", "--no-user"]
+LOADERS = "/lib/ld-musl-*.so.1"
+
+
+class Problem(Exception):
+    """What keeps the environment from being made."""
+
+
+def run(request: dict[str, Any]) -> None:
+    """Print the answer to a request as a line of JSON."""
+    os.umask(0o077)
+    try:
+        if sys.version_info < (3, 9):  # noqa: UP036 - whoever runs this may have any
+            raise Problem("Python {}.{} is too old: jobs need 3.9".format(*sys.version_info[:2]))
+        said = answer(request)
+    except (Problem, OSError) as error:
+        said = {"error": str(error)}
+    sys.stdout.buffer.write(("\n" + json.dumps(said) + "\n").encode("ascii"))
+
+
+def answer(request: dict[str, Any]) -> dict[str, Any]:
+    """What is to be known of this interpreter and of the environment; see `environment_for` for what makes it."""
+    place = place_of(request["folder"], request["key"])
+    said = {
+        "python": facts(),
+        "place": place,
+        "pip": importlib.util.find_spec("pip") is not None,
+        "uv": shutil.which("uv") or "",
+    }
+    if "wheels" in request or "requirements" in request:
+        environment_for(place, request)
+    try:
+        os.utime(os.path.join(place, READY))  # from now on it is not old
+        ready = True
+    except FileNotFoundError:
+        ready = False
+    return {**said, "ready": ready}
+
+
+def place_of(folder: str, key: str) -> str:
+    """The environment of a key for this interpreter: for another one, and another version of it, there is another."""
+    about = [key, os.path.realpath(_base()), sys.version_info[:2], _abi(), sysconfig.get_platform()]
+    return os.path.join(folder, hashlib.sha256(json.dumps(about).encode()).hexdigest()[:16])
+
+
+def environment_for(place: str, request: dict[str, Any]) -> None:
+    """Make the environment, unless it is there. One process at a time does, and repeats what another was killed at.
+
+    `wheels` is a directory with all that is to be in it; `requirements` is the text of a file that pip or uv is to look for
+    in the index they are configured with here; `pip` is a wheel of pip for where there is none.
+    """
+    folder = os.path.dirname(place)
+    os.makedirs(folder, exist_ok=True)
+    for path in (os.path.dirname(folder), folder):
+        _require_own(path)
+    with open(f"{place}.lock", "wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.path.exists(os.path.join(place, READY)):
+            shutil.rmtree(place, ignore_errors=True)  # somebody was interrupted
+            try:
+                _make(place, request, lock.fileno())
+            except BaseException:
+                shutil.rmtree(place, ignore_errors=True)
+                raise
+
+
+def _make(place: str, request: dict[str, Any], lock: int) -> None:
+    python = make_virtual_environment(place)
+    _note_the_sdk(packages_of(place), request["sdk"])
+    if "wheels" in request:
+        _install_wheels(python, request["wheels"], lock)
+    else:
+        _install_from_index(python, place, request, lock)
+    about = {name: request.get(name) for name in ("wheels", "origin")}
+    with open(os.path.join(place, f"{READY}.new"), "w", encoding="utf-8") as file:
+        json.dump(about, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.rename(file.name, os.path.join(place, READY))
+
+
+def make_virtual_environment(place: str) -> str:
+    """A virtual environment that sees what this interpreter sees, and before that its own. Returns its interpreter."""
+    inside = sys.prefix != sys.base_prefix
+    base, python = _base(), os.path.join(place, "bin", "python")
+    packages = packages_of(place)
+    os.makedirs(os.path.dirname(python))
+    os.makedirs(packages)
+    if os.path.isdir("/lib64"):
+        os.symlink("lib", os.path.join(place, "lib64"))
+    os.symlink(base, python)
+    for name in ("python3", "python{}.{}".format(*sys.version_info[:2])):
+        os.symlink("python", os.path.join(place, "bin", name))
+    with open(os.path.join(place, "pyvenv.cfg"), "w", encoding="utf-8") as file:
+        file.write(f"home = {os.path.dirname(base)}\n")
+        file.write(f"include-system-site-packages = {'false' if inside else 'true'}\n")
+        file.write("version = {}.{}.{}\n".format(*sys.version_info[:3]))
+    if inside:  # one that is made by another would see the packages of the Python below both
+        with open(os.path.join(packages, "_parent.pth"), "w", encoding="utf-8") as file:
+            file.writelines(
+                f"import site; site.addsitedir({path!r})\n" for path in site.getsitepackages()
+            )
+    return python
+
+
+def packages_of(place: str) -> str:
+    """Where an environment has what is installed in it."""
+    return os.path.join(place, "lib", "python{}.{}".format(*sys.version_info[:2]), "site-packages")
+
+
+def _base() -> str:
+    return os.path.abspath(getattr(sys, "_base_executable", None) or sys.executable)
+
+
+def _note_the_sdk(packages: str, version: str) -> None:
+    """Say that the SDK is there, which comes with each job: pip does not look for it elsewhere."""
+    about = os.path.join(packages, f"slurm_tasks-{version}.dist-info")
+    os.mkdir(about)
+    metadata = "Metadata-Version: 2.1\nName: {}\nVersion: {}\nProvides-Extra: rich\n"
+    for name, text in (("METADATA", metadata.format(SDK, version)), ("INSTALLER", SDK)):
+        with open(os.path.join(about, name), "w", encoding="utf-8") as file:
+            file.write(text)
+
+
+def _install_wheels(python: str, folder: str, lock: int) -> None:
+    """All that is there; they are chosen already, and nothing else is looked for."""
+    wheels = sorted(glob.glob(os.path.join(glob.escape(folder), "*.whl")))
+    pip = next((path for path in wheels if os.path.basename(path).startswith("pip-")), None)
+    if pip is None:
+        raise Problem(f"there is no wheel of pip in {folder}")
+    chosen = ["--no-index", "--no-deps", "--ignore-installed", "--no-cache-dir"]
+    # Nothing that pip is configured with here can change what is sent.
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
+    install = [python, os.path.join(pip, "pip"), "install", *QUIET, *chosen, *wheels]
+    _run(install, {**kept, "PIP_CONFIG_FILE": os.devnull}, lock)
+
+
+def _install_from_index(python: str, place: str, request: dict[str, Any], lock: int) -> None:
+    listed = os.path.join(place, "requirements.txt")
+    with open(listed, "w", encoding="utf-8") as file:
+        file.write(request["requirements"])
+    if importlib.util.find_spec("pip") is not None:
+        install = [python, "-m", "pip", "install", *QUIET]
+    elif shutil.which("uv"):
+        install = ["uv", "pip", "install", "--python", python]
+    else:
+        install = [python, os.path.join(request["pip"], "pip"), "install", *QUIET]
+    _run([*install, "-r", listed], dict(os.environ), lock)
+
+
+def _run(argv: list[str], environment: dict[str, str], lock: int) -> None:
+    """Run a program, which holds the lock as well: it may go on where this one is killed."""
+    for name in ("PYTHONPATH", "PYTHONHOME"):
+        environment.pop(name, None)
+    done = subprocess.run(
+        argv,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        pass_fds=[lock],
+        check=False,
+    )
+    if done.returncode != 0:
+        raise Problem(done.stdout.decode("utf-8", "replace"))
+
+
+def _require_own(path: str) -> None:
+    found = os.lstat(path)
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
+        raise Problem(f"{path} is not a directory that only you can write to: remove it")
+
+
+def facts() -> dict[str, Any]:
+    """What of this interpreter decides which packages it can have."""
+    return {
+        "version": list(sys.version_info[:3]),
+        "implementation": sys.implementation.name,
+        "abi": _abi(),
+        "platform": sysconfig.get_platform(),
+        "libc": _libc(),
+        "markers": _markers(),
+    }
+
+
+def _abi() -> str:
+    """The tag of wheels that are compiled for it alone."""
+    free = "t" if sysconfig.get_config_var("Py_GIL_DISABLED") else ""
+    return "cp{}{}{}".format(*sys.version_info[:2], free)
+
+
+def _libc() -> list[Any]:
+    """The C library by its name, and its version: ``["glibc", 2, 41]``."""
+    try:
+        name, _, version = (os.confstr("CS_GNU_LIBC_VERSION") or "").partition(" ")
+    except (ValueError, AttributeError, OSError):
+        name = version = ""
+    for loader in () if name else glob.glob(LOADERS):
+        said = subprocess.run([loader], capture_output=True, check=False).stderr
+        found = re.search(r"Version (\d+\.\d+)", said.decode("ascii", "replace"))
+        name, version = "musl", found.group(1) if found else "1.1"
+    return [name, *map(int, re.findall(r"\d+", version)[:2])]
+
+
+def _markers() -> dict[str, str]:
+    """What the conditions of requirements ask for, PEP 508."""
+    info = sys.implementation.version
+    kind = "" if info.releaselevel == "final" else info.releaselevel[0] + str(info.serial)
+    return {
+        "implementation_name": sys.implementation.name,
+        "implementation_version": f"{info.major}.{info.minor}.{info.micro}{kind}",
+        "os_name": os.name,
+        "platform_machine": platform.machine(),
+        "platform_release": platform.release(),
+        "platform_system": platform.system(),
+        "platform_version": platform.version(),
+        "python_full_version": platform.python_version(),
+        "platform_python_implementation": platform.python_implementation(),
+        "python_version": "{}.{}".format(*sys.version_info[:2]),
+        "sys_platform": sys.platform,
+    }

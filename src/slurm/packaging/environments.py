@@ -1,0 +1,173 @@
+"""Environments of packages on a cluster: what is required is resolved and sent once, installed once, and found again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import posixpath
+import shlex
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from slurm import forks
+from slurm._version import __version__
+from slurm.errors import ConfigError, PackagingError, RemoteFileMissing
+from slurm.job_dir.large_files import scratch_directory
+from slurm.job_dir.paths import PACKAGES
+from slurm.packaging.environment_installer import READY
+from slurm.packaging.programs import failure
+from slurm.packaging.resolver_errors import not_found
+from slurm.packaging.target import Target
+
+if TYPE_CHECKING:
+    from slurm.cluster import Cluster
+    from slurm.packaging.requirements import Requirements
+
+ENVIRONMENTS, WHEELS = "env", "wheels"
+SEND, INDEX = "send", "index"
+ASK_TIMEOUT, INSTALL_TIMEOUT = 60.0, 3600.0  # seconds
+
+_made: forks.Own[dict[tuple[object, ...], str]] = forks.Own(dict)
+_fitting: forks.Own[set[tuple[object, ...]]] = forks.Own(set)
+_making = forks.Lock()
+
+
+def environment_of(requirements: Requirements, cluster: Cluster, python: str, how: str) -> str:
+    """The environment on `cluster` that has what is required, made with the interpreter `python` there.
+
+    `how` is ``send`` or ``index``. What is there already is found with one question. Raises `PackagingError`, and
+    `ConfigError` where the interpreter is of a version that is not wanted.
+    """
+    with _making:
+        about = (cluster.site.place, cluster.job_base_dir, python, requirements.key, how)
+        known = _made.get().get(about)
+        if known is None or not cluster.backend.file_exists(posixpath.join(known, READY)):
+            known = _Maker(cluster, python, requirements, how).environment()
+            _made.get()[about] = known
+        return known
+
+
+def require_python(requirements: Requirements, cluster: Cluster, python: str) -> None:
+    """Raises `ConfigError` where `python` on `cluster` is of a version that is not wanted. It is asked once."""
+    with _making:
+        about = (cluster.site.place, python, requirements.python)
+        if about not in _fitting.get():
+            _Maker(cluster, python, requirements, SEND).target()
+            _fitting.get().add(about)
+
+
+def lines_for(environment: str) -> list[str]:
+    """Lines of a job script: the environment is there, and its programs are on the PATH."""
+    folder = posixpath.join(environment, "bin")
+    gone = f"slurm-tasks: the environment {environment} is not there any more: submit the job again"
+    return [
+        f"[ -e {shlex.quote(posixpath.join(environment, READY))} ] || "
+        f"{{ echo {shlex.quote(gone)} >&2; exit 1; }}",
+        f'export VIRTUAL_ENV={shlex.quote(environment)} PATH={shlex.quote(folder)}:"$PATH"',
+    ]
+
+
+class _Maker:
+    """Makes one environment on one cluster."""
+
+    def __init__(self, cluster: Cluster, python: str, requirements: Requirements, how: str) -> None:
+        self._cluster = cluster
+        self._python = python
+        self._requirements = requirements
+        self._how = how
+        self._packages = posixpath.join(cluster.job_base_dir, PACKAGES)
+
+    def target(self) -> Target:
+        """The interpreter there. Raises `ConfigError` for one of a version that is not wanted."""
+        return self._fitting(self._ask({}, ASK_TIMEOUT))
+
+    def environment(self) -> str:
+        """Its directory, where it is there afterwards."""
+        said = self._ask({}, ASK_TIMEOUT)
+        target = self._fitting(said)
+        if not said["ready"]:
+            more = self._sent(target) if self._how == SEND else self._listed(target, said)
+            said = self._ask({**more, "origin": str(self._requirements.origin)}, INSTALL_TIMEOUT)
+            if "error" in said:
+                raise not_found(said["error"], self._requirements.origin, target, INDEX)
+        if not said["ready"]:
+            raise PackagingError(f"what is made in {said['place']} does not stay there")
+        return str(said["place"])
+
+    def _fitting(self, said: Mapping[str, Any]) -> Target:
+        wanted = self._requirements
+        if "error" in said:
+            raise PackagingError(f"{self._python} on the cluster: {said['error']}")
+        target = Target.told(said["python"])
+        if wanted.python:
+            target.require(wanted.python, str(wanted.origin), self._python)
+        return target
+
+    def _sent(self, target: Target) -> dict[str, Any]:
+        from slurm.packaging.resolving import wheels_for
+
+        with tempfile.TemporaryDirectory(dir=scratch_directory()) as folder:
+            wheels = wheels_for(self._requirements, target, Path(folder))
+            return {"wheels": self._send(wheels)}
+
+    def _listed(self, target: Target, said: Mapping[str, Any]) -> dict[str, Any]:
+        """The requirements, and pip where nothing there can look for them."""
+        more = {"requirements": "".join(f"{line}\n" for line in self._requirements.lines())}
+        if said["pip"] or said["uv"]:
+            return more
+        from slurm.packaging.pip_wheel import add_pip
+        from slurm.packaging.resolving import pip_for
+
+        with tempfile.TemporaryDirectory(dir=scratch_directory()) as folder:
+            download = [*pip_for(target), "download", "--no-deps", "--dest", folder, "pip"]
+            pip = add_pip(Path(folder), target, download)
+            return {**more, "pip": posixpath.join(self._send([pip]), pip.name)}
+
+    def _send(self, wheels: Sequence[Path]) -> str:
+        """The directory there with these wheels; those that are there already are not sent again."""
+        from slurm.packaging.source_copies import Copy, send
+        from slurm.packaging.source_files import SourceFile, sha256_of
+
+        files = [SourceFile(one.name, str(one), one.stat().st_size, False) for one in wheels]
+        summed = [(one, sha256_of(one)) for one in files]
+        names = json.dumps([[one.path, sha256] for one, sha256 in summed])
+        address = hashlib.sha256(names.encode()).hexdigest()[:16]
+        wheels_there = Copy("", address, summed, {}, WHEELS, compressed=False)
+        return send(wheels_there, self._cluster, again=True)
+
+    def _ask(self, more: Mapping[str, Any], timeout: float) -> dict[str, Any]:
+        """What the installer answers there. Raises `PackagingError`, `ConfigError`."""
+        key = hashlib.sha256(f"{self._how} {self._requirements.key}".encode()).hexdigest()
+        folder = posixpath.join(self._packages, ENVIRONMENTS)
+        request = {"folder": folder, "key": key, "sdk": __version__, **more}
+        what = f"what {self._requirements.origin} requires could not be installed on the cluster with {self._python}"
+        try:
+            status, output = self._cluster.backend.run_program(
+                [self._python, "-"], input=_program(request), timeout=timeout
+            )
+        except RemoteFileMissing as error:
+            raise ConfigError(
+                f"{self._python}: there is no such program on the cluster; name one with the packaging's python"
+            ) from error
+        return _answer(what, status, output)
+
+
+def _program(request: Mapping[str, Any]) -> bytes:
+    from importlib import resources
+
+    text = (
+        resources.files("slurm.packaging").joinpath("environment_installer.py").read_text("utf-8")
+    )
+    return f"{text}\n\nrun(json.loads({json.dumps(request)!r}))\n".encode()
+
+
+def _answer(what: str, status: int, output: bytes) -> dict[str, Any]:
+    printed = output.decode("utf-8", "replace")
+    *_, last = printed.splitlines() or [""]
+    try:
+        said: dict[str, Any] = json.loads(last)
+    except ValueError:
+        raise failure(f"{what}: it exited with {status}", printed) from None
+    return said

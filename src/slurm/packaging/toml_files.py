@@ -1,0 +1,34 @@
+"""Reading TOML, also where the standard library cannot yet."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from slurm.errors import ConfigError
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The content of a file. Raises `ConfigError` where it cannot be read."""
+    try:
+        return toml_of(path.read_text("utf-8"), path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from None
+
+
+def toml_of(text: str, path: Path) -> dict[str, Any]:
+    """What a text says that comes from a file. Raises `ConfigError`.
+
+    >>> toml_of("[project]\\nname = 'mine'\\n", Path("pyproject.toml"))
+    {'project': {'name': 'mine'}}
+    """
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        content: dict[str, Any] = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is no TOML: {error}") from None
+    return content
