@@ -291,12 +291,11 @@ def test_without_pip_and_uv_it_is_said_what_to_install(python_without_pip: list[
     assert said.endswith("has no pip: install one of them\n")
 
 
-# --- with uv, where it is there ------------------------------------------------------------------
+# --- with uv -------------------------------------------------------------------------------------
 
 UV = shutil.which("uv") or shutil.which("uv", path=os.path.dirname(sys.executable))
 
 
-@pytest.mark.skipif(UV is None, reason="uv is not there")
 def test_uv_resolves_and_its_lock_is_read(
     tmp_path: Path, index: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
