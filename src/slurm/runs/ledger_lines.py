@@ -5,7 +5,6 @@ A line is taken apart at its bars and put together again to the letter, so that 
 
 from __future__ import annotations
 
-import datetime
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -52,7 +51,7 @@ class Entry:
     def of(cls, manifest: Manifest) -> Entry:
         """The entry that a manifest asks for. The date is that of its launch, in UTC."""
         return cls(
-            f"{manifest.started_at.astimezone(datetime.timezone.utc):%Y-%m-%d}",
+            f"{manifest.started_at:%Y-%m-%d}",
             manifest.job_id,
             manifest.iteration_id.strip(" \t"),
             manifest.run_id,
