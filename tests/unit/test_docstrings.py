@@ -38,8 +38,6 @@ WITHOUT_EXAMPLE = {
     "base.BackendBase.note_ends": "for the tracker",
     "base.BackendBase.submit_job": "for the submitter, with a script and the SDK's code",
     "base.BackendBase.submit_jobs": "for the submitter, with a script and the SDK's code",
-    "BenchmarkCallback.result_fetched": "for the listener",
-    "callbacks.BenchmarkCallback.result_fetched": "for the listener",
     "RichLoggerCallback.reason_changed": "for the listener",
     "callbacks.RichLoggerCallback.reason_changed": "for the listener",
     "callbacks.CompletedContext.with_metadata": "for who tells callbacks of an end",

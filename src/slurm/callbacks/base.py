@@ -159,17 +159,35 @@ class BaseCallback:
 
 
 class HearsOfResults(BaseCallback):
-    """A callback that is told as well, on the client, when a result was read; not one of the nine hooks."""
+    """A callback that is told as well, on the client, when a result was read; not one of the nine hooks.
+
+    >>> issubclass(HearsOfResults, BaseCallback)
+    True
+    """
 
     def result_fetched(self, ctx: ResultFetchedContext) -> None:
-        """A result was read."""
+        """A result was read.
+
+        >>> class Mine(HearsOfResults):
+        ...     def result_fetched(self, ctx: ResultFetchedContext) -> None:
+        ...         print(f"the result of {ctx.job_id} took {ctx.duration:.1f} s")
+        """
 
 
 class HearsOfReasons(BaseCallback):
-    """A callback that is told as well, on the client, why a job still waits; not one of the nine hooks."""
+    """A callback that is told as well, on the client, why a job still waits; not one of the nine hooks.
+
+    >>> issubclass(HearsOfReasons, BaseCallback)
+    True
+    """
 
     def reason_changed(self, ctx: JobStatusUpdatedContext) -> None:
-        """The scheduler gives another reason, and the job is in the state in which it was."""
+        """The scheduler gives another reason, and the job is in the state in which it was.
+
+        >>> class Mine(HearsOfReasons):
+        ...     def reason_changed(self, ctx: JobStatusUpdatedContext) -> None:
+        ...         print(f"job {ctx.job_id} waits: {ctx.reason}")
+        """
 
 
 class HoldsSubmission(BaseCallback):

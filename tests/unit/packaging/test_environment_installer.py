@@ -19,6 +19,8 @@ from slurm.packaging.environment_installer import READY, facts, place_of
 from slurm.packaging.pip_wheel import add_pip
 from slurm.packaging.target import Target
 
+pytestmark = pytest.mark.story
+
 TEXT = Path(environment_installer.__file__).read_text("utf-8")
 DEADLINE = 250
 MANY = 50

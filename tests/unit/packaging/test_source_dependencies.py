@@ -18,6 +18,8 @@ import slurm
 from slurm.errors import ConfigError
 from slurm.packaging import strategy_of
 
+pytestmark = pytest.mark.story
+
 SDK = Path(slurm.__file__).parents[1]
 PROGRAM = Path(__file__).parents[2] / "helpers" / "dependencies_program.py"
 TASKS = """\
