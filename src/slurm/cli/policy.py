@@ -36,13 +36,23 @@ def apply() -> None:
 
 @apply.command("preset", example="slurm policy apply preset slurm")
 @click.argument("name", type=click.Choice(PRESETS))
-def apply_preset_command(name: str) -> None:
+@click.option("--json", "as_json", is_flag=True, help="as one JSON object")
+def apply_preset_command(name: str, as_json: bool) -> None:
     """Have the policy file name a preset, whose settings then lie below those of the file.
 
     Nothing else in the file changes. Where there is none, one is made.
     """
     done = apply_preset(name)
     policy = done.policy
+    if as_json:
+        said = {
+            "preset": name,
+            "path": str(policy.path),
+            "made": done.made,
+            "changed": done.changed,
+        }
+        click.echo(json.dumps(said, indent=2, ensure_ascii=False))
+        return
     if not done.changed:
         click.echo(f"{policy.path}: unchanged, it has preset: {name} already")
     else:

@@ -224,3 +224,10 @@ def test_every_help_has_an_example(arguments: tuple[str, ...]) -> None:
     said = policy(*arguments, "--help")
     assert said.status == 0
     assert re.search(r"^Examples?:\n  slurm policy ", said.out, re.MULTILINE)
+
+
+def test_apply_preset_tells_programs_what_it_did(project: Path) -> None:
+    path = str(project / ".slurm/policy.yaml")
+    for made in (True, False):
+        said = json.loads(policy("apply", "preset", "slurm", "--json").out)
+        assert said == {"preset": "slurm", "path": path, "made": made, "changed": made}
