@@ -34,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             ssh_port=_port(options),
             debian_release=options.release,
             state_dir=options.state_dir,
+            containers=options.with_containers,
         )
         return _run(options, cluster)
     except ClusterError as error:
@@ -57,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--state-dir", help="folder of the keys and settings (.slurm-cluster/PROJECT)"
         )
-        command.set_defaults(port=None, release=RELEASES[0])
+        command.set_defaults(port=None, release=RELEASES[0], with_containers=False)
         if name == "up":
             _add_up_options(command)
         if name == "logs":
@@ -74,6 +75,11 @@ def _add_up_options(command: argparse.ArgumentParser) -> None:
         choices=RELEASES,
         default=os.environ.get("DEBIAN_RELEASE") or RELEASES[0],
         help="the Debian release, which picks Slurm's version (DEBIAN_RELEASE, or trixie)",
+    )
+    command.add_argument(
+        "--with-containers",
+        action="store_true",
+        help="let jobs run in containers: with Charliecloud, Podman and crun on the nodes",
     )
     command.add_argument("--verbose", action="store_true", help="show what Docker does")
 

@@ -42,7 +42,8 @@ class ComposeProject:
     """One compose project; `port` 0 lets Docker choose a free one.
 
     `settings` take the place of those in ``slurm.conf``; with a `shared_size`, as ``64m``, the shared
-    volume is in memory and no larger. Raises `ClusterError` for values that make no sense.
+    volume is in memory and no larger; with `containers`, the nodes have runtimes of containers. Raises
+    `ClusterError` for values that make no sense.
     """
 
     name: str
@@ -50,6 +51,7 @@ class ComposeProject:
     port: int = 0
     settings: Mapping[str, str] = field(default_factory=dict)
     shared_size: str = ""
+    containers: bool = False
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,62}", self.name):
@@ -80,8 +82,17 @@ class ComposeProject:
             f"CLUSTER_SHARED_SIZE={self.shared_size}",
             *("docker", "compose", "--ansi", "never", "--project-name", self.name),
             *("--project-directory", str(folder), "--file", str(folder / "docker-compose.yml")),
-            *(("--file", str(folder / "docker" / "small-shared.yml")) if self.shared_size else ()),
+            *(
+                word
+                for name in self._more_files
+                for word in ("--file", str(folder / "docker" / name))
+            ),
         ]
+
+    @property
+    def _more_files(self) -> list[str]:
+        wanted = {"small-shared.yml": self.shared_size, "containers.yml": self.containers}
+        return [name for name, is_wanted in wanted.items() if is_wanted]
 
     @property
     def _settings(self) -> list[str]:

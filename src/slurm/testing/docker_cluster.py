@@ -39,6 +39,7 @@ class DockerCluster(Disturbable):
       the working directory unless told.
     - `settings`: lines of ``slurm.conf`` that are to be others: ``{"SlurmdTimeout": 10}``.
     - `shared_size`: what the shared volume holds, as ``64m``: it is in memory then, and can be filled.
+    - `containers`: whether jobs can be run in containers: the image has Charliecloud, Podman and crun then.
 
     As a context manager it is up inside the block and gone after it. Raises `ClusterError` for
     arguments that make no sense.
@@ -53,6 +54,7 @@ class DockerCluster(Disturbable):
         state_dir: str | os.PathLike[str] | None = None,
         settings: Mapping[str, str | int] | None = None,
         shared_size: str | None = None,
+        containers: bool = False,
     ) -> None:
         self.compose: ComposeProject = ComposeProject(
             project,
@@ -60,6 +62,7 @@ class DockerCluster(Disturbable):
             ssh_port or 0,
             {name: str(value) for name, value in (settings or {}).items()},
             shared_size or "",
+            containers,
         )
         folder = Path(state_dir) if state_dir is not None else access.default_folder(project)
         self.access: access.Access = access.Access(project, folder.expanduser().absolute())
