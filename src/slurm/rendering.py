@@ -26,6 +26,7 @@ class Environment:
     - `own_python`: whether Python is not the host's, so that its version is not known before.
     - `copies`: directories here, and the frozen copies of them there, in which imports are searched for in their place.
     - `code`: what the job's metadata is to say of the user's code that it runs.
+    - `image`: what the job's metadata is to say of the container image that it runs in.
     - `packaged`: the modules that packaging installs there: those count, not the directories here that hold them.
 
     >>> Environment(["/opt/python/bin/python3"], setup=["module load cuda || exit 1"]).pythonpath
@@ -42,6 +43,7 @@ class Environment:
     packaged: Sequence[str] = ()
     copies: Mapping[str, str] = field(default_factory=dict)
     code: Sequence[Mapping[str, Any]] = ()
+    image: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ and the `SlurmTask` it packages for, as types only.
   none; `pip_wheel`, `sdk_stub`: pip to install them with, and what stands for the SDK meanwhile;
 - `environments`, `environment_installer`: an environment with them on the cluster, made once;
 - `projects`, `building`, `installer`: a wheel of the user's project, from its sources to an environment;
-- `images`, `mounts`: container images, and what they see of the host; `programs`: running what builds things.
+- `images`, `mounts`: container images, and what they see of the host; `runtimes`: what starts them;
+- `programs`: running what builds things.
 """
 
 from __future__ import annotations

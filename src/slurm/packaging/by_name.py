@@ -22,6 +22,8 @@ def strategy_of(config: PackagingConfig) -> PackagingStrategy:
 
     >>> strategy_of({"type": "none", "pythonpath": ["/home/me/src"]}).pythonpath
     ['/home/me/src']
+    >>> strategy_of("container:python:3.12").image
+    'python:3.12'
     >>> strategy_of({"type": "none", "pythonpth": []})
     Traceback (most recent call last):
     slurm.errors.ConfigError: packaging 'none' has no key 'pythonpth' (did you mean 'pythonpath'?); \
@@ -33,7 +35,7 @@ it takes ['python', 'pythonpath']
         raise ConfigError(
             f"packaging {config!r} is no packaging: give a name, a mapping with 'type', or a strategy"
         )
-    settings = dict(config) if isinstance(config, Mapping) else {"type": config or "none"}
+    settings = dict(config) if isinstance(config, Mapping) else _from_text(config or "none")
     name = settings.pop("type", "none")
     known = STRATEGIES.get(name, name) if isinstance(name, str) else ""
     if not all(known.partition(":")):
@@ -42,6 +44,12 @@ it takes ['python', 'pythonpath']
             f"{sorted(STRATEGIES)}, or name a class of your own as 'module:Class'"
         )
     return _made(class_named(known, PackagingStrategy, "packaging"), name, settings)
+
+
+def _from_text(text: str) -> dict[str, Any]:
+    """What a name stands for: itself, or an image behind ``container:``."""
+    kind, colon, image = text.partition(":")
+    return {"type": kind, "image": image} if kind == "container" and colon else {"type": text}
 
 
 def default_elsewhere(function: Callable[..., Any]) -> str:

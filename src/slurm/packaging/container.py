@@ -1,53 +1,46 @@
-"""Jobs in a container image, started with Pyxis or Enroot."""
+"""Jobs in a container image, started with a runtime that the site has."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import posixpath
 import re
-import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slurm.config.checks import check_text, expand_home, suggestion
-from slurm.errors import ConfigError
+from slurm.errors import ConfigError, RemoteFileMissing
 from slurm.job_dir.paths import PACKAGES
 from slurm.packaging.base import PackagingStrategy
-from slurm.packaging.images import build, enroot_reference, is_path, repository_of
+from slurm.packaging.images import Built, build, digest_in, is_path, kind_of, repository_of
 from slurm.packaging.inherit import handed_on, settings_of_parent
 from slurm.packaging.mounts import Mount, mount_of, mountable
+from slurm.packaging.runtimes import TAKES, check_takes, chosen, start
+from slurm.packaging.runtimes.probe import digest_of, found_on
+from slurm.packaging.runtimes.start import Container
 from slurm.packaging.sdk_archive import archive_for
 from slurm.rendering import Environment
 
 if TYPE_CHECKING:
+    from slurm.api.base import BackendBase
     from slurm.cluster import Cluster
     from slurm.task import SlurmTask
 
-RUNTIMES = ("pyxis", "enroot")
 SOURCES = ("image", "dockerfile", "context")
-# One process on the batch node with all the job has there, which a step that the function starts
-# shares; and with the script's variables, whatever sbatch was told to export.
-SRUN = (
-    *("srun", "--nodes=1", "--ntasks=1", "--relative=0", "--overlap", "--cpu-bind=none"),
-    "--export=ALL",
-)
-# Enroot hands on only the variables that it is told to: here those of the job, and `env`.
-ENROOT = """\
-for name in "${!SLURM@}" "${!CUDA@}" "${!NVIDIA@}" "${!ROCR@}" JOB_DIR %s
-do [ -n "${!name+set}" ] && set -- --env "$name" "$@"; done; exec enroot start --rw "$@"\
-"""
-IMPORTED = "image.sqsh"
-IN_DIRECTORY = ("sh", "-c", 'cd "$0" && exec "$@"')
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class ContainerPackagingStrategy(PackagingStrategy):
     """Runs jobs in a container. The image needs Python 3.9 or newer; the SDK still travels by its own.
 
-    - `image`: in a registry (``nvcr.io/nvidia/pytorch:24.05-py3``), or a ``.sqsh`` file on the cluster.
-    - `runtime`: ``pyxis`` (a plugin of ``srun``) or ``enroot``.
+    - `image`: in a registry (``nvcr.io/nvidia/pytorch:24.05-py3``), or a path on the cluster: a ``.sif``, ``.sqsh`` or
+      ``.tar`` file, or a directory with a root file system or an OCI bundle. Each runtime takes some of them.
+    - `runtime`: ``pyxis``, ``apptainer``, ``singularity``, ``enroot``, ``slurm-oci``, ``charliecloud`` or ``podman``
+      (default: the first of them that the login node has and that takes the image).
     - `mounts`: what the container sees beside the job base directory: ``source``, ``source:target`` or
       ``source:target:ro``.
     - `workdir`: the working directory in the container (default: the image's).
@@ -55,20 +48,20 @@ class ContainerPackagingStrategy(PackagingStrategy):
     - `env`: names of variables that the container takes from the host, also where the image has its own.
     - `dockerfile`, `context`: build the image from them with docker or podman and push it to `image`,
       which then has no tag; once per content, where a workflow is submitted from, never in its job.
-    - `built`: the image that was built already.
+    - `built`: the image that was built already, and `digest`: its digest.
 
-    Raises `ConfigError` for what cannot be; submitting raises `PackagingError` when the build fails.
+    Raises `ConfigError` for what cannot be; submitting raises `PackagingError` when the build fails, or no runtime is there.
 
-    >>> strategy = ContainerPackagingStrategy(image="python:3.12", mounts=["/data"])
-    >>> strategy.runtime
-    'pyxis'
+    >>> strategy = ContainerPackagingStrategy(image="~/images/train.sif", mounts=["/data"], runtime="apptainer")
+    >>> strategy.mounts
+    ['/data']
     """
 
     def __init__(  # noqa: PLR0913 - each is a key of a Slurmfile
         self,
         *,
         image: str,
-        runtime: str = "pyxis",
+        runtime: str | None = None,
         mounts: Sequence[str] = (),
         workdir: str | None = None,
         python: str = "python3",
@@ -77,9 +70,10 @@ class ContainerPackagingStrategy(PackagingStrategy):
         dockerfile: str | os.PathLike[str] | None = None,
         context: str | os.PathLike[str] | None = None,
         built: str | None = None,
+        digest: str | None = None,
     ) -> None:
         self.image: str = _text("image", image)
-        self.runtime: str = _text("runtime", runtime)
+        self.runtime: str | None = runtime if runtime is None else _text("runtime", runtime)
         self.mounts: list[str] = _texts("mounts", mounts)
         self.workdir: str | None = workdir if workdir is None else _text("workdir", workdir)
         self.python: str = _text("python", python)
@@ -90,13 +84,14 @@ class ContainerPackagingStrategy(PackagingStrategy):
         )
         self.context: str | None = context if context is None else _text("context", context)
         self.built: str | None = built if built is None else _text("built", built)
+        self.digest: str | None = digest if digest is None else _text("digest", digest)
         self._check()
 
     def _check(self) -> None:
-        if self.runtime not in RUNTIMES:
-            near = suggestion(self.runtime, RUNTIMES)
-            known = " or ".join(RUNTIMES)
-            raise ConfigError(f"runtime {self.runtime!r} does not exist{near}: choose {known}")
+        if self.runtime is not None and self.runtime not in TAKES:
+            near = suggestion(self.runtime, TAKES)
+            known = ", ".join(TAKES)
+            raise ConfigError(f"runtime {self.runtime!r} does not exist{near}: choose from {known}")
         if self.workdir is not None and not self.workdir.startswith("/"):
             raise ConfigError(f"workdir {self.workdir!r} is not an absolute path")
         for mount in self.mounts:
@@ -106,51 +101,87 @@ class ContainerPackagingStrategy(PackagingStrategy):
                 raise ConfigError(f"env: {variable!r} is not the name of a variable")
         if self._is_to_be_built:
             repository_of(self.image)
-        else:
-            is_path(self.image)
+        kind = kind_of(self.image)
+        if self.runtime is not None:
+            check_takes(self.runtime, self.image, kind)
 
     @property
     def _is_to_be_built(self) -> bool:
         return self.dockerfile is not None or self.context is not None
 
     def prepare(self, task: SlurmTask[Any, Any], cluster: Cluster) -> Environment:
-        image = self._known_image() or self._build(task)
-        home, base = cluster.backend.host().home, cluster.job_base_dir
-        environment = self._environment(image, home, base)
-        if environment.setup:
-            cluster.backend.make_directory(_folder_of(enroot_reference(image), base))
-        return environment
-
-    def preview(self, task: SlurmTask[Any, Any], cluster: Cluster) -> Environment:
-        image = self._known_image() or f"{self.image}:<what is built>"
-        return self._environment(image, cluster.site.shown_home, cluster.site.shown_base)
-
-    def _known_image(self) -> str | None:
-        """The image to run in; None where it has to be built first."""
+        built = self._known_image() or self._build(task)
+        backend = cluster.backend
+        image = _absolute(built.reference, backend.host().home)
+        kind = kind_of(image)
+        runtime = self._known_runtime() or chosen(found_on(backend).runtimes, image, kind)
+        container = self._container(image, backend.host().home, cluster.job_base_dir)
+        if runtime == "slurm-oci":
+            bundle = _bundle_at(image, backend)
+            container = replace(container, bundle=bundle, user=found_on(backend).user)
+        started = start(runtime, container)
+        if started.makes:
+            backend.make_directory(container.folder)
+        for path, content in started.files.items():
+            if not backend.file_exists(path):
+                backend.write_file(path, content, exclusive=True)
+        digest = built.digest or digest_in(image)
+        known = (
+            {"digest": digest} if digest else digest_of(backend, image) if is_path(image) else {}
+        )
+        inherited = {**self.inherited(), "runtime": runtime}
         if self._is_to_be_built:
-            return self.built or handed_on(self, "built", SOURCES)
-        return self.image
-
-    def _environment(self, image: str, home: str, base: str) -> Environment:
-        inherited = {**self.inherited(), "built": image} if self._is_to_be_built else None
-        mounts = [*_own_mounts(base), *(mount_of(text, home) for text in self.mounts)]
-        if is_path(image):
-            image = home + image[1:] if image.startswith("~") else image
-        else:
-            image = enroot_reference(image)
-        setup: Sequence[str] = ()
-        if self.runtime == "pyxis":
-            interpreter = self._srun(image, mounts)
-        else:
-            if not image.startswith("/"):
-                folder = _folder_of(image, base)
-                setup, image = import_commands(image, folder), posixpath.join(folder, IMPORTED)
-            interpreter = self._enroot(image, mounts)
+            inherited.update(built=built.reference, digest=built.digest or None)
         return Environment(
-            interpreter, setup, pythonpath=self.pythonpath, inherited=inherited, own_python=True
+            started.command,
+            started.setup,
+            pythonpath=self.pythonpath,
+            inherited=inherited,
+            own_python=True,
+            image={"name": image, "runtime": runtime, **known},
         )
 
-    def _build(self, task: SlurmTask[Any, Any]) -> str:
+    def preview(self, task: SlurmTask[Any, Any], cluster: Cluster) -> Environment:
+        built = self._known_image()
+        image = built.reference if built else f"{self.image}:<what is built>"
+        home, base = cluster.site.shown_home, cluster.site.shown_base
+        container = self._container(_absolute(image, home), home, base)
+        runtime = self._known_runtime()
+        if runtime is None:
+            shown = [f"<the runtime of containers that is there, for {image}>", self.python]
+            return Environment(shown, pythonpath=self.pythonpath, own_python=True)
+        made = start(runtime, container)
+        return Environment(made.command, made.setup, pythonpath=self.pythonpath, own_python=True)
+
+    def _known_image(self) -> Built | None:
+        """The image to run in; None where it has to be built first."""
+        if not self._is_to_be_built:
+            return Built(self.image, self.digest or "")
+        if self.built:
+            return Built(self.built, self.digest or "")
+        given = handed_on(self, "built", SOURCES)
+        return Built(given, handed_on(self, "digest", SOURCES) or "") if given else None
+
+    def _known_runtime(self) -> str | None:
+        """The runtime to run in; None where the cluster has to be asked."""
+        return self.runtime or handed_on(self, "runtime", ())
+
+    def _container(self, image: str, home: str, base: str) -> Container:
+        mounts = [*_own_mounts(base), *(mount_of(text, home) for text in self.mounts)]
+        packages = posixpath.join(base, PACKAGES)
+        folder = posixpath.join(packages, hashlib.sha256(image.encode()).hexdigest()[:16])
+        return Container(
+            image,
+            kind_of(image),
+            mounts,
+            self.python,
+            self.workdir,
+            self.env,
+            folder=folder,
+            base=packages,
+        )
+
+    def _build(self, task: SlurmTask[Any, Any]) -> Built:
         context = self.context or os.path.dirname(self.dockerfile or "") or "."
         folder = Path(expand_home("context", context)).resolve()
         dockerfile = Path(
@@ -166,40 +197,23 @@ class ContainerPackagingStrategy(PackagingStrategy):
             raise ConfigError(f"there is no {dockerfile} to build {self.image} from")
         return build(self.image, dockerfile, folder)
 
-    def _srun(self, image: str, mounts: Sequence[Mount]) -> list[str]:
-        options = [f"--container-image={image}"]
-        options.append("--container-mounts=" + ",".join(mount.pyxis for mount in mounts))
-        if self.workdir is not None:
-            options.append(f"--container-workdir={self.workdir}")
-        if self.env:
-            options.append("--container-env=" + ",".join(self.env))
-        return [*SRUN, *options, self.python]
 
-    def _enroot(self, image: str, mounts: Sequence[Mount]) -> list[str]:
-        options = [word for mount in mounts for word in ("--mount", mount.enroot)]
-        inside = [] if self.workdir is None else [*IN_DIRECTORY, self.workdir]
-        command = ["bash", "-c", ENROOT % " ".join(self.env), "enroot"]
-        return [*command, *options, "--", image, *inside, self.python]
+def _absolute(image: str, home: str) -> str:
+    return home + image[1:] if image.startswith("~/") else image
 
 
-def import_commands(reference: str, folder: str) -> list[str]:
-    """Lines of bash that have Enroot fetch an image into `folder`, once for all jobs."""
-    lock, part, image = (
-        shlex.quote(posixpath.join(folder, name)) for name in (".lock", "part.sqsh", IMPORTED)
-    )
-    failed = shlex.quote(f"slurm-tasks: enroot could not import {reference}")
-    return [
-        f"[ -e {image} ] || (",
-        f"  flock 9 || exit 1; [ -e {image} ] && exit 0; rm -f {part}",
-        f"  enroot import --output {part} -- {shlex.quote(f'docker://{reference}')} || exit 1",
-        f"  mv {part} {image}",
-        f") 9> {lock} || {{ echo {failed} >&2; exit 1; }}",
-    ]
-
-
-def _folder_of(reference: str, base: str) -> str:
-    """Where Enroot puts an image that it fetches."""
-    return posixpath.join(base, PACKAGES, hashlib.sha256(reference.encode()).hexdigest()[:16])
+def _bundle_at(image: str, backend: BackendBase) -> dict[str, Any] | None:
+    """The configuration of an OCI bundle; None for a directory that is a root file system. Raises `ConfigError`."""
+    path = posixpath.join(image, "config.json")
+    try:
+        found = json.loads(backend.read_file(path))
+    except RemoteFileMissing:
+        return None
+    except ValueError as error:
+        raise ConfigError(f"{path} is no JSON: {error}") from None
+    if not isinstance(found, dict) or "ociVersion" not in found:
+        raise ConfigError(f"{path} is not the configuration of an OCI bundle: it has no ociVersion")
+    return found
 
 
 def _own_mounts(base: str) -> list[Mount]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from slurm import forks
@@ -16,8 +18,56 @@ DOCKER_HUB = ("docker.io", "index.docker.io", "registry-1.docker.io")
 TAG_PREFIX = "sdk-"
 TAG_LENGTH = 16
 
-_built: dict[tuple[str, Path, Path], tuple[str, str]] = {}
+# What an image is named by, in words; a path says it with its end.
+KINDS = {
+    "registry": "an image in a registry",
+    "sif": "a .sif file",
+    "sqsh": "a .sqsh file",
+    "tar": "a .tar file",
+    "directory": "a directory",
+}
+ENDS = {
+    ".sif": "sif",
+    ".sqsh": "sqsh",
+    ".sqfs": "sqsh",
+    ".squashfs": "sqsh",
+    ".tar": "tar",
+    ".tar.gz": "tar",
+    ".tgz": "tar",
+}
+DIGEST = re.compile(r"@(sha256:[0-9a-f]{64})\Z")
+
+_built: dict[tuple[str, Path, Path], tuple[str, Built]] = {}
 _building = forks.Lock()
+
+
+@dataclass(frozen=True)
+class Built:
+    """An image that was built and pushed: its name, and the digest that the registry knows it by, where that was told."""
+
+    reference: str
+    digest: str = ""
+
+
+def kind_of(image: str) -> str:
+    """What an image is: a key of `KINDS`. Raises `ConfigError` as `is_path` does.
+
+    >>> [kind_of(image) for image in ("python:3.12", "/images/train.sif", "~/images/train")]
+    ['registry', 'sif', 'directory']
+    """
+    if not is_path(image):
+        return "registry"
+    return next((kind for end, kind in ENDS.items() if image.endswith(end)), "directory")
+
+
+def digest_in(image: str) -> str:
+    """The digest that an image is named by; empty where it has a tag.
+
+    >>> digest_in("python:3.12")
+    ''
+    """
+    found = DIGEST.search(image)
+    return found[1] if found else ""
 
 
 def is_path(image: str) -> bool:
@@ -27,7 +77,9 @@ def is_path(image: str) -> bool:
     """
     if image.startswith(("/", "~/")):
         return True
-    if image.startswith((".", "~")) or image.endswith(".sqsh"):
+    if image.startswith("-"):
+        raise ConfigError(f"image {image!r} is no name of an image")
+    if image.startswith((".", "~")) or image.endswith(tuple(ENDS)):
         raise ConfigError(f"image {image!r}: give a path that begins with / or ~/")
     return False
 
@@ -62,8 +114,8 @@ def repository_of(image: str) -> str:
     return name
 
 
-def build(image: str, dockerfile: Path, context: Path) -> str:
-    """Build and push an image, once per process and content; its name with a tag for the content.
+def build(image: str, dockerfile: Path, context: Path) -> Built:
+    """Build and push an image, once per process and content; its name has a tag for the content.
 
     Raises `PackagingError` when that fails.
     """
@@ -78,7 +130,7 @@ def build(image: str, dockerfile: Path, context: Path) -> str:
         return known[1]
 
 
-def _build(repository: str, dockerfile: Path, context: Path) -> str:
+def _build(repository: str, dockerfile: Path, context: Path) -> Built:
     import shutil
     import tempfile
 
@@ -96,4 +148,8 @@ def _build(repository: str, dockerfile: Path, context: Path) -> str:
     reference = f"{repository}:{TAG_PREFIX}{identity.rpartition(':')[2][:TAG_LENGTH]}"
     run(f"{what} named {reference}", [tool, "tag", identity, reference])
     run(f"{what} pushed", [tool, "push", reference])
-    return reference
+    known = run(
+        f"{what} looked at", [tool, "inspect", "--format", "{{json .RepoDigests}}", reference]
+    )
+    digests = re.findall(rf'"{re.escape(repository)}@(sha256:[0-9a-f]{{64}})"', known)
+    return Built(reference, digests[0] if digests else "")

@@ -213,6 +213,7 @@ def _metadata(draft: Draft, **more: Any) -> bytes:
         versions=(__version__, sys.version.split()[0]),
         at=draft.at,
         **({"code": list(draft.environment.code)} if draft.environment.code else {}),
+        **({"image": dict(draft.environment.image)} if draft.environment.image else {}),
         **more,
     )
 

@@ -52,6 +52,8 @@ if [ "$1" = build ]; then
   read -r line < "$from"
   printf 'sha256:%s' "${line#FROM python:}" > "$to"
 fi
+[ "$1" = inspect ] && echo "[\\"${4%:*}@sha256:$(printf '%064d' 7)\\"]"
+exit 0
 """
 HOSTILE = "/it's;$(touch pwned)&|<>*#~(`touch pwned`)"
 
@@ -66,7 +68,8 @@ def container(programs: Programs, monkeypatch: pytest.MonkeyPatch) -> Programs:
 
 
 def packaging(**settings: Any) -> dict[str, Any]:
-    return {"type": "container", "image": "python:3.12", "python": sys.executable, **settings}
+    known = {"image": "python:3.12", "runtime": "pyxis", "python": sys.executable}
+    return {"type": "container", **known, **settings}
 
 
 def in_container(some: Any, **settings: Any) -> Any:
@@ -353,7 +356,7 @@ def test_an_image_is_built_and_pushed_once_until_it_changes(
     first = image(context=str(context))
     assert image(context=str(context)) == first
     assert first.startswith("registry.example.org:5000#me/tools:sdk-")
-    build, tag, push = container.calls("docker")
+    build, tag, push, _inspect = container.calls("docker")
     pushed = first.replace("#", "/")
     assert build[0] == "build"
     assert build[-3:] == ["--file", str(context / "Dockerfile"), str(context)]
@@ -361,7 +364,7 @@ def test_an_image_is_built_and_pushed_once_until_it_changes(
     assert push == ["push", pushed]
     (context / "Dockerfile").write_text("FROM python:3.13\n")
     assert image(dockerfile=str(context / "Dockerfile")) != first
-    assert len(container.calls("docker")) == 6
+    assert len(container.calls("docker")) == 8
 
 
 def test_podman_builds_where_there_is_no_docker(
@@ -375,8 +378,8 @@ def test_podman_builds_where_there_is_no_docker(
     monkeypatch.setenv("PATH", str(container.folder))
     request_of(fake_cluster, in_container(tasks.echo, image="me/tools", context=str(context)))
     calls = container.calls("docker")
-    assert [call[0] for call in calls] == ["build", "tag", "push"]
-    assert calls[-1][1] == "me/tools:sdk-3.12"
+    assert [call[0] for call in calls] == ["build", "tag", "push", "inspect"]
+    assert calls[2][1] == "me/tools:sdk-3.12"
     (container.folder / "podman").unlink()
     (context / "Dockerfile").write_text("changed\n")
     with pytest.raises(PackagingError, match="neither docker nor podman is on the PATH"):
@@ -386,9 +389,7 @@ def test_podman_builds_where_there_is_no_docker(
 def test_a_push_that_fails_is_not_remembered_as_done(
     container: Programs, context: Path, fake_cluster: Cluster, tasks: Any, backend: FakeBackend
 ) -> None:
-    container.add(
-        "docker", f'{DOCKER}[ "$1" = push ] && {{ echo "error: denied"; exit 1; }}; exit 0'
-    )
+    container.add("docker", f'[ "$1" = push ] && {{ echo "error: denied"; exit 1; }}\n{DOCKER}')
     some = in_container(tasks.echo, image="me/tools", context=str(context))
     for _ in range(2):
         with fake_cluster, pytest.raises(PackagingError) as caught:
