@@ -23,7 +23,7 @@ class Environment:
     - `files`: name -> content of files for the job directory, written before the job is submitted.
     - `inherited`: the packaging of jobs submitted from inside this one; None for what the strategy's
       own `inherited` says.
-    - `own_python`: whether Python is not the host's, so that its version is not known before.
+    - `own_python`: whether Python is not the host's; `python`: which it is then, where that is known before.
     - `copies`: directories here, and the frozen copies of them there, in which imports are searched for in their place.
     - `code`: what the job's metadata is to say of the user's code that it runs.
     - `image`: what the job's metadata is to say of the container image that it runs in.
@@ -40,6 +40,7 @@ class Environment:
     files: Mapping[str, bytes] = field(default_factory=dict)
     inherited: Mapping[str, Any] | None = None
     own_python: bool = False
+    python: tuple[int, int] | None = None
     packaged: Sequence[str] = ()
     copies: Mapping[str, str] = field(default_factory=dict)
     code: Sequence[Mapping[str, Any]] = ()

@@ -20,7 +20,7 @@ from slurm.packaging.images import Built, build, digest_in, is_path, kind_of, re
 from slurm.packaging.inherit import handed_on, settings_of_parent
 from slurm.packaging.mounts import Mount, mount_of, mountable
 from slurm.packaging.runtimes import TAKES, check_takes, chosen, start
-from slurm.packaging.runtimes.probe import digest_of, found_on
+from slurm.packaging.runtimes.probe import Image, found_on, look_at, version_in
 from slurm.packaging.runtimes.start import Container
 from slurm.packaging.sdk_archive import archive_for
 from slurm.rendering import Environment
@@ -125,10 +125,8 @@ class ContainerPackagingStrategy(PackagingStrategy):
         for path, content in started.files.items():
             if not backend.file_exists(path):
                 backend.write_file(path, content, exclusive=True)
-        digest = built.digest or digest_in(image)
-        known = (
-            {"digest": digest} if digest else digest_of(backend, image) if is_path(image) else {}
-        )
+        known = look_at(backend, image, self.python) if is_path(image) else Image()
+        digest = built.digest or digest_in(image) or known.digest
         inherited = {**self.inherited(), "runtime": runtime}
         if self._is_to_be_built:
             inherited.update(built=built.reference, digest=built.digest or None)
@@ -138,7 +136,8 @@ class ContainerPackagingStrategy(PackagingStrategy):
             pythonpath=self.pythonpath,
             inherited=inherited,
             own_python=True,
-            image={"name": image, "runtime": runtime, **known},
+            python=version_in(self.python) or known.python,
+            image={"name": image, "runtime": runtime, **({"digest": digest} if digest else {})},
         )
 
     def preview(self, task: SlurmTask[Any, Any], cluster: Cluster) -> Environment:

@@ -119,11 +119,10 @@ def pack(
     function = arguments.function
     main = main_module()
     name = call.task.name
-    if not to.environment.own_python:
-        if function.kind == "value" or arguments.by_value:
-            _require_same_python(f"{name} or one of its arguments", to.python())
-        if to.copied:
-            _require_same_python(f"a callback of {name}", to.python())
+    if function.kind == "value" or arguments.by_value:
+        _require_same_python(f"{name} or one of its arguments", to)
+    if to.copied:
+        _require_same_python(f"a callback of {name}", to)
     may_need_main = (  # what only may is loaded there when a pickle asks for it: a result does where a job stands
         function.kind == "script"
         or travelled_main() is not None
@@ -204,11 +203,13 @@ def _why(
     return f"an argument cannot be pickled: {found}" if found else str(error)
 
 
-def _require_same_python(what: str, there: PythonVersion | None) -> None:
+def _require_same_python(what: str, to: NodeFacts) -> None:
+    own = to.environment.own_python
+    there = to.environment.python if own else to.python()
     if there is not None and there[:2] != sys.version_info[:2]:
         raise SerializationError(
             f"{what} can only be sent by value, which needs the same Python "
-            f"there and here: the cluster has {there[0]}.{there[1]}, this is "
+            f"there and here: the {'image' if own else 'cluster'} has {there[0]}.{there[1]}, this is "
             f"{sys.version_info[0]}.{sys.version_info[1]}. Define it in a module, or in a script above its main guard"
         )
 

@@ -16,16 +16,18 @@ import pytest
 from tests.helpers.fakes import FakeBackend, Programs, request_of
 
 from slurm import Cluster, task
-from slurm.errors import ConfigError, PackagingError
+from slurm.errors import ConfigError, PackagingError, SerializationError
 from slurm.packaging import strategy_of
 from slurm.packaging.mounts import mount_of
 from slurm.packaging.runtimes import TAKES, chosen, start
-from slurm.packaging.runtimes.probe import FIND, parse
+from slurm.packaging.runtimes.podman import FIRST
+from slurm.packaging.runtimes.probe import FIND, LOOK, parse
 from slurm.packaging.runtimes.start import Container
 
 MOUNTS = [mount_of("/jobs"), mount_of("/data:/mnt")]
 READ_ONLY = mount_of("/ref:/ref:ro")
 SRUN = "srun --nodes=1 --ntasks=1 --relative=0 --overlap --cpu-bind=none --export=ALL "
+FIRST_PROCESS = shlex.join(["sh", "-c", FIRST, "sh", "python3"])
 FOLDER = "/jobs/.packages/0a1b"
 
 
@@ -73,19 +75,22 @@ def command_of(runtime: str, about: Container) -> str:
             *("podman", "docker.io/library/python:3.12", "registry"),
             "--rm --cgroups=disabled --network=host --ipc=host --userns=keep-id "
             "--security-opt=label=disable --log-driver=none --entrypoint= --volume /jobs:/jobs "
-            "--volume /data:/mnt --volume /ref:/ref:ro --workdir /work docker.io/library/python:3.12 python3",
+            "--volume /data:/mnt --volume /ref:/ref:ro --workdir /work docker.io/library/python:3.12 "
+            + FIRST_PROCESS,
         ),
         (
             *("podman", "/images/train", "directory"),
             "--rm --cgroups=disabled --network=host --ipc=host --userns=keep-id "
             "--security-opt=label=disable --log-driver=none --entrypoint= --volume /jobs:/jobs "
-            "--volume /data:/mnt --volume /ref:/ref:ro --workdir /work --rootfs /images/train python3",
+            "--volume /data:/mnt --volume /ref:/ref:ro --workdir /work --rootfs /images/train "
+            + FIRST_PROCESS,
         ),
         (
             *("podman", "/images/train.tar", "tar"),
             "--rm --cgroups=disabled --network=host --ipc=host --userns=keep-id "
             "--security-opt=label=disable --log-driver=none --entrypoint= --volume /jobs:/jobs "
-            "--volume /data:/mnt --volume /ref:/ref:ro --workdir /work docker-archive:/images/train.tar python3",
+            "--volume /data:/mnt --volume /ref:/ref:ro --workdir /work docker-archive:/images/train.tar "
+            + FIRST_PROCESS,
         ),
     ],
 )
@@ -106,6 +111,8 @@ def test_charliecloud_is_called_as_its_documentation_says() -> None:
             *("ch-run", there, "--bind=/jobs:/jobs", "--bind=/data:/mnt", "--cd=/work", there),
             *("--", "python3"),
         ]
+    named = Container("/images/train", "directory", [mount_of("/etc/passwd")])
+    assert "--no-passwd" in start("charliecloud", named).command
     with pytest.raises(ConfigError, match=r"'/ref:/ref:ro': charliecloud mounts nothing read only"):
         start("charliecloud", container("/images/train", "directory"))
 
@@ -183,6 +190,13 @@ def test_a_bundle_of_ones_own_keeps_what_it_says() -> None:
         "/mnt",
         "/ref",
     ]
+
+
+@pytest.mark.parametrize("runtime", list(TAKES))
+def test_the_command_stays_on_the_scripts_last_line(runtime: str) -> None:
+    """By which it is known when a job could not start it."""
+    about = container("/images/train", "directory", read_only=False)
+    assert "\n" not in shlex.join(start(runtime, about).command)
 
 
 # --- GPUs and variables --------------------------------------------------------------------------
@@ -334,6 +348,30 @@ def test_metadata_say_in_which_image_a_job_runs(fake_cluster: Cluster, asked: Fa
     assert image("me/x:1") == {"name": "me/x:1", "runtime": "podman"}
     asked.program_answer = (0, b"regular file 3 17\n")  # and, when it is asked for that, no digest
     assert image("/x.sif", "apptainer")["digest"].startswith("sha256:")
+
+
+def test_a_function_by_value_is_refused_where_the_image_is_known_to_have_another_python(
+    fake_cluster: Cluster, asked: FakeBackend
+) -> None:
+    def packaged(**settings: str) -> Any:
+        settings = {"image": "/images/train", "runtime": "podman", **settings}
+        return task(packaging={"type": "container", **settings})(lambda: 1)
+
+    request_of(fake_cluster, packaged())
+    asked.program_answer = (0, b"directory 3 17\npython3.7\n")
+    for settings in ({}, {"image": "me/x", "python": "/opt/bin/python3.7"}):
+        with pytest.raises(SerializationError, match=r"the image has 3\.7, this is 3\."):
+            request_of(fake_cluster, packaged(**settings))
+
+
+def test_which_python_an_unpacked_image_has_is_read_from_its_links(tmp_path: Path) -> None:
+    (tmp_path / "usr/bin").mkdir(parents=True)
+    (tmp_path / "usr/bin/python3").symlink_to("python3.12")
+    for python in ("python3", "/usr/bin/python3"):
+        command = ["sh", "-c", LOOK, "sh", str(tmp_path), python]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        assert said.splitlines()[1:] == ["python3.12"]
+        assert said.startswith("directory ")
 
 
 @pytest.mark.parametrize(

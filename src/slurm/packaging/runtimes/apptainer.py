@@ -22,9 +22,9 @@ from slurm.packaging.runtimes.start import (
 )
 
 WRAPPER = f"""\
-for name in %(env)s
-do [ -n "${{!name+set}}" ] && export "%(prefix)sENV_$name=${{!name}}"; done
-if {HAS_GPUS}; then
+for name in %(env)s; \
+do [ -n "${{!name+set}}" ] && export "%(prefix)sENV_$name=${{!name}}"; done; \
+if {HAS_GPUS}; then \
 if {HAS_AMD}; then set -- --rocm "$@"; else set -- --nv "$@"; fi; fi; exec %(program)s exec "$@"\
 """
 BUILT = "image.sif"

@@ -12,14 +12,16 @@ from slurm.packaging.runtimes.start import Container, Start, made_once, required
 # are read, which ch-image writes into it. It wants USER to be set, and sets HOME to what few images have. Since 0.33 it can
 # lay a file system in memory over the image, in which mount points are made; in an older one the image has to have them.
 WRAPPER = """\
-export USER="${USER:-$(id -un)}"; image=$1; shift
-for name in HOME %s
-do [ -n "${!name+set}" ] && set -- "--set-env=$name=${!name}" "$@"; done
-[ -e "$image/ch/environment" ] && set -- --set-env "$@"
-case "$(ch-run --help 2>&1)" in *--write-fake*) set -- --write-fake "$@";; esac
+export USER="${USER:-$(id -un)}"; image=$1; shift; \
+for name in HOME %s; \
+do [ -n "${!name+set}" ] && set -- "--set-env=$name=${!name}" "$@"; done; \
+[ -e "$image/ch/environment" ] && set -- --set-env "$@"; \
+case "$(ch-run --help 2>&1)" in *--write-fake*) set -- --write-fake "$@";; esac; \
 exec ch-run --env-no-expand --unset-env=LD_LIBRARY_PATH --unset-env=LD_PRELOAD --unset-env=PYTHONHOME "$@"\
 """
 UNPACKED = "image"
+# ch-run lays its own over the image's, on which nothing can be mounted: with only the user in it.
+NAMES = ("/etc/passwd", "/etc/group")
 
 
 def start(container: Container) -> Start:
@@ -39,6 +41,8 @@ def start(container: Container) -> Start:
     options = [f"--bind={mount.source}:{mount.target}" for mount in container.mounts]
     if container.workdir is not None:
         options.append(f"--cd={container.workdir}")
+    if any(mount.target in NAMES for mount in container.mounts):
+        options.append("--no-passwd")
     wrapper = ["bash", "-c", WRAPPER % " ".join(container.env), "ch-run", image]
     return Start([*wrapper, *options, image, "--", container.python], setup, makes=makes)
 

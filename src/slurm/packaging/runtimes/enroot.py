@@ -16,7 +16,7 @@ from slurm.packaging.runtimes.start import (
 
 # Enroot hands on only the variables that it is told to: here those of the job, and `env`.
 WRAPPER = f"""\
-for name in {JOBS_VARIABLES} %s
+for name in {JOBS_VARIABLES} %s; \
 do [ -n "${{!name+set}}" ] && set -- --env "$name" "$@"; done; exec enroot start --rw "$@"\
 """
 IMPORTED = "image.sqsh"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 import weakref
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,13 @@ for conf in "${SLURM_CONF:-/etc/slurm/slurm.conf}" /run/slurm/conf/slurm.conf /e
 do [ -e "${conf%/*}/oci.conf" ] && { echo has slurm-oci; break; }; done
 exit 0
 """
-STATE = 'stat -L -c "%F %s %Y" -- "$1"'
+# A file's version; and, in an unpacked root file system, which Python a name leads to, which nobody has to run for that.
+LOOK = r"""
+stat -L -c '%F %s %Y' -- "$1" || exit 1
+for root in "$1" "$1/rootfs"; do for name in "usr/local/bin/$2" "usr/bin/$2" "$2"; do
+[ -L "$root/$name" ] && { readlink -- "$root/$name"; exit 0; }; done; done
+exit 0
+"""
 DIGEST = 'sha256sum -- "$1"'
 
 
@@ -35,6 +41,14 @@ class Found:
 
     runtimes: tuple[str, ...]
     user: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image on the cluster: the digest of a file, and the version of the Python in a directory, where it can be told."""
+
+    digest: str = ""
+    python: tuple[int, int] | None = None
 
 
 _found: weakref.WeakKeyDictionary[BackendBase, Found] = weakref.WeakKeyDictionary()
@@ -71,23 +85,37 @@ def parse(printed: str) -> Found:
     return Found(tuple(line[1] for line in words if line[:1] == ["has"]), (user, group))
 
 
-def digest_of(backend: BackendBase, path: str) -> Mapping[str, str]:
-    """What tells a file from its later versions: its digest, computed there once per version. Nothing where there is none."""
+def look_at(backend: BackendBase, path: str, python: str) -> Image:
+    """What can be told of an image on the cluster; nothing of one that the login node has not."""
     try:
-        status, printed = backend.run_program(["sh", "-c", STATE, "sh", path], timeout=TIMEOUT)
-        state = printed.decode("utf-8", "replace").strip()
-        if status != 0 or not state.startswith("regular"):
-            return {}
+        command = ["sh", "-c", LOOK, "sh", path, python]
+        status, printed = backend.run_program(command, timeout=TIMEOUT)
+        state, *links = printed.decode("utf-8", "replace").splitlines() or [""]
+        if status != 0:
+            return Image()
+        if not state.startswith("regular"):
+            return Image(python=version_in(links[0]) if links else None)
         with _asking:
             known = _digests.setdefault(backend, {})
             if known.get(path, ("", ""))[0] != state:
                 known[path] = state, _digest(backend, path)
-            return {"digest": known[path][1]}
+            return Image(known[path][1])
     except SlurmError:  # a job does not need it
-        return {}
+        return Image()
+
+
+def version_in(python: str) -> tuple[int, int] | None:
+    """The version in an interpreter's name.
+
+    >>> version_in("/usr/bin/python3.12"), version_in("python3")
+    ((3, 12), None)
+    """
+    found = re.search(r"python(3)\.([0-9]+)\Z", python)
+    return (int(found[1]), int(found[2])) if found else None
 
 
 def _digest(backend: BackendBase, path: str) -> str:
+    """Computed there, once per version of the file."""
     status, printed = backend.run_program(["sh", "-c", DIGEST, "sh", path], timeout=DIGEST_TIMEOUT)
     if status != 0:
         raise PackagingError(f"{path} could not be read")
