@@ -68,6 +68,13 @@ def test_a_shared_volume_has_a_size_that_docker_understands() -> None:
         DockerCluster(shared_size="64 MB")
 
 
+def test_runtimes_of_containers_come_only_where_they_are_asked_for() -> None:
+    plain, more = (DockerCluster(containers=wanted).compose.command for wanted in (False, True))
+    added = [word for word in more if word not in plain]
+    assert [Path(word).name for word in added] == ["containers.yml"]
+    assert "privileged: true" not in Path(added[0]).read_text()
+
+
 def test_a_fault_is_done_to_a_service_that_there_is() -> None:
     with pytest.raises(
         ClusterError, match="there is no service 'slurmctl'; there are db, slurmdbd"

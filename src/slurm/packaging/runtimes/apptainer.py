@@ -1,9 +1,8 @@
 """Apptainer, and Singularity, which is called alike.
 
-- https://apptainer.org/docs/user/latest/cli/apptainer_exec.html: ``exec``, and which images it takes;
-- https://apptainer.org/docs/user/latest/cli/apptainer_build.html: a SIF from a registry or an archive;
-- https://apptainer.org/docs/user/latest/gpu.html: ``--nv``, ``--rocm``;
-- https://apptainer.org/docs/user/latest/environment_and_metadata.html: the host's variables are handed on, the image's
+- https://man.archlinux.org/man/apptainer-exec.1.en: ``exec``, its options, and which images it takes;
+- https://apptainer.org/docs/user/main/cli/apptainer_build.html: a SIF from a registry or an archive;
+- https://apptainer.org/docs/user/1.1/environment_and_metadata.html: the host's variables are handed on, the image's
   own win, and ``APPTAINERENV_NAME`` wins over both.
 """
 

@@ -1,4 +1,4 @@
-"""Charliecloud: https://charliecloud.io/latest/ch-run.html, ``ch-image.html`` and ``ch-convert.html`` beside it."""
+"""Charliecloud: https://manpages.ubuntu.com/manpages/questing/man1/ch-run.1.html, and ``ch-image``, ``ch-convert`` beside it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from slurm.errors import ConfigError
 from slurm.packaging.runtimes.start import Container, Start, made_once, required
 
 # ch-run hands on all of the host's variables: those that lead to libraries of the host are taken out, and the image's own
-# are read, which ch-image writes into it. It wants USER to be set, and sets HOME to what few images have. Since 0.33 it can
-# lay a file system in memory over the image, in which mount points are made; in an older one the image has to have them.
+# are read, which ch-image writes into it. It wants USER to be set, and sets HOME to what few images have. A newer one
+# can lay a file system in memory over the image, in which mount points are made; for an older one the image has to have them.
 WRAPPER = """\
 export USER="${USER:-$(id -un)}"; image=$1; shift; \
 for name in HOME %s; \

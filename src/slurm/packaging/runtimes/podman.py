@@ -12,7 +12,8 @@ from slurm.packaging.runtimes.start import (
 )
 
 # In the cgroups that Slurm has made for the job, on the host's network, with the user's own id, and with no copy of what
-# is printed. GPUs of NVIDIA's are named by CDI: https://github.com/containers/podman/blob/main/docs/tutorials/README.md
+# is printed. GPUs of NVIDIA's are named by CDI:
+# https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/cdi-support.html
 OPTIONS = (
     *("--rm", "--cgroups=disabled", "--network=host", "--ipc=host", "--userns=keep-id"),
     *("--security-opt=label=disable", "--log-driver=none", "--entrypoint="),
