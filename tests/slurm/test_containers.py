@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import json
 import secrets
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -157,6 +160,45 @@ def test_an_archive_is_unpacked_once_for_jobs_that_start_together(
     metadata = json.loads(connected.backend.read_file(f"{jobs[0].job_dir}/metadata.json"))
     sum_there = site.exec("login", ["sha256sum", f"{IMAGES}/root.tar"]).stdout.split()[0]
     assert metadata["image"]["digest"] == f"sha256:{sum_there}"
+
+
+@pytest.mark.parametrize("runtime", ["slurm-oci", "charliecloud"])
+def test_the_train_and_evaluation_example_runs_in_containers(
+    runtime: str, site: DockerCluster, connected: Cluster, folder: str, tmp_path: Path
+) -> None:
+    """All of it: the workflow that submits in one, training and evaluations in others, and what they leave for each other."""
+    settings: dict[str, Any] = {"type": "container", "image": IMAGE, "runtime": runtime}
+    settings["mounts"] = [*OF_SLURM, folder]
+    lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
+    slurmfile = tmp_path / "Slurmfile.toml"
+    given = site.slurmfile.read_text()
+    assert 'type = "none"' in given
+    slurmfile.write_text(given.replace('type = "none"', "\n".join(lines)))
+    arguments = {
+        "slurmfile": slurmfile,
+        "workdir": folder,
+        "epochs": 2,
+        "epoch-steps": 4,
+        "steps-per-job-cap": 2,
+        "step-seconds": 0.01,
+        "eval-seconds": 0.1,
+    }
+    options = [word for name, value in arguments.items() for word in (f"--{name}", str(value))]
+    command = [sys.executable, "-m", "slurm.examples.parallel_train_eval.workflow", *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    assert done.returncode == 0, done.stderr
+    state = json.loads(connected.backend.read_file(f"{folder}/state.json"))
+    assert state["status"] == "completed"
+    for number, epoch in enumerate(state["epochs"]):
+        history = json.loads(connected.backend.read_file(epoch["checkpoint"]))["history"]
+        assert [step["step"] for step in history] == [1, 2, 3, 4]
+        assert json.loads(connected.backend.read_file(epoch["metrics"]))["epoch"] == number
+    ids = set(state["orchestrators"])
+    ids |= {job["job_id"] for epoch in state["epochs"] for job in epoch["train_jobs"]}
+    found = connected.backend.collect_metadata("/shared/home/dev/slurm_jobs", 1000).files.values()
+    ours = [about for about in map(json.loads, found) if about["job_id"] in ids]
+    assert len(ours) == len(ids) == 5
+    assert {about["image"]["runtime"] for about in ours} == {runtime}
 
 
 def test_a_cluster_without_runtimes_says_so_before_it_is_given_a_job(cluster: Cluster) -> None:
