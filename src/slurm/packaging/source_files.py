@@ -50,6 +50,8 @@ def files_of(project: Path, selection: Selection) -> list[SourceFile]:
     paths.update(_imported(project))
     found = []
     for path in sorted(paths):
+        if is_never_sent(path):
+            continue
         if exclude.match(path) or (selection.include and not include.match(path)):
             continue
         about = _about(project, path)
@@ -57,6 +59,15 @@ def files_of(project: Path, selection: Selection) -> list[SourceFile]:
             found.append(about)
     _require_few(project, found, selection.most_bytes)
     return found
+
+
+def is_never_sent(path: str) -> bool:
+    """Whether a path is of what programs make anew, or of what is nobody's code, whether Git ignores it or not.
+
+    >>> is_never_sent("src/mine/__pycache__/late.cpython-311.pyc"), is_never_sent("src/mine/late.py")
+    (True, False)
+    """
+    return path.endswith(".pyc") or not NEVER.isdisjoint(path.split("/"))
 
 
 def sha256_of(file: SourceFile) -> str:
@@ -145,7 +156,10 @@ def revision_of(project: Path) -> dict[str, Any]:
     status = git(project, "status", *asked)
     begins = "# branch.oid "
     commit = next((line[len(begins) :] for line in status if line.startswith(begins)), "(initial)")
-    changed = any(line and not line.startswith("#") for line in status)
+    changed = any(
+        line and not line.startswith("#") and not (line[0] == "?" and is_never_sent(line[2:]))
+        for line in status
+    )
     return {} if commit == "(initial)" else {"revision": commit, "dirty": changed}
 
 

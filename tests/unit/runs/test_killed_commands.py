@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.helpers import killed_commands
+from tests.helpers import told as programs
 
 pytestmark = pytest.mark.story
 
@@ -21,10 +19,7 @@ AS_OTHERS = AS_OTHERS if os.getuid() == 0 else []
 
 def told(mode: str, folder: Path, *before: str) -> list[Any]:
     """Run a mode of the program."""
-    program = [*before, sys.executable, "-W", "error", killed_commands.__file__, mode, str(folder)]
-    done = subprocess.run(program, capture_output=True, text=True, timeout=280, check=False)
-    assert done.returncode == 0, done.stderr
-    found: list[Any] = json.loads(done.stdout)
+    found: list[Any] = programs.told(killed_commands, mode, folder, before=before)
     return found
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from typing import Any
 
 import pytest
 from tests.helpers import killed_launches
+from tests.helpers.told import told
 
 pytestmark = pytest.mark.story
 
@@ -17,10 +15,7 @@ pytestmark = pytest.mark.story
 def steps(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """For each step: what a launch left that died at it, what there was after the next run, and how that ended."""
     folder = tmp_path_factory.mktemp("launches")
-    program = [sys.executable, "-W", "error", killed_launches.__file__, str(folder)]
-    done = subprocess.run(program, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr
-    said = json.loads(done.stdout)
+    said = told(killed_launches, folder)
     assert said["status"] == 0
     assert len(said["seen"]) > 50
     return said["seen"]

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.helpers import killed_trackers
+from tests.helpers.told import told
 
 pytestmark = pytest.mark.story
 
@@ -30,10 +28,7 @@ def steps(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 def run(mode: str, folder: Path, *before: str) -> Any:
     """Run a mode of the program."""
-    program = [*before, sys.executable, "-W", "error", killed_trackers.__file__, mode, str(folder)]
-    done = subprocess.run(program, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return told(killed_trackers, mode, folder, before=before)
 
 
 def test_no_job_is_without_a_run_that_finds_it(steps: Any) -> None:

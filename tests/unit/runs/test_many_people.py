@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.helpers import many_people, two_users
-
-
-def told(program: str, *arguments: object) -> Any:
-    """What a program prints."""
-    words = [sys.executable, "-W", "error", program, *map(str, arguments)]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=280, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+from tests.helpers.told import told
 
 
 @pytest.mark.story
 def test_whatever_they_type_at_once_each_run_is_one_job(tmp_path: Path) -> None:
-    seen = told(many_people.__file__, tmp_path)
+    seen = told(many_people, tmp_path)
     for one in seen["said"]:
         assert one["status"] in (0, 1, 3, 4, 5, 7), one
         assert all(line.startswith("run_id=") for line in one["err"].splitlines()), one
@@ -61,7 +50,7 @@ def anywhere() -> Iterator[Path]:
 @pytest.mark.parametrize("umask", ["022", "077"])
 def test_one_user_finishes_what_another_one_began(anywhere: Path, umask: str) -> None:
     """In a directory that is their group's; what is made there is the group's, too, whatever their umask."""
-    seen = told(two_users.__file__, anywhere, umask)
+    seen = told(two_users, anywhere, umask)
     assert [line.partition("status=")[2] for line in seen["second"][:2]] == [
         "synced: its artifacts are here; slurm run",
         "failed: job 2 is FAILED, its log: logs/slurm_2.out",

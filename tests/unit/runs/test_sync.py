@@ -15,6 +15,7 @@ import pytest
 from tests.helpers import runs_home
 from tests.helpers.fakes import FakeBackend
 from tests.helpers.runs_home import Distant, Run
+from tests.helpers.told import environment, told
 
 from slurm.api.local import LocalBackend
 from slurm.api.requests import Tree, TreeFile
@@ -397,12 +398,8 @@ def test_what_was_kept_of_another_version_is_forgotten(run: Run, far: Distant) -
 
 def killed(run: Run, after: int) -> None:
     """Bring it home in a process that is killed at the request with this number."""
-    root = Path(__file__).parents[3]
-    done = subprocess.run(
-        [sys.executable, runs_home.__file__, str(run.path), str(after)],
-        env={**os.environ, "PYTHONPATH": f"{root / 'src'}{os.pathsep}{root}"},
-        check=False,
-    )
+    words = [sys.executable, runs_home.__file__, str(run.path), str(after)]
+    done = subprocess.run(words, env=environment(), check=False)
     assert done.returncode == -9
 
 
@@ -429,16 +426,7 @@ def test_killed_at_any_moment_the_next_one_brings_the_rest(run: Run) -> None:
 
 
 def test_killed_at_every_step_nothing_is_lost_or_fetched_twice(tmp_path: Path) -> None:
-    root = Path(__file__).parents[3]
-    done = subprocess.run(
-        [sys.executable, runs_home.__file__, "every", str(tmp_path)],
-        env={**os.environ, "PYTHONPATH": f"{root / 'src'}{os.pathsep}{root}"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert int(done.stdout) > 30
+    assert told(runs_home, "every", tmp_path) > 30
 
 
 # --- this machine --------------------------------------------------------------------------------
