@@ -10,7 +10,7 @@ job script has to say. `start` has those two classes and what several runtimes n
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from importlib import import_module
 
 from slurm.errors import ConfigError, PackagingError
@@ -18,7 +18,7 @@ from slurm.packaging.images import KINDS
 from slurm.packaging.runtimes.start import Container, Start
 
 # What each takes; in the order in which one is chosen where none is named.
-TAKES = {
+TAKES: Mapping[str, tuple[str, ...]] = {
     "pyxis": ("registry", "sqsh"),
     "apptainer": ("registry", "sif", "sqsh", "tar", "directory"),
     "singularity": ("registry", "sif", "sqsh", "tar", "directory"),
@@ -27,7 +27,7 @@ TAKES = {
     "charliecloud": ("registry", "sqsh", "tar", "directory"),
     "podman": ("registry", "tar", "directory"),
 }
-MODULES = {"singularity": "apptainer", "slurm-oci": "slurm_oci"}
+MODULES: Mapping[str, str] = {"singularity": "apptainer", "slurm-oci": "slurm_oci"}
 
 
 def start(runtime: str, container: Container) -> Start:
