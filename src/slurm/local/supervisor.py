@@ -205,18 +205,26 @@ def _is_scheduler(pid: int) -> bool:
 
 
 def _start_job(launch: Launch, gate: int) -> tuple[int, int]:
-    """Fork the job; its process id, and a pipe that says why it could not become ``bash`` (nothing when it did)."""
+    """Fork the job; its process id, and a pipe that says why it could not become ``bash`` (nothing when it did).
+
+    It leads its process group by then: a signal that is to end the job would be lost before.
+    """
     read_end, write_end = os.pipe()
+    alone, leads = os.pipe()
     process = os.fork()
     if process == 0:
-        _become_job(launch, gate, write_end)
+        _become_job(launch, gate, write_end, leads)
     os.close(write_end)
+    os.close(leads)
+    os.read(alone, 1)  # nothing comes: the job closes its end
+    os.close(alone)
     return process, read_end
 
 
-def _become_job(launch: Launch, gate: int, complaint: int) -> NoReturn:
+def _become_job(launch: Launch, gate: int, complaint: int, leads: int) -> NoReturn:
     try:
         os.setsid()
+        os.close(leads)
         if not os.read(gate, 1):
             os.write(complaint, UNRELEASED.encode())
             os._exit(1)
