@@ -176,8 +176,8 @@ def test_the_train_and_evaluation_example_runs_in_containers(
     lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
     slurmfile = tmp_path / "Slurmfile.toml"
     given = site.slurmfile.read_text()
-    assert 'type = "none"' in given
-    slurmfile.write_text(given.replace('type = "none"', "\n".join(lines)))
+    assert "[default.packaging]" not in given
+    slurmfile.write_text("\n".join([given, "[default.packaging]", *lines, ""]))
     arguments = {
         "slurmfile": slurmfile,
         "workdir": folder,
