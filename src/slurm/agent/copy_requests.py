@@ -10,6 +10,7 @@ from .directories import make_private_directory, remove, require_own_directory
 from .errors import AgentError
 from .files import NO_LINKS, copy_part, sync_folder, unique_name
 from .regular_files import open_regular
+from .staging_requests import is_there
 
 PLAIN, PROGRAM = 0o400, 0o500
 SYNCED_AT_ONCE = 16
@@ -34,7 +35,7 @@ class CopyRequests:
         be put into the store before. Answers ``{"ready": true}``, or what is wanted for that: ``{"list": true}``, or the
         `missing` ones of the store, by their SHA-256.
         """
-        if _is_there(place):
+        if is_there(place):
             return {"ready": True}, b""
         for folder in (store, os.path.dirname(place)):
             make_private_directory(folder)
@@ -44,20 +45,11 @@ class CopyRequests:
         if not listed:
             return {"ready": False, "list": True}, b""
         files = json.loads(zlib.decompress(blob[:listed]).decode("utf-8", "surrogateescape"))
-        missing = sorted({sha for _, sha, _ in files if not _is_there(os.path.join(store, sha))})
+        missing = sorted({sha for _, sha, _ in files if not is_there(os.path.join(store, sha))})
         if missing:
             return {"ready": False, "missing": missing}, b""
         _make(place, store, files)
         return {"ready": True}, b""
-
-
-def _is_there(path: str) -> bool:
-    """Whether there is such a file or directory; from now on it is not old."""
-    try:
-        os.utime(path)
-    except FileNotFoundError:
-        return False
-    return True
 
 
 def _unpacked(blob: bytes, staged: str) -> Any:

@@ -64,7 +64,7 @@ class StagingRequests:
 
 
 def is_there(path: str) -> bool:
-    """Whether there is such a file, which from now on is not old."""
+    """Whether there is such a file or directory, which from now on is not old."""
     try:
         os.utime(path)
     except FileNotFoundError:

@@ -17,7 +17,6 @@ from slurm.job_dir.main_module import MAIN_NAMES
 from slurm.job_dir.search_path import NODE_PATH, SDK_PATH, OwnModule, digest_of
 
 INSTALLED = ("site-packages", "dist-packages")
-SDK_ROOT = str(Path(__file__).resolve().parents[2])
 
 
 def search_path(

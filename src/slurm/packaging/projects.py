@@ -80,13 +80,14 @@ def fingerprint(project: Path, *more: Path) -> str:
 def _sources(project: Path) -> Iterator[str]:
     for entry in os.scandir(project):
         if entry.is_dir() and not _is_skipped(entry.name):
-            if entry.name == "src" or _holds_packages(entry.path):
+            if entry.name == "src" or holds_packages(entry.path):
                 yield from _files(entry.path)
         elif entry.name.endswith(ROOT_FILES):
             yield entry.path
 
 
-def _holds_packages(folder: str) -> bool:
+def holds_packages(folder: str) -> bool:
+    """Whether a directory is a package, or has one in it."""
     candidates = [folder, *(entry.path for entry in os.scandir(folder) if entry.is_dir())]
     return any(os.path.isfile(os.path.join(path, "__init__.py")) for path in candidates)
 

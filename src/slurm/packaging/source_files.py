@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from slurm.config.globs import Globs
 from slurm.errors import ConfigError
 from slurm.packaging.own_code import is_installed
+from slurm.packaging.projects import holds_packages
 from slurm.usage import format_size
 
 ROOT_FILES = (".toml", ".py", ".cfg", ".ini", ".in", ".txt", ".lock", ".yml", ".yaml", ".json")
@@ -166,15 +167,10 @@ def revision_of(project: Path) -> dict[str, Any]:
 def _of_packages(project: Path) -> Iterator[str]:
     for entry in sorted(os.scandir(project), key=lambda one: one.name):
         if entry.is_dir():
-            if not _is_skipped(entry) and (entry.name == "src" or _holds_packages(entry.path)):
+            if not _is_skipped(entry) and (entry.name == "src" or holds_packages(entry.path)):
                 yield from _below(project, entry.path)
         elif entry.name.endswith(ROOT_FILES) and not entry.name.startswith("."):
             yield entry.name
-
-
-def _holds_packages(folder: str) -> bool:
-    candidates = [folder, *(one.path for one in os.scandir(folder) if one.is_dir())]
-    return any(os.path.isfile(os.path.join(path, "__init__.py")) for path in candidates)
 
 
 def _below(project: Path, folder: str) -> Iterator[str]:

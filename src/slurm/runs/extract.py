@@ -30,7 +30,7 @@ from slurm.runs.metrics import (
 )
 from slurm.runs.moments import now
 from slurm.runs.places import OUTPUTS, design_path, outputs_of
-from slurm.states import ENDED, ENDED_IF_IT_STAYS
+from slurm.runs.sdk_children import OVER, children_of
 
 if TYPE_CHECKING:
     from slurm.cluster import Cluster
@@ -170,12 +170,9 @@ def _states(manifest: Manifest, cluster: Cluster) -> list[str] | Missing:
     """From the manifest if it has them all, else from the cluster; `Missing` as long as one has not ended."""
     sdk = manifest.section("sdk")
     states = [str(one.get("state") or "") for one in sdk.get("children") or ()]
-    over = {str(state) for state in ENDED | ENDED_IF_IT_STAYS}
-    if len(states) != int(sdk.get("array_size") or -1) or not over.issuperset(states):
-        array = cluster.get_array(manifest.job_id)
-        array.wait(LONGEST)  # all of them are asked for together
-        states = [str(job.status.state) for job in array.jobs]
-    going = len([state for state in states if state not in over])
+    if len(states) != int(sdk.get("array_size") or -1) or not OVER.issuperset(states):
+        states = [one["state"] for one in children_of(manifest, cluster)]
+    going = len([state for state in states if state not in OVER])
     if going:
         return Missing(f"how {going} of its {len(states)} elements ended is not known")
     return states
