@@ -22,7 +22,9 @@ from slurm.runs.clusters import Clusters
 from slurm.runs.manifest import Manifest
 from slurm.runs.policy import load_policy
 from slurm.runs.report import ExitStatus
+from slurm.runs.sdk_runs import child, with_children
 from slurm.runs.step import Action, next_action
+from slurm.states import JobState
 
 SCRIPT = Path(__file__).parent / "tasks" / "tracked_client.py"
 
@@ -183,9 +185,12 @@ def test_what_a_program_has_left_is_taken_to_its_end(
 def test_all_elements_of_an_array_are_told_of_whose_program_is_gone(
     site: Site, client: Cluster, project: Path
 ) -> None:
-    """Also of those that ended after the one that failed."""
+    """Also of those that ended after the one that failed, and of one that was running when it was heard of last."""
     with closing(site.connect(callbacks=[RunTracker(project / "iter1")])) as gone:
         gone.map(tasks.fail_if_odd, [2, 1, 4]).submit()
+    [run] = runs(project)
+    heard = child("fail_if_odd", f"{run.job_id}_0", JobState.RUNNING, "")
+    store.change(Path(run.path), lambda one: with_children(one, [heard], 3))
     advance = Advance(Fixed(client), load_policy(project), "slurm run")
     wait_until(lambda: advance.all(runs(project))[0].status is ExitStatus.FAILED, "it has ended")
     [run] = runs(project)

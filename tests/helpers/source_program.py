@@ -31,6 +31,11 @@ class Elsewhere(InProcessBackend):
     shares_filesystem = False
     open_file = AgentBackend.open_file
     open_files = AgentBackend.open_files
+    sent = 0  # files of projects
+
+    def request(self, op: str, params: dict[str, Any], blob: bytes = b"") -> tuple[Any, bytes]:
+        self.sent += len(params["contents"]) if op == "copy" else 0
+        return super().request(op, params, blob)
 
 
 @task
@@ -42,7 +47,8 @@ if __name__ == "__main__":
     jobs, state = sys.argv[1:3]
     scheduler = LocalScheduler(state, max_cpus=2, max_mem=None, idle_timeout=5.0)
     project = Path(__file__).parent
-    with Cluster(Elsewhere(Agent(scheduler)), job_base_dir=jobs) as cluster:
+    backend = Elsewhere(Agent(scheduler))
+    with Cluster(backend, job_base_dir=jobs) as cluster:
         submitted = [evaluate(2), revision(), of_the_script(3)]
         moved = project.with_name("moved away")
         project.rename(moved)
@@ -53,4 +59,4 @@ if __name__ == "__main__":
             os.chdir(project)
     cluster.close()
     scheduler.shutdown(kill_jobs=True)
-    print(json.dumps(results))
+    print(json.dumps([*results, backend.sent]))

@@ -111,13 +111,14 @@ def project(tmp_path: Path) -> Project:
 
 
 def test_a_projects_code_reaches_the_node_without_a_step(project: Project) -> None:
-    values, generated, of_script = project.run()
+    values, generated, of_script, sent = project.run()
     assert values == [20, "mine, not the standard library", "a data file"]
     assert generated == ["made by the build", "tasks.py", "0o100400"]
     assert of_script == 30
     [copy] = project.copies
     assert copy.name.startswith("my_project-")
     files = {str(path.relative_to(copy)) for path in copy.rglob("*") if path.is_file()}
+    assert sent == len(project.contents)
     assert "secret.env" not in files  # Git ignores it
     assert {"pyproject.toml", "src/mine/late.py", "src/mine/generated.py"} <= files
 
@@ -126,7 +127,8 @@ def test_after_an_edit_only_that_file_is_sent(project: Project) -> None:
     project.run()
     before = project.contents
     project.write("src/mine/late.py", "def scale(number):\n    return 7 * number\n")
-    assert project.run()[0][0] == 14
+    values, *_, sent = project.run()
+    assert (values[0], sent) == (14, 1)
     assert len(project.contents - before) == 1
     assert len(project.copies) == 2
 
