@@ -35,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             debian_release=options.release,
             state_dir=options.state_dir,
             containers=options.with_containers,
+            packages=options.with_packages,
         )
         return _run(options, cluster)
     except ClusterError as error:
@@ -58,7 +59,8 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--state-dir", help="folder of the keys and settings (.slurm-cluster/PROJECT)"
         )
-        command.set_defaults(port=None, release=RELEASES[0], with_containers=False)
+        command.set_defaults(port=None, release=RELEASES[0])
+        command.set_defaults(with_containers=False, with_packages=())
         if name == "up":
             _add_up_options(command)
         if name == "logs":
@@ -80,6 +82,14 @@ def _add_up_options(command: argparse.ArgumentParser) -> None:
         "--with-containers",
         action="store_true",
         help="let jobs run in containers: with Charliecloud, Podman and crun on the nodes",
+    )
+    command.add_argument(
+        "--with-packages",
+        action="extend",
+        default=[],
+        nargs="+",
+        metavar="NAME",
+        help="have these Debian packages on all nodes as well, as python3-pip python3-venv",
     )
     command.add_argument("--verbose", action="store_true", help="show what Docker does")
 

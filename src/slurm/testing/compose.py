@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import re
 import subprocess
@@ -42,8 +43,8 @@ class ComposeProject:
     """One compose project; `port` 0 lets Docker choose a free one.
 
     `settings` take the place of those in ``slurm.conf``; with a `shared_size`, as ``64m``, the shared
-    volume is in memory and no larger; with `containers`, the nodes have runtimes of containers. Raises
-    `ClusterError` for values that make no sense.
+    volume is in memory and no larger; with `containers`, the nodes have runtimes of containers; `packages` of
+    Debian are in the image as well. Raises `ClusterError` for values that make no sense.
     """
 
     name: str
@@ -52,6 +53,7 @@ class ComposeProject:
     settings: Mapping[str, str] = field(default_factory=dict)
     shared_size: str = ""
     containers: bool = False
+    packages: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,62}", self.name):
@@ -67,6 +69,9 @@ class ComposeProject:
                 raise ClusterError(f"{setting!r} is no setting of slurm.conf with a plain value")
         if not re.fullmatch(r"([1-9][0-9]*[kmg])?", self.shared_size):
             raise ClusterError(f"the size {self.shared_size!r} must be one like 500k, 64m or 2g")
+        for package in self.packages:
+            if not re.fullmatch(r"[a-z0-9][a-z0-9+.-]+", package):
+                raise ClusterError(f"{package!r} is no name of a Debian package")
 
     @property
     def command(self) -> list[str]:
@@ -78,6 +83,9 @@ class ComposeProject:
             *(word for name in unset for word in ("-u", name)),
             f"DEBIAN_RELEASE={self.release}",
             f"SLURM_SSH_PORT={self.port}",
+            f"CLUSTER_IMAGE={self.image}",
+            f"CLUSTER_STAGE={self._stage}",
+            f"CLUSTER_PACKAGES={' '.join(self.packages)}",
             f"CLUSTER_SETTINGS={' '.join(self._settings)}",
             f"CLUSTER_SHARED_SIZE={self.shared_size}",
             *("docker", "compose", "--ansi", "never", "--project-name", self.name),
@@ -90,8 +98,24 @@ class ComposeProject:
         ]
 
     @property
+    def image(self) -> str:
+        """The image's name; what is in it has a part in it."""
+        packages = sorted(set(self.packages))
+        digest = hashlib.sha256(" ".join(packages).encode()).hexdigest()[:8] if packages else ""
+        more = ["containers" if self.containers else "", digest]
+        return "slurm-tasks-cluster:" + "-".join(filter(None, [self.release, *more]))
+
+    @property
+    def _stage(self) -> str:
+        return "containers" if self.containers else "cluster"
+
+    @property
     def _more_files(self) -> list[str]:
-        wanted = {"small-shared.yml": self.shared_size, "containers.yml": self.containers}
+        wanted = {
+            "small-shared.yml": self.shared_size,
+            "containers.yml": self.containers,
+            "packages.yml": self.packages,
+        }
         return [name for name, is_wanted in wanted.items() if is_wanted]
 
     @property

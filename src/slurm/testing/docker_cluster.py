@@ -40,6 +40,7 @@ class DockerCluster(Disturbable):
     - `settings`: lines of ``slurm.conf`` that are to be others: ``{"SlurmdTimeout": 10}``.
     - `shared_size`: what the shared volume holds, as ``64m``: it is in memory then, and can be filled.
     - `containers`: whether jobs can be run in containers: the image has Charliecloud, Podman and crun then.
+    - `packages`: names of Debian packages that its image is to have as well, as ``python3-pip``, which it has not by itself.
 
     As a context manager it is up inside the block and gone after it. Raises `ClusterError` for
     arguments that make no sense.
@@ -55,6 +56,7 @@ class DockerCluster(Disturbable):
         settings: Mapping[str, str | int] | None = None,
         shared_size: str | None = None,
         containers: bool = False,
+        packages: Sequence[str] = (),
     ) -> None:
         self.compose: ComposeProject = ComposeProject(
             project,
@@ -63,6 +65,7 @@ class DockerCluster(Disturbable):
             {name: str(value) for name, value in (settings or {}).items()},
             shared_size or "",
             containers,
+            _names(packages),
         )
         folder = Path(state_dir) if state_dir is not None else access.default_folder(project)
         self.access: access.Access = access.Access(project, folder.expanduser().absolute())
@@ -245,3 +248,9 @@ class DockerCluster(Disturbable):
             written = plain(self.compose.run(*arguments, check=False).stdout).rstrip()
             parts.append(f"--- {service}\n{written or '(wrote nothing)'}")
         return "\n".join(parts)
+
+
+def _names(packages: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(packages, str):
+        raise ClusterError(f"packages is a list of names, not the text {packages!r}")
+    return tuple(packages)

@@ -70,9 +70,29 @@ def test_a_shared_volume_has_a_size_that_docker_understands() -> None:
 
 def test_runtimes_of_containers_come_only_where_they_are_asked_for() -> None:
     plain, more = (DockerCluster(containers=wanted).compose.command for wanted in (False, True))
-    added = [word for word in more if word not in plain]
+    added = [word for word in more if word not in plain and word.endswith(".yml")]
     assert [Path(word).name for word in added] == ["containers.yml"]
     assert "privileged: true" not in Path(added[0]).read_text()
+
+
+def test_packages_of_debian_make_an_image_of_their_own() -> None:
+    wanted = [[], ["python3-pip", "python3-venv"], ["python3-venv", "python3-pip"], ["lmod"]]
+    plain, pip, same, lmod = (DockerCluster(packages=names).compose for names in wanted)
+    assert pip.image == same.image
+    assert len({plain.image, pip.image, lmod.image}) == 3
+    assert "CLUSTER_PACKAGES=python3-pip python3-venv" in pip.command
+    assert [Path(word).name for word in pip.command if word not in plain.command][-1] == "packages.yml"
+
+
+@pytest.mark.parametrize("name", ["", "-o", "python3 pip", "python3;reboot", "Python3"])
+def test_a_name_of_a_package_that_is_none_is_refused(name: str) -> None:
+    with pytest.raises(ClusterError, match="no name of a Debian package"):
+        DockerCluster(packages=[name])
+
+
+def test_packages_are_a_list() -> None:
+    with pytest.raises(ClusterError, match="not the text 'python3-pip'"):
+        DockerCluster(packages="python3-pip")
 
 
 def test_a_fault_is_done_to_a_service_that_there_is() -> None:
