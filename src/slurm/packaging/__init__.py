@@ -10,7 +10,8 @@ and the `SlurmTask` it packages for, as types only.
 
 - `base`: what a strategy can do: `prepare`, and `preview` for a dry run; `none`, `source`, `wheel`, `container`, `inherit`:
   those there are, each with its settings; `names`: which name means which class;
-- `by_name`: a strategy from a table of configuration, and what is wrong in one;
+- `by_name`: a strategy from a table of configuration, and what is wrong in one; `registered`: those of other
+  distributions;
 - `function_reference`: by what `slurm.runner.functions` finds a function on the node (its module, script or value);
 - `own_code`: what of this process's imports is the user's own, and where it is searched for;
 - `sdk_archive`: the SDK's own code, as it travels;

@@ -6,10 +6,11 @@ import inspect
 import json
 import os
 import posixpath
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from slurm.config.option_types import option_types
 from slurm.errors import ConfigError
 from slurm.job_dir.paths import OWN_NAMES
 from slurm.packaging.names import name_of_strategy
@@ -122,11 +123,37 @@ class PackagingStrategy:
 
 
 def parameters_of(kind: type[PackagingStrategy]) -> dict[str, inspect.Parameter]:
-    """What the strategy's constructor takes, by name."""
-    if kind.__init__ is object.__init__:
-        return {}
-    parameters = inspect.signature(kind.__init__).parameters
-    return dict(list(parameters.items())[1:])
+    """What the strategy's constructor takes, by name: with what it hands on as ``**options`` to the class it is derived from."""
+    found: dict[str, inspect.Parameter] = {}
+    for function in _constructors(kind):
+        rest = {
+            name: one
+            for name, one in found.items()
+            if one.kind is not inspect.Parameter.VAR_KEYWORD
+        }
+        own = dict(list(inspect.signature(function).parameters.items())[1:])
+        found = {**own, **rest}
+    return found
+
+
+def types_of(kind: type[PackagingStrategy]) -> dict[str, Any]:
+    """The types that the constructor says of what it takes, by name."""
+    found: dict[str, Any] = {}
+    for function in _constructors(kind):
+        found = {**option_types(function), **found}
+    return found
+
+
+def _constructors(kind: type[PackagingStrategy]) -> list[Callable[..., None]]:
+    """The class's constructor, and those of its bases as long as each takes ``**options`` to hand on."""
+    functions: list[Callable[..., None]] = []
+    for one in kind.__mro__:
+        if one is not object and "__init__" in vars(one):
+            functions.append(vars(one)["__init__"])
+            parameters = inspect.signature(functions[-1]).parameters.values()
+            if all(each.kind is not inspect.Parameter.VAR_KEYWORD for each in parameters):
+                break
+    return functions
 
 
 def _as_text(value: object) -> str:

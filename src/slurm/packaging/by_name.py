@@ -8,9 +8,11 @@ from typing import Any, Union
 
 from slurm.config.checks import suggestion
 from slurm.config.named_classes import class_named, in_a_line
+from slurm.config.option_types import mismatch
 from slurm.errors import ConfigError
-from slurm.packaging.base import PackagingStrategy, parameters_of
+from slurm.packaging.base import PackagingStrategy, parameters_of, types_of
 from slurm.packaging.names import STRATEGIES
+from slurm.packaging.registered import registered, registered_names
 
 PackagingConfig = Union[str, Mapping[str, Any], PackagingStrategy, None]
 
@@ -37,13 +39,36 @@ it takes ['python', 'pythonpath']
         )
     settings = dict(config) if isinstance(config, Mapping) else _from_text(config or "none")
     name = settings.pop("type", "none")
-    known = STRATEGIES.get(name, name) if isinstance(name, str) else ""
-    if not all(known.partition(":")):
-        raise ConfigError(
-            f"packaging type {name!r} does not exist{suggestion(str(name), STRATEGIES)}; choose from "
-            f"{sorted(STRATEGIES)}, or name a class of your own as 'module:Class'"
-        )
-    return _made(class_named(known, PackagingStrategy, "packaging"), name, settings)
+    kind = class_named(_class_of(name), PackagingStrategy, "packaging")
+    if name not in STRATEGIES:  # those of the SDK say better what is wrong with a value
+        _check_types(kind, name, settings)
+    return _made(kind, name, settings)
+
+
+def _class_of(name: Any) -> str:
+    """The class that a type names, as ``module:Class``. Raises `ConfigError` for a type that does not exist."""
+    if isinstance(name, str) and name in STRATEGIES:
+        return STRATEGIES[name]
+    if isinstance(name, str) and ":" not in name:
+        known = registered(name)
+        if known is not None:
+            return known
+    elif isinstance(name, str) and all(name.partition(":")):
+        return name
+    names = sorted({*STRATEGIES, *registered_names()})
+    raise ConfigError(
+        f"packaging type {name!r} does not exist{suggestion(str(name), names)}; choose from "
+        f"{names}, or name a class of your own as 'module:Class'"
+    )
+
+
+def _check_types(kind: type[PackagingStrategy], name: str, settings: Mapping[str, Any]) -> None:
+    """Raises `ConfigError` for a value of another type than the constructor says."""
+    types = types_of(kind)
+    for key, value in settings.items():
+        wanted = mismatch(value, types[key]) if key in types else ""
+        if wanted:
+            raise ConfigError(f"packaging {name!r}: {key} is {wanted}, not {value!r}")
 
 
 def _from_text(text: str) -> dict[str, Any]:

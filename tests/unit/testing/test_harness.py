@@ -81,7 +81,9 @@ def test_packages_of_debian_make_an_image_of_their_own() -> None:
     assert pip.image == same.image
     assert len({plain.image, pip.image, lmod.image}) == 3
     assert "CLUSTER_PACKAGES=python3-pip python3-venv" in pip.command
-    assert [Path(word).name for word in pip.command if word not in plain.command][-1] == "packages.yml"
+    assert [Path(word).name for word in pip.command if word not in plain.command][
+        -1
+    ] == "packages.yml"
 
 
 @pytest.mark.parametrize("name", ["", "-o", "python3 pip", "python3;reboot", "Python3"])
