@@ -80,6 +80,16 @@ class LoginNode:
             raise BenchmarkError(f"{argv[0]} failed and said: {said[-1]}")
         return took, done.stdout or b""
 
+    def piped(self, first: Sequence[str], second: Sequence[str]) -> float:
+        """The seconds that two commands take of which the second reads what the first writes. Raises `BenchmarkError`."""
+        start = time.perf_counter()
+        with subprocess.Popen(first, stdout=subprocess.PIPE) as source:
+            done = subprocess.run(second, stdin=source.stdout, timeout=TIMEOUT, check=False)
+        took = time.perf_counter() - start
+        if source.returncode != 0 or done.returncode != 0:
+            raise BenchmarkError(f"{first[0]} or {second[0]} failed")
+        return took
+
     @staticmethod
     def _run(
         argv: Sequence[str], input: bytes, stdout: int | IO[bytes]

@@ -13,6 +13,7 @@ from pathlib import Path
 from benchmarks import peers
 from benchmarks.driver import BenchmarkError, Driver, reason_of
 from benchmarks.measure import Line, Series
+from benchmarks.project import Project
 from benchmarks.remote import SHARED, LoginNode
 from slurm.testing import DockerCluster
 
@@ -65,10 +66,27 @@ class Session:
         """End all programs that were started."""
         self._drivers.close()
 
-    def start(self, name: str, argv: Sequence[str], env: Mapping[str, str] | None = None) -> Driver:
-        """Start a program of `clients` in the checkout; it ends with the benchmark."""
+    def start(
+        self,
+        name: str,
+        argv: Sequence[str],
+        env: Mapping[str, str] | None = None,
+        cwd: Path = ROOT,
+    ) -> Driver:
+        """Start a program of `clients`, in the checkout unless told; it ends with the benchmark."""
         log = WORK / f"{name}.log"
-        return self._drivers.enter_context(Driver(name, argv, log=log, cwd=ROOT, env=env))
+        return self._drivers.enter_context(Driver(name, argv, log=log, cwd=cwd, env=env))
+
+    def project_program(self, project: Project, base: str, name: str) -> Driver:
+        """A program of a user's project, whose jobs are in the directory `base` there."""
+        argv = [
+            sys.executable,
+            "-m",
+            "benchmarks.clients.project",
+            str(self.cluster.slurmfile),
+            base,
+        ]
+        return self.start(name, argv, {**os.environ, **project.environment}, project.folder)
 
     def ours(self, python: str = "python3") -> Driver:
         """This SDK over ssh, its agent run by `python`."""

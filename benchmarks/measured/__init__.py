@@ -13,6 +13,7 @@ from benchmarks.measured import (
     live_jobs,
     local_backend,
     one_job,
+    packagings,
     profile_submission,
     starting,
 )
@@ -27,6 +28,7 @@ CATALOGUE: Mapping[str, Callable[[Session], None]] = {
     "job-end": job_end.run,
     "live-jobs": live_jobs.run,
     "large-result": large_result.run,
+    "packaging": packagings.run,
     "import": imports.run,
     "local": local_backend.run,
 }
