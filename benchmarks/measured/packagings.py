@@ -5,6 +5,7 @@ Jobs are queued and do not run, but for one that shows what its environment has.
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
@@ -113,10 +114,9 @@ class _Measured:
 
     def first_copy(self, project: Project, files: int, size: int) -> None:
         """A project's first job in a new place, beside the tools that copy directories."""
-        counter = iter(range(1000))
 
         def ours() -> float:
-            program = self.program(project, f"jobs-first-{next(counter)}")
+            program = self.program(project, f"jobs-first-{secrets.token_hex(4)}")
             program.ask("connect", packaging=SOURCE)
             took = program.seconds("submit", packaging=SOURCE)
             program.close()
@@ -125,10 +125,10 @@ class _Measured:
         name = "this SDK, with the submission"
         ways: dict[str, Callable[[], float]] = {
             name: ours,
-            TAR: partial(self._tar, project, counter),
+            TAR: partial(self._tar, project),
         }
         if shutil.which("rsync"):
-            ways[RSYNC] = partial(self._rsync, project, counter)
+            ways[RSYNC] = partial(self._rsync, project)
         found = interleave(ways, self.session.rounds(COPIES), warm_up=0)
         what = f"first copy of {files} files, {size / 1e6:.0f} MB"
         series = {
@@ -142,15 +142,15 @@ class _Measured:
             Line(what, "s", mine, TAR, series[TAR].median),
         )
 
-    def _tar(self, project: Project, counter: Any) -> float:
-        target = f"{SHARED}/copy-{next(counter)}"
+    def _tar(self, project: Project) -> float:
+        target = f"{SHARED}/copy-{secrets.token_hex(4)}"
         there = self.session.login.ssh(f"mkdir {target} && tar -x -C {target}")
         pack = ["tar", "-c", "-C", str(project.folder), "."]
         return self.session.login.piped(pack, there)
 
-    def _rsync(self, project: Project, counter: Any) -> float:
+    def _rsync(self, project: Project) -> float:
         login = self.session.login
-        target = f"{login.cluster.project}:{SHARED}/copy-{next(counter)}/"
+        target = f"{login.cluster.project}:{SHARED}/copy-{secrets.token_hex(4)}/"
         shell = f"ssh -F {login.cluster.ssh_config}"
         return login.run(["rsync", "-a", "-e", shell, f"{project.folder}/", target])[0]
 

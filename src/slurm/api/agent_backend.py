@@ -63,7 +63,6 @@ class AgentBackend(BackendBase):
 
     large_from: int | None = 4 << 20
     copies_code: bool = True
-    piece: int = 1 << 19  # what a slow uplink takes well before the other side seems dead
     in_flight: int = 6  # with a bit more than ssh's own window, latency costs nothing
     together: int = 16 << 20
     # Not a `functools.cached_property`: before Python 3.12 it holds a lock meanwhile, also in a child forked then.

@@ -61,9 +61,13 @@ class BackendBase(abc.ABC):
     are. Unless it says so, it is not, and all is bytes.
 
     A forked child has a copy of it: what it keeps open is to be made there anew, with ``slurm.forks.Own``.
+
+    What is many files travels in pieces of about `piece` bytes, `in_flight` of them at a time.
     """
 
     large_from: int | None = None
+    piece: int = 1 << 19  # what a slow uplink takes well before the other side seems dead
+    in_flight: int = 1
     copies_code: bool = (
         False  # whether it has `copy_files`, so that a project's code may travel by itself
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slurm import forks
+from slurm.api.transfers import pipelined
 from slurm.errors import PackagingError
 from slurm.job_dir.large_files import SpooledFile
 from slurm.job_dir.paths import PACKAGES
@@ -24,10 +25,12 @@ from slurm.packaging.source_files import (
 )
 
 if TYPE_CHECKING:
+    from slurm.api.base import BackendBase
     from slurm.cluster import Cluster
 
 COPIES, CONTENTS = "source", "contents"
-TOGETHER = 32 << 20  # bytes of files that are packed at a time
+MARGIN = 1 << 14  # bytes of a piece that are for what compressing adds
+SAMPLE, WORTH_IT = 1 << 14, 0.9
 TRIES = 3
 
 
@@ -113,8 +116,11 @@ def _send(copy: Copy, cluster: Cluster, place: str, store: str) -> None:
         listed = listed or _listed(copy)
         if "missing" in answer:
             wanted = set(answer["missing"])
-            for contents, packed in _packs(copy, wanted, backend.large_from):
-                backend.copy_files(place, store, b"", contents, packed)
+            packs = _packs(copy, wanted, backend.piece, backend.large_from)
+            for _ in pipelined(
+                lambda pack: _put(backend, place, store, pack), packs, backend.in_flight
+            ):
+                pass  # its answer is that it is there
     answer = backend.copy_files(place, store, listed)
     if not answer.get("ready"):
         raise PackagingError(f"what is put in {store} does not stay there")
@@ -125,20 +131,23 @@ def _listed(copy: Copy) -> bytes:
     return zlib.compress(json.dumps(rows).encode("utf-8", "surrogateescape"))
 
 
-def _packs(
-    copy: Copy, wanted: set[str], in_memory: int | None
-) -> Iterator[tuple[list[tuple[str, int]], SpooledFile]]:
-    """The wanted contents, some at a time, packed; more than `in_memory` bytes are not held there."""
+def _put(backend: BackendBase, place: str, store: str, pack: _Pack) -> None:
+    backend.copy_files(place, store, b"", pack.contents, pack.packed())
+
+
+def _packs(copy: Copy, wanted: set[str], piece: int, in_memory: int | None) -> Iterator[_Pack]:
+    """The wanted contents, as many at a time as fit into a `piece`; more than `in_memory` bytes are not held there."""
     pack = _Pack(copy, in_memory)
     for one, sha256 in copy.files:
-        if sha256 in wanted:
-            wanted.discard(sha256)
-            pack.add(one.file, sha256)
-        if pack.size >= TOGETHER:
-            yield pack.contents, pack.packed()
+        if sha256 not in wanted:
+            continue
+        wanted.discard(sha256)
+        if pack.contents and pack.size + one.size > piece - MARGIN:
+            yield pack
             pack = _Pack(copy, in_memory)
+        pack.add(one, sha256)
     if pack.contents:
-        yield pack.contents, pack.packed()
+        yield pack
 
 
 class _Pack:
@@ -147,23 +156,30 @@ class _Pack:
     def __init__(self, copy: Copy, in_memory: int | None) -> None:
         self.contents: list[tuple[str, int]] = []
         self.size = 0
-        self._packer = zlib.compressobj(1 if copy.compressed else 0)
+        self._packer: Any = None if copy.compressed else zlib.compressobj(0)
         self._spool = SpooledFile(in_memory)
 
-    def add(self, path: str, sha256: str) -> None:
+    def add(self, one: SourceFile, sha256: str) -> None:
         """Pack the file. Raises `PackagingError` where it is another one by now."""
         checksum, size = hashlib.sha256(), 0
-        with open(path, "rb") as file:
+        with open(one.file, "rb") as file:
             for piece in iter(lambda: file.read(1 << 20), b""):
                 checksum.update(piece)
                 size += len(piece)
+                self._packer = self._packer or zlib.compressobj(_level_for(piece))
                 self._spool.write(self._packer.compress(piece))
         if checksum.hexdigest() != sha256:
-            raise PackagingError(f"{path} was changed while it was sent: submit again")
+            raise PackagingError(f"{one.file} was changed while it was sent: submit again")
         self.contents.append((sha256, size))
         self.size += size
 
     def packed(self) -> SpooledFile:
         """All of it; nothing can be added any more."""
-        self._spool.write(self._packer.flush())
+        self._spool.write((self._packer or zlib.compressobj(0)).flush())
         return self._spool
+
+
+def _level_for(content: bytes) -> int:
+    """How much to compress files like this one: not at all what has become hardly smaller, as pictures and archives do."""
+    sample = content[:SAMPLE]
+    return 1 if len(zlib.compress(sample, 1)) < WORTH_IT * len(sample) else 0
