@@ -1,0 +1,1 @@
+"""Curves through points, fitted in jobs."""
