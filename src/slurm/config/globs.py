@@ -35,7 +35,7 @@ class Globs:
 
     def match(self, path: str) -> bool:
         """Whether one of the patterns matches; never a path that leads out of the artifacts' directory."""
-        return is_inside(path) and any(one.fullmatch(path) for one in self._patterns)
+        return any(one.fullmatch(path) for one in self._patterns) and is_inside(path)
 
 
 def _regex(pattern: str, whole: bool) -> str:

@@ -49,13 +49,13 @@ def files_of(project: Path, selection: Selection) -> list[SourceFile]:
     include, exclude = Globs(selection.include), Globs(selection.exclude)
     paths = {*_of_git(project)} if _is_in_git(project) else {*_of_packages(project)}
     paths.update(_imported(project))
-    found = []
+    found, top = [], f"{project}{os.sep}"
     for path in sorted(paths):
         if is_never_sent(path):
             continue
         if exclude.match(path) or (selection.include and not include.match(path)):
             continue
-        about = _about(project, path)
+        about = _about(top, path)
         if about is not None:
             found.append(about)
     _require_few(project, found, selection.most_bytes)
@@ -92,8 +92,8 @@ def _read_sum(path: str) -> str:
     return digest.hexdigest()
 
 
-def _about(project: Path, path: str) -> SourceFile | None:
-    file = os.path.join(project, path)
+def _about(top: str, path: str) -> SourceFile | None:
+    file = top + path
     try:
         found = os.stat(file)
     except OSError:  # removed and not yet committed, or a link that leads nowhere
@@ -168,18 +168,19 @@ def _of_packages(project: Path) -> Iterator[str]:
     for entry in sorted(os.scandir(project), key=lambda one: one.name):
         if entry.is_dir():
             if not _is_skipped(entry) and (entry.name == "src" or holds_packages(entry.path)):
-                yield from _below(project, entry.path)
+                yield from _below(entry.path, entry.name)
         elif entry.name.endswith(ROOT_FILES) and not entry.name.startswith("."):
             yield entry.name
 
 
-def _below(project: Path, folder: str) -> Iterator[str]:
+def _below(folder: str, path: str) -> Iterator[str]:
+    """The files below `folder`, which is at `path` in the project."""
     for entry in sorted(os.scandir(folder), key=lambda one: one.name):
         if entry.is_dir(follow_symlinks=False):
             if not _is_skipped(entry):
-                yield from _below(project, entry.path)
+                yield from _below(entry.path, f"{path}/{entry.name}")
         elif not entry.name.startswith(".") and not entry.name.endswith(".pyc"):
-            yield os.path.relpath(entry.path, project)
+            yield f"{path}/{entry.name}"
 
 
 def _is_skipped(entry: os.DirEntry[str]) -> bool:
