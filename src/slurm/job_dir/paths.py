@@ -33,6 +33,9 @@ from slurm.agent.directory_names import EVENTS, RECEIPTS
 
 UNWRITTEN = os.EX_IOERR  # how a runner exits that could write neither its result nor why not
 OLD_PYTHON = os.EX_CONFIG  # and one that was started by a Python that is too old for it
+SETUP_FAILED = (
+    os.EX_UNAVAILABLE
+)  # how a job script exits when a line of its packaging's setup has failed
 
 # Seconds for which the result of a job that has ended may not be visible yet to who reads it: NFS caches what a
 # directory holds for up to a minute by default, most sites' for far less. And what tells a job of another number.

@@ -19,6 +19,8 @@ and the `SlurmTask` it packages for, as types only.
 - `requirements`, `script_metadata`, `lock_files`, `requirement_lines`, `toml_files`: what a project or a script depends on;
 - `target`: for which Python wheels are chosen; `resolving`, `resolver_errors`: choosing them, and what is said where there are
   none; `pip_wheel`, `sdk_stub`: pip to install them with, and what stands for the SDK meanwhile;
+- `site_environment`: an environment of the site that jobs run in; `setup_script`: the lines of bash for it; `site_checks`,
+  `setup_checker`: trying it out before anything is submitted; `python_version`: which Python a job will run with;
 - `environments`, `environment_installer`: an environment with them on the cluster, made once;
 - `projects`, `building`, `installer`: a wheel of the user's project, from its sources to an environment;
 - `images`, `mounts`: container images, and what they see of the host; `runtimes`: what starts them;

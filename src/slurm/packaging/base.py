@@ -164,10 +164,29 @@ def _as_text(value: object) -> str:
 
 def interpreter_on(cluster: Cluster, python: str | None = None) -> str:
     """`python`, or the cluster's interpreter, as a word for a script, in which ``~`` stays a ``~``."""
-    python = python or cluster.python
-    if python.startswith("~/"):
-        return posixpath.join(cluster.backend.host().home, python[2:])
-    return python
+    return on_cluster(python or cluster.python, cluster)
+
+
+def on_cluster(path: str, cluster: Cluster, *, dry: bool = False) -> str:
+    """A path with the home directory there for a ``~`` at its beginning; a `dry` run may have nobody to ask for it.
+
+    >>> on_cluster("/opt/~/src", cluster)
+    '/opt/~/src'
+    """
+    if path != "~" and not path.startswith("~/"):
+        return path
+    return at_home(path, cluster.site.shown_home if dry else cluster.backend.host().home)
+
+
+def at_home(path: str, home: str) -> str:
+    """A path with `home` for a ``~`` at its beginning.
+
+    >>> at_home("~/src", "/home/me"), at_home("~", "/home/me"), at_home("/~/src", "/home/me")
+    ('/home/me/src', '/home/me', '/~/src')
+    """
+    if path == "~" or path.startswith("~/"):
+        return posixpath.join(home, path[2:]) if path[2:] else home
+    return path
 
 
 class PackagedTask:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from slurm.config.checks import check_text, expand_home, suggestion
 from slurm.errors import ConfigError, RemoteFileMissing
 from slurm.job_dir.paths import PACKAGES
-from slurm.packaging.base import PackagingStrategy
+from slurm.packaging.base import PackagingStrategy, on_cluster
 from slurm.packaging.images import Built, build, digest_in, is_path, kind_of, repository_of
 from slurm.packaging.inherit import handed_on, settings_of_parent
 from slurm.packaging.mounts import Mount, mount_of, mountable
@@ -133,7 +133,7 @@ class ContainerPackagingStrategy(PackagingStrategy):
         return Environment(
             started.command,
             started.setup,
-            pythonpath=self.pythonpath,
+            pythonpath=[on_cluster(path, cluster) for path in self.pythonpath],
             inherited=inherited,
             own_python=True,
             python=version_in(self.python) or known.python,
@@ -146,11 +146,12 @@ class ContainerPackagingStrategy(PackagingStrategy):
         home, base = cluster.site.shown_home, cluster.site.shown_base
         container = self._container(_absolute(image, home), home, base)
         runtime = self._known_runtime()
+        paths = [on_cluster(path, cluster, dry=True) for path in self.pythonpath]
         if runtime is None:
             shown = [f"<the runtime of containers that is there, for {image}>", self.python]
-            return Environment(shown, pythonpath=self.pythonpath, own_python=True)
+            return Environment(shown, pythonpath=paths, own_python=True)
         made = start(runtime, container)
-        return Environment(made.command, made.setup, pythonpath=self.pythonpath, own_python=True)
+        return Environment(made.command, made.setup, pythonpath=paths, own_python=True)
 
     def _known_image(self) -> Built | None:
         """The image to run in; None where it has to be built first."""

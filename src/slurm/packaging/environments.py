@@ -34,27 +34,31 @@ _fitting: forks.Own[set[tuple[object, ...]]] = forks.Own(set)
 _making = forks.Lock()
 
 
-def environment_of(requirements: Requirements, cluster: Cluster, python: str, how: str) -> str:
+def environment_of(
+    requirements: Requirements, cluster: Cluster, python: str, how: str, under: Sequence[str] = ()
+) -> str:
     """The environment on `cluster` that has what is required, made with the interpreter `python` there.
 
-    `how` is ``send`` or ``index``. What is there already is found with one question. Raises `PackagingError`, and
+    `under` is the command that the interpreter is started with, if it needs one. `how` is ``send`` or ``index``. What is there already is found with one question. Raises `PackagingError`, and
     `ConfigError` where the interpreter is of a version that is not wanted.
     """
     with _making:
-        about = (cluster.site.place, cluster.job_base_dir, python, requirements.key, how)
+        about = (cluster.site.place, cluster.job_base_dir, python, *under, requirements.key, how)
         known = _made.get().get(about)
         if known is None or not cluster.backend.file_exists(posixpath.join(known, READY)):
-            known = _Maker(cluster, python, requirements, how).environment()
+            known = _Maker(cluster, python, requirements, how, under).environment()
             _made.get()[about] = known
         return known
 
 
-def require_python(requirements: Requirements, cluster: Cluster, python: str) -> None:
+def require_python(
+    requirements: Requirements, cluster: Cluster, python: str, under: Sequence[str] = ()
+) -> None:
     """Raises `ConfigError` where `python` on `cluster` is of a version that is not wanted. It is asked once."""
     with _making:
-        about = (cluster.site.place, python, requirements.python)
+        about = (cluster.site.place, python, *under, requirements.python)
         if about not in _fitting.get():
-            _Maker(cluster, python, requirements, SEND).target()
+            _Maker(cluster, python, requirements, SEND, under).target()
             _fitting.get().add(about)
 
 
@@ -72,9 +76,17 @@ def lines_for(environment: str) -> list[str]:
 class _Maker:
     """Makes one environment on one cluster."""
 
-    def __init__(self, cluster: Cluster, python: str, requirements: Requirements, how: str) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        python: str,
+        requirements: Requirements,
+        how: str,
+        under: Sequence[str],
+    ) -> None:
         self._cluster = cluster
         self._python = python
+        self._command = [*under, python]
         self._requirements = requirements
         self._how = how
         self._packages = posixpath.join(cluster.job_base_dir, PACKAGES)
@@ -145,7 +157,7 @@ class _Maker:
         what = f"what {self._requirements.origin} requires could not be installed on the cluster with {self._python}"
         try:
             status, output = self._cluster.backend.run_program(
-                [self._python, "-"], input=_program(request), timeout=timeout
+                [*self._command, "-"], input=_program(request), timeout=timeout
             )
         except RemoteFileMissing as error:
             raise ConfigError(

@@ -70,6 +70,14 @@ def settings_of_parent() -> dict[str, Any] | None:
     return settings
 
 
+def parent_like(strategy: PackagingStrategy, alike: Sequence[str]) -> dict[str, Any]:
+    """The settings of the workflow job around this process, where those named in `alike` are the same; else nothing."""
+    parent = settings_of_parent() or {}
+    mine = strategy.inherited() if parent else {}
+    same = all(parent.get(name) == mine.get(name) for name in ("type", *alike))
+    return parent if same else {}
+
+
 def handed_on(strategy: PackagingStrategy, key: str, alike: Sequence[str]) -> str | None:
     """What the workflow job around this process runs with, if it was made from the same settings.
 
@@ -78,6 +86,4 @@ def handed_on(strategy: PackagingStrategy, key: str, alike: Sequence[str]) -> st
     parent = settings_of_parent()
     if parent is None or not parent.get(key):
         return None
-    mine = strategy.inherited()
-    same = all(parent.get(name) == mine.get(name) for name in ("type", *alike))
-    return str(parent[key]) if same else None
+    return str(parent[key]) if parent_like(strategy, alike) else None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from slurm.config.checks import check_text
 from slurm.errors import ConfigError
 from slurm.job_dir.paths import PACKAGES
-from slurm.packaging.base import PackagingStrategy, interpreter_on
+from slurm.packaging.base import PackagingStrategy
 from slurm.packaging.environments import (
     ENVIRONMENTS,
     INDEX,
@@ -22,10 +22,12 @@ from slurm.packaging.environments import (
     lines_for,
     require_python,
 )
-from slurm.packaging.inherit import settings_of_parent
+from slurm.packaging.inherit import parent_like
 from slurm.packaging.own_code import own_roots
 from slurm.packaging.projects import project_of
 from slurm.packaging.script_metadata import has_metadata, script_of
+from slurm.packaging.site_environment import SETTINGS as SITE_SETTINGS
+from slurm.packaging.site_environment import SiteEnvironment, SitePython
 from slurm.packaging.source_copies import COPIES, recent_copy, send
 from slurm.packaging.source_files import Selection
 from slurm.rendering import Environment
@@ -39,7 +41,10 @@ if TYPE_CHECKING:
 
 MAX_SIZE = "200M"
 WAYS = (SEND, INDEX)
-SETTINGS = ("project", "include", "exclude", "max_size", "dependencies", "extras", "python")
+SETTINGS = (
+    *("project", "include", "exclude", "max_size", "dependencies", "extras"),
+    *SITE_SETTINGS,
+)
 
 
 class SourcePackagingStrategy(PackagingStrategy):
@@ -57,7 +62,9 @@ class SourcePackagingStrategy(PackagingStrategy):
       sends them; ``index`` has them chosen there, from the index that pip or uv is configured with. Without, it has to be
       there. An environment is made once, and again only when something else is required.
     - `extras`: of the project, to have as well.
-    - `python`: the interpreter there (default: the cluster's).
+    - `python`: the interpreter there, a path or a name on the PATH (default: the cluster's).
+    - `setup`, `conda`, `uv`, `check`: an environment of the site to run in, as for `NonePackagingStrategy`; what is made for
+      `dependencies` is made with its Python. `found`: what a check of it has found. A workflow hands it to its jobs.
     - `environment`: one that is there already, as `dependencies` would make it. A workflow hands it to its jobs.
     - `copies`: what an earlier submission has sent, by directory: nothing is sent then. A workflow hands it to its jobs.
 
@@ -75,10 +82,15 @@ class SourcePackagingStrategy(PackagingStrategy):
         dependencies: str | None = None,
         extras: Sequence[str] = (),
         python: str | None = None,
+        setup: Sequence[str] = (),
+        conda: str | None = None,
+        uv: str | None = None,
+        check: str = "login",
+        found: Mapping[str, Any] | None = None,
         environment: str | None = None,
         copies: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
-        for name, text in (("project", project), ("python", python), ("environment", environment)):
+        for name, text in (("project", project), ("environment", environment)):
             if text is not None:
                 check_text(name, text)
         for name, words in (("include", include), ("exclude", exclude), ("extras", extras)):
@@ -98,6 +110,7 @@ class SourcePackagingStrategy(PackagingStrategy):
             self._most_bytes = parse_memory(str(max_size)) << 20
         except InvalidOption as error:
             raise ConfigError(f"max_size {max_size!r}: {error}") from None
+        self._site = SiteEnvironment(python=python, setup=setup, conda=conda, uv=uv, check=check)
         self.project = project
         self.include: Sequence[str] = list(include)
         self.exclude: Sequence[str] = list(exclude)
@@ -105,19 +118,26 @@ class SourcePackagingStrategy(PackagingStrategy):
         self.dependencies = dependencies
         self.extras: Sequence[str] = list(extras)
         self.python = python
+        self.setup: Sequence[str] = list(setup)
+        self.conda = conda
+        self.uv = uv
+        self.check = check
+        self.found: Mapping[str, Any] | None = found
         self.environment = environment
         self.copies: Mapping[str, Mapping[str, Any]] | None = copies
 
     def prepare(self, task: SlurmTask[Any, Any], cluster: Cluster) -> Environment:
-        copies, environment = self._given()
+        copies, environment, found = self._given()
+        there = self._site.on(cluster, task, found)
         if environment is None:
-            environment = self._environment(task, cluster)
+            environment = self._environment(task, cluster, there)
         frozen = copies if copies is not None else self._frozen(task, cluster)
         nothing_more: Mapping[str, Any] = (
             {} if environment else {"dependencies": None, "extras": []}
         )
         return Environment(
-            [self._interpreter(environment, interpreter_on(cluster, self.python))],
+            [self._interpreter(environment, there.interpreter)],
+            there.setup,
             copies={here: about["copy"] for here, about in frozen.items()},
             code=list(frozen.values()),
             inherited={
@@ -125,12 +145,14 @@ class SourcePackagingStrategy(PackagingStrategy):
                 **nothing_more,
                 "copies": frozen,
                 "environment": environment,
+                "found": there.found,
             },
+            python=there.version,
         )
 
     def preview(self, task: SlurmTask[Any, Any], cluster: Cluster) -> Environment:
         packages = f"{cluster.site.shown_base}/{PACKAGES}"
-        copies, environment = self._given()
+        copies, environment, _ = self._given()
         if copies is None:
             folder = f"{packages}/{COPIES}"
             copies = {str(one): {"copy": f"{folder}/<{one.name}>"} for one in self._roots(task)}
@@ -139,9 +161,10 @@ class SourcePackagingStrategy(PackagingStrategy):
             if required is not None and not required.is_empty:
                 environment = f"{packages}/{ENVIRONMENTS}/<what {required.origin} requires>"
         places = {here: about["copy"] for here, about in copies.items()}
-        python = self._interpreter(environment, self.python or cluster.python)
+        there = self._site.preview(cluster)
+        python = self._interpreter(environment, there.interpreter)
         inherited = {**self.inherited(), "copies": copies, "environment": environment}
-        return Environment([python], copies=places, inherited=inherited)
+        return Environment([python], there.setup, copies=places, inherited=inherited)
 
     def generate_setup_commands(
         self, task: SlurmTask[Any, Any], environment: Environment
@@ -152,25 +175,31 @@ class SourcePackagingStrategy(PackagingStrategy):
     def _interpreter(self, environment: str | None, otherwise: str) -> str:
         return posixpath.join(environment, "bin", "python") if environment else otherwise
 
-    def _given(self) -> tuple[Mapping[str, Mapping[str, Any]] | None, str | None]:
-        """The copies and the environment that are there: those that were named, or those of the workflow job around this
-        process, if it was made from the same settings."""
+    def _given(
+        self,
+    ) -> tuple[
+        Mapping[str, Mapping[str, Any]] | None,
+        str | None,
+        Mapping[str, Any] | None,
+    ]:
+        """The copies and the environment that are there, and what was found of the site's: those that were named, or those
+        of the workflow job around this process, if it was made from the same settings."""
         if self.copies is not None or self.environment is not None:
-            return self.copies, self.environment
-        parent, mine = settings_of_parent() or {}, self.inherited()
-        if all(parent.get(name) == mine[name] for name in ("type", *SETTINGS)):
-            return parent.get("copies"), parent.get("environment")
-        return None, None
+            return self.copies, self.environment, self.found
+        parent = parent_like(self, SETTINGS)
+        return parent.get("copies"), parent.get("environment"), self.found or parent.get("found")
 
-    def _environment(self, task: SlurmTask[Any, Any], cluster: Cluster) -> str | None:
+    def _environment(
+        self, task: SlurmTask[Any, Any], cluster: Cluster, there: SitePython
+    ) -> str | None:
         required = self._requirements(task)
         if required is None or self.dependencies is None:
             return None
-        python = interpreter_on(cluster, self.python)
+        python, under = there.interpreter, there.under
         if required.is_empty:
-            require_python(required, cluster, python)
+            require_python(required, cluster, python, under)
             return None
-        return environment_of(required, cluster, python, self.dependencies)
+        return environment_of(required, cluster, python, self.dependencies, under)
 
     def _requirements(self, task: SlurmTask[Any, Any]) -> Requirements | None:
         if self.dependencies is None:

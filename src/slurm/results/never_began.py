@@ -1,4 +1,4 @@
-"""Why a job ended before its runner began: the interpreter is not there, or nodes do not see its directory."""
+"""Why a job ended before its runner began: its setup failed, the interpreter is not there, or nodes do not see its directory."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ import posixpath
 from typing import TYPE_CHECKING
 
 from slurm import errors
-from slurm.job_dir.paths import OLD_PYTHON, JobDirectory
+from slurm.job_dir.paths import OLD_PYTHON, SETUP_FAILED, JobDirectory
 from slurm.rendering import interpreter_in
-from slurm.results.logs import STDERR, STDOUT, path_of
+from slurm.results.logs import STDERR, STDOUT, path_of, tail
 
 if TYPE_CHECKING:
     from slurm.tracking.record import JobRecord
 
+SDK_SAYS = "slurm-tasks: "  # what a job script has to say itself
+STDERR_TAIL = 2000
 # How bash exits for a command that it does not find, and for one that it may not run.
 NOT_FOUND = {"127": "is not there", "126": "cannot be run"}
 
@@ -42,12 +44,21 @@ def why_it_never_began(
         return f"{python} {NOT_FOUND[code]} {where}: name an interpreter that is, with python="
     if code == str(OLD_PYTHON):
         return f"{python} {where} is older than Python 3.9: name a newer one with python="
+    if code == str(SETUP_FAILED):
+        return _said_by_script(job) or f"the packaging's setup failed {where}"
     if not _has_output(job):
         return (
             f"nothing was written to its directory {where}: nodes do not see job_base_dir "
             f"{job.site.job_base_dir}; name one with job_base_dir= that login and compute nodes share"
         )
     return ""
+
+
+def _said_by_script(job: JobRecord) -> str:
+    """The last line of its stderr that the job's script has written."""
+    stderr, _ = tail(job, STDERR_TAIL)
+    said = [line for line in stderr.splitlines() if line.startswith(SDK_SAYS)]
+    return said[-1][len(SDK_SAYS) :] if said else ""
 
 
 def _has_begun(job: JobRecord, metadata: bytes | None) -> bool:

@@ -172,7 +172,7 @@ class Drafter:
             ),
             shares_filesystem=backend.shares_filesystem,
             large_from=backend.large_from,
-            python=self._effects.python,
+            python=lambda: self._effects.python(environment),
             packaging=packaging,
         )
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from slurm.errors import SlurmError
 from slurm.job_dir.arguments import JobResultPlaceholder
+from slurm.packaging.python_version import python_of
 from slurm.sbatch.dependency import DependencyClause
 
 if TYPE_CHECKING:
@@ -63,9 +64,9 @@ class Effects:
         """The directory for jobs, absolute."""
         return self._site.job_base_dir
 
-    def python(self) -> PythonVersion | None:
-        """The version of Python there; None where nobody can tell."""
-        return self._site.backend.host().python
+    def python(self, environment: Environment) -> PythonVersion | None:
+        """The version of the Python that a job runs with; None where nobody can tell."""
+        return python_of(environment, self._site)
 
     def environment(self, call: CallFacts, packaging: TaskPackaging) -> Environment:
         """How user code gets to run there."""
@@ -116,9 +117,9 @@ class NoEffects(Effects):
     def base(self) -> str:
         return self._site.shown_base
 
-    def python(self) -> PythonVersion | None:
+    def python(self, environment: Environment) -> PythonVersion | None:
         try:
-            return super().python()
+            return python_of(environment, self._site, dry=True)
         except SlurmError:
             return None
 

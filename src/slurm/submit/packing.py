@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from slurm.submit.calls import Call
     from slurm.tracking.listener import PackedCallbacks
 
-PythonVersion = tuple[int, int, int]
+PythonVersion = tuple[int, ...]  # at least major and minor
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class NodeFacts:
     - `environment`: how user code gets to run there, by the strategy named `packaging`; `callbacks` travel with the job, and `copied` says that one
       of them goes by value; `children` is the configuration of a workflow's own cluster.
     - `shares_filesystem`: paths of this process mean the same there; `large_from`: see `BackendBase`.
-    - `python`: asks for the version there; None where nobody can tell now.
+    - `python`: asks for the version of the Python that the job runs with; None where nobody can tell now.
     """
 
     environment: Environment
@@ -204,14 +204,21 @@ def _why(
 
 
 def _require_same_python(what: str, to: NodeFacts) -> None:
-    own = to.environment.own_python
-    there = to.environment.python if own else to.python()
-    if there is not None and there[:2] != sys.version_info[:2]:
-        raise SerializationError(
-            f"{what} can only be sent by value, which needs the same Python "
-            f"there and here: the {'image' if own else 'cluster'} has {there[0]}.{there[1]}, this is "
-            f"{sys.version_info[0]}.{sys.version_info[1]}. Define it in a module, or in a script above its main guard"
-        )
+    """Raises `SerializationError` where the Python that the job runs with is known, and is another one."""
+    there, here = to.python(), sys.version_info[:2]
+    if there is None or there[:2] == here:
+        return
+    theirs, ours = f"{there[0]}.{there[1]}", f"{here[0]}.{here[1]}"
+    if to.environment.own_python:
+        who, other = "the image", f"take an image with Python {ours}"
+    else:
+        who = "the packaging's Python" if to.environment.python else "the cluster"
+        other = f"name an interpreter there that is {ours} with the packaging's python"
+    raise SerializationError(
+        f"{what} can only be sent by value, which needs the same Python there and here: {who} has {theirs}, this is "
+        f"{ours}. Define it in a module, or in a script above its main guard; or else {other}, or run this program "
+        f"with Python {theirs}"
+    )
 
 
 def _travelling(payload: Payload, to: NodeFacts) -> dict[str, bytes]:
