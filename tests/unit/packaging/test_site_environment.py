@@ -338,6 +338,18 @@ def test_a_dry_run_shows_it_and_tries_nothing_out(local: Cluster, tasks: Any, ho
     assert not (home / "mark").exists()
 
 
+@pytest.mark.parametrize("kind", ["none", "container"])
+def test_pythonpath_begins_in_the_home_directory_there(
+    kind: str, fake_cluster: Cluster, tasks: Any
+) -> None:
+    paths = ["~/src", "/opt/~/src", "~", "it's ~/src"]
+    settings = {"image": "/i.sif", "runtime": "apptainer"} if kind == "container" else {}
+    strategy = strategy_of({"type": kind, "pythonpath": paths, **settings})
+    there = ["/home/me/src", "/opt/~/src", "/home/me", "it's ~/src"]
+    assert environment_for(strategy, tasks.echo, fake_cluster).pythonpath == there
+    assert strategy.preview(tasks.echo, fake_cluster).pythonpath == there
+
+
 # --- a compute node ------------------------------------------------------------------------------
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.helpers.site_pythons import write_program
 from tests.helpers.wheels import compiled_module, only_from, write_wheel
 
 import slurm
@@ -208,6 +209,20 @@ def test_another_python_than_is_required_is_refused_with_both_versions(project: 
     version = ".".join(map(str, sys.version_info[:3]))
     assert "pyproject.toml requires Python >=3.99, and " in said
     assert f"on the cluster is {version}: name another interpreter" in said
+
+
+def test_they_are_installed_for_the_python_that_a_setup_brings(project: Project) -> None:
+    """It cannot be started without, and the setup talks in between."""
+    guarded = f'[ -n "$NEEDED" ] || exit 9\nexec {sys.executable} "$@"'
+    write_program(project.base / "site/site-python", guarded)
+    lines = [f"export NEEDED=1 PATH={project.base}/site:$PATH", "echo loaded", "cat"]
+    project.settings.update(setup=lines, python="site-python")
+    said = project.run("flow")
+    [environment] = project.environments
+    assert said["report"]["prefix"] == str(environment)
+    assert said["flow"][:2] == [str(environment)] * 2
+    project.require(*NEEDS, python=">=3.99")
+    assert "and site-python on the cluster is 3." in project.run(code=1)
 
 
 SCRIPT = """\
