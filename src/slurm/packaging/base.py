@@ -193,7 +193,7 @@ class PackagedTask:
     """How the code of one task gets to one cluster.
 
     >>> from slurm.packaging import NonePackagingStrategy
-    >>> strategy = NonePackagingStrategy(python="/opt/python/bin/python3")
+    >>> strategy = NonePackagingStrategy(python="/opt/python/bin/python3", check="none")
     >>> PackagedTask(strategy, double, cluster).prepare().interpreter
     ['/opt/python/bin/python3']
     """
@@ -250,7 +250,7 @@ def environment_for(
     """All that `strategy` has to say to a job of `task`. Raises `ConfigError` for what makes no sense.
 
     >>> from slurm.packaging import NonePackagingStrategy
-    >>> strategy = NonePackagingStrategy(python="/opt/python/bin/python3")
+    >>> strategy = NonePackagingStrategy(python="/opt/python/bin/python3", check="none")
     >>> environment_for(strategy, double, cluster).interpreter
     ['/opt/python/bin/python3']
     """

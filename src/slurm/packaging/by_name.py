@@ -29,7 +29,7 @@ def strategy_of(config: PackagingConfig) -> PackagingStrategy:
     >>> strategy_of({"type": "none", "pythonpth": []})
     Traceback (most recent call last):
     slurm.errors.ConfigError: packaging 'none' has no key 'pythonpth' (did you mean 'pythonpath'?); \
-it takes ['python', 'pythonpath']
+it takes ['check', 'conda', 'found', 'python', 'pythonpath', 'setup', 'uv']
     """
     if isinstance(config, PackagingStrategy):
         return config

@@ -86,4 +86,5 @@ def handed_on(strategy: PackagingStrategy, key: str, alike: Sequence[str]) -> st
     parent = settings_of_parent()
     if parent is None or not parent.get(key):
         return None
-    return str(parent[key]) if parent_like(strategy, alike) else None
+    same = bool(parent_like(strategy, alike))
+    return str(parent[key]) if same else None

@@ -12,12 +12,17 @@ from slurm.job_dir.paths import SETUP_FAILED
 
 LONGEST_SHOWN = 120
 SAID = "slurm-tasks: "
-# Who ends the script says so: a line that fails, and one that ends the shell by itself. A signal is no fault of a line.
+# Who ends the script says so: a line that fails, and one that ends the shell by itself. Bash calls it as well where a
+# signal ends it, with the status of what came before.
 _FAILED = rf"""slurm_sdk_failed() {{
     set -- "$?" "$1"
     trap - EXIT
-    [ "$2" = failed ] || [ "$1" -lt 128 ] || exit "$1"
-    echo "{SAID}$slurm_sdk_at $2 on ${{HOSTNAME:-this node}} with status $1; mend it in the packaging's $slurm_sdk_key" >&2
+    case $2,$1 in
+        failed,*) set -- "$1" "failed on ${{HOSTNAME:-this node}} with status $1; mend it in the packaging's $slurm_sdk_key" ;;
+        *,0) set -- "$1" "was the last on ${{HOSTNAME:-this node}}: it ended the shell, or the job was ended in it" ;;
+        *) set -- "$1" "ended the shell on ${{HOSTNAME:-this node}} with status $1; mend it in the packaging's $slurm_sdk_key" ;;
+    esac
+    echo "{SAID}$slurm_sdk_at $2" >&2
     exit {SETUP_FAILED}
 }}"""
 _MARKED = rf"""slurm_sdk_failed() {{
@@ -75,8 +80,8 @@ def lines_of(setup: Sequence[str], kind: str = "", prefix: str = "") -> list[str
 
     >>> lines_of([])
     []
-    >>> lines_of(["module load cuda"])[-4:-2]
-    ["slurm_sdk_at='setup line 1 of 1, '\\\\''module load cuda'\\\\'','", "eval 'module load cuda' || slurm_sdk_failed failed"]
+    >>> lines_of(["module load cuda"])[-3]
+    "eval 'module load cuda' || slurm_sdk_failed failed"
     """
     if not setup and not kind:
         return []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -190,6 +191,20 @@ def test_a_line_that_fails_in_the_job_alone_ends_it_and_is_named(make: Make) -> 
     assert done.stdout == "before\n"
     assert f"slurm-tasks: setup line 2 of 2, '{line}', failed on " in done.stderr
     assert "with status 1; mend it in the packaging's setup" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "says"),
+    [
+        ("exit 3", os.EX_UNAVAILABLE, "'exit 3', ended the shell on "),
+        ("exit 0", os.EX_UNAVAILABLE, "'exit 0', was the last on "),
+        ("kill -TERM $$", -signal.SIGTERM, "it ended the shell, or the job was ended in it"),
+    ],
+)
+def test_a_job_that_ends_in_its_setup_says_where(line: str, code: int, says: str) -> None:
+    done = bash(Environment([sys.executable], lines_of([line])))
+    assert done.returncode == code
+    assert says in done.stderr
 
 
 def test_a_program_under_it_alone_reads_the_input(make: Make) -> None:
