@@ -11,9 +11,11 @@ import posixpath
 from collections.abc import Iterator
 from pathlib import Path
 
+from slurm._version import __version__
 from slurm.api.requests import Archive
 from slurm.errors import PackagingError
 from slurm.job_dir.paths import OLD_PYTHON, SDK
+from slurm.packaging.sdk_stub import METADATA
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -84,6 +86,8 @@ def _zipped() -> bytes:
 
 def _files() -> Iterator[tuple[str, bytes]]:
     yield "__main__.py", ENTRY_POINT.encode()
+    # So that pip and `importlib.metadata` find it in a job as well.
+    yield f"slurm_tasks-{__version__}.dist-info/METADATA", METADATA.encode()
     for package in ("slurm", "cloudpickle"):
         yield from _package_files(package)
 

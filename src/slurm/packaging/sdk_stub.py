@@ -7,9 +7,12 @@ from pathlib import Path
 
 from slurm._version import __version__
 
+METADATA = (
+    f"Metadata-Version: 2.1\nName: slurm-tasks\nVersion: {__version__}\nProvides-Extra: rich\n"
+    "Provides-Extra: testing\n"
+)
 TEXTS = {
-    "METADATA": f"Metadata-Version: 2.1\nName: slurm-tasks\nVersion: {__version__}\nProvides-Extra: rich\n"
-    "Provides-Extra: testing\n",
+    "METADATA": METADATA,
     "WHEEL": "Wheel-Version: 1.0\nGenerator: slurm-tasks\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     "RECORD": "",
 }
