@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 import threading
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from typing import Any
 from slurm import Cluster
 from slurm.api.base import BackendBase
 from slurm.api.requests import FilePart, Host, JobRequest, MetadataFiles, Submitted
+from slurm.api.transfers import Content
 from slurm.errors import RemoteFileMissing, SlurmError
 from slurm.job import Job
 from slurm.job_dir.paths import event_name
@@ -75,6 +78,8 @@ class FakeBackend(BackendBase):
         self.reads: list[list[str]] = []
         self.programs: list[list[str]] = []
         self.program_answer = (0, b"")
+        self.answer_program: Callable[[Sequence[str], bytes], tuple[int, bytes]] | None = None
+        self.copies: dict[str, list[str]] = {}
         self.max_array_size = 1001
         self.refuse_from = 0
         self.said: dict[str, Observation] = {}
@@ -198,7 +203,20 @@ class FakeBackend(BackendBase):
         self, argv: Sequence[str], *, input: bytes = b"", timeout: float
     ) -> tuple[int, bytes]:
         self.programs.append(list(argv))
-        return self.program_answer
+        return self.answer_program(argv, input) if self.answer_program else self.program_answer
+
+    def copy_files(
+        self,
+        place: str,
+        store: str,
+        listed: bytes = b"",
+        contents: Sequence[tuple[str, int]] = (),
+        packed: Content = b"",
+    ) -> Mapping[str, Any]:
+        """A copy is there once its files were listed, by their names; what is in them is not looked at."""
+        if listed:
+            self.copies[place] = [row[0] for row in json.loads(zlib.decompress(listed))]
+        return {"ready": place in self.copies}
 
     def read_file(self, path: str) -> bytes:
         if path not in self.files:

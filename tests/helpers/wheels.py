@@ -30,11 +30,15 @@ def write_wheel(
     requires: Sequence[str] = (),
     tag: str = "py3-none-any",
     command: str = "",
+    more: str = "",
 ) -> Path:
-    """A wheel of a module with this name, unless told what is in it; `command` is ``program = module:function``."""
+    """A wheel of a module with this name, unless told what is in it; `command` is ``program = module:function``.
+
+    `more` are lines of its metadata.
+    """
     module, info = name.replace("-", "_"), f"{name.replace('-', '_')}-{version}.dist-info"
     members = dict(files or {f"{module}.py": f"VERSION = {version!r}\n"})
-    about = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+    about = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{more}"
     members[f"{info}/METADATA"] = about + "".join(f"Requires-Dist: {one}\n" for one in requires)
     pure = str(tag.endswith("any")).lower()
     members[f"{info}/WHEEL"] = f"Wheel-Version: 1.0\nRoot-Is-Purelib: {pure}\nTag: {tag}\n"

@@ -39,8 +39,11 @@ hypothesis.settings.load_profile("unit")
 
 
 @pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No surrounding job, and nobody's Slurmfile."""
+def clean_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """No surrounding job, nobody's Slurmfile, and no cache of the user's own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
     for name in os.environ:
         if name.startswith(("SLURM", "SBATCH", "SQUEUE", "SACCT")) or name == "JOB_DIR":
             monkeypatch.delenv(name)

@@ -10,9 +10,9 @@
         job.sh  job_<piece>.sh  payload.pkl  items.pkl  <the user's script>  module.py  array_metadata.json
         tasks/<item>/{metadata.json,result.pkl,slurm_<jobid>.out,slurm_<jobid>.err}  results/aggregated.pkl
     {job_base_dir}/.sdk/<content address>/      the SDK's own code, unpacked once
-    {job_base_dir}/.packages/<content address>/ the user's code as a wheel, and environments it is installed in
+    {job_base_dir}/.packages/<content address>/ a container image
     {job_base_dir}/.packages/source/, contents/ frozen copies of the user's code, and the files that they are made of
-    {job_base_dir}/.packages/wheels/, env/      wheels of what it depends on, and environments they are installed in
+    {job_base_dir}/.packages/wheels/, env/      wheels of it and of what it depends on, and environments they are installed in
     {job_base_dir}/.staged/<sha256>             large files on their way into job directories
     {job_base_dir}/.events/<client>/            finished runners leave a file here, with their result if it is small
     {job_base_dir}/.receipts/<token>.json       which submission became which job

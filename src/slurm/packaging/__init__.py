@@ -22,7 +22,8 @@ and the `SlurmTask` it packages for, as types only.
 - `site_environment`: an environment of the site that jobs run in; `setup_script`: the lines of bash for it; `site_checks`,
   `setup_checker`: trying it out before anything is submitted; `python_version`: which Python a job will run with;
 - `environments`, `environment_installer`: an environment with them on the cluster, made once;
-- `projects`, `building`, `installer`: a wheel of the user's project, from its sources to an environment;
+- `projects`, `project_state`, `building`: a wheel of the user's project, built once; `user_cache`: where programs share it;
+- `wheel_file`, `wheel_requirements`, `wheel_environments`: what such a wheel is, requires, and is installed in;
 - `images`, `mounts`: container images, and what they see of the host; `runtimes`: what starts them;
 - `programs`: running what builds things.
 """

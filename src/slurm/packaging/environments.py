@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
+import logging
 import posixpath
 import shlex
+import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,6 +23,7 @@ from slurm.packaging.environment_installer import READY
 from slurm.packaging.programs import failure
 from slurm.packaging.resolver_errors import not_found
 from slurm.packaging.target import Target
+from slurm.packaging.user_cache import alone
 
 if TYPE_CHECKING:
     from slurm.cluster import Cluster
@@ -28,6 +32,8 @@ if TYPE_CHECKING:
 ENVIRONMENTS, WHEELS = "env", "wheels"
 SEND, INDEX = "send", "index"
 ASK_TIMEOUT, INSTALL_TIMEOUT = 60.0, 3600.0  # seconds
+
+logger: logging.Logger = logging.getLogger(__name__)
 
 _made: forks.Own[dict[tuple[object, ...], str]] = forks.Own(dict)
 _fitting: forks.Own[set[tuple[object, ...]]] = forks.Own(set)
@@ -46,7 +52,7 @@ def environment_of(
         about = (cluster.site.place, cluster.job_base_dir, python, *under, requirements.key, how)
         known = _made.get().get(about)
         if known is None or not cluster.backend.file_exists(posixpath.join(known, READY)):
-            known = _Maker(cluster, python, requirements, how, under).environment()
+            known = Maker(cluster, python, requirements, how, under).environment()
             _made.get()[about] = known
         return known
 
@@ -58,7 +64,7 @@ def require_python(
     with _making:
         about = (cluster.site.place, python, *under, requirements.python)
         if about not in _fitting.get():
-            _Maker(cluster, python, requirements, SEND, under).target()
+            Maker(cluster, python, requirements, SEND, under).target()
             _fitting.get().add(about)
 
 
@@ -73,7 +79,7 @@ def lines_for(environment: str) -> list[str]:
     ]
 
 
-class _Maker:
+class Maker:
     """Makes one environment on one cluster."""
 
     def __init__(
@@ -86,33 +92,40 @@ class _Maker:
     ) -> None:
         self._cluster = cluster
         self._python = python
-        self._command = [*under, python]
+        self._under = under
         self._requirements = requirements
         self._how = how
-        self._packages = posixpath.join(cluster.job_base_dir, PACKAGES)
 
     def target(self) -> Target:
         """The interpreter there. Raises `ConfigError` for one of a version that is not wanted."""
         return self._fitting(self._ask({}, ASK_TIMEOUT))
 
     def environment(self) -> str:
-        """Its directory, where it is there afterwards."""
+        """Its directory, where it is there afterwards. Of programs that start together, one has it made."""
         said = self._ask({}, ASK_TIMEOUT)
-        target = self._fitting(said)
+        target, place = self._fitting(said), str(said["place"])
         if not said["ready"]:
-            more = self._sent(target) if self._how == SEND else self._listed(target, said)
-            said = self._ask({**more, "origin": str(self._requirements.origin)}, INSTALL_TIMEOUT)
-            if "error" in said:
-                raise not_found(said["error"], self._requirements.origin, target, INDEX)
+            about = f"what {self._requirements.origin} requires is being installed on the cluster"
+            with alone(f"{self._cluster.site.place} {place}", about):
+                said = self._ask({}, ASK_TIMEOUT)
+                if not said["ready"]:
+                    said = self._made(said, target)
         if not said["ready"]:
-            raise PackagingError(f"what is made in {said['place']} does not stay there")
-        return str(said["place"])
+            raise PackagingError(f"what is made in {place} does not stay there")
+        if said["foreign"]:
+            warn_of_foreign(str(self._requirements.origin))
+        return place
+
+    def _made(self, said: Mapping[str, Any], target: Target) -> dict[str, Any]:
+        """What the installer says when it has made it."""
+        more = self._sent(target) if self._how == SEND else self._listed(target, said)
+        said = self._ask({**more, "origin": str(self._requirements.origin)}, INSTALL_TIMEOUT)
+        if "error" in said:
+            raise not_found(said["error"], self._requirements.origin, target, INDEX)
+        return said
 
     def _fitting(self, said: Mapping[str, Any]) -> Target:
-        wanted = self._requirements
-        if "error" in said:
-            raise PackagingError(f"{self._python} on the cluster: {said['error']}")
-        target = Target.told(said["python"])
+        wanted, target = self._requirements, target_of(said, self._python)
         if wanted.python:
             target.require(wanted.python, str(wanted.origin), self._python)
         return target
@@ -122,48 +135,95 @@ class _Maker:
 
         with tempfile.TemporaryDirectory(dir=scratch_directory()) as folder:
             wheels = wheels_for(self._requirements, target, Path(folder))
-            return {"wheels": self._send(wheels)}
+            return {"wheels": send_wheels(wheels, self._cluster)}
 
     def _listed(self, target: Target, said: Mapping[str, Any]) -> dict[str, Any]:
         """The requirements, and pip where nothing there can look for them."""
-        more = {"requirements": "".join(f"{line}\n" for line in self._requirements.lines())}
+        lines = "".join(f"{line}\n" for line in self._requirements.lines())
+        more = {"requirements": lines, "complete": self._requirements.is_locked}
         if said["pip"] or said["uv"]:
             return more
-        from slurm.packaging.pip_wheel import add_pip
-        from slurm.packaging.resolving import pip_for
-
         with tempfile.TemporaryDirectory(dir=scratch_directory()) as folder:
-            download = [*pip_for(target), "download", "--no-deps", "--dest", folder, "pip"]
-            pip = add_pip(Path(folder), target, download)
-            return {**more, "pip": posixpath.join(self._send([pip]), pip.name)}
-
-    def _send(self, wheels: Sequence[Path]) -> str:
-        """The directory there with these wheels; those that are there already are not sent again."""
-        from slurm.packaging.source_copies import Copy, send
-        from slurm.packaging.source_files import SourceFile, sha256_of
-
-        files = [SourceFile(one.name, str(one), one.stat().st_size, False) for one in wheels]
-        summed = [(one, sha256_of(one)) for one in files]
-        names = json.dumps([[one.path, sha256] for one, sha256 in summed])
-        address = hashlib.sha256(names.encode()).hexdigest()[:16]
-        wheels_there = Copy("", address, summed, {}, WHEELS, compressed=False)
-        return send(wheels_there, self._cluster, again=True)
+            pip = pip_in(Path(folder), target)
+            return {**more, "pip": posixpath.join(send_wheels([pip], self._cluster), pip.name)}
 
     def _ask(self, more: Mapping[str, Any], timeout: float) -> dict[str, Any]:
         """What the installer answers there. Raises `PackagingError`, `ConfigError`."""
-        key = hashlib.sha256(f"{self._how} {self._requirements.key}".encode()).hexdigest()
-        folder = posixpath.join(self._packages, ENVIRONMENTS)
-        request = {"folder": folder, "key": key, "sdk": __version__, **more}
         what = f"what {self._requirements.origin} requires could not be installed on the cluster with {self._python}"
-        try:
-            status, output = self._cluster.backend.run_program(
-                [*self._command, "-"], input=_program(request), timeout=timeout
-            )
-        except RemoteFileMissing as error:
-            raise ConfigError(
-                f"{self._python}: there is no such program on the cluster; name one with the packaging's python"
-            ) from error
-        return _answer(what, status, output)
+        request = {"key": key_of(self._requirements, self._how), **more}
+        return ask_installer(
+            self._cluster, self._python, request, what, timeout, under=self._under
+        )
+
+
+def key_of(requirements: Requirements, how: str) -> str:
+    """Stands for an environment, which every interpreter makes for itself."""
+    return hashlib.sha256(f"{how} {requirements.key}".encode()).hexdigest()
+
+
+def target_of(said: Mapping[str, Any], python: str) -> Target:
+    """The interpreter of which the installer has told. Raises `PackagingError` where it could do nothing with it."""
+    if "error" in said:
+        raise PackagingError(f"{python} on the cluster: {said['error']}")
+    return Target.told(said["python"])
+
+
+@functools.lru_cache(maxsize=1000)
+def warn_of_foreign(origin: str) -> None:
+    """Say once that another project's `slurm` has come with what `origin` requires."""
+    logger.warning(
+        "what %s requires brings a package `slurm` of another project: in the jobs, `import slurm` is the SDK",
+        origin,
+    )
+
+
+def pip_in(folder: Path, target: Target) -> Path:
+    """A wheel of pip for a target, put into a folder. Raises `PackagingError`."""
+    from slurm.packaging.pip_wheel import add_pip, bundled_pip
+    from slurm.packaging.resolving import pip_for
+
+    download = ["download", "--no-deps", "--dest", str(folder), "pip"]
+    bundled = bundled_pip(target) is not None and target.version[:2] <= sys.version_info[:2]
+    return add_pip(folder, target, [] if bundled else [*pip_for(target), *download])
+
+
+def send_wheels(wheels: Sequence[Path], cluster: Cluster) -> str:
+    """The directory on a cluster with these wheels; those that are there already are not sent again."""
+    from slurm.packaging.source_copies import Copy, send
+    from slurm.packaging.source_files import SourceFile, sha256_of
+
+    files = [SourceFile(one.name, str(one), one.stat().st_size, False) for one in wheels]
+    summed = [(one, sha256_of(one)) for one in files]
+    names = json.dumps([[one.path, sha256] for one, sha256 in summed])
+    address = hashlib.sha256(names.encode()).hexdigest()[:16]
+    wheels_there = Copy("", address, summed, {}, WHEELS, compressed=False)
+    return send(wheels_there, cluster, again=True)
+
+
+def ask_installer(
+    cluster: Cluster,
+    python: str,
+    request: Mapping[str, Any],
+    what: str,
+    timeout: float,
+    under: Sequence[str] = (),
+) -> dict[str, Any]:
+    """What the installer answers on a cluster, run by the interpreter `python` there, which is started
+    with the command `under` if it needs one; `what` says in an error what failed.
+
+    Raises `PackagingError`, and `ConfigError` where there is no such interpreter.
+    """
+    folder = posixpath.join(cluster.job_base_dir, PACKAGES, ENVIRONMENTS)
+    program = _program({"folder": folder, "sdk": __version__, **request})
+    try:
+        status, output = cluster.backend.run_program(
+            [*under, python, "-"], input=program, timeout=timeout
+        )
+    except RemoteFileMissing as error:
+        raise ConfigError(
+            f"{python}: there is no such program on the cluster; name one with the packaging's python"
+        ) from error
+    return _answer(what, status, output)
 
 
 def _program(request: Mapping[str, Any]) -> bytes:

@@ -36,7 +36,7 @@ def of_uv_lock(lock: Path, more: Sequence[str]) -> list[str]:
         text = run(f"{lock} could not be read", [*export, *more])
     except PackagingError as error:
         raise PackagingError(str(error).partition("\n")[0]) from None
-    return list(_wanted(text))
+    return list(_wanted(text, lock))
 
 
 def from_requirements_file(path: Path) -> Iterator[str]:
@@ -45,7 +45,7 @@ def from_requirements_file(path: Path) -> Iterator[str]:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from None
-    for line in _wanted(text):
+    for line in _wanted(text, path):
         included = re.match(r"(-r|--requirement)[\s=]+(.+)", line)
         if included:
             yield from from_requirements_file(path.parent / included.group(2))
@@ -55,12 +55,12 @@ def from_requirements_file(path: Path) -> Iterator[str]:
             yield line
 
 
-def _wanted(text: str) -> Iterator[str]:
+def _wanted(text: str, origin: Path) -> Iterator[str]:
     """The lines that are to be looked for: neither comments, nor what lies here as source, nor the SDK."""
     joined = re.sub(r"\\\r?\n", " ", text)
     for line in joined.splitlines():
         wanted = " ".join(re.sub(r"(^|\s)#.*$", "", line).split())
-        if wanted and not is_local(wanted) and not is_of_sdk(wanted):
+        if wanted and not is_local(wanted) and not is_of_sdk(wanted, origin):
             yield wanted
 
 
@@ -71,7 +71,7 @@ def of_pylock(path: Path) -> list[str]:
     return [
         _of_package(one, path)
         for one in packages
-        if "directory" not in one and not is_of_sdk(str(one.get("name", "")))
+        if "directory" not in one and not is_of_sdk(str(one.get("name", "")), path)
     ]
 
 

@@ -9,10 +9,13 @@ from slurm.errors import PackagingError
 LINES_KEPT = 20
 
 
-def run(what: str, argv: Sequence[str], *, timeout: float = 3600.0) -> str:
+def run(
+    what: str, argv: Sequence[str], *, timeout: float = 3600.0, held: Sequence[int] = ()
+) -> str:
     """Run a program and return what it printed; `what` says in an error what failed.
 
-    Raises `PackagingError` when it fails, or is not done after `timeout` seconds.
+    `held` are descriptors that it keeps open, such as that of a lock. Raises `PackagingError` when it fails, or is not done
+    after `timeout` seconds.
     """
     import subprocess
 
@@ -23,6 +26,7 @@ def run(what: str, argv: Sequence[str], *, timeout: float = 3600.0) -> str:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             timeout=timeout,
+            pass_fds=held,
             check=False,
         )
     except OSError as error:

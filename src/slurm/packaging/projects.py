@@ -68,7 +68,7 @@ def fingerprint(project: Path, *more: Path) -> str:
     `more` are files that count as well.
     """
     digest = hashlib.sha256()
-    for path in sorted({*_sources(project), *map(str, more)}):
+    for path in sorted({*sources_of(project), *map(str, more)}):
         try:
             found = os.stat(path)
         except OSError:  # gone meanwhile, or a broken link
@@ -77,7 +77,8 @@ def fingerprint(project: Path, *more: Path) -> str:
     return digest.hexdigest()
 
 
-def _sources(project: Path) -> Iterator[str]:
+def sources_of(project: Path) -> Iterator[str]:
+    """The files in which its packages are, and the configuration beside them."""
     for entry in os.scandir(project):
         if entry.is_dir() and not _is_skipped(entry.name):
             if entry.name == "src" or holds_packages(entry.path):

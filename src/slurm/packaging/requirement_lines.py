@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import importlib.util
+import logging
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -12,10 +16,22 @@ from slurm.errors import ConfigError
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
-# Another project's package has our import name.
-SDK_NAMES = ("slurm-tasks", "slurm-sdk")
+SDK = "slurm-tasks"
+# Another project's package, which has our import name.
+FOREIGN = "slurm-sdk"
+
+logger: logging.Logger = logging.getLogger(__name__)
 LOCAL = re.compile(r"(-e\b|--editable\b|\.{1,2}/|/|file:)|[^#;]*@\s*(file:|\.{0,2}/)")
 BUILT = re.compile(r"@\s*(git|hg|svn|bzr)\+|^(git|hg|svn|bzr)\+")
+
+
+def require_packaging(setting: str) -> None:
+    """Raises `ConfigError` where requirements cannot be read, for which `setting` is the reason: on a node, which has the SDK alone."""
+    if importlib.util.find_spec("packaging") is None:
+        raise ConfigError(
+            f"{setting} needs the package packaging where it is submitted from, and {sys.executable} has none: install it "
+            "there; in a workflow's job, have them with the packaging 'inherit'"
+        )
 
 
 def requirement_of(line: str, origin: Path) -> Requirement:
@@ -39,9 +55,28 @@ def same_name(line: str, name: str) -> bool:
     return re.match(spelt + r"(?![-_.\w])", line.strip(), re.IGNORECASE) is not None
 
 
-def is_of_sdk(line: str) -> bool:
-    """Whether a requirement is the SDK, which travels by itself."""
-    return any(same_name(line, name) for name in SDK_NAMES)
+def is_of_sdk(line: str, origin: Path) -> bool:
+    """Whether a requirement of `origin` is the SDK, which travels by itself, or what would come in its place.
+
+    >>> is_of_sdk("slurm-tasks[rich]>=0.1", Path("pyproject.toml")), is_of_sdk("slurm-tasks-more", Path("pyproject.toml"))
+    (True, False)
+    """
+    if same_name(line, FOREIGN):
+        _warn_of_foreign(origin)
+        return True
+    return same_name(line, SDK)
+
+
+@functools.lru_cache(maxsize=1000)
+def _warn_of_foreign(origin: Path) -> None:
+    """Say so once."""
+    logger.warning(
+        "%s depends on %s, another project's package that brings a `slurm` too: it is left out. The SDK is %s, and "
+        "travels by itself",
+        origin,
+        FOREIGN,
+        SDK,
+    )
 
 
 def is_local(line: str) -> bool:

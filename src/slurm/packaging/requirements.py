@@ -14,6 +14,7 @@ from slurm.errors import ConfigError
 from slurm.packaging.lock_files import from_requirements_file, of_pylock, of_uv_lock
 from slurm.packaging.projects import PROJECT_FILE
 from slurm.packaging.requirement_lines import (
+    SDK,
     is_local,
     is_of_sdk,
     local_folder,
@@ -68,12 +69,24 @@ def _of_script(
     if lock.is_file():
         return _locked(lock, python, lambda: of_uv_lock(lock, ["--script", str(script)]))
     lines = _texts(metadata.get("dependencies", []), script, "dependencies")
-    return _direct(script, python, [line for line in lines if not is_of_sdk(line)])
+    return direct(script, python, [line for line in lines if not is_of_sdk(line, script)])
 
 
 def _of_project(project: Path, extras: Sequence[str]) -> Requirements | None:
-    table = read_toml(project / PROJECT_FILE)
+    locked = locked_requirements_of(project, extras)
+    if locked is not None:
+        return locked
+    table, listed = read_toml(project / PROJECT_FILE), project / "requirements.txt"
     about = table.get("project", {})
+    python = str(about.get("requires-python", ""))
+    if "dependencies" not in about and listed.is_file():
+        return direct(listed, python, list(from_requirements_file(listed)))
+    return direct(project / PROJECT_FILE, python, _declared(project, table, extras, {project}))
+
+
+def locked_requirements_of(project: Path, extras: Sequence[str]) -> Requirements | None:
+    """What the lock file of a project has; None where there is none. Raises `ConfigError`."""
+    about = read_toml(project / PROJECT_FILE).get("project", {})
     python, name = str(about.get("requires-python", "")), str(about.get("name", ""))
     uv_lock, pylock, listed = (
         _lock_of_workspace(project),
@@ -94,9 +107,7 @@ def _of_project(project: Path, extras: Sequence[str]) -> Requirements | None:
         return _locked(pylock, python, lambda: of_pylock(pylock))
     if is_locked:
         return _locked(listed, python, lambda: list(from_requirements_file(listed)))
-    if "dependencies" not in about and listed.is_file():
-        return _direct(listed, python, list(from_requirements_file(listed)))
-    return _direct(project / PROJECT_FILE, python, _declared(project, table, extras, {project}))
+    return None
 
 
 def _lock_of_workspace(project: Path) -> Path | None:
@@ -125,7 +136,7 @@ def _declared(
     found: list[str] = []
     for line in _with_extras(about, extras, file):
         folder = _beside(line, sources, project)
-        if folder is None and not is_of_sdk(line) and not is_local(line):
+        if folder is None and not is_of_sdk(line, file) and not is_local(line):
             found.append(line)
         elif folder is not None and (folder / PROJECT_FILE).is_file() and folder not in seen:
             wanted = requirement_of(line, file).extras
@@ -138,7 +149,7 @@ def _beside(line: str, sources: Mapping[str, Any], project: Path) -> Path | None
     """The directory of a requirement that lies on this machine as source, and travels so."""
     if is_local(line):
         return local_folder(line, project)
-    if is_of_sdk(line):
+    if same_name(line, SDK):
         return None
     named = [one for name, one in sources.items() if same_name(line, name)]
     source = named[0] if named and isinstance(named[0], Mapping) else {}
@@ -176,10 +187,25 @@ def _texts(value: Any, file: Path, name: str) -> list[str]:
     return list(value)
 
 
-def _direct(origin: Path, python: str, lines: Sequence[str]) -> Requirements | None:
+def direct(origin: Path, python: str, lines: Sequence[str]) -> Requirements | None:
+    """These requirements, which `origin` names; None for nothing. However they are spelt, they have one key."""
     if not lines and not python:
         return None
-    return Requirements(_key(sorted(lines)), origin, python, False, lambda: lines, not lines)
+    spelt = sorted({_spelt(line) for line in lines})
+    return Requirements(_key(spelt), origin, python, False, lambda: lines, not lines)
+
+
+def _spelt(line: str) -> str:
+    """A requirement as a wheel's metadata has it; what is an option stays as it is."""
+    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.utils import canonicalize_name
+
+    try:
+        requirement = Requirement(line)
+    except InvalidRequirement:
+        return line
+    requirement.name = canonicalize_name(requirement.name)
+    return str(requirement)
 
 
 def _locked(

@@ -61,7 +61,7 @@ def wheels_for(requirements: Requirements, target: Target, folder: Path) -> list
         )
     wheels.mkdir(exist_ok=True)
     for path in wheels.iterdir():
-        if is_of_sdk(path.name.partition("-")[0]):
+        if is_of_sdk(path.name.partition("-")[0], requirements.origin):
             path.unlink()
     add_pip(wheels, target, [*download, "--no-deps", "pip"])
     return sorted(wheels.glob("*.whl"))

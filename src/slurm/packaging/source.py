@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import posixpath
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +23,7 @@ from slurm.packaging.environments import (
 from slurm.packaging.inherit import parent_like
 from slurm.packaging.own_code import own_roots
 from slurm.packaging.projects import project_of
+from slurm.packaging.requirement_lines import require_packaging
 from slurm.packaging.script_metadata import has_metadata, script_of
 from slurm.packaging.site_environment import SETTINGS as SITE_SETTINGS
 from slurm.packaging.site_environment import SiteEnvironment, SitePython
@@ -204,11 +203,7 @@ class SourcePackagingStrategy(PackagingStrategy):
     def _requirements(self, task: SlurmTask[Any, Any]) -> Requirements | None:
         if self.dependencies is None:
             return None
-        if importlib.util.find_spec("packaging") is None:  # as on a node, which has the SDK alone
-            raise ConfigError(
-                f"dependencies {self.dependencies!r} needs the package packaging where it is submitted from, and "
-                f"{sys.executable} has none: install it there; in a workflow's job, have them with the packaging 'inherit'"
-            )
+        require_packaging(f"dependencies {self.dependencies!r}")
         from slurm.packaging.requirements import requirements_of
 
         script = script_of(task.unwrapped)

@@ -47,7 +47,7 @@ def files_of(project: Path, selection: Selection) -> list[SourceFile]:
     ``src``, and the configuration beside them. What this process has imported from there belongs to them in any case.
     """
     include, exclude = Globs(selection.include), Globs(selection.exclude)
-    paths = {*_of_git(project)} if _is_in_git(project) else {*_of_packages(project)}
+    paths = {*tracked_or_new(project)} if is_in_git(project) else {*_of_packages(project)}
     paths.update(_imported(project))
     found, top = [], f"{project}{os.sep}"
     for path in sorted(paths):
@@ -115,18 +115,19 @@ def _require_few(project: Path, files: Sequence[SourceFile], most: int) -> None:
     )
 
 
-def _is_in_git(project: Path) -> bool:
+def is_in_git(project: Path) -> bool:
+    """Whether a directory is in a Git repository."""
     return any((folder / ".git").exists() for folder in (project, *project.parents))
 
 
-def _of_git(project: Path) -> Iterator[str]:
-    """What is tracked, or new and not ignored; of submodules, too."""
+def tracked_or_new(project: Path) -> Iterator[str]:
+    """The paths of what Git tracks, or what is new and not ignored; of submodules, too. Raises `ConfigError`."""
     for path in git(project, "ls-files", "-z", "--cached", "--others", "--exclude-standard"):
         if not path:
             continue
         if (project / path / ".git").exists():
             top = path.rstrip("/")  # with one, where the repository is no submodule yet
-            yield from (f"{top}/{below}" for below in _of_git(project / top))
+            yield from (f"{top}/{below}" for below in tracked_or_new(project / top))
         else:
             yield path
 
@@ -151,7 +152,7 @@ def revision_of(project: Path) -> dict[str, Any]:
     >>> revision_of(Path("/"))
     {}
     """
-    if not _is_in_git(project):
+    if not is_in_git(project):
         return {}
     asked = ("-z", "--porcelain=v2", "--branch", "--untracked-files=normal", "--", ".")
     status = git(project, "status", *asked)

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import io
 import json
+import logging
 import os
 import subprocess
 import sys
 import threading
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.helpers.fakes import FakeBackend, Programs, request_of
+from tests.helpers.installers import FakeInstaller
+from tests.helpers.wheels import write_wheel
 
-import slurm
 from slurm import Cluster, task
 from slurm.config.slurmfile import cluster_settings
 from slurm.errors import ConfigError, PackagingError
-from slurm.packaging import WheelPackagingStrategy, installer, strategy_of
-from slurm.packaging.building import address_of
+from slurm.packaging import WheelPackagingStrategy, strategy_of
+from slurm.packaging.environment_installer import READY
 from slurm.packaging.inherit import VARIABLE
 from slurm.packaging.projects import fingerprint, project_of
-from slurm.packaging.wheel import READY
 
 TIMEOUT = 200
 
@@ -88,34 +86,6 @@ def write_project(folder: Path) -> Path:
     return folder
 
 
-def wheel(
-    members: Mapping[str, str],
-    *,
-    name: str = "tiny",
-    pure: bool = True,
-    year: int = 2020,
-    requires: Sequence[str] = (),
-) -> bytes:
-    """A wheel file, written by hand."""
-    info = f"{name}-1.2.dist-info"
-    files = {
-        **members,
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\n"
-        + "".join(f"Requires-Dist: {line}\n" for line in requires),
-        f"{info}/WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: {str(pure).lower()}\nTag: py3-none-any\n",
-    }
-    record = []
-    for path, text in files.items():
-        digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=")
-        record.append(f"{path},sha256={digest.decode()},{len(text)}\n")
-    files[f"{info}/RECORD"] = "".join([*record, f"{info}/RECORD,,\n"])
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for path, text in files.items():
-            archive.writestr(zipfile.ZipInfo(path, (year, 1, 1, 0, 0, 0)), text)
-    return buffer.getvalue()
-
-
 # --- the whole way, with pip, on the local backend -----------------------------------------------
 
 
@@ -130,7 +100,8 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("python")
     venv = str(folder / "venv")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
-    with zipfile.ZipFile(io.BytesIO(wheel({"tiny/jobs.py": ""}, name="tiny_project"))) as archive:
+    older = write_wheel(folder, "tiny_project", "1.2", files={"tiny/jobs.py": ""})
+    with zipfile.ZipFile(older) as archive:
         archive.extractall(folder / "copy")
     [packages] = (folder / "venv" / "lib").glob("python*/site-packages")
     there = str(Path(pytest.__file__).parents[1])
@@ -165,21 +136,22 @@ def test_jobs_run_with_the_project_installed_once(
     monkeypatch.setattr(local, "packaging", packaging(python))
     found = [job.get_result(TIMEOUT) for job in [tiny.where(0), tiny.where(1)]]
     assert [each["number"] for each in found] == [0, 1]
-    [address] = (local_base / ".packages").iterdir()
-    [environment] = address.glob("env-*")
+    packages = local_base / ".packages"
+    [environment] = [one for one in (packages / "env").iterdir() if one.is_dir()]
     assert {each["prefix"] for each in found} == {str(environment)}
     assert {each["tool"] for each in found} == {str(environment / "bin" / "tiny-tool")}
     assert {each["beside"] for each in found} == {pytest.__file__}
     assert Path(found[0]["file"]).is_relative_to(environment)
-    assert len(list(address.glob("tiny_project-1.2-*.whl"))) == 1
-    for folder in (address.parent, address, environment):
+    [wheels] = (packages / "wheels").iterdir()
+    assert len(list(wheels.glob("tiny_project-1.2-*.whl"))) == 1
+    for folder in (packages, environment.parent, environment):
         assert folder.stat().st_mode & 0o777 == 0o700
     # Another client finds it there.
     later = Cluster("local", job_base_dir=local_base, packaging=packaging(python))
-    made = (environment / READY).stat().st_mtime_ns
+    made = (environment / READY).stat().st_ino
     assert later.submit(tiny.where)(3).get_result(TIMEOUT)["prefix"] == str(environment)
     later.close()
-    assert (environment / READY).stat().st_mtime_ns == made
+    assert (environment / READY).stat().st_ino == made
 
 
 def test_a_workflows_jobs_run_with_what_it_was_built_with(
@@ -240,19 +212,6 @@ def test_a_project_has_changed_when_its_sources_have(tmp_path: Path) -> None:
     assert fingerprint(project) == states[-1]
 
 
-def test_a_wheels_address_is_that_of_its_content() -> None:
-    addresses = {
-        address_of(name, wheel({"tiny.py": text}, year=year))
-        for name, text, year in [
-            ("a", "x", 2020),
-            ("a", "x", 2024),
-            ("a", "y", 2020),
-            ("b", "x", 2020),
-        ]
-    }
-    assert len(addresses) == 3
-
-
 # --- building, with a uv that hands out what a test wrote ----------------------------------------
 
 UV = """\
@@ -265,10 +224,16 @@ cp "$HERE"/dist/*.whl "$out"
 @pytest.fixture
 def uv(programs: Programs) -> Programs:
     programs.add("uv", UV)
-    dist = programs.folder / "dist"
-    dist.mkdir()
-    (dist / "tiny-1.2-py3-none-any.whl").write_bytes(wheel({"tiny.py": "x = 1"}))
+    hand_out(programs)
     return programs
+
+
+def hand_out(programs: Programs, **more: Any) -> Path:
+    """Have the next build be this wheel."""
+    dist = programs.folder / "dist"
+    for path in dist.glob("*.whl"):
+        path.unlink()
+    return write_wheel(dist, "tiny", "1.2", **more)
 
 
 @pytest.fixture
@@ -277,75 +242,145 @@ def mine(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def submitted(fake_cluster: Cluster, backend: FakeBackend, mine: Path) -> Any:
-    """Dry runs of a task that is packaged as a wheel of `mine`; answers the environment's script."""
-    backend.program_answer = (0, b"noise\n/base/.packages/env\n")
+def installer(backend: FakeBackend) -> FakeInstaller:
+    return FakeInstaller(backend)
 
-    def dry_run(**settings: Any) -> str:
+
+@pytest.fixture
+def submitted(fake_cluster: Cluster, installer: FakeInstaller, mine: Path) -> Any:
+    """Submits a task that is packaged as a wheel of `mine`; answers the job's script."""
+
+    def submit(**settings: Any) -> str:
         packaged = task(packaging={"type": "wheel", "project": mine, **settings})(subprocess.run)
         return request_of(fake_cluster, packaged).files["job.sh"].decode()
 
-    return dry_run
+    return submit
 
 
 def test_the_wheel_is_built_and_sent_once_until_the_project_changes(
-    submitted: Any, uv: Programs, mine: Path, backend: FakeBackend, fake_cluster: Cluster
+    submitted: Any, uv: Programs, mine: Path, backend: FakeBackend, installer: FakeInstaller
 ) -> None:
     submitted()
-    backend.files["/base/.packages/env/.ready"] = b""
     submitted()
     [build] = uv.calls("uv")
     assert (build[:2], build[-1]) == (["build", "--wheel"], str(mine))
-    [sent] = [path for path in backend.files if path.endswith(".whl")]
-    folder, name = os.path.split(sent)
-    assert os.path.dirname(folder) == f"{fake_cluster.job_base_dir}/.packages"
-    assert name == "tiny-1.2-py3-none-any.whl"
-    [install] = backend.programs
-    assert install[:3] == [sys.executable, "-", sent]
+    [request] = installer.made
+    assert backend.programs[0] == [sys.executable, "-"]
+    assert request["wheel"] == "tiny-1.2-py3-none-any.whl"
+    assert request["origin"] == str(mine)
+    pip, sent = backend.copies[request["wheels"]]
+    assert (pip[:4], sent) == ("pip-", request["wheel"])
+    asked = installer.asked
     (mine / "src" / "tiny" / "jobs.py").write_text("changed")
     submitted()
     assert len(uv.calls("uv")) == 2
-    assert len(backend.programs) == 1  # with another text, and yet the same wheel
+    assert installer.asked == asked  # with another text, and yet the same wheel
     submitted(dependencies=False, build_isolation=False)
     assert uv.calls("uv")[-1][-2:] == ["--no-build-isolation", str(mine)]
-    assert [call[-2] for call in backend.programs] == ["yes", "no"]
-    assert len({call[-3] for call in backend.programs}) == 2
+    hand_out(uv, files={"tiny.py": "edited"})
+    (mine / "src" / "tiny" / "jobs.py").write_text("changed again")
+    submitted()
+    assert len(installer.made) == 2
+
+
+def test_what_the_wheel_requires_is_below_it_and_stays_when_the_project_is_edited(
+    submitted: Any, uv: Programs, mine: Path, installer: FakeInstaller
+) -> None:
+    needs = ["numpy>=2", 'jax; extra == "gpu"', 'tomli; python_version < "3.11"', "slurm-tasks"]
+    hand_out(uv, requires=needs, more="Provides-Extra: gpu\n")
+    submitted()
+    below, own = installer.made
+    assert below["requirements"].splitlines() == ["numpy>=2", 'tomli; python_version < "3.11"']
+    assert below["complete"] is False
+    assert below["key"] == own["below"]
+    hand_out(uv, requires=needs, more="Provides-Extra: gpu\n", files={"tiny.py": "edited"})
+    (mine / "src" / "tiny" / "jobs.py").write_text("edited")
+    submitted()
+    edited = installer.made[-1]
+    assert len(installer.made) == 3
+    assert (edited["below"], edited["key"] != own["key"]) == (own["below"], True)
+    submitted(extras=["gpu"])
+    assert installer.made[3]["requirements"].splitlines()[:2] == ["numpy>=2", "jax"]
+    with pytest.raises(ConfigError, match=r"has no extra 'cpu'; it has \['gpu'\]"):
+        submitted(extras=["cpu"])
+    submitted(dependencies=False)
+    assert installer.made[-1]["below"] is None
+
+
+def test_the_projects_lock_file_counts_before_what_its_wheel_says(
+    submitted: Any, uv: Programs, mine: Path, installer: FakeInstaller
+) -> None:
+    hand_out(uv, requires=["numpy>=2"])
+    (mine / "requirements.txt").write_text(
+        "numpy==2.1 --hash=sha256:00\nslurm-tasks==1 --hash=sha256:00\n"
+    )
+    submitted()
+    below = installer.made[0]
+    assert below["requirements"] == "numpy==2.1 --hash=sha256:00\n"
+    assert below["complete"] is True
+    assert below["origin"] == str(mine / "requirements.txt")
 
 
 def test_an_environment_that_was_removed_is_made_again(
-    submitted: Any, uv: Programs, backend: FakeBackend
+    submitted: Any, uv: Programs, backend: FakeBackend, installer: FakeInstaller
 ) -> None:
+    hand_out(uv, requires=["numpy"])
     submitted()
-    submitted()
-    assert len(backend.programs) == 2
+    below, own = [path for path in backend.files if path.endswith(READY)]
+    for gone in (below, own):
+        del backend.files[gone]
+        submitted()
+        assert {below, own} <= set(backend.files)
+    assert len(installer.made) == 4
 
 
 def test_threads_that_submit_together_build_once(
-    submitted: Any, uv: Programs, backend: FakeBackend
+    submitted: Any, uv: Programs, installer: FakeInstaller
 ) -> None:
-    backend.files["/base/.packages/env/.ready"] = b""
     threads = [threading.Thread(target=submitted) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(TIMEOUT)
-    assert len(uv.calls("uv")) == len(backend.programs) == 1
+    assert len(uv.calls("uv")) == len(installer.made) == 1
+
+
+def test_what_is_submitted_again_takes_one_question(
+    submitted: Any, uv: Programs, backend: FakeBackend
+) -> None:
+    hand_out(uv, requires=["numpy"])
+    submitted()
+    backend.reads.clear()
+    programs = len(backend.programs)
+    submitted()
+    [asked] = backend.reads
+    assert [os.path.basename(path) for path in asked] == [READY, READY]
+    assert len(backend.programs) == programs
 
 
 def test_the_script_runs_the_environments_python_and_finds_its_programs(
-    submitted: Any, uv: Programs
+    submitted: Any, uv: Programs, backend: FakeBackend, tmp_path: Path
 ) -> None:
-    lines = submitted().splitlines()
-    assert lines[-1].startswith("exec /base/.packages/env/bin/python -u ")
-    assert 'export VIRTUAL_ENV=/base/.packages/env PATH=/base/.packages/env/bin:"$PATH"' in lines
-    # It is not there here: the job says so, and does not start.
-    done = subprocess.run(
-        ["bash"], input="\n".join(lines), text=True, capture_output=True, check=False
+    script = submitted()
+    [ready] = [path for path in backend.files if path.endswith(READY)]
+    place = Path(ready).parent
+    lines = script.splitlines()
+    assert lines[-1].startswith(f"exec {place}/bin/python -u ")
+    assert f'export VIRTUAL_ENV={place} PATH={place}/bin:"$PATH"' in lines
+
+    def said() -> str:
+        """What the job says, which does not start."""
+        done = subprocess.run(["bash"], input=script, text=True, capture_output=True, check=False)
+        assert (done.returncode, done.stdout) == (1, "")
+        return done.stderr
+
+    assert said() == (
+        f"slurm-tasks: the environment {place} is not there any more: submit the job again\n"
     )
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == (
-        "slurm-tasks: the environment /base/.packages/env is not there any more: submit the job again\n"
-    )
+    place.mkdir(parents=True)
+    (place / READY).touch()
+    (place / "below").symlink_to(tmp_path / "gone")
+    assert said() == f"slurm-tasks: {place}/below is not there any more: submit the job again\n"
 
 
 # --- what goes wrong before anything is submitted ------------------------------------------------
@@ -374,24 +409,75 @@ def test_a_build_that_leaves_no_wheel_is_an_error(submitted: Any, programs: Prog
 
 
 def test_an_installation_that_fails_shows_what_was_printed_there(
-    submitted: Any, uv: Programs, backend: FakeBackend
+    submitted: Any, uv: Programs, installer: FakeInstaller
 ) -> None:
-    backend.program_answer = (1, b"Collecting numpy\nERROR: no network\n[notice] a new pip\n")
+    installer.error = "Processing tiny\nERROR: no room\n[notice] a new pip\n"
     first, *tail = problem(submitted, python="/opt/python").splitlines()
     assert first == (
-        "tiny-1.2-py3-none-any.whl could not be installed on the cluster with /opt/python: "
-        "ERROR: no network"
+        "tiny-1.2-py3-none-any.whl could not be installed on the cluster with /opt/python: ERROR: no room"
     )
-    assert tail[0] == "  Collecting numpy"
+    assert tail[0] == "  Processing tiny"
     submitted_again = problem(submitted, python="/opt/python")
     assert submitted_again.startswith(first)  # a failure is not remembered
+
+
+def test_where_no_index_answers_the_way_out_is_said(
+    submitted: Any, uv: Programs, installer: FakeInstaller
+) -> None:
+    hand_out(uv, requires=["numpy"])
+    installer.error = "WARNING: Retrying (Retry(total=4)) after connection broken\nERROR: no numpy"
+    said = problem(submitted)
+    assert "the index does not answer on the cluster" in said
+    assert 'dependencies = "send"' in said
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize(
+    ("version", "abi", "about", "parts"),
+    [
+        (
+            (3, 9, 2),
+            "cp39",
+            {"tag": "cp311-cp311-linux_x86_64"},
+            ["compiled for cp311-cp311-linux_x86_64", "is Python 3.9 on", "submit with Python 3.9"],
+        ),
+        (
+            (3, 9, 2),
+            "cp39",
+            {"more": "Requires-Python: >=3.10\n"},
+            ["requires Python >=3.10", "on the cluster is 3.9.2", "change requires-python"],
+        ),
+    ],
+)
+def test_a_wheel_that_the_python_there_cannot_have_is_refused_before_anything_is_sent(
+    submitted: Any,
+    uv: Programs,
+    backend: FakeBackend,
+    installer: FakeInstaller,
+    version: tuple[int, ...],
+    abi: str,
+    about: dict[str, str],
+    parts: list[str],
+) -> None:
+    hand_out(uv, requires=["numpy"], **about)
+    installer.facts.update(version=version, abi=abi, platform="linux-x86_64")
+    with pytest.raises(ConfigError) as caught:
+        submitted(python="/opt/python3")
+    said = str(caught.value)
+    ways = "name another interpreter there with the packaging's python, or "
+    assert [one for one in [*parts, "/opt/python3 on the cluster", ways] if one not in said] == []
+    assert "\n" not in said
+    assert (installer.made, backend.copies) == ([], {})
 
 
 @pytest.mark.parametrize(
     ("settings", "parts"),
     [
         ({"pyton": "p"}, ["'wheel'", "did you mean 'python'?"]),
-        ({"dependencies": "no"}, ["dependencies 'no' is neither true nor false"]),
+        ({"dependencies": "no"}, ["dependencies 'no'", "'send' or 'index', or false"]),
+        ({"dependencies": 1}, ["dependencies 1"]),
+        ({"extras": "gpu"}, ["extras is a list of names"]),
+        ({"dependencies": False, "extras": ["gpu"]}, ["of no use without dependencies"]),
         ({"project": 3}, ["project 3 is not text"]),
         ({"environment": ""}, ["environment"]),
     ],
@@ -442,162 +528,25 @@ def test_the_same_settings_in_a_workflows_job_build_nothing(
     assert backend.programs == []
 
 
-# --- the installer, as the cluster runs it -------------------------------------------------------
+# --- another project's slurm ---------------------------------------------------------------------
 
 
-class Site:
-    """A folder `.packages` on a cluster whose Python has no pip."""
-
-    def __init__(self, base: Path, python: str) -> None:
-        self.folder = base / ".packages" / "aa"
-        self.folder.mkdir(parents=True, mode=0o700)
-        base.joinpath(".packages").chmod(0o700)
-        self.python = python
-
-    def write(self, content: bytes) -> str:
-        path = self.folder / "tiny-1.2-py3-none-any.whl"
-        path.write_bytes(content)
-        return str(path)
-
-    def start(self, wheel: str, dependencies: str = "no") -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [self.python, installer.__file__, wheel, "key", dependencies, slurm.__version__],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def run(self, wheel: str, dependencies: str = "no") -> tuple[int, str]:
-        with self.start(wheel, dependencies) as process:
-            output = process.communicate(timeout=TIMEOUT)[0]
-        return process.returncode, output.rstrip("\n")
-
-
-@pytest.fixture(scope="module")
-def bare_python(tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("bare")
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
-    return str(folder / "bin" / "python")
-
-
-@pytest.fixture
-def site(tmp_path: Path, bare_python: str) -> Site:
-    return Site(tmp_path / "a 'base'", bare_python)
-
-
-def test_several_that_start_together_make_one_environment(site: Site) -> None:
-    path = site.write(wheel({"tiny.py": "x = 41 + 1"}))
-    processes = [site.start(path) for _ in range(3)]
-    outputs = {process.communicate(timeout=TIMEOUT)[0].rstrip("\n") for process in processes}
-    assert [process.returncode for process in processes] == [0, 0, 0]
-    [place] = map(Path, outputs)
-    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    assert place == site.folder / f"env-{version}-key"
-    assert installer.READY == READY
-    argv = [str(place / "bin" / "python"), "-c", "import tiny; print(tiny.x)"]
-    assert subprocess.run(argv, capture_output=True, check=True).stdout == b"42\n"
-
-
-def test_what_an_interrupted_installation_left_is_replaced(site: Site) -> None:
-    path = site.write(wheel({"tiny.py": ""}))
-    code, place = site.run(path)
-    assert code == 0
-    Path(place, READY).unlink()
-    Path(place, "half").touch()
-    assert site.run(path) == (0, place)
-    assert not Path(place, "half").exists()
-    made = Path(place, READY).stat().st_mtime_ns
-    assert site.run(path) == (0, place)
-    assert Path(place, READY).stat().st_mtime_ns == made
-
-
-@pytest.mark.parametrize(
-    ("members", "more", "dependencies", "part"),
-    [
-        ({}, {"requires": ["numpy>=2"]}, "yes", "has no pip to install numpy>=2 with"),
-        ({}, {"pure": False}, "no", "holds more than Python modules"),
-        ({"tiny-1.2.data/scripts/run": ""}, {}, "no", "holds more than Python modules"),
-    ],
-)
-def test_what_cannot_be_done_without_pip_is_said_in_one_line(
-    members: dict[str, str], more: Any, dependencies: str, part: str, site: Site
+def test_another_projects_slurm_is_left_out_and_said(
+    submitted: Any, uv: Programs, installer: FakeInstaller, caplog: pytest.LogCaptureFixture
 ) -> None:
-    code, output = site.run(site.write(wheel(members, **more)), dependencies)
-    assert code == 1
-    assert part in output
-    assert "\n" not in output
-    assert not list(site.folder.glob("env-*"))
-
-
-def test_what_a_wheel_needs_is_without_extras_and_the_sdk(site: Site) -> None:
-    wanted = ["numpy>=2", "slurm-tasks-tools", "slurm", 'tomli; python_version < "3.11"']
-    others = ['rich; extra == "more"', "slurm-tasks>=0.1", "Slurm_Tasks[rich]", "slurm-sdk>=0.1"]
-    path = site.write(wheel({}, requires=[*wanted, *others]))
-    assert installer.required_by(path) == wanted
-    code, said = site.run(site.write(wheel({"tiny.py": ""}, requires=others)), "yes")
-    assert code == 0, said
-    [warning, _] = said.split("\n")
-    assert warning == (
-        "warning: tiny-1.2-py3-none-any.whl depends on slurm-sdk, another project's package that "
-        "brings a `slurm` too: it is left out. The SDK is slurm-tasks, and travels by itself"
-    )
-
-
-@pytest.fixture
-def site_with_pip(tmp_path: Path, bare_python: str, monkeypatch: pytest.MonkeyPatch) -> Site:
-    """Its pip takes what lies in the folder ``index``, and nothing from a network."""
-    import pip
-
-    venv = tmp_path / "with pip"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
-    [packages] = venv.glob("lib/python*/site-packages")
-    (packages / "pip").symlink_to(Path(pip.__file__).parent)
-    (tmp_path / "index").mkdir()
-    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", (tmp_path / "index").as_uri())
-    return Site(tmp_path / "base", str(venv / "bin" / "python"))
-
-
-def test_the_sdk_is_asked_of_no_index_though_something_depends_on_it(
-    site_with_pip: Site, tmp_path: Path
-) -> None:
-    index = tmp_path / "index"
-    needs = ["slurm-tasks[rich]>=0.1", "slurm-sdk"]
-    (index / "lab-1.2-py3-none-any.whl").write_bytes(
-        wheel({"lab.py": "x = 1"}, name="lab", requires=needs)
-    )
-    foreign = wheel({"slurm/__init__.py": "foreign = True"}, name="slurm_sdk")
-    (index / "slurm_sdk-1.2-py3-none-any.whl").write_bytes(foreign)
-    path = site_with_pip.write(wheel({"tiny.py": "import lab"}, requires=["lab", needs[0]]))
-    code, said = site_with_pip.run(path, "yes")
-    assert code == 0, said
-    [warning, place] = said.split("\n")
-    assert warning == (
-        "warning: what tiny-1.2-py3-none-any.whl depends on brings a package `slurm` of another "
-        "project: in the jobs, `import slurm` is the SDK"
-    )
-    ask = "import importlib.metadata as m, tiny; print(m.version('slurm-tasks'))"
-    python = Path(place, "bin", "python")
-    done = subprocess.run([python, "-c", ask], capture_output=True, text=True, check=False)
-    assert done.stdout.strip() == slurm.__version__, done.stderr
-
-
-def test_what_the_installer_warns_of_is_logged(
-    submitted: Any, uv: Programs, backend: FakeBackend, caplog: pytest.LogCaptureFixture
-) -> None:
-    backend.program_answer = (0, b"noise\nwarning: one\nwarning: two\n/base/.packages/env\n")
+    caplog.set_level(logging.WARNING)
+    needs = ["lab", "Slurm_Tasks[rich]>=0.1", "slurm-sdk>=0.1", "slurm-tasks-tools", "slurm"]
+    hand_out(uv, requires=needs)
+    installer.foreign = True
     submitted()
-    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
-        "one",
-        "two",
-    ]
-
-
-def test_a_folder_that_others_can_write_to_is_not_trusted(site: Site) -> None:
-    path = site.write(wheel({}))
-    site.folder.parent.chmod(0o777)
-    code, output = site.run(path)
-    assert code == 1
-    assert (
-        output == f"{site.folder.parent} is not a directory that only you can write to: remove it"
+    submitted()
+    assert installer.made[0]["requirements"].split() == ["lab", "slurm-tasks-tools", "slurm"]
+    left_out, brought = [record.getMessage() for record in caplog.records]
+    assert left_out == (
+        "tiny-1.2-py3-none-any.whl depends on slurm-sdk, another project's package that brings a `slurm` too: it is "
+        "left out. The SDK is slurm-tasks, and travels by itself"
+    )
+    assert brought == (
+        "what tiny-1.2-py3-none-any.whl requires brings a package `slurm` of another project: in the jobs, "
+        "`import slurm` is the SDK"
     )

@@ -1,0 +1,119 @@
+"""The environment in which a project's wheel is: a small one on top of that with what the wheel requires."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import posixpath
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from slurm import forks
+from slurm.errors import PackagingError
+from slurm.job_dir.large_files import scratch_directory
+from slurm.packaging.environment_installer import READY
+from slurm.packaging.environments import (
+    ASK_TIMEOUT,
+    INSTALL_TIMEOUT,
+    ask_installer,
+    environment_of,
+    key_of,
+    pip_in,
+    send_wheels,
+    target_of,
+    warn_of_foreign,
+)
+from slurm.packaging.programs import failure
+from slurm.packaging.user_cache import alone
+from slurm.packaging.wheel_file import Wheel
+
+if TYPE_CHECKING:
+    from slurm.cluster import Cluster
+    from slurm.packaging.requirements import Requirements
+
+
+class Wanted(NamedTuple):
+    """A wheel, the project that it is of, and what it requires, got there by the way `how`; None for nothing."""
+
+    wheel: Wheel
+    project: Path
+    required: Requirements | None
+    how: str
+
+    @property
+    def below(self) -> str | None:
+        """The key of the environment with what is required."""
+        return key_of(self.required, self.how) if self.required else None
+
+    @property
+    def key(self) -> str:
+        """Stands for the environment of the wheel itself."""
+        about = ["wheel", self.wheel.address, self.below]
+        return hashlib.sha256(json.dumps(about).encode()).hexdigest()
+
+
+_made: forks.Own[dict[tuple[object, ...], list[str]]] = forks.Own(dict)
+_making = forks.Lock()
+
+
+def environment_of_wheel(wanted: Wanted, cluster: Cluster, python: str) -> str:
+    """The environment on `cluster` that has the wheel and what it requires, made with the interpreter `python` there.
+
+    An edit of the project makes a small one anew, and not what is below it. What is there already is found with one
+    question. Raises `PackagingError`, and `ConfigError` where the interpreter there cannot have the wheel.
+    """
+    with _making:
+        about = (cluster.site.place, cluster.job_base_dir, python, wanted.key)
+        known = _made.get().get(about, [])
+        marks = [posixpath.join(place, READY) for place in known]
+        if not marks or None in cluster.backend.read_files(marks):
+            known = _made.get()[about] = _Maker(wanted, cluster, python).environments()
+        return known[0]
+
+
+class _Maker:
+    """Makes the environment of one wheel on one cluster."""
+
+    def __init__(self, wanted: Wanted, cluster: Cluster, python: str) -> None:
+        self._wanted = wanted
+        self._cluster = cluster
+        self._python = python
+
+    def environments(self) -> list[str]:
+        """The directories of the environment and of the one below, where they are there afterwards."""
+        wanted, said = self._wanted, self._ask({}, ASK_TIMEOUT)
+        wanted.wheel.require_fit(target_of(said, self._python), self._python)
+        if not said["ready"]:
+            if wanted.required is not None:
+                environment_of(wanted.required, self._cluster, self._python, wanted.how)
+            place = said["place"]
+            about = f"{wanted.wheel.name} is being installed on the cluster"
+            with alone(f"{self._cluster.site.place} {place}", about):
+                said = self._ask({}, ASK_TIMEOUT)
+                if not said["ready"]:
+                    said = self._ask(self._sent(said), INSTALL_TIMEOUT)
+        if "error" in said:
+            raise failure(self._what, said["error"])
+        if not said["ready"]:
+            raise PackagingError(f"what is made in {said['place']} does not stay there")
+        if said["foreign"]:
+            warn_of_foreign(wanted.wheel.name)
+        return [str(said["place"]), *([str(said["below"])] if said["below"] else [])]
+
+    def _sent(self, said: dict[str, Any]) -> dict[str, Any]:
+        wheel, target = self._wanted.wheel, target_of(said, self._python)
+        with tempfile.TemporaryDirectory(dir=scratch_directory()) as folder:
+            path = Path(folder, wheel.name)
+            path.write_bytes(wheel.content)
+            wheels = send_wheels(sorted([path, pip_in(Path(folder), target)]), self._cluster)
+        return {"wheels": wheels, "wheel": wheel.name, "origin": str(self._wanted.project)}
+
+    @property
+    def _what(self) -> str:
+        name = self._wanted.wheel.name
+        return f"{name} could not be installed on the cluster with {self._python}"
+
+    def _ask(self, more: dict[str, Any], timeout: float) -> dict[str, Any]:
+        request = {"key": self._wanted.key, "below": self._wanted.below, **more}
+        return ask_installer(self._cluster, self._python, request, self._what, timeout)
