@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from slurm._version import __version__
 from slurm.errors import PackagingError
 from slurm.packaging.programs import failure
 from slurm.packaging.target import Target
@@ -13,6 +14,7 @@ UNAVAILABLE = re.compile(r"No matching distribution found for (.+?)(?: \(from .*
 UNREACHABLE = re.compile(
     r"Retrying|NewConnectionError|Connection(?:Error| broken)|timed out|Failed to fetch|dns error"
 )
+NEEDS_SDK = re.compile(r"^\s*(\S+ \S+) depends on (slurm-tasks\b.*?)$", re.MULTILINE)
 BOXES = re.compile(r"[\s│╰─▶×├]+")
 WAYS = {
     "send": 'have it resolved and built there with the packaging\'s dependencies = "index"',
@@ -42,6 +44,12 @@ pip is configured with: require another version, or have it sent from here with 
         return PackagingError(
             f"what {origin} requires could not be downloaded: the index does not answer {place}: check the network and "
             f"pip's index-url {place}, or {WAYS[how]}"
+        )
+    needs_sdk = NEEDS_SDK.search(printed) if "ResolutionImpossible" in printed else None
+    if needs_sdk:
+        return PackagingError(
+            f"{origin}: {needs_sdk.group(1)} requires {needs_sdk.group(2)}, and the SDK that travels with jobs is "
+            f"slurm-tasks {__version__}: install another one here, or require another version of that package"
         )
     if missing and how == "send":
         return no_wheel(missing.group(1), origin, target)

@@ -26,6 +26,13 @@ DEADLINE = 250
 MANY = 50
 
 
+def uv_only_from(folder: Path) -> dict[str, str]:
+    """What has uv look into a folder alone."""
+    settings = folder.parent / "uv.toml"
+    settings.write_text(f"no-index = true\nfind-links = [{json.dumps(str(folder))}]\n")
+    return {"UV_CONFIG_FILE": str(settings), "UV_OFFLINE": "1"}
+
+
 class Installer:
     """The program, as it is run on a cluster."""
 
@@ -164,6 +171,96 @@ def test_an_index_is_asked_there_also_by_a_python_without_pip(
     wanted = installer.request(requirements="far\n", pip=str(pip), key="another lock")
     said = installer.answer(wanted, python=python)
     assert "No matching distribution found for far" in said["error"]
+
+
+@pytest.mark.parametrize("tool", ["pip", "uv"])
+def test_the_index_there_is_never_asked_for_the_sdk(
+    installer: Installer, tool: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither for the one that anything requires, nor for a version that the SDK here is not of."""
+    for name, value in {**only_from(installer.wheels), **uv_only_from(installer.wheels)}.items():
+        monkeypatch.setenv(name, value)
+    python = sys.executable
+    if tool == "uv":
+        bare = tmp_path / "python"
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(bare)], check=True)
+        python = str(bare / "bin" / "python")
+        uv = Path(sys.executable).with_name("uv")
+        (tmp_path / "programs").mkdir()
+        (tmp_path / "programs" / "uv").symlink_to(uv)
+        monkeypatch.setenv("PATH", f"{tmp_path / 'programs'}:/usr/bin:/bin")
+    write_wheel(installer.wheels, "slurm-tasks", "99.0", files={"slurm/__init__.py": ""})
+    write_wheel(installer.wheels, "lab", requires=["slurm-tasks[rich]>=0.1", "tiny"])
+    write_wheel(installer.wheels, "far", requires=["slurm-tasks>=9"])
+    said = installer.answer(installer.request(requirements="lab\n"), python=python)
+    assert said.get("ready"), said
+    assert said["foreign"] is False
+    program = "import importlib.metadata as m, lab, tiny; print(m.version('slurm-tasks'))"
+    inner = os.path.join(said["place"], "bin", "python")
+    assert subprocess.check_output([inner, "-c", program]) == b"1.0\n"
+    said = installer.answer(installer.request(requirements="far\n", key="far"), python=python)
+    assert "slurm-tasks" in said["error"]
+    # What a lock has is all, and is installed as it is.
+    locked = installer.request(requirements="far==1.0\n", complete=True, key="locked")
+    said = installer.answer(locked, python=python)
+    assert said.get("ready"), said
+    inner = os.path.join(said["place"], "bin", "python")
+    program = "import importlib.metadata as m, far; print(m.version('slurm-tasks'))"
+    assert subprocess.check_output([inner, "-c", program]) == b"1.0\n"
+
+
+def test_another_projects_slurm_is_told_of(installer: Installer) -> None:
+    assert installer.answer(installer.install())["foreign"] is False
+    write_wheel(installer.wheels, "slurm-sdk", files={"slurm/__init__.py": ""})
+    said = installer.answer({**installer.install(), "key": "more"})
+    assert said["foreign"] is True
+    above = {"wheels": str(installer.wheels), "wheel": "tiny-1.0-py3-none-any.whl", "below": "more"}
+    assert installer.answer(installer.request(key="above", **above))["foreign"] is True
+
+
+def test_one_on_top_of_another_is_ready_with_both_and_has_the_commands_of_both(
+    installer: Installer,
+) -> None:
+    text = "import tiny\ndef main():\n    print(tiny.VERSION)\n"
+    write_wheel(installer.wheels, "tools", files={"tools.py": text}, command="tools = tools:main")
+    (installer.wheels / "tiny-1.0-py3-none-any.whl").rename(installer.base / "older.whl")
+    below = installer.answer({**installer.install(), "key": "below"})["place"]
+    binary = Path(below, "bin", "binary")
+    binary.symlink_to("/bin/true")
+    tiny = write_wheel(installer.wheels, "tiny", "2.0", command="tiny-tool = tiny:main")
+    request = installer.request(wheels=str(installer.wheels), wheel=tiny.name, below="below")
+    said = installer.answer(request)
+    assert (said["ready"], said["below"]) == (True, below)
+    place = Path(said["place"])
+    assert json.loads((place / READY).read_text()) == {
+        "wheels": str(installer.wheels),
+        "origin": None,
+        "wheel": tiny.name,
+        "below": below,
+    }
+    assert sorted(path.name for path in place.glob("lib/python*/site-packages/*.dist-info")) == [
+        "slurm_tasks-1.0.dist-info",
+        "tiny-2.0.dist-info",
+    ]
+    assert subprocess.check_output([place / "bin" / "tools"]) == b"2.0\n"
+    assert {"tiny-tool", "pip"} <= {path.name for path in (place / "bin").iterdir()}
+    path = json.loads(
+        subprocess.check_output(
+            [place / "bin" / "python", "-c", "import json, sys; print(json.dumps(sys.path))"]
+        )
+    )
+    order = [one for one in path if one.startswith(str(installer.base))]
+    assert order == [str(next(Path(one).glob("lib/*/site-packages"))) for one in (place, below)]
+    Path(below, READY).unlink()
+    assert installer.answer(request)["ready"] is False
+
+
+def test_another_environments_interpreter_makes_another_environment(
+    installer: Installer, tmp_path: Path
+) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True)
+    other = installer.answer(installer.request(), python=str(tmp_path / "venv" / "bin" / "python"))
+    assert other["place"] != installer.answer(installer.request())["place"]
 
 
 def test_what_fails_is_said_and_leaves_nothing(installer: Installer) -> None:
