@@ -16,7 +16,7 @@ build-backend = "counting"
 backend-path = ["."]
 """
 # An own build backend, PEP 517.
-BACKEND = '''\
+BACKEND = """\
 import contextlib, os, pathlib, zipfile
 HERE = pathlib.Path(__file__).parent
 COUNT, GATE = HERE.parent / "builds", HERE.parent / "gate"
@@ -46,7 +46,7 @@ def build_wheel(folder, config_settings=None, metadata_directory=None):
             member.external_attr = (0o100755 if "scripts" in name else 0o100644) << 16
             archive.writestr(member, content)
     return "mine-1-py3-none-any.whl"
-'''
+"""
 
 
 class CountingProject:

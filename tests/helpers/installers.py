@@ -9,7 +9,8 @@ from typing import Any
 
 from tests.helpers.fakes import FakeBackend
 
-from slurm.packaging.environment_installer import READY, facts, place_of
+from slurm.packaging.environment_installer import READY, place_of
+from slurm.packaging.interpreter_facts import facts
 
 
 class FakeInstaller:
@@ -28,7 +29,7 @@ class FakeInstaller:
         """What it prints for a request."""
         self.asked += 1
         line = program.decode().rstrip("\n").rpartition("\n")[2]
-        quoted = line.removeprefix("run(json.loads(").removesuffix("))")
+        quoted = line.removeprefix("module.run(json.loads(").removesuffix("))")
         request: dict[str, Any] = json.loads(ast.literal_eval(quoted))
         said = self._said(request)
         return 0, b"noise\n" + json.dumps(said).encode() + b"\n"

@@ -73,9 +73,7 @@ class Project:
         self.counted = CountingProject(folder, TASKS, "slurm-tasks", "tiny", *requires)
         self.folder, self.docker, self.base = folder, docker, base
         self.index = folder / "index"
-        write_wheel(
-            self.index, "tiny", files={"tiny.py": TINY}, command="tiny-tool = tiny:main"
-        )
+        write_wheel(self.index, "tiny", files={"tiny.py": TINY}, command="tiny-tool = tiny:main")
 
     def run(self, dependencies: str = "send", what: str = "", **environment: str) -> Any:
         packaging = {"type": "wheel", "dependencies": dependencies, "build_isolation": False}

@@ -21,7 +21,7 @@ and the `SlurmTask` it packages for, as types only.
   none; `pip_wheel`, `sdk_stub`: pip to install them with, and what stands for the SDK meanwhile;
 - `site_environment`: an environment of the site that jobs run in; `setup_script`: the lines of bash for it; `site_checks`,
   `setup_checker`: trying it out before anything is submitted; `python_version`: which Python a job will run with;
-- `environments`, `environment_installer`: an environment with them on the cluster, made once;
+- `environments`, `environment_installer`, `interpreter_facts`: an environment with them on the cluster, made once;
 - `projects`, `project_state`, `building`: a wheel of the user's project, built once; `user_cache`: where programs share it;
 - `wheel_file`, `wheel_requirements`, `wheel_environments`: what such a wheel is, requires, and is installed in;
 - `images`, `mounts`: container images, and what they see of the host; `runtimes`: what starts them;

@@ -2,7 +2,8 @@
 
 `run` answers one request of ``slurm.packaging.environments``, as a line of JSON: what this interpreter is, where the
 environment of a key is, whether it is there, and, where the request says with what, makes it. `below` is the key of another
-environment, on top of which it is. Standard library only, nothing of ``slurm``; neither pip nor venv need be there.
+environment, on top of which it is. Standard library only, and of ``slurm`` what is sent with it; neither pip nor venv need be
+there.
 """
 
 from __future__ import annotations
@@ -14,8 +15,6 @@ import importlib.util
 import json
 import os
 import pathlib
-import platform
-import re
 import shutil
 import site
 import stat
@@ -25,6 +24,8 @@ import sysconfig
 import zipfile
 from typing import Any
 
+from slurm.packaging.interpreter_facts import abi, facts
+
 READY = ".ready"
 BELOW = "below"  # a link to the environment on top of which one is
 SDK = "slurm-tasks"
@@ -32,7 +33,6 @@ METADATA = (
     "Metadata-Version: 2.1\nName: {}\nVersion: {}\nProvides-Extra: rich\nProvides-Extra: testing\n"
 )
 QUIET = ["--disable-pip-version-check", "--no-input", "--no-user"]
-LOADERS = "/lib/ld-musl-*.so.1"
 
 
 class Problem(Exception):
@@ -85,7 +85,7 @@ def _has_slurm(place: str) -> bool:
 
 def place_of(folder: str, key: str) -> str:
     """The environment of a key for this interpreter: for another one, and another version of it, there is another."""
-    about = [key, os.path.realpath(_base()), sys.version_info[:2], _abi(), sysconfig.get_platform()]
+    about = [key, os.path.realpath(_base()), sys.version_info[:2], abi(), sysconfig.get_platform()]
     if sys.prefix != sys.base_prefix:  # what is installed in this one can be imported there
         about.append(os.path.realpath(sys.prefix))
     return os.path.join(folder, hashlib.sha256(json.dumps(about).encode()).hexdigest()[:16])
@@ -265,53 +265,3 @@ def _require_own(path: str) -> None:
     found = os.lstat(path)
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
         raise Problem(f"{path} is not a directory that only you can write to: remove it")
-
-
-def facts() -> dict[str, Any]:
-    """What of this interpreter decides which packages it can have."""
-    return {
-        "version": list(sys.version_info[:3]),
-        "implementation": sys.implementation.name,
-        "abi": _abi(),
-        "platform": sysconfig.get_platform(),
-        "libc": _libc(),
-        "markers": _markers(),
-    }
-
-
-def _abi() -> str:
-    """The tag of wheels that are compiled for it alone."""
-    free = "t" if sysconfig.get_config_var("Py_GIL_DISABLED") else ""
-    return "cp{}{}{}".format(*sys.version_info[:2], free)
-
-
-def _libc() -> list[Any]:
-    """The C library by its name, and its version: ``["glibc", 2, 41]``."""
-    try:
-        name, _, version = (os.confstr("CS_GNU_LIBC_VERSION") or "").partition(" ")
-    except (ValueError, AttributeError, OSError):
-        name = version = ""
-    for loader in () if name else glob.glob(LOADERS):
-        said = subprocess.run([loader], capture_output=True, check=False).stderr
-        found = re.search(r"Version (\d+\.\d+)", said.decode("ascii", "replace"))
-        name, version = "musl", found.group(1) if found else "1.1"
-    return [name, *map(int, re.findall(r"\d+", version)[:2])]
-
-
-def _markers() -> dict[str, str]:
-    """What the conditions of requirements ask for, PEP 508."""
-    info = sys.implementation.version
-    kind = "" if info.releaselevel == "final" else info.releaselevel[0] + str(info.serial)
-    return {
-        "implementation_name": sys.implementation.name,
-        "implementation_version": f"{info.major}.{info.minor}.{info.micro}{kind}",
-        "os_name": os.name,
-        "platform_machine": platform.machine(),
-        "platform_release": platform.release(),
-        "platform_system": platform.system(),
-        "platform_version": platform.version(),
-        "python_full_version": platform.python_version(),
-        "platform_python_implementation": platform.python_implementation(),
-        "python_version": "{}.{}".format(*sys.version_info[:2]),
-        "sys_platform": sys.platform,
-    }

@@ -33,6 +33,16 @@ ENVIRONMENTS, WHEELS = "env", "wheels"
 SEND, INDEX = "send", "index"
 ASK_TIMEOUT, INSTALL_TIMEOUT = 60.0, 3600.0  # seconds
 
+# The modules that the installer is made of, each after those that it imports.
+PARTS = ("interpreter_facts", "environment_installer")
+PROGRAM = """\
+import json, sys, types
+for name, text in {texts!r}.items():
+    module = sys.modules["slurm.packaging." + name] = types.ModuleType(name)
+    exec(compile(text, name + ".py", "exec"), module.__dict__)
+module.run(json.loads({request!r}))
+"""
+
 logger: logging.Logger = logging.getLogger(__name__)
 
 _made: forks.Own[dict[tuple[object, ...], str]] = forks.Own(dict)
@@ -214,7 +224,7 @@ def ask_installer(
     Raises `PackagingError`, and `ConfigError` where there is no such interpreter.
     """
     folder = posixpath.join(cluster.job_base_dir, PACKAGES, ENVIRONMENTS)
-    program = _program({"folder": folder, "sdk": __version__, **request})
+    program = installer_program({"folder": folder, "sdk": __version__, **request})
     try:
         status, output = cluster.backend.run_program(
             [*under, python, "-"], input=program, timeout=timeout
@@ -226,13 +236,13 @@ def ask_installer(
     return _answer(what, status, output)
 
 
-def _program(request: Mapping[str, Any]) -> bytes:
+def installer_program(request: Mapping[str, Any]) -> bytes:
+    """What any Python runs to answer a request, which has no `slurm` itself."""
     from importlib import resources
 
-    text = (
-        resources.files("slurm.packaging").joinpath("environment_installer.py").read_text("utf-8")
-    )
-    return f"{text}\n\nrun(json.loads({json.dumps(request)!r}))\n".encode()
+    folder = resources.files("slurm.packaging")
+    texts = {name: folder.joinpath(f"{name}.py").read_text("utf-8") for name in PARTS}
+    return PROGRAM.format(texts=texts, request=json.dumps(request)).encode()
 
 
 def _answer(what: str, status: int, output: bytes) -> dict[str, Any]:

@@ -100,7 +100,12 @@ def test_another_program_builds_when_anything_has_changed_that_a_build_may_read(
         path.write_text("changed")
         states.append(state_of(project.folder))
     assert len(set(states)) == 4
-    for name in ("build/lib/mine/tasks.py", "mine.egg-info/PKG-INFO", "jobs/a/job.sh", "env/bin/python"):
+    for name in (
+        "build/lib/mine/tasks.py",
+        "mine.egg-info/PKG-INFO",
+        "jobs/a/job.sh",
+        "env/bin/python",
+    ):
         path = project.folder / name
         path.parent.mkdir(parents=True)
         path.write_text("made")

@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 from tests.helpers.wheels import only_from, write_wheel
 
-from slurm.packaging import environment_installer
-from slurm.packaging.environment_installer import READY, facts, place_of
+from slurm.packaging.environment_installer import READY, place_of
+from slurm.packaging.environments import installer_program
+from slurm.packaging.interpreter_facts import facts
 from slurm.packaging.pip_wheel import add_pip
 from slurm.packaging.target import Target
 
 pytestmark = pytest.mark.story
 
-TEXT = Path(environment_installer.__file__).read_text("utf-8")
 DEADLINE = 250
 MANY = 50
 
@@ -54,12 +54,11 @@ class Installer:
         self, request: dict[str, Any], *, python: str = sys.executable
     ) -> subprocess.Popen[bytes]:
         """Begin to answer a request."""
-        text = f"{TEXT}\n\nrun(json.loads({json.dumps(request)!r}))\n"
         process = subprocess.Popen(
             [python, "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
         )
         assert process.stdin is not None
-        process.stdin.write(text.encode())
+        process.stdin.write(installer_program(request))
         process.stdin.close()
         process.stdin = None
         return process
@@ -258,7 +257,9 @@ def test_one_on_top_of_another_is_ready_with_both_and_has_the_commands_of_both(
 def test_another_environments_interpreter_makes_another_environment(
     installer: Installer, tmp_path: Path
 ) -> None:
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True)
+    subprocess.run(
+        [sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True
+    )
     other = installer.answer(installer.request(), python=str(tmp_path / "venv" / "bin" / "python"))
     assert other["place"] != installer.answer(installer.request())["place"]
 

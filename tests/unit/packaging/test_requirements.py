@@ -16,7 +16,7 @@ from tests.helpers.wheels import only_from, write_wheel
 
 import slurm
 from slurm.errors import ConfigError, PackagingError
-from slurm.packaging.environment_installer import facts
+from slurm.packaging.interpreter_facts import facts
 from slurm.packaging.requirements import Requirements, requirements_of
 from slurm.packaging.resolving import wheels_for
 from slurm.packaging.target import Target
@@ -38,7 +38,7 @@ ALPINE = target(version=[3, 12, 1], abi="cp312", platform="linux-x86_64", libc=[
 
 
 TRY = """\
-from slurm.packaging.environment_installer import facts
+from slurm.packaging.interpreter_facts import facts
 from slurm.packaging.target import Target
 try:
     print(pip_for(Target.told(facts()))[1])

@@ -361,7 +361,7 @@ def test_what_is_submitted_again_takes_one_question(
 def test_the_script_runs_the_environments_python_and_finds_its_programs(
     submitted: Any, uv: Programs, backend: FakeBackend, tmp_path: Path
 ) -> None:
-    script = submitted()
+    script: str = submitted()
     [ready] = [path for path in backend.files if path.endswith(READY)]
     place = Path(ready).parent
     lines = script.splitlines()
@@ -370,9 +370,9 @@ def test_the_script_runs_the_environments_python_and_finds_its_programs(
 
     def said() -> str:
         """What the job says, which does not start."""
-        done = subprocess.run(["bash"], input=script, text=True, capture_output=True, check=False)
-        assert (done.returncode, done.stdout) == (1, "")
-        return done.stderr
+        done = subprocess.run(["bash"], input=script.encode(), capture_output=True, check=False)
+        assert (done.returncode, done.stdout) == (1, b"")
+        return done.stderr.decode()
 
     assert said() == (
         f"slurm-tasks: the environment {place} is not there any more: submit the job again\n"

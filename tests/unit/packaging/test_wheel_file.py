@@ -151,5 +151,5 @@ def test_what_its_sources_require_has_the_same_key_and_so_the_same_environment(
 def test_what_lies_here_as_source_is_no_requirement_of_a_wheel(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text("[project]\nname = 'mine'\n")
     built = wheel(tmp_path, requires=["lib @ file:///home/me/lib"])
-    with pytest.raises(ConfigError, match="lies here as source: .* packaging 'source'"):
+    with pytest.raises(ConfigError, match=r"lies here as source: .* packaging 'source'"):
         requirements_of_wheel(built, tmp_path, [])

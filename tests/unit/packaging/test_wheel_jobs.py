@@ -81,7 +81,9 @@ class Programs:
         needs = ["slurm-tasks>=0.0.1"]
         command = "tiny-tool = tiny:main"
         write_wheel(self.index, "tiny", files={"tiny.py": TINY}, requires=needs, command=command)
-        write_wheel(self.index, "slurm-tasks", "99.0", files={"slurm/__init__.py": "another = True"})
+        write_wheel(
+            self.index, "slurm-tasks", "99.0", files={"slurm/__init__.py": "another = True"}
+        )
         write_wheel(self.index, "both", files={"both.py": "WHERE = 'installed'\n"})
         self.settings: dict[str, Any] = {
             "type": "wheel",
@@ -129,7 +131,9 @@ def test_a_wheel_lies_on_top_of_what_it_depends_on(programs: Programs, dependenc
     programs.settings["dependencies"] = dependencies
     said = programs.run("flow")
     found = said["report"]
-    [own, below] = sorted(programs.environments, key=lambda one: not programs.environments[one]["below"])
+    [own, below] = sorted(
+        programs.environments, key=lambda one: not programs.environments[one]["below"]
+    )
     assert programs.environments[own]["wheel"] == "mine-1-py3-none-any.whl"
     assert programs.environments[own]["origin"] == str(programs.project.folder)
     assert programs.environments[own]["below"] == below
@@ -149,7 +153,10 @@ def test_a_wheel_lies_on_top_of_what_it_depends_on(programs: Programs, dependenc
     made = Path(below, ".ready").stat().st_ino
     programs.project.tasks.write_text(TASKS.replace("as it was", "as it is now"))
     edited = programs.run(PIP_FIND_LINKS="/nowhere")["report"]
-    assert (edited["mine"], edited["theirs"]) == ("as it is now", f"as it is now {slurm.__version__}")
+    assert (edited["mine"], edited["theirs"]) == (
+        "as it is now",
+        f"as it is now {slurm.__version__}",
+    )
     assert edited["tiny"] == found["tiny"]
     assert len(programs.environments) == 3
     assert Path(below, ".ready").stat().st_ino == made
