@@ -161,9 +161,7 @@ class Maker:
         """What the installer answers there. Raises `PackagingError`, `ConfigError`."""
         what = f"what {self._requirements.origin} requires could not be installed on the cluster with {self._python}"
         request = {"key": key_of(self._requirements, self._how), **more}
-        return ask_installer(
-            self._cluster, self._python, request, what, timeout, under=self._under
-        )
+        return ask_installer(self._cluster, self._python, request, what, timeout, under=self._under)
 
 
 def key_of(requirements: Requirements, how: str) -> str:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import os
 import posixpath
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slurm.config.checks import check_flag, check_text
 from slurm.errors import ConfigError
 from slurm.job_dir.paths import PACKAGES
-from slurm.packaging.base import PackagingStrategy, interpreter_on
+from slurm.packaging.base import PackagingStrategy
 from slurm.packaging.environment_installer import BELOW, READY
 from slurm.packaging.environments import ENVIRONMENTS, INDEX, SEND, lines_for
-from slurm.packaging.inherit import handed_on, settings_of_parent
+from slurm.packaging.inherit import parent_like, settings_of_parent
 from slurm.packaging.projects import project_of
 from slurm.packaging.requirement_lines import require_packaging
+from slurm.packaging.site_environment import SETTINGS as SITE_SETTINGS
+from slurm.packaging.site_environment import SiteEnvironment
 from slurm.rendering import Environment
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from slurm.packaging.wheel_environments import Wanted
     from slurm.task import SlurmTask
 
-SETTINGS = ("project", "python", "dependencies", "extras", "build_isolation")
+SETTINGS = ("project", "dependencies", "extras", "build_isolation", *SITE_SETTINGS)
 
 
 class WheelPackagingStrategy(PackagingStrategy):
@@ -41,6 +43,8 @@ class WheelPackagingStrategy(PackagingStrategy):
     - `extras`: of the project, to have as well.
     - `build_isolation`: whether the build gets an environment of its own; without, what it needs must be
       installed here.
+    - `setup`, `conda`, `uv`, `check`: an environment of the site to run in, as for `NonePackagingStrategy`; those here are made
+      with its Python. `found`: what a check of it has found. A workflow hands it to its jobs.
     - `environment`: one that is on the cluster already, with which nothing is built.
 
     ``uv`` builds where it is on the PATH, else pip; once for each content of the project, however many
@@ -52,7 +56,7 @@ class WheelPackagingStrategy(PackagingStrategy):
     'send'
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a key of a Slurmfile
         self,
         *,
         project: str | os.PathLike[str] | None = None,
@@ -60,9 +64,14 @@ class WheelPackagingStrategy(PackagingStrategy):
         dependencies: str | bool = INDEX,
         extras: Sequence[str] = (),
         build_isolation: bool = True,
+        setup: Sequence[str] = (),
+        conda: str | None = None,
+        uv: str | None = None,
+        check: str = "login",
+        found: Mapping[str, Any] | None = None,
         environment: str | None = None,
     ) -> None:
-        for name, text in (("project", project), ("python", python), ("environment", environment)):
+        for name, text in (("project", project), ("environment", environment)):
             if text is not None:
                 check_text(name, text)
         if not isinstance(dependencies, bool) and dependencies not in (SEND, INDEX):
@@ -76,38 +85,55 @@ class WheelPackagingStrategy(PackagingStrategy):
                 f"extras {list(extras)} are of no use without dependencies: say how those get there"
             )
         check_flag("build_isolation", build_isolation)
+        self._site = SiteEnvironment(python=python, setup=setup, conda=conda, uv=uv, check=check)
         self.project = project
         self.python = python
+        self.setup: Sequence[str] = list(setup)
+        self.conda = conda
+        self.uv = uv
+        self.check = check
+        self.found: Mapping[str, Any] | None = found
         self.dependencies: str | bool = INDEX if dependencies is True else dependencies
         self.extras: Sequence[str] = list(extras)
         self.build_isolation = build_isolation
         self.environment = environment
 
     def prepare(self, task: SlurmTask[Any, Any], cluster: Cluster) -> Environment:
-        environment = self.environment or handed_on(self, "environment", SETTINGS)
+        environment, found = self._given()
+        there = self._site.on(cluster, task, found)
         packaged: Sequence[str] = ()
         if environment is None:
             from slurm.packaging.wheel_environments import environment_of_wheel
 
             wanted = self._wanted(self._project(task))
-            python = interpreter_on(cluster, self.python)
-            environment = environment_of_wheel(wanted, cluster, python)
+            environment = environment_of_wheel(wanted, cluster, there.interpreter, there.under)
             packaged = wanted.wheel.modules
         return Environment(
             [posixpath.join(environment, "bin", "python")],
-            inherited={**self.inherited(), "environment": environment},
+            there.setup,
+            inherited={**self.inherited(), "environment": environment, "found": there.found},
             packaged=packaged,
+            python=there.version,
         )
 
     def preview(self, task: SlurmTask[Any, Any], cluster: Cluster) -> Environment:
-        environment = self.environment or handed_on(self, "environment", SETTINGS)
+        environment, _ = self._given()
         if environment is None:
             folder = f"{cluster.site.shown_base}/{PACKAGES}/{ENVIRONMENTS}"
             environment = f"{folder}/<the wheel of {self._project(task)}>"
         return Environment(
             [posixpath.join(environment, "bin", "python")],
+            self._site.preview(cluster).setup,
             inherited={**self.inherited(), "environment": environment},
         )
+
+    def _given(self) -> tuple[str | None, Mapping[str, Any] | None]:
+        """The environment that is there, and what was found of the site's: those that were named, or those of the workflow
+        job around this process, if it was made from the same settings."""
+        if self.environment is not None:
+            return self.environment, self.found
+        parent = parent_like(self, SETTINGS)
+        return parent.get("environment"), self.found or parent.get("found")
 
     def generate_setup_commands(
         self, task: SlurmTask[Any, Any], environment: Environment

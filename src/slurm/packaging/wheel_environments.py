@@ -6,6 +6,7 @@ import hashlib
 import json
 import posixpath
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -57,28 +58,31 @@ _made: forks.Own[dict[tuple[object, ...], list[str]]] = forks.Own(dict)
 _making = forks.Lock()
 
 
-def environment_of_wheel(wanted: Wanted, cluster: Cluster, python: str) -> str:
+def environment_of_wheel(
+    wanted: Wanted, cluster: Cluster, python: str, under: Sequence[str] = ()
+) -> str:
     """The environment on `cluster` that has the wheel and what it requires, made with the interpreter `python` there.
 
-    An edit of the project makes a small one anew, and not what is below it. What is there already is found with one
+    `under` is the command that the interpreter is started with, if it needs one. An edit of the project makes a small one anew, and not what is below it. What is there already is found with one
     question. Raises `PackagingError`, and `ConfigError` where the interpreter there cannot have the wheel.
     """
     with _making:
-        about = (cluster.site.place, cluster.job_base_dir, python, wanted.key)
+        about = (cluster.site.place, cluster.job_base_dir, python, *under, wanted.key)
         known = _made.get().get(about, [])
         marks = [posixpath.join(place, READY) for place in known]
         if not marks or None in cluster.backend.read_files(marks):
-            known = _made.get()[about] = _Maker(wanted, cluster, python).environments()
+            known = _made.get()[about] = _Maker(wanted, cluster, python, under).environments()
         return known[0]
 
 
 class _Maker:
     """Makes the environment of one wheel on one cluster."""
 
-    def __init__(self, wanted: Wanted, cluster: Cluster, python: str) -> None:
+    def __init__(self, wanted: Wanted, cluster: Cluster, python: str, under: Sequence[str]) -> None:
         self._wanted = wanted
         self._cluster = cluster
         self._python = python
+        self._under = under
 
     def environments(self) -> list[str]:
         """The directories of the environment and of the one below, where they are there afterwards."""
@@ -86,7 +90,9 @@ class _Maker:
         wanted.wheel.require_fit(target_of(said, self._python), self._python)
         if not said["ready"]:
             if wanted.required is not None:
-                environment_of(wanted.required, self._cluster, self._python, wanted.how)
+                environment_of(
+                    wanted.required, self._cluster, self._python, wanted.how, self._under
+                )
             place = said["place"]
             about = f"{wanted.wheel.name} is being installed on the cluster"
             with alone(f"{self._cluster.site.place} {place}", about):
@@ -116,4 +122,4 @@ class _Maker:
 
     def _ask(self, more: dict[str, Any], timeout: float) -> dict[str, Any]:
         request = {"key": self._wanted.key, "below": self._wanted.below, **more}
-        return ask_installer(self._cluster, self._python, request, self._what, timeout)
+        return ask_installer(self._cluster, self._python, request, self._what, timeout, self._under)
