@@ -43,7 +43,7 @@ as its ``__cause__``. Timeouts of a wait are the built-in ``TimeoutError``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -118,8 +118,16 @@ class SerializationError(SubmissionError):
 class PackagingError(SubmissionError):
     """The user's code, or its environment, could not be built, sent or installed.
 
-    The message's first line says what; the end of what the program printed follows it.
+    The message's first line says what; the end of what the program printed follows it. Attribute: `gone`, the paths on the
+    cluster that the job needs and that somebody has removed.
+
+    >>> PackagingError("the copy of the project is not there any more", gone=["/jobs/.packages/source/p-1"]).gone
+    ('/jobs/.packages/source/p-1',)
     """
+
+    def __init__(self, message: str, *, gone: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.gone: tuple[str, ...] = tuple(gone)
 
 
 class SubmissionRefused(SubmissionError):

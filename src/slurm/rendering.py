@@ -27,6 +27,8 @@ class Environment:
     - `copies`: directories here, and the frozen copies of them there, in which imports are searched for in their place.
     - `code`: what the job's metadata is to say of the user's code that it runs.
     - `image`: what the job's metadata is to say of the container image that it runs in.
+    - `needed`: paths there, as those of copies, that are there now and must be when the job is submitted: a submission looks
+      for them, and whoever removes what nobody uses leaves them to the job until it has ended.
     - `packaged`: the modules that packaging installs there: those count, not the directories here that hold them.
 
     >>> Environment(["/opt/python/bin/python3"], setup=["module load cuda || exit 1"]).pythonpath
@@ -45,6 +47,7 @@ class Environment:
     copies: Mapping[str, str] = field(default_factory=dict)
     code: Sequence[Mapping[str, Any]] = ()
     image: Mapping[str, Any] = field(default_factory=dict)
+    needed: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

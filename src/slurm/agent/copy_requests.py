@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Tuple
 from .directories import make_private_directory, remove, require_own_directory
 from .errors import AgentError
 from .files import NO_LINKS, copy_part, sync_folder, unique_name
+from .needed import copying
 from .regular_files import open_regular
 from .staging_requests import is_there
 
@@ -45,10 +46,12 @@ class CopyRequests:
         if not listed:
             return {"ready": False, "list": True}, b""
         files = json.loads(zlib.decompress(blob[:listed]).decode("utf-8", "surrogateescape"))
-        missing = sorted({sha for _, sha, _ in files if not is_there(os.path.join(store, sha))})
-        if missing:
-            return {"ready": False, "missing": missing}, b""
-        _make(place, store, files)
+        with copying(os.path.dirname(store)):
+            wanted = {sha for _, sha, _ in files}
+            missing = sorted(sha for sha in wanted if not is_there(os.path.join(store, sha)))
+            if missing:
+                return {"ready": False, "missing": missing}, b""
+            _make(place, store, files)
         return {"ready": True}, b""
 
 

@@ -11,16 +11,18 @@ from typing import Any, ClassVar, List, Optional, Set
 class Locked:
     """``with Locked(path):`` holds an exclusive lock on `path`, released when the process dies.
 
-    Waits `timeout` seconds at most, if that is given, and raises ``TimeoutError`` then.
+    Waits `timeout` seconds at most, if that is given, and raises ``TimeoutError`` then. A `shared` one keeps away those
+    that are exclusive, and not each other.
     """
 
     # What this thread holds, so that a command may hold it as well; and what all threads have open.
     held: threading.local = threading.local()
     everywhere: ClassVar[Set[int]] = set()
 
-    def __init__(self, path: str, timeout: Optional[float] = None) -> None:
+    def __init__(self, path: str, timeout: Optional[float] = None, shared: bool = False) -> None:
         self.path = path
         self.timeout = timeout
+        self.kind: int = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         self.handle: int = -1
 
     @classmethod
@@ -51,13 +53,13 @@ class Locked:
 
     def _acquire(self) -> None:
         if self.timeout is None:
-            fcntl.flock(self.handle, fcntl.LOCK_EX)
+            fcntl.flock(self.handle, self.kind)
             return
         deadline = time.monotonic() + self.timeout
         pause = 0.01
         while True:
             try:
-                fcntl.flock(self.handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(self.handle, self.kind | fcntl.LOCK_NB)
                 return
             except BlockingIOError:
                 if time.monotonic() >= deadline:

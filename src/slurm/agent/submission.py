@@ -7,6 +7,7 @@ from typing import Any, Callable, Dict, Optional
 
 from .errors import AgentError
 from .json_files import read_json_if_whole
+from .needed import Needed
 from .receipts import Receipt
 
 SEARCH_TIMEOUT = 60.0  # seconds for the whole search, if the scheduler is slow to answer
@@ -20,16 +21,23 @@ class Submission:
     job is looked for, and the scheduler asked again only when it can not have made one.
     """
 
-    def __init__(self, scheduler: Any, receipts: str, request: Dict[str, Any]) -> None:
+    def __init__(
+        self,
+        scheduler: Any,
+        receipts: str,
+        request: Dict[str, Any],
+        needed: Optional[Needed] = None,
+    ) -> None:
         self.scheduler = scheduler
         self.request = request
+        self.needed: Needed = needed or Needed()
         self.receipt: Receipt = Receipt(receipts, request)
 
     def make(self, prepare: Callable[[], None], silent: str = "") -> Dict[str, Any]:
         """The receipt of the job, which is submitted if that has not been done.
 
         `prepare` writes its files. `silent` says that the scheduler does not answer, and why: then it
-        is not asked. Raises `AgentError`, "unknown" where there may be a job; OSError where there is none.
+        is not asked. Raises `AgentError`, "unknown" where there may be a job; `Gone` and OSError where there is none.
         """
         with self.receipt.turn():
             known = self.receipt.read()
@@ -37,9 +45,7 @@ class Submission:
                 known = self._begin(prepare, silent)
             elif known["job_id"] is None:
                 found = self._search(known, silent)
-                known = (
-                    dict(known, job_id=found) if found else self.receipt.begin_again(known, prepare)
-                )
+                known = dict(known, job_id=found) if found else self._begin_again(known, prepare)
             if known["job_id"] is None:
                 known["job_id"] = self._ask_scheduler(known)
                 self.receipt.note(known)
@@ -57,7 +63,12 @@ class Submission:
         if silent:
             message = "it was not submitted, after the scheduler gave no answer: " + silent
             raise AgentError("unreachable", message)
+        self.needed.require(self.request)
         return self.receipt.begin(prepare)
+
+    def _begin_again(self, known: Dict[str, Any], prepare: Callable[[], None]) -> Dict[str, Any]:
+        self.needed.require(self.request)
+        return self.receipt.begin_again(known, prepare)
 
     def _search(self, known: Dict[str, Any], silent: str = "") -> Optional[str]:
         """The job of an earlier attempt, noted; None if there is none and can be none any more."""

@@ -13,6 +13,7 @@ from .directories import (
 from .directory_names import EVENTS, RECEIPTS
 from .errors import AgentError
 from .files import write_atomic
+from .needed import Gone, Needed, submitting, use
 from .parallel import Order, chains_of
 from .staging_requests import adopt, is_there
 from .submission import Submission
@@ -33,7 +34,8 @@ class SubmitRequests:
         Makes the directory `events`, in which the runners tell that they have finished. Answers
         ``{"needs": path}`` and does nothing when the directory `needs` is not there, and
         ``{"unstaged": [path]}`` when large files are not (see `op_stage`). When the scheduler does
-        not answer for one, it is not asked for those after it.
+        not answer for one, it is not asked for those after it. A request some of whose `needed` paths
+        are not there has them as ``gone`` in its answer.
         """
         receipts = os.path.join(base, RECEIPTS)
         if not os.path.isdir(base):
@@ -43,28 +45,31 @@ class SubmitRequests:
             _remove_abandoned(os.path.join(base, EVENTS))
         for directory in (events, receipts):
             make_private_directory(directory)
-        if needs and not os.path.isdir(needs):
-            make_private_directory(os.path.dirname(needs))
-            return {"needs": needs}, b""
-        trusted = [receipts, events, os.path.dirname(events)]
-        for directory in trusted + ([needs, os.path.dirname(needs)] if needs else []):
-            require_own_directory(directory)
-        unstaged = _unstaged(receipts, requests)
-        if unstaged:
-            return {"unstaged": unstaged}, b""
-        order = Order(functools.partial(self._submit_chain, receipts, blob))
-        return {"jobs": order.fill(chains_of(requests))}, b""
+        with submitting(receipts):
+            if needs and not os.path.isdir(needs):
+                make_private_directory(os.path.dirname(needs))
+                return {"needs": needs}, b""
+            trusted = [receipts, events, os.path.dirname(events)]
+            for directory in trusted + ([needs, os.path.dirname(needs)] if needs else []):
+                require_own_directory(directory)
+            unstaged = _unstaged(receipts, requests)
+            if unstaged:
+                return {"unstaged": unstaged}, b""
+            if needs:
+                use(needs)
+            order = Order(functools.partial(self._submit_chain, receipts, blob, Needed()))
+            return {"jobs": order.fill(chains_of(requests))}, b""
 
     def _submit_chain(
-        self, receipts: str, blob: bytes, order: Order, chain: List[Any]
+        self, receipts: str, blob: bytes, needed: Needed, order: Order, chain: List[Any]
     ) -> List[Dict[str, Any]]:
         """Submit a request and those that continue it, one after the other."""
         answers: List[Dict[str, Any]] = []
         for request in chain:
             if answers:
-                answer = self._continue(receipts, request, blob, answers[-1], order.silent)
+                answer = self._continue(receipts, request, blob, needed, answers[-1], order.silent)
             else:
-                answer = self._submit_one(receipts, request, blob, order.silent)
+                answer = self._submit_one(receipts, request, blob, needed, order.silent)
             if answer.get("kind") in ("unknown", "unreachable"):
                 order.silent = order.silent or answer["error"]
             answers.append(answer)
@@ -75,6 +80,7 @@ class SubmitRequests:
         receipts: str,
         request: Dict[str, Any],
         blob: bytes,
+        needed: Needed,
         before: Dict[str, Any],
         silent: str,
     ) -> Dict[str, Any]:
@@ -86,14 +92,16 @@ class SubmitRequests:
             wanted = [options.get("dependency", ""), "afterany:" + before["job_id"]]
             options["dependency"] = ",".join(part for part in wanted if part)
         request = dict(request, job_dir=before["job_dir"])
-        return self._submit_one(receipts, request, blob, silent)
+        return self._submit_one(receipts, request, blob, needed, silent)
 
     def _submit_one(
-        self, receipts: str, request: Dict[str, Any], blob: bytes, silent: str
+        self, receipts: str, request: Dict[str, Any], blob: bytes, needed: Needed, silent: str
     ) -> Dict[str, Any]:
-        submission = Submission(self.scheduler, receipts, request)
+        submission = Submission(self.scheduler, receipts, request, needed)
         try:
             known = submission.make(functools.partial(self._prepare, request, blob), silent)
+        except Gone as error:
+            return {"error": str(error), "kind": error.kind, "gone": error.paths}
         except AgentError as error:
             return {"error": str(error), "kind": error.kind}
         except OSError as error:

@@ -321,6 +321,7 @@ class _Packed:
             "id_key": request.id_key,
             "continues": request.continues,
             "after_previous": request.after_previous,
+            "needed": list(request.needed),
         }
 
     def _is_large(self, content: bytes) -> bool:
@@ -329,6 +330,8 @@ class _Packed:
 
 def _submitted(request: JobRequest, entry: Mapping[str, Any]) -> Submitted:
     """What became of a request, from the answer that bears its token."""
+    if "gone" in entry:
+        return Submitted(error=errors.PackagingError(entry["error"], gone=entry["gone"]))
     if "error" in entry:
         return Submitted(error=error_of(entry["kind"], entry["error"]))
     if entry["token"] != request.token:

@@ -26,6 +26,8 @@ class JobRequest:
     - `orchestrator`: the job mostly waits for others (a workflow).
     - `directories`: those to make before the job is submitted: names in `job_dir`, and absolute ones for output.
     - `metadata`, `id_key`: the JSON file, and the key in it, that are told the job's id.
+    - `needed`: absolute paths that must be there, which other jobs use as well: copies of code, environments. Where one is
+      not, nothing is submitted.
     - `continues`: this request shares the directory of the one before it, and is submitted only if
       that one was; `after_previous`: its job starts when that one's has ended.
 
@@ -50,6 +52,7 @@ class JobRequest:
     continues: bool = False
     after_previous: bool = False
     large_files: Mapping[str, SpooledFile] = field(default_factory=dict)
+    needed: Sequence[str] = ()
 
     @property
     def argv(self) -> list[str]:

@@ -96,6 +96,22 @@ class PackagingStrategy:
         """
         return ()
 
+    def forget(self, gone: Sequence[str], cluster: Cluster) -> None:
+        """Hear that these ``Environment.needed`` paths are not on `cluster` any more; `prepare` is called again then.
+
+        By default nothing is done: override it where `prepare` remembers what it has sent. Raise a `PackagingError`
+        where it cannot send that again.
+
+        >>> class Sent(PackagingStrategy):
+        ...     sent = {"/jobs/.packages/data"}
+        ...     def forget(self, gone, cluster):
+        ...         self.sent -= set(gone)
+        >>> strategy = Sent()
+        >>> strategy.forget(["/jobs/.packages/data"], cluster)
+        >>> strategy.sent
+        set()
+        """
+
     def inherited(self) -> dict[str, Any]:
         """The packaging of jobs that a workflow with this one submits; plain JSON.
 
@@ -213,6 +229,11 @@ class PackagedTask:
     def prepare(self) -> Environment:
         """All that the strategy has to say to a job. Raises `ConfigError` for what makes no sense."""
         return self._checked(self._strategy.prepare(self._task, self._cluster))
+
+    def prepare_again(self, gone: Sequence[str]) -> Environment:
+        """`prepare`, after these paths were found not to be there any more."""
+        self._strategy.forget(gone, self._cluster)
+        return self.prepare()
 
     def preview(self) -> Environment:
         """What `prepare` would return, with nothing done for it."""

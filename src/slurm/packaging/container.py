@@ -138,6 +138,7 @@ class ContainerPackagingStrategy(PackagingStrategy):
             own_python=True,
             python=version_in(self.python) or known.python,
             image={"name": image, "runtime": runtime, **({"digest": digest} if digest else {})},
+            needed=[*([container.folder] if started.makes else []), *started.files],
         )
 
     def preview(self, task: SlurmTask[Any, Any], cluster: Cluster) -> Environment:

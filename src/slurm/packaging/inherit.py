@@ -42,6 +42,13 @@ class InheritPackagingStrategy(PackagingStrategy):
     def preview(self, task: SlurmTask[Any, Any], cluster: Cluster) -> Environment:
         return _parents(task, cluster).preview()
 
+    def forget(self, gone: Sequence[str], cluster: Cluster) -> None:
+        from slurm.packaging.by_name import strategy_of  # late: this strategy is one of those
+
+        settings = settings_of_parent()
+        if settings is not None and settings.get("type") != "inherit":
+            strategy_of(settings).forget(gone, cluster)
+
 
 def _parents(task: SlurmTask[Any, Any], cluster: Cluster) -> PackagedTask:
     """The task, packaged as the workflow job around this process is."""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slurm.config.checks import check_text
-from slurm.errors import ConfigError
+from slurm.errors import ConfigError, PackagingError
 from slurm.job_dir.paths import PACKAGES
 from slurm.packaging.base import PackagingStrategy
+from slurm.packaging.environment_installer import READY
 from slurm.packaging.environments import (
     ENVIRONMENTS,
     INDEX,
@@ -27,7 +28,7 @@ from slurm.packaging.requirement_lines import require_packaging
 from slurm.packaging.script_metadata import has_metadata, script_of
 from slurm.packaging.site_environment import SETTINGS as SITE_SETTINGS
 from slurm.packaging.site_environment import SiteEnvironment, SitePython
-from slurm.packaging.source_copies import COPIES, recent_copy, send
+from slurm.packaging.source_copies import COPIES, forget, line_for, recent_copy, send
 from slurm.packaging.source_files import Selection
 from slurm.rendering import Environment
 from slurm.sbatch.options import InvalidOption
@@ -134,10 +135,12 @@ class SourcePackagingStrategy(PackagingStrategy):
         nothing_more: Mapping[str, Any] = (
             {} if environment else {"dependencies": None, "extras": []}
         )
+        places = {here: about["copy"] for here, about in frozen.items()}
         return Environment(
             [self._interpreter(environment, there.interpreter)],
             there.setup,
-            copies={here: about["copy"] for here, about in frozen.items()},
+            copies=places,
+            needed=_needed(places.values(), environment),
             code=list(frozen.values()),
             inherited={
                 **self.inherited(),
@@ -165,11 +168,23 @@ class SourcePackagingStrategy(PackagingStrategy):
         inherited = {**self.inherited(), "copies": copies, "environment": environment}
         return Environment([python], there.setup, copies=places, inherited=inherited)
 
+    def forget(self, gone: Sequence[str], cluster: Cluster) -> None:
+        copies, environment = self._given()
+        places = [about["copy"] for about in (copies or {}).values()]
+        lost = sorted(set(gone).intersection(_needed(places, environment)))
+        if lost:
+            by = "the workflow" if settings_of_parent() else "whatever has sent it"
+            raise PackagingError(
+                f"{lost[0]}, which its job was to run with, is not there any more: submit {by} again"
+            )
+        forget(gone, cluster)
+
     def generate_setup_commands(
         self, task: SlurmTask[Any, Any], environment: Environment
     ) -> Sequence[str]:
         made = (environment.inherited or {}).get("environment")
-        return lines_for(made) if made else []
+        lines = [line_for(place) for place in dict.fromkeys(environment.copies.values())]
+        return [*lines, *(lines_for(made) if made else [])]
 
     def _interpreter(self, environment: str | None, otherwise: str) -> str:
         return posixpath.join(environment, "bin", "python") if environment else otherwise
@@ -226,3 +241,9 @@ class SourcePackagingStrategy(PackagingStrategy):
             return own_roots()  # it says by itself what it needs, and travels with each job
         project = project_of(task.unwrapped, self.project)
         return list(dict.fromkeys([project, *own_roots()]))
+
+
+def _needed(copies: Iterable[str], environment: str | None) -> list[str]:
+    """What must be there when a job with these is submitted."""
+    found = list(dict.fromkeys(copies))
+    return [*found, posixpath.join(environment, READY)] if environment else found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import posixpath
+import shlex
 import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -104,6 +105,19 @@ def send(copy: Copy, cluster: Cluster, *, again: bool = False) -> str:
             _send(copy, cluster, place, posixpath.join(base, PACKAGES, CONTENTS))
             _there.get().add(key)
     return place
+
+
+def line_for(place: str) -> str:
+    """A line of a job script: the copy is there."""
+    gone = f"slurm-tasks: the copy {place} of your code is not there any more: submit the job again"
+    return f"[ -d {shlex.quote(place)} ] || {{ echo {shlex.quote(gone)} >&2; exit 1; }}"
+
+
+def forget(places: Sequence[str], cluster: Cluster) -> None:
+    """Ask for these again, which are not there any more."""
+    with _sending:
+        for place in places:
+            _there.get().discard((cluster.site.place, place))
 
 
 def _send(copy: Copy, cluster: Cluster, place: str, store: str) -> None:

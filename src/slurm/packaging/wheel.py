@@ -114,6 +114,7 @@ class WheelPackagingStrategy(PackagingStrategy):
             inherited={**self.inherited(), "environment": environment, "found": there.found},
             packaged=packaged,
             python=there.version,
+            needed=[posixpath.join(environment, READY)],
         )
 
     def preview(self, task: SlurmTask[Any, Any], cluster: Cluster) -> Environment:

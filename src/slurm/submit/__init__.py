@@ -9,7 +9,8 @@ It may import `slurm.callbacks`, `slurm.results`, `slurm.packaging`, `slurm.trac
   run (each packaging strategy's `preview`);
 - `prepare`: from a draft to requests, pure;
 - `output`: where a job's output goes, and the directories for it;
-- `submitter`: hands requests to the backend; `refusals`: the errors for what the backend refused;
+- `submitter`: hands requests to the backend; `refusals`: the errors for what the backend refused; `code_again`: what becomes
+  of a call whose code was removed there;
 - `batch`: calls that are submitted together; `arrays`: mapped calls, which wait for their first use;
 - `reattach`: jobs that an earlier client submitted, found again.
 """

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from slurm.rendering import Environment
     from slurm.sbatch.array_layout import ArrayLayout
     from slurm.submit.calls import TaskCall
-    from slurm.submit.effects import ClusterFunctions, Effects
+    from slurm.submit.effects import ClusterFunctions, Effects, TaskPackaging
     from slurm.tracking.listener import Listener
 
 
@@ -42,8 +42,8 @@ class Placement(NamedTuple):
 class PreparedCall:
     """A call that has become requests: one for a job; for an array as many as Slurm takes to hold it.
 
-    `facts` and `token` are the call's; `is_array` says which it is; `dependencies` are what its jobs depend on, and
-    `archive` the SDK's code that they run with.
+    `facts` and `token` are the call's; `is_array` says which it is; `dependencies` are what its jobs depend on,
+    `archive` the SDK's code that they run with, and `packaging` what has brought the user's there.
     """
 
     facts: CallFacts
@@ -51,6 +51,7 @@ class PreparedCall:
     requests: tuple[JobRequest, ...]
     dependencies: tuple[Dependency, ...]
     archive: Archive
+    packaging: TaskPackaging
     array_size: int | None = None
 
     @property
@@ -96,12 +97,16 @@ class Drafter:
             raise ConfigError(
                 f"{call.task.name}.aftercorr() pairs the elements of two arrays: call .map(items) on it"
             )
-        draft, dependencies, archive = self._drafted(call)
-        return PreparedCall(self._facts(call), call.token, (prepare(draft),), dependencies, archive)
+        packaging = self._functions.packaging_of(call.task)
+        draft, dependencies, archive = self._drafted(call, packaging)
+        return PreparedCall(
+            self._facts(call), call.token, (prepare(draft),), dependencies, archive, packaging
+        )
 
     def array(self, call: ArrayCall, pickled: PickledCall, layout: ArrayLayout) -> PreparedCall:
         """A call of a mapped task, as it was `pickled` when it was made. Raises where it cannot travel."""
-        draft, dependencies, archive = self._drafted(call, pickled)
+        packaging = self._functions.packaging_of(call.task)
+        draft, dependencies, archive = self._drafted(call, packaging, pickled)
         for dependency in dependencies:
             if dependency.type == "aftercorr" and dependency.on.layout != layout:
                 raise ConfigError(
@@ -110,7 +115,13 @@ class Drafter:
                 )
         requests = prepare_array(draft, layout)
         return PreparedCall(
-            self._facts(call), call.token, requests, dependencies, archive, layout.count
+            self._facts(call),
+            call.token,
+            requests,
+            dependencies,
+            archive,
+            packaging,
+            layout.count,
         )
 
     def _facts(self, call: Call) -> CallFacts:
@@ -118,11 +129,10 @@ class Drafter:
         return CallFacts(call.task.name, call.task.is_workflow, parent)
 
     def _drafted(
-        self, call: Call, pickled: PickledCall | None = None
+        self, call: Call, packaging: TaskPackaging, pickled: PickledCall | None = None
     ) -> tuple[Draft, tuple[Dependency, ...], Archive]:
         task, effects, base = call.task, self._effects, self._effects.base()
         archive = archive_for(base)
-        packaging = self._functions.packaging_of(task)
         environment = effects.environment(self._facts(call), packaging)
         to = self._destination(call, environment, base, packaging.name)
         pickled = pickled or pickle_call(call, to.large_from, effects.placeholder)
@@ -155,6 +165,7 @@ class Drafter:
             clauses=tuple(clause for _, clause in needed),
             result_grace=self._site.result_grace,
             max_concurrent=call.max_concurrent if isinstance(call, ArrayCall) else None,
+            packaging=packaging.name,
         )
         return draft, dependencies, archive
 

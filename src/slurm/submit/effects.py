@@ -32,6 +32,9 @@ class TaskPackaging(Protocol):
     def prepare(self) -> Environment:
         """Bring the code there. Raises `PackagingError`, `ConfigError`."""
 
+    def prepare_again(self, gone: Sequence[str]) -> Environment:
+        """`prepare`, after these paths were found not to be there any more. Raises the same."""
+
     def preview(self) -> Environment:
         """What `prepare` would return, with nothing done for it; what only doing it would tell stands in ``<>``."""
 

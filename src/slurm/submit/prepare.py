@@ -42,6 +42,7 @@ class Draft:
     - `name`, `is_workflow`, `options`: the task's; `token`: the submission's; `parent`: the workflow job it is a child of.
     - `site_options`: sbatch options for every job of the site.
     - `directory`: where its files go; `files` and `large` are those to begin with, `environment` says how Python starts.
+    - `packaging`: the name of the strategy that has made the environment.
     - `clauses`: what must come before it; `max_concurrent`: how many of an array's jobs run at once.
     - `sdk_directory`, `event_dir`: where the SDK's code is, and where runners tell this client that they have finished.
     - `result_grace`: seconds for which a result that the job reads may not be visible yet.
@@ -64,6 +65,7 @@ class Draft:
     clauses: tuple[DependencyClause, ...] = ()
     max_concurrent: int | None = None
     result_grace: float = RESULT_GRACE
+    packaging: str = ""
 
     @property
     def given_dependency(self) -> str:
@@ -93,6 +95,7 @@ def prepare(draft: Draft) -> JobRequest:
         orchestrator=draft.is_workflow,
         directories=output.directories,
         large_files=draft.large,
+        needed=draft.environment.needed,
     )
 
 
@@ -138,6 +141,7 @@ def _pieces(draft: Draft, layout: ArrayLayout) -> Iterator[JobRequest]:
             continues=number > 0,
             after_previous=number > 0 and draft.max_concurrent is not None,
             large_files={} if number else draft.large,
+            needed=draft.environment.needed,
         )
 
 
@@ -212,6 +216,7 @@ def _metadata(draft: Draft, **more: Any) -> bytes:
         dependencies=as_metadata(draft.clauses, draft.given_dependency),
         versions=(__version__, sys.version.split()[0]),
         at=draft.at,
+        **({"packaging": draft.packaging} if draft.packaging else {}),
         **({"code": list(draft.environment.code)} if draft.environment.code else {}),
         **({"image": dict(draft.environment.image)} if draft.environment.image else {}),
         **more,

@@ -18,6 +18,7 @@ from slurm.errors import RemoteFileError, SlurmError, SubmissionUnknown
 from slurm.job_dir.paths import ArrayDirectory
 from slurm.sbatch.array_layout import ArrayLayout
 from slurm.submit.arrays import SubmittedArray, WaitingArray
+from slurm.submit.code_again import with_code
 from slurm.submit.effects import ClusterFunctions, Effects, NoEffects
 from slurm.submit.refusals import Refusals, no_main_guard, unknown, unknown_batch
 from slurm.tracking.record import ArrayElement, JobOperations, JobRecord
@@ -113,13 +114,12 @@ class Submitter:
                 )
                 for telling, call in zip(tellings, calls)
             ]
-            requests = [call.prepared.requests[0] for call in calls]
             try:
-                answers = self._ask(requests, calls[0].prepared.archive, news_of)
+                answers = self._ask([call.prepared for call in calls], news_of)
             except SubmissionUnknown as error:
                 raise unknown_batch([call.prepared for call in calls], error) from None
             refusals = Refusals(self.site.backend)
-            for telling, news, answer, call in zip(tellings, news_of, answers, calls):
+            for telling, news, [answer], call in zip(tellings, news_of, answers, calls):
                 with contextlib.suppress(SlurmError), telling:
                     call.settle(answer, refusals.problem_of(call.prepared, answer))
                     news.answers, news.record = [answer], call.record
@@ -233,6 +233,22 @@ class Submitter:
     # From requests to answers
 
     def _ask(
+        self, calls: Sequence[PreparedCall], news_of: Sequence[SubmissionNews]
+    ) -> list[list[Submitted]]:
+        """The answers to the requests of each call, each of which belongs to the submission in its place."""
+
+        def ask(numbers: Sequence[int]) -> list[list[Submitted]]:
+            chosen = [(calls[number], news_of[number]) for number in numbers]
+            requests = [(one, news) for call, news in chosen for one in call.requests]
+            archive = chosen[0][0].archive
+            answers = iter(
+                self._ask_once([one for one, _ in requests], archive, [of for _, of in requests])
+            )
+            return [[next(answers) for _ in call.requests] for call, _ in chosen]
+
+        return with_code(calls, ask)
+
+    def _ask_once(
         self,
         requests: Sequence[JobRequest],
         archive: Archive,
@@ -256,9 +272,8 @@ class Submitter:
 
     def _submit(self, prepared: PreparedCall, news: SubmissionNews) -> list[Submitted]:
         """The answers to all requests of one call. Raises unless all of it exists."""
-        requests = prepared.requests
         try:
-            answers = self._ask(requests, prepared.archive, [news] * len(requests))
+            [answers] = self._ask([prepared], [news])
         except SubmissionUnknown as error:  # the connection was lost: this holds for all of them
             raise unknown(prepared, error) from None
         refusals = Refusals(self.site.backend)

@@ -22,7 +22,9 @@ from slurm.api.requests import JobRequest, Submitted
 from slurm.errors import SlurmError, SubmissionUnknown
 
 FAULTS = ["killed", "fails"]
-BEFORE_THE_RECEIPT = 3  # two directories and the lock: nobody has looked yet whether there is a job
+BEFORE_THE_RECEIPT = (
+    4  # two directories and two locks: nobody has looked yet whether there is a job
+)
 Requests = Callable[[], Sequence[JobRequest]]
 
 
