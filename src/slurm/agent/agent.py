@@ -8,6 +8,7 @@ from .errors import AgentError, as_agent_error
 from .file_requests import FileRequests
 from .job_requests import JobRequests
 from .metadata_requests import MetadataRequests
+from .package_requests import PackageRequests
 from .program_requests import ProgramRequests
 from .programs import Programs
 from .slurm_commands import SlurmCommands
@@ -28,6 +29,7 @@ class Agent(
     MetadataRequests,
     TreeRequests,
     CopyRequests,
+    PackageRequests,
 ):
     """Answers requests: `call("read", {"path": ...})` runs `op_read`. Paths may start with ``~``."""
 

@@ -19,6 +19,7 @@ from .tables import (
 
 MOST_IDS_IN_ARGUMENT = 8000  # one argument of a program is 128 KB at most
 MOST_EXIT_CODES = 10  # a command each
+ENDED = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "DEADLINE", "OUT_OF_MEMORY", "REVOKED")
 ENDED_BADLY = ("FAILED", "TIMEOUT", "OUT_OF_MEMORY", "CANCELLED", "NODE_FAIL", "DEADLINE")
 
 
@@ -38,6 +39,30 @@ class Queries(Commands):
 
     def queue(self) -> List[Dict[str, Any]]:
         return self._squeue("PD,R,CG,CF,S,RQ")
+
+    def unended(self) -> List[Dict[str, Any]]:
+        """The jobs that have not ended, those that may be put into the queue again included."""
+        return [row for row in self._squeue() if row["state"] not in ENDED]
+
+    def ended(self, jobs: Dict[str, List[str]]) -> List[str]:
+        """Those of these jobs that accounts know as ended, an array when all of it has.
+
+        Each comes with words of which the account of that job has one: without, it is another job of the same id.
+        """
+        going: Set[str] = set()
+        ended: Set[str] = set()
+        asked = sorted(jobs) if self.accounting else []
+        for start in range(0, len(asked), MOST_IDS_IN_ARGUMENT):
+            some = ",".join(asked[start : start + MOST_IDS_IN_ARGUMENT])
+            code, out, err = self.sacct_origins(["-j", some], SACCT_FIELDS, SACCT_FIELDS)
+            if code != 0:
+                self.accounting_is_off(err)
+                break
+            for row in parse_sacct(out):
+                number = row["job_id"].split("_")[0]
+                is_it = any(word and word in row["origin"] for word in jobs.get(number, ()))
+                (ended if is_it and row["state"] in ENDED else going).add(number)
+        return sorted(ended - going)
 
     def usage(self, job_ids: List[str]) -> List[Dict[str, str]]:
         """What is on record of these jobs, by ``sacct``'s field names, their steps included.

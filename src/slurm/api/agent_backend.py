@@ -28,11 +28,13 @@ from slurm.api.requests import (
     Tree,
     TreeFile,
 )
+from slurm.api.stored_packages import RemovedPackages, StoredPackage, StoredPackages
 from slurm.api.transfers import SLOWEST_DISK, Content, Transfers, listening, pieces_of, size_of
 from slurm.job_dir.result_file import sha256_of
 from slurm.states import ENDED, ENDED_IF_IT_STAYS, Observation, parse_state
 
 SUMS_TOGETHER = 10_000  # parts of files in a request
+PACKAGES_TIMEOUT = 1800.0  # seconds: a hundred thousand files are looked at, or removed, one by one
 TRIES = 5  # an archive, a file that was removed as it arrived
 
 # An agent may be in this process, and does not know that programs fork.
@@ -265,6 +267,18 @@ class AgentBackend(BackendBase):
         files = {name: blob[start : start + length] for name, start, length in said["files"]}
         return MetadataFiles(said["path"], said["now"], files, said["complete"])
 
+    def list_packages(self, base: str) -> StoredPackages:
+        said = self._ask("packages", base=base, timeout=PACKAGES_TIMEOUT)
+        return StoredPackages(tuple(map(_stored, said["packages"])), said["size"], said["problem"])
+
+    def remove_packages(
+        self, base: str, *, older_than: float, dry_run: bool = False
+    ) -> RemovedPackages:
+        params = {"base": base, "older_than": older_than, "dry_run": dry_run}
+        said = self._ask("remove_packages", **params, timeout=PACKAGES_TIMEOUT)
+        removed = tuple(map(_stored, said["removed"]))
+        return RemovedPackages(removed, said["freed"], said["used"], said["recent"])
+
     def note_ends(self, ends: Sequence[Mapping[str, str]]) -> None:
         self._ask("note_ends", ends=[dict(end) for end in ends])
 
@@ -337,6 +351,11 @@ def _submitted(request: JobRequest, entry: Mapping[str, Any]) -> Submitted:
     if entry["token"] != request.token:
         return Submitted(error=errors.SubmissionUnknown("the answer was to another submission"))
     return Submitted(entry["job_id"], entry["job_dir"], entry["reattached"])
+
+
+def _stored(row: Mapping[str, Any]) -> StoredPackage:
+    about = row.get("about", {})
+    return StoredPackage(row["kind"], row["name"], row["size"], row["used"], row.get("jobs"), about)
 
 
 def _part_sum(path: str, answer: Mapping[str, Any]) -> PartSum:

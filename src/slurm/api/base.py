@@ -21,6 +21,7 @@ from slurm.api.requests import (
     Tree,
     TreeFile,
 )
+from slurm.api.stored_packages import RemovedPackages, StoredPackage, StoredPackages
 from slurm.errors import RemoteFileError, SlurmError
 from slurm.states import Observation
 
@@ -37,6 +38,9 @@ __all__ = [
     "MetadataFiles",
     "PartSum",
     "Progress",
+    "RemovedPackages",
+    "StoredPackage",
+    "StoredPackages",
     "Submitted",
     "Tree",
     "TreeFile",
@@ -395,6 +399,29 @@ class BackendBase(abc.ABC):
         >>> list(backend.collect_metadata(job.job_dir, most=10).files)
         ['metadata.json']
         """
+
+    def list_packages(self, base: str) -> StoredPackages:
+        """What lies below the directory for jobs `base` that jobs run with: copies of code, environments, images, the SDK.
+
+        Raises `RemoteFileError` where the backend cannot do this.
+
+        >>> backend.list_packages("/home/me/slurm_jobs").packages
+        ()
+        """
+        raise RemoteFileError(f"{base}: {type(self).__name__} has no list_packages")
+
+    def remove_packages(
+        self, base: str, *, older_than: float, dry_run: bool = False
+    ) -> RemovedPackages:
+        """Remove those that no job uses which has not ended, and that nobody has used for `older_than` seconds.
+
+        With `dry_run` nothing is removed. Raises `SchedulerUnreachable` where nobody can tell which jobs have not ended,
+        `RemoteFileError` where the backend cannot do this.
+
+        >>> backend.remove_packages("/home/me/slurm_jobs", older_than=30 * 86400).freed
+        0
+        """
+        raise RemoteFileError(f"{base}: {type(self).__name__} has no remove_packages")
 
     @abc.abstractmethod
     def note_ends(self, ends: Sequence[Mapping[str, str]]) -> None:

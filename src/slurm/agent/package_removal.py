@@ -1,0 +1,152 @@
+"""Removing what no job runs with and nobody has used for long.
+
+Whoever submits marks what the job needs as used, and holds a lock until the job is on record. So first, when nobody submits,
+the marks are read; then the scheduler is asked at leisure; and then, when nobody submits again, what nobody uses gets
+another name, if its mark is as it was. Only then is it removed: nobody finds half of it, and nobody waits for that.
+"""
+
+import contextlib
+import os
+import stat
+from typing import Any, Dict, Iterator, List
+
+from .directories import make_private_directory, remove, require_own_base, require_own_directory
+from .directory_names import RECEIPTS
+from .errors import AgentError
+from .files import unique_name
+from .locks import Locked
+from .needed import removing
+from .package_listing import of_contents, told, uses_of
+from .package_users import Jobs
+from .packages import (
+    ENVIRONMENTS,
+    PACKAGES,
+    REMOVED,
+    WHEELS,
+    Content,
+    Disk,
+    Package,
+    contents_in,
+    is_locked,
+    left_behind,
+    packages_in,
+)
+
+WAIT = 60.0  # seconds for a moment in which nobody submits
+# Seconds: a submission may be on its way to what it has just found there; and an upload, which takes long, to its files.
+JUST_USED, JUST_SENT = 60.0, 3600.0
+
+
+def remove_unused(base: str, scheduler: Any, older_than: float, dry_run: bool) -> Dict[str, Any]:
+    """What was removed, or with `dry_run` would be: ``removed``, what that has ``freed``; ``used`` and ``recent`` are counts.
+
+    Raises `AgentError` where it cannot be known which jobs have not ended.
+    """
+    if not os.path.isdir(base):
+        return {"removed": [], "freed": 0, "used": 0, "recent": 0}
+    require_own_base(base)
+    receipts = os.path.join(base, RECEIPTS)
+    make_private_directory(receipts)
+    require_own_directory(receipts)
+    with _alone(receipts) as now:
+        packages = list(packages_in(base))
+    jobs = Jobs(base, scheduler)
+    jobs.look(lambda path, content: None)
+    uses = uses_of(jobs)
+    idle = [one for one in packages if not uses[one.name]]
+    age = max(older_than, JUST_USED)
+    old = [one for one in idle if now - one.used / 1e9 >= age]
+    if not dry_run:
+        for path in left_behind(base):
+            _remove(path)
+        old = _set_aside(base, receipts, old)
+    answer = _removed(base, old, now - max(older_than, JUST_SENT), dry_run)
+    recent = len(idle) - len(old)
+    return dict(answer, used=len(packages) - len(idle), recent=recent)
+
+
+@contextlib.contextmanager
+def _alone(folder: str) -> Iterator[float]:
+    """``with _alone(receipts) as now:`` nobody submits meanwhile. `now` is by the clock of the file system."""
+    try:
+        with removing(folder, WAIT) as lock:
+            yield _clock(lock)
+    except TimeoutError:
+        said = "jobs are being submitted all the time, for {:.0f} s now: try again later"
+        raise AgentError("file", said.format(WAIT)) from None
+
+
+def _clock(lock: Locked) -> float:
+    os.utime(lock.path)
+    return os.fstat(lock.handle).st_mtime
+
+
+def _set_aside(base: str, receipts: str, packages: List[Package]) -> List[Package]:
+    """Give those another name that nobody has used since, and that nobody makes right now."""
+    aside = []
+    with _alone(receipts):
+        installing = _is_installing(base)
+        for package in packages:
+            kept = installing and package.kind == WHEELS
+            if kept or is_locked(package.locks()) or package.last_used() != package.used:
+                continue
+            path = os.path.join(os.path.dirname(package.path), REMOVED + unique_name())
+            with contextlib.suppress(FileNotFoundError):  # somebody else removes it as well
+                os.rename(package.path, path)
+                package.path = path
+                aside.append(package)
+    return aside
+
+
+def _is_installing(base: str) -> bool:
+    """Whether an environment is being made, of wheels that nobody knows here."""
+    folder = os.path.join(base, PACKAGES, ENVIRONMENTS)
+    names = os.listdir(folder) if os.path.isdir(folder) else []
+    return is_locked([os.path.join(folder, name) for name in names if name.endswith(".lock")])
+
+
+def _removed(base: str, packages: List[Package], before: float, dry_run: bool) -> Dict[str, Any]:
+    """Remove these, and then the contents that nothing has any more and that were sent `before`."""
+    disk = Disk(whole=True)
+    removed = [told(package, disk) for package in packages]
+    if not dry_run:
+        for package in packages:
+            _remove(package.path)
+    orphans = _orphans(base, before, disk if dry_run else Disk())
+    if not dry_run and orphans:
+        orphans = _unlinked(os.path.join(base, PACKAGES), orphans)
+    if orphans:
+        removed.append(of_contents(orphans, disk))
+    return {"removed": removed, "freed": disk.total}
+
+
+def _orphans(base: str, before: float, gone: Disk) -> List[Content]:
+    """Files that no copy has as well, those that are gone left aside."""
+    return [
+        (path, found)
+        for path, found in contents_in(base)
+        if found.st_nlink - gone.names_of(found) == 1 and found.st_mtime <= before
+    ]
+
+
+def _unlinked(packages: str, orphans: List[Content]) -> List[Content]:
+    """Remove these while no copy is made, but for those that one was made of since."""
+    removed = []
+    with _alone(packages):
+        for path, before in orphans:
+            with contextlib.suppress(FileNotFoundError):
+                found = os.lstat(path)
+                if found.st_nlink == 1 and found.st_mtime_ns == before.st_mtime_ns:
+                    os.unlink(path)
+                    removed.append((path, before))
+    return removed
+
+
+def _remove(path: str) -> None:
+    """Remove a directory with all in it, which may have directories that nobody can write to."""
+    for folder, names, _ in os.walk(path):
+        for name in names:
+            below = os.path.join(folder, name)
+            if not os.path.islink(below):
+                os.chmod(below, stat.S_IRWXU)
+    remove(path)

@@ -1,0 +1,204 @@
+"""Which jobs below a ``job_base_dir`` have not ended, as far as anybody can tell, and what each runs with."""
+
+import os
+import re
+import time
+from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
+
+from .directory_names import RECEIPTS
+from .errors import AgentError
+from .files import beginning
+from .job_ids import expand_job_id
+from .json_files import parse_object, read_json_if_whole
+from .metadata_requests import LARGEST_METADATA, METADATA_FILES, UNDER_WAY
+
+ITEM, ARRAY = METADATA_FILES
+ASKED_FOR = 3600.0  # seconds after which what was prepared and has no id becomes no job any more
+LOST_AFTER = (
+    30 * 86400.0
+)  # and after which one that no scheduler here knows is believed to have ended elsewhere
+LARGEST_SCRIPT = 4 << 20
+IN_SCRIPT = re.compile(
+    rb"/(\.packages/(?:(?:source|env|wheels)/[^/'\"\s:;,]+|[0-9a-f]{16})|\.sdk/[0-9a-f]{16})(?![0-9a-f])"
+)
+
+Told = Callable[[str, Dict[str, Any]], None]
+
+
+class Job:
+    """A job, or an array, that has not noted its end."""
+
+    def __init__(self, path: str, content: Dict[str, Any], changed: float) -> None:
+        self.path = path
+        self.token: str = str(content.get("token", ""))
+        self.changed = changed
+        keys = [key for key in content if key == "job_id" or key.startswith("job_id_")]
+        self.ids: List[str] = [str(content[key]) for key in keys if content[key]]
+
+
+class Jobs:
+    """The jobs under `base`: after `look`, those `unended`, and by what name in the scheduler's `queue`."""
+
+    def __init__(self, base: str, scheduler: Any) -> None:
+        self.base = base
+        self.scheduler = scheduler
+        self.unended: Dict[str, Optional[str]] = {}  # by their directories
+        self._noted: List[Job] = []
+
+    def look(self, told: Told) -> None:
+        """Read what all jobs have noted of themselves; `told` hears of each. Then ask the scheduler.
+
+        In this order: what is submitted in between uses what it needs before, which whoever removes something looks at again.
+        Raises `AgentError` "unreachable" where the scheduler gives no answer.
+        """
+        self._noted = list(_under_way(self.base, told))
+        live = {
+            one.split("_")[0].split("+")[0]
+            for row in self.scheduler.unended()
+            for one in expand_job_id(row["job_id"])
+        }
+        for number in live:
+            receipt = os.path.join(self.base, RECEIPTS, "job-{}.json".format(number))
+            path = read_json_if_whole(receipt).get("job_dir")
+            if isinstance(path, str):
+                self.unended[path] = number
+        now = time.time()
+        unknown = [job for job in self._noted if not live.intersection(job.ids)]
+        ended = self._ended([job for job in unknown if job.ids and _is_recent(job, now)])
+        for job in self._noted:
+            if job not in unknown or (job.path not in ended and _is_recent(job, now)):
+                self.unended[job.path] = next(iter(job.ids), None)
+
+    def _ended(self, jobs: List[Job]) -> Set[str]:
+        """Those of which the scheduler's accounts say so; another cluster's job may have the same id."""
+        asked = {job_id: [job.token, job.path] for job in jobs for job_id in job.ids}
+        known: Set[str] = set(self.scheduler.ended(asked)) if asked else set()
+        return {job.path for job in jobs if known.issuperset(job.ids)}
+
+
+def packages_of(path: str) -> Set[str]:
+    """What the job in this directory runs with, by the names that the packages have below the base.
+
+    Nothing where the directory is gone: then there is nothing to be run. Raises OSError where that cannot be read.
+    """
+    found: Set[str] = set()
+    try:
+        names = os.listdir(path)
+        for name in names:
+            if re.match(r"job(_\d+)?\.sh$", name) or name in METADATA_FILES:
+                text = beginning(os.path.join(path, name), LARGEST_SCRIPT)
+                found.update(os.fsdecode(one) for one in IN_SCRIPT.findall(text))
+                if name in METADATA_FILES:
+                    found.update(os.path.join(".packages", "source", one) for one in _copies(text))
+    except FileNotFoundError:
+        pass
+    return found
+
+
+def _copies(metadata: bytes) -> Iterator[str]:
+    for one in code_in(_parsed(metadata)):
+        yield os.path.basename(str(one["copy"]))
+
+
+def code_in(content: Dict[str, Any]) -> List[Dict[str, Any]]:
+    """What metadata says of the code that its job runs: for each project the ``copy``, its ``revision`` and more."""
+    code = content.get("code")
+    listed = code if isinstance(code, list) else []
+    return [one for one in listed if isinstance(one, dict) and one.get("copy")]
+
+
+def _is_recent(job: Job, now: float) -> bool:
+    return now - job.changed < (LOST_AFTER if job.ids else ASKED_FOR)
+
+
+def _under_way(base: str, told: Told) -> Iterator[Job]:
+    """The jobs that have not noted their end. Of an array, its items do that."""
+    for path, name, content, changed in _noted(base):
+        told(path, content)
+        ended = _items_ended(path, content) if name == ARRAY else _has_ended(content)
+        if not ended:
+            yield Job(path, content, changed)
+
+
+def _has_ended(content: Dict[str, Any]) -> bool:
+    status = content.get("status")
+    return isinstance(status, str) and bool(status) and status not in UNDER_WAY
+
+
+def _items_ended(path: str, content: Dict[str, Any]) -> bool:
+    """Whether all items of an array have noted their ends, or others have for them."""
+    count = content.get("count")
+    if not isinstance(count, int):
+        return False
+    ended: Set[int] = set()
+    notes = content.get("ended")
+    for note in notes if isinstance(notes, list) else ():
+        for first, last in re.findall(r"(\d+)(?:-(\d+))?", _items(note)):
+            ended.update(range(int(first), min(count, int(last or first) + 1)))
+    try:
+        names = os.listdir(os.path.join(path, "tasks"))
+    except FileNotFoundError:
+        names = []
+    for name in names:
+        if name.isdigit() and _has_ended(_read(os.path.join(path, "tasks", name, ITEM))):
+            ended.add(int(name))
+    return len(ended) >= count
+
+
+def _items(note: Any) -> str:
+    return str(note.get("items", "")) if isinstance(note, dict) else ""
+
+
+def _noted(base: str) -> Iterator[Tuple[str, str, Dict[str, Any], float]]:
+    """Every directory of a job below the base, with the metadata in it and when that was changed.
+
+    Items of arrays are no jobs of their own; those of workflows have jobs.
+    """
+    left = [(base, 2, False)]
+    while left:
+        path, levels, in_array = left.pop()
+        found = _names_in(path)
+        name = next((one for one in (ARRAY, ITEM) if one in found), "")
+        is_item = in_array and os.path.basename(path).isdigit()
+        if name:
+            levels = 3
+            file = os.path.join(path, name)
+            try:
+                changed = os.stat(file).st_mtime
+            except FileNotFoundError:
+                continue
+            if not is_item:
+                yield path, name, _read(file), changed
+        below = ["tasks"] if name else [one for one in found if not one.startswith(".")]
+        for child in below if levels else ():
+            folder = os.path.join(path, child)
+            if os.path.isdir(folder) and not os.path.islink(folder):
+                left.append((folder, levels - 1, name == ARRAY or (in_array and not name)))
+
+
+def _names_in(path: str) -> List[str]:
+    """The names in a directory. What cannot be looked into and is ours may hold a job: `AgentError`."""
+    try:
+        return os.listdir(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        if os.lstat(path).st_uid != os.getuid():
+            return []
+        said = "nobody can tell which jobs have not ended: {}: {}"
+        raise AgentError("file", said.format(error.strerror, path)) from None
+
+
+def _read(path: str) -> Dict[str, Any]:
+    try:
+        return _parsed(beginning(path, LARGEST_METADATA))
+    except FileNotFoundError:
+        return {}
+
+
+def _parsed(data: bytes) -> Dict[str, Any]:
+    """The metadata; of a damaged file nothing, and its job has not ended then."""
+    try:
+        return parse_object(data)
+    except ValueError:
+        return {}

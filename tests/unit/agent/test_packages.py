@@ -1,0 +1,394 @@
+"""What lies on a cluster for jobs to run with: what it takes, who uses it, and what is removed."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from slurm.agent.agent import Agent
+from slurm.agent.errors import AgentError
+from slurm.agent.needed import submitting
+from slurm.api.slurm_cli import InProcessBackend
+from slurm.api.stored_packages import RemovedPackages, StoredPackage
+from slurm.errors import RemoteFileError, SchedulerUnreachable
+
+DAY = 86400.0
+BLOCK = b"x" * 8192
+
+
+class Queue:
+    """A scheduler that knows which jobs have not ended, and which have. It is a fake."""
+
+    def __init__(self) -> None:
+        self.live: list[str] = []
+        self.accounts: dict[str, str] = {}  # id -> its token
+        self.problem = ""
+        self.meanwhile: Callable[[], object] = lambda: None
+
+    def unended(self) -> list[dict[str, Any]]:
+        self.meanwhile()
+        if self.problem:
+            raise AgentError("unreachable", self.problem)
+        return [{"job_id": one, "state": "PENDING"} for one in self.live]
+
+    def ended(self, jobs: dict[str, list[str]]) -> list[str]:
+        return [one for one, words in jobs.items() if self.accounts.get(one) in words]
+
+
+class Base:
+    """A ``job_base_dir`` with packages and jobs, all of them old."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.mkdir(mode=0o700)
+        self.queue = Queue()
+        self.backend = InProcessBackend(Agent(self.queue))
+
+    def package(self, name: str, **files: bytes) -> Path:
+        folder = self.path / name
+        folder.mkdir(parents=True, mode=0o700)
+        for file, content in files.items():
+            (folder / file.replace("_dot_", ".")).write_bytes(content)
+        return self.old(folder)
+
+    def environment(self, key: str) -> Path:
+        folder = self.package(f".packages/env/{key}", pip=BLOCK)
+        (folder / ".ready").write_text(json.dumps({"origin": "/home/me/mine/uv.lock"}))
+        (folder.parent / f"{key}.lock").touch()
+        self.old(folder / ".ready")
+        return folder
+
+    def copy(self, name: str, content: str = "a" * 64) -> Path:
+        """A copy of one file, which is another name for what is in the contents."""
+        contents = self.path / ".packages/contents"
+        contents.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not (contents / content).exists():
+            (contents / content).write_bytes(BLOCK)
+        folder = self.package(f".packages/source/{name}")
+        os.link(contents / content, folder / "tasks.py")
+        self.old(contents / content)
+        return self.old(folder)
+
+    def old(self, path: Path, days: float = 40) -> Path:
+        at = path.stat().st_ctime - days * DAY
+        os.utime(path, (at, at))
+        return path
+
+    def job(self, name: str, script: str = "", *, age: float = 1, **metadata: Any) -> Path:
+        folder = self.path / name
+        folder.mkdir(parents=True, mode=0o700)
+        (folder / "job.sh").write_text(script)
+        file = "array_metadata.json" if "count" in metadata else "metadata.json"
+        (folder / file).write_text(json.dumps({"status": "submitted", "token": name, **metadata}))
+        self.old(folder / file, age)
+        if metadata.get("job_id"):
+            receipts = self.path / ".receipts"
+            receipts.mkdir(exist_ok=True, mode=0o700)
+            (receipts / f"job-{metadata['job_id']}.json").write_text(
+                json.dumps({"job_dir": str(folder)})
+            )
+        return folder
+
+    def list(self) -> dict[str, StoredPackage]:
+        return {one.name: one for one in self.backend.list_packages(str(self.path)).packages}
+
+    def gc(self, older_than: float = 30 * DAY, *, dry_run: bool = False) -> RemovedPackages:
+        return self.backend.remove_packages(str(self.path), older_than=older_than, dry_run=dry_run)
+
+    def removed(self, **options: Any) -> list[str]:
+        return sorted(os.path.basename(one.name) for one in self.gc(**options).removed)
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Base:
+    return Base(tmp_path / "jobs")
+
+
+CODE, OTHER = "mine-0123456789abcdef", "mine-fedcba9876543210"
+KEY, IMAGE = "00112233445566aa", "99887766554433bb"
+
+
+# --- what there is ---------------------------------------------------------------------------------
+
+
+def test_everything_that_is_known_is_listed_with_what_it_takes(base: Base) -> None:
+    base.copy(CODE)
+    base.copy(OTHER)
+    base.environment(KEY)
+    base.package(f".packages/wheels/{KEY}", numpy_dot_whl=BLOCK)
+    base.package(f".packages/{IMAGE}", image_dot_sif=BLOCK)
+    base.package(f".packages/{KEY}", mine_dot_whl=BLOCK)
+    sdk = base.package(f".sdk/{KEY}") / "slurm"
+    sdk.mkdir()
+    (sdk / "_version.py").write_text('__version__ = "9.8.7"\n')
+    about = {"project": "mine", "revision": "4f5e6d7c", "dirty": True}
+    path = str(base.path / ".packages/source" / CODE)
+    base.job("train/1", job_id="7", status="completed", code=[{"copy": path, **about}])
+    image = "docker://python:3.12"
+    base.job("train/2", job_id="8", status="failed", image={"name": image})
+    found = base.list()
+    kinds = {name: one.kind for name, one in found.items()}
+    assert kinds == {
+        f".packages/source/{CODE}": "source",
+        f".packages/source/{OTHER}": "source",
+        f".packages/env/{KEY}": "environment",
+        f".packages/wheels/{KEY}": "wheels",
+        f".packages/{IMAGE}": "image",
+        f".packages/{KEY}": "wheel",
+        f".sdk/{KEY}": "SDK",
+        ".packages/contents": "contents",
+    }
+    assert found[f".packages/source/{CODE}"].about == about
+    assert found[f".packages/source/{OTHER}"].about == {"project": "mine"}
+    assert found[f".packages/env/{KEY}"].about == {"origin": "/home/me/mine/uv.lock"}
+    assert found[f".packages/wheels/{KEY}"].about == {"files": ["numpy.whl"]}
+    assert found[f".sdk/{KEY}"].about == {"version": "9.8.7"}
+    assert found[".packages/contents"].about == {"count": 1}
+    assert all(one.jobs == 0 for name, one in found.items() if "contents" not in name)
+
+
+def test_a_file_with_several_names_counts_once(base: Base) -> None:
+    base.copy(CODE)
+    alone = base.backend.list_packages(str(base.path)).size
+    base.copy(OTHER)
+    both = base.backend.list_packages(str(base.path))
+    sizes = [one.size for one in both.packages]
+    assert min(sizes) >= len(BLOCK)
+    assert alone <= both.size < alone + len(BLOCK)
+    assert sum(sizes) > both.size
+
+
+def test_jobs_that_have_not_ended_count_by_what_their_scripts_name(base: Base) -> None:
+    base.copy(CODE)
+    base.environment(KEY)
+    base.package(f".packages/{IMAGE}", image_dot_sif=BLOCK)
+    packages = base.path / ".packages"
+    code = f"[ -d '{packages}/source/{CODE}' ] || exit 1\n"
+    env = f"[ -e {packages}/env/{KEY}/.ready ] || exit 1\n"
+    base.job("train/1", code + env, job_id="7")
+    base.job("train/2", code, job_id="8", status="running")
+    base.job("train/3", code, job_id="9", status="completed")
+    base.job("flow/1/tasks/train/1", f"exec 9> {packages}/{IMAGE}/.lock\n", job_id="10")
+    base.queue.live = ["7", "8", "10"]
+    found = {name.rpartition("/")[2]: one.jobs for name, one in base.list().items()}
+    assert (found[CODE], found[KEY], found[IMAGE]) == (2, 1, 1)
+
+
+def test_a_list_without_a_scheduler_says_that_it_does_not_know(base: Base) -> None:
+    base.copy(CODE)
+    base.queue.problem = "slurm_load_jobs error"
+    found = base.backend.list_packages(str(base.path))
+    assert found.problem == "slurm_load_jobs error"
+    assert {one.jobs for one in found.packages} == {None}
+
+
+def test_links_and_names_nobody_knows_are_no_packages(base: Base, tmp_path: Path) -> None:
+    base.copy(CODE)
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    base.old(precious)
+    (base.path / ".packages/source" / OTHER).symlink_to(precious)
+    base.package(".packages/source/notes")
+    base.package(".packages/my-own")
+    assert base.removed() == ["contents", CODE]
+    assert precious.is_dir()
+    assert {path.name for path in (base.path / ".packages/source").iterdir()} == {OTHER, "notes"}
+
+
+def test_a_directory_that_is_a_link_is_refused(base: Base, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere" / CODE).mkdir(parents=True)
+    (base.path / ".packages").mkdir(mode=0o700)
+    (base.path / ".packages/source").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(RemoteFileError, match="is not a directory of yours"):
+        base.gc(0)
+    assert (tmp_path / "elsewhere" / CODE).is_dir()
+
+
+# --- what is removed -------------------------------------------------------------------------------
+
+
+def test_what_is_old_and_unused_is_removed_with_its_contents(base: Base) -> None:
+    code, env = base.copy(CODE), base.environment(KEY)
+    young = base.copy(OTHER, "b" * 64)
+    os.utime(young)
+    wanted = base.gc(dry_run=True)
+    assert code.exists()
+    assert env.exists()
+    done = base.gc()
+    assert [one.name for one in done.removed] == [one.name for one in wanted.removed]
+    assert {os.path.basename(one.name) for one in done.removed} == {CODE, KEY, "contents"}
+    assert done.freed == wanted.freed >= 2 * len(BLOCK)
+    assert (done.recent, done.used) == (1, 0)
+    assert not code.exists()
+    assert not env.exists()
+    assert (env.parent / f"{KEY}.lock").exists()  # whoever waits for it holds this very file
+    assert [path.name for path in (base.path / ".packages/contents").iterdir()] == ["b" * 64]
+
+
+def test_contents_that_another_copy_has_stay(base: Base) -> None:
+    base.copy(CODE)
+    os.utime(base.copy(OTHER))
+    assert base.gc(dry_run=True).freed < len(BLOCK)
+    done = base.gc()
+    assert [one.kind for one in done.removed] == ["source"]
+    assert done.freed < len(BLOCK)
+
+
+@pytest.mark.parametrize("where", ["script", "metadata", "workflow"])
+def test_what_a_job_uses_that_has_not_ended_stays(base: Base, where: str) -> None:
+    code = base.copy(CODE)
+    script = f"[ -d {code} ] || exit 1\n" if where != "metadata" else ""
+    noted = {"code": [{"copy": str(code)}]} if where == "metadata" else {}
+    name = "flow/1/tasks/train/1" if where == "workflow" else "train/1"
+    base.job(name, script, job_id="7", **noted)
+    base.queue.live = ["7"]
+    done = base.gc(0)
+    assert (done.removed, done.used) == ((), 1)
+    base.queue.live = []
+    base.queue.accounts = {"7": name}
+    assert CODE in base.removed(older_than=0)
+
+
+def test_a_job_that_was_put_into_the_queue_again_has_not_ended(base: Base) -> None:
+    code = base.copy(CODE)
+    base.job("train/1", f"[ -d {code} ]\n", job_id="7", status="failed")
+    base.queue.live = ["7"]
+    assert base.removed(older_than=0) == []
+
+
+def test_an_array_has_ended_when_its_items_have(base: Base) -> None:
+    code = base.copy(CODE)
+    array = base.job("train/1", f"[ -d {code} ]\n", job_id="7", count=3)
+    for name, status in (("0", "completed"), ("1", "running")):
+        base.job(f"train/1/tasks/{name}", job_id=f"7_{name}", status=status)
+    base.queue.live = ["7_[1-2]"]
+    assert base.removed(older_than=0) == []
+    base.queue.live = []
+    assert base.removed(older_than=0) == []  # nobody knows how 1 and 2 ended
+    noted = array / "array_metadata.json"
+    content = json.loads(noted.read_text())
+    noted.write_text(json.dumps({**content, "ended": [{"items": "1-2", "status": "cancelled"}]}))
+    assert CODE in base.removed(older_than=0)
+
+
+def test_a_job_that_no_scheduler_here_knows_keeps_its_code_for_a_month(base: Base) -> None:
+    code = base.copy(CODE)
+    base.job("train/1", f"[ -d {code} ]\n", job_id="7", age=29)
+    base.queue.accounts = {"7": "another job's token"}  # of another cluster with the same home
+    assert base.removed() == []
+    base.old(base.path / "train/1/metadata.json", 31)
+    assert CODE in base.removed()
+
+
+def test_a_job_whose_id_is_on_its_way_has_not_ended(base: Base) -> None:
+    code = base.copy(CODE)
+    base.job("train/1", f"[ -d {code} ]\n", age=0, job_id=None)
+    assert base.removed(older_than=0) == []
+    base.old(base.path / "train/1/metadata.json", 0.1)  # two hours: sbatch was never asked
+    assert CODE in base.removed(older_than=0)
+
+
+def test_a_job_whose_directory_was_removed_needs_nothing(base: Base) -> None:
+    code = base.copy(CODE)
+    folder = base.job("train/1", f"[ -d {code} ]\n", job_id="7")
+    for file in folder.iterdir():
+        file.unlink()
+    folder.rmdir()
+    base.queue.live = ["7"]
+    assert CODE in base.removed()
+
+
+def test_without_a_scheduler_nothing_is_removed(base: Base) -> None:
+    code = base.copy(CODE)
+    base.queue.problem = "slurm_load_jobs error: Unable to contact slurm controller"
+    with pytest.raises(SchedulerUnreachable, match="Unable to contact"):
+        base.gc()
+    assert code.exists()
+
+
+def test_jobs_that_cannot_be_looked_at_keep_everything(
+    base: Base, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = base.copy(CODE)
+    train = base.job("train/1", job_id="7").parent
+    listdir = os.listdir
+
+    def broken(path: Any) -> list[str]:
+        if str(path) == str(train):
+            raise OSError(5, "Input/output error", path)
+        return listdir(path)
+
+    monkeypatch.setattr(os, "listdir", broken)
+    with pytest.raises(RemoteFileError, match="nobody can tell which jobs have not ended"):
+        base.gc()
+    assert code.exists()
+
+
+def test_nothing_that_was_used_in_the_last_minute_is_removed(base: Base) -> None:
+    os.utime(base.copy(CODE))
+    done = base.gc(0)
+    assert (done.removed, done.recent) == ((), 1)
+
+
+def test_what_is_used_while_the_scheduler_is_asked_stays(base: Base) -> None:
+    code = base.copy(CODE)
+    base.queue.meanwhile = lambda: os.utime(code)
+    assert base.removed(older_than=0) == []
+    assert code.exists()
+
+
+def test_an_environment_that_is_being_made_and_all_wheels_stay(base: Base) -> None:
+    env = base.environment(KEY)
+    base.package(f".packages/wheels/{KEY}", numpy_dot_whl=BLOCK)
+    with (env.parent / f"{KEY}.lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert base.removed() == []
+    assert base.removed() == [KEY, KEY]
+
+
+def test_while_jobs_are_submitted_all_the_time_it_is_said(
+    base: Base, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = base.copy(CODE)
+    (base.path / ".receipts").mkdir(mode=0o700)
+    monkeypatch.setattr("slurm.agent.package_removal.WAIT", 0.02)
+    with submitting(str(base.path / ".receipts")):
+        with pytest.raises(RemoteFileError, match="try again later"):
+            base.gc()
+    assert code.exists()
+
+
+def test_a_directory_that_nobody_can_write_to_is_removed(base: Base) -> None:
+    image = base.package(f".packages/{IMAGE}")
+    inside = image / "image" / "usr"
+    inside.mkdir(parents=True)
+    (inside / "python3").write_bytes(BLOCK)
+    inside.chmod(0o555)
+    inside.parent.chmod(0o555)
+    for path in (image / "image", image):
+        base.old(path)
+    assert base.removed() == [IMAGE]
+    assert not image.exists()
+
+
+def test_what_a_killed_one_has_left_is_removed_by_the_next(base: Base) -> None:
+    base.copy(CODE)
+    left = base.package(".packages/source/.removed-0123456789abcdef")
+    base.gc(dry_run=True)
+    assert left.exists()
+    base.gc()
+    assert not left.exists()
+
+
+def test_a_base_that_nobody_has_used_is_empty(tmp_path: Path) -> None:
+    backend = InProcessBackend(Agent(Queue()))
+    nowhere = str(tmp_path / "nowhere")
+    assert backend.list_packages(nowhere).packages == ()
+    assert backend.remove_packages(nowhere, older_than=0) == RemovedPackages((), 0)
+    assert not Path(nowhere).exists()
