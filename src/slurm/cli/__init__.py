@@ -1,7 +1,7 @@
 """The command ``slurm``: subcommands, each a module that is imported when it is asked for.
 
-They are `detect`, `launch`, `login`, `policy`, `run`, `runs` (a room of its own), `slurm_job_list`, `tree` and `verify`; `progress`
-shows files on their way.
+They are `detect`, `jobs`, `launch`, `login`, `packages`, `policy`, `run`, `runs`, `slurm_job_list`, `tree` and `verify`, of which
+`jobs`, `packages` and `runs` are rooms of their own; `progress` shows files on their way, `output` has columns.
 
 A subcommand belongs here with its arguments and what it prints; what it shows comes from the rooms below, any of which
 it may import. Its module has a click command, or a group of commands, as `command`; `commands` has what these are made
@@ -24,8 +24,13 @@ COMMANDS = {
         "slurm.cli.detect",
         "say whether runs are jobs of Slurm or processes of this machine",
     ),
+    "jobs": ("slurm.cli.jobs", "look at jobs that the SDK has submitted"),
     "launch": ("slurm.cli.launch", "begin a run of an iteration, and do not wait for it"),
     "login": ("slurm.cli.login", "authenticate once, for all programs that connect later"),
+    "packages": (
+        "slurm.cli.packages",
+        "look at code, environments and images that are there, and remove old ones",
+    ),
     "policy": ("slurm.cli.policy", "show, check and begin what a project decides about its runs"),
     "run": ("slurm.cli.run", "take all runs on as far as they can go now"),
     "runs": ("slurm.cli.runs", "look at runs, and after them"),

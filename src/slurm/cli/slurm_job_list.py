@@ -12,7 +12,8 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 from slurm.cli.commands import Group
-from slurm.cli.runs.common import PLACE, printed
+from slurm.cli.output import printed
+from slurm.cli.runs.common import PLACE
 from slurm.runs import ledger, ledger_file, store
 from slurm.runs.ledger import Cause, Verdict
 from slurm.runs.ledger_lines import Entry

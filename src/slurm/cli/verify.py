@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from slurm.cli.commands import Command, cluster_options
-from slurm.cli.runs.common import JSON, RUN_IDS, leave, printed
+from slurm.cli.output import printed
+from slurm.cli.runs.common import JSON, RUN_IDS, leave
 from slurm.runs import check_files, checks, environment, ledger_file
 from slurm.runs.clusters import Clusters
 from slurm.runs.environment import Iteration

@@ -95,7 +95,7 @@ class Base:
             )
         return folder
 
-    def list(self) -> dict[str, StoredPackage]:
+    def listed(self) -> dict[str, StoredPackage]:
         return {one.name: one for one in self.backend.list_packages(str(self.path)).packages}
 
     def gc(self, older_than: float = 30 * DAY, *, dry_run: bool = False) -> RemovedPackages:
@@ -132,7 +132,7 @@ def test_everything_that_is_known_is_listed_with_what_it_takes(base: Base) -> No
     base.job("train/1", job_id="7", status="completed", code=[{"copy": path, **about}])
     image = "docker://python:3.12"
     base.job("train/2", job_id="8", status="failed", image={"name": image})
-    found = base.list()
+    found = base.listed()
     kinds = {name: one.kind for name, one in found.items()}
     assert kinds == {
         f".packages/source/{CODE}": "source",
@@ -176,7 +176,7 @@ def test_jobs_that_have_not_ended_count_by_what_their_scripts_name(base: Base) -
     base.job("train/3", code, job_id="9", status="completed")
     base.job("flow/1/tasks/train/1", f"exec 9> {packages}/{IMAGE}/.lock\n", job_id="10")
     base.queue.live = ["7", "8", "10"]
-    found = {name.rpartition("/")[2]: one.jobs for name, one in base.list().items()}
+    found = {name.rpartition("/")[2]: one.jobs for name, one in base.listed().items()}
     assert (found[CODE], found[KEY], found[IMAGE]) == (2, 1, 1)
 
 
@@ -244,7 +244,7 @@ def test_contents_that_another_copy_has_stay(base: Base) -> None:
 def test_what_a_job_uses_that_has_not_ended_stays(base: Base, where: str) -> None:
     code = base.copy(CODE)
     script = f"[ -d {code} ] || exit 1\n" if where != "metadata" else ""
-    noted = {"code": [{"copy": str(code)}]} if where == "metadata" else {}
+    noted: dict[str, Any] = {"code": [{"copy": str(code)}]} if where == "metadata" else {}
     name = "flow/1/tasks/train/1" if where == "workflow" else "train/1"
     base.job(name, script, job_id="7", **noted)
     base.queue.live = ["7"]
@@ -358,9 +358,9 @@ def test_while_jobs_are_submitted_all_the_time_it_is_said(
     code = base.copy(CODE)
     (base.path / ".receipts").mkdir(mode=0o700)
     monkeypatch.setattr("slurm.agent.package_removal.WAIT", 0.02)
-    with submitting(str(base.path / ".receipts")):
-        with pytest.raises(RemoteFileError, match="try again later"):
-            base.gc()
+    held = submitting(str(base.path / ".receipts"))
+    with held, pytest.raises(RemoteFileError, match="try again later"):
+        base.gc()
     assert code.exists()
 
 

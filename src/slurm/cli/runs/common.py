@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from slurm.cli.commands import TEXT, Checked
+from slurm.cli.output import printed
 from slurm.config.command_line import text
 from slurm.errors import SchedulerUnreachable, TransportError
 from slurm.runs.manifest import Manifest, ManifestError
@@ -90,8 +91,3 @@ def reaching() -> Iterator[None]:
         name = click.get_current_context().command_path
         click.echo(printed(f"{name}: {' '.join(str(error).split())}"), err=True)
         leave(ExitStatus.UNREACHABLE)
-
-
-def printed(text: str) -> str:
-    """A line with nothing in it that a terminal would take for a command."""
-    return "".join(one if one.isprintable() else "?" for one in text)

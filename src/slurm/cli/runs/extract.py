@@ -11,7 +11,8 @@ from typing import Any
 import click
 
 from slurm.cli.commands import Command, cluster_options
-from slurm.cli.runs.common import JSON, RUN_IDS, leave, printed
+from slurm.cli.output import printed
+from slurm.cli.runs.common import JSON, RUN_IDS, leave
 from slurm.errors import SchedulerUnreachable, SlurmError, TransportError
 from slurm.runs import ledger_file, store
 from slurm.runs.clusters import Clusters

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import click
 
-from slurm.cli.runs.common import printed
+from slurm.cli.output import printed
 from slurm.runs import check_files, ledger_file
 from slurm.runs.environment import KEYS
 from slurm.runs.findings import Verdict

@@ -8,7 +8,8 @@ import json
 import click
 
 from slurm.cli.commands import Command, cluster_options
-from slurm.cli.runs.common import JSON, RUN_IDS, leave, printed
+from slurm.cli.output import printed
+from slurm.cli.runs.common import JSON, RUN_IDS, leave
 from slurm.cli.runs.table import plain
 from slurm.cli.runs.watching import INTERVAL, WATCH, watch
 from slurm.runs.advance import MONITORED, Advance

@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from slurm.cli.commands import TEXT, Command
-from slurm.cli.runs.common import JSON, RUN_ID, printed
+from slurm.cli.output import printed
+from slurm.cli.runs.common import JSON, RUN_ID
 from slurm.runs import ledger_file, store
 from slurm.runs.manifest import Manifest
 from slurm.runs.moments import now

@@ -7,7 +7,8 @@ import json
 import click
 
 from slurm.cli.commands import Command
-from slurm.cli.runs.common import JSON, RUN_IDS, printed
+from slurm.cli.output import printed
+from slurm.cli.runs.common import JSON, RUN_IDS
 from slurm.runs.policy import FALLBACK_STAGE
 from slurm.runs.selection import select
 from slurm.runs.step import Action, next_action

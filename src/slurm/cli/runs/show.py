@@ -11,7 +11,8 @@ import click
 
 from slurm.agent.json_files import parse_object
 from slurm.cli.commands import Command
-from slurm.cli.runs.common import JSON, RUN_ID, printed
+from slurm.cli.output import printed
+from slurm.cli.runs.common import JSON, RUN_ID
 from slurm.runs import locked_files
 from slurm.runs.clusters import in_words
 from slurm.runs.manifest import Manifest

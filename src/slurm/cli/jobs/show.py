@@ -1,0 +1,130 @@
+"""``slurm jobs show``: all that is known of a job."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from slurm import ArrayJob, Cluster, Job
+from slurm.agent.json_files import parse_object
+from slurm.cli.commands import TEXT, Command, cluster_options
+from slurm.cli.jobs.found import Found, found
+from slurm.cli.jobs.report import Seen, as_json, lines
+from slurm.cli.output import printed
+from slurm.errors import JobError, RemoteFileError
+from slurm.job_dir.paths import ArrayDirectory, array_of
+from slurm.states import JobState, JobStatus
+from slurm.usage import Usage, read_accounts
+
+LAST_LINES, LAST_BYTES = 15, 8 << 10
+
+
+@click.command(
+    "show",
+    cls=Command,
+    example="slurm jobs show 4711\nslurm jobs show 4711_3 --json\nslurm jobs show ~/slurm_jobs/train/20260218_160045_0a1b2c3d",
+)
+@click.argument("job", metavar="JOB", type=TEXT)
+@click.option("--json", "printed_as_json", is_flag=True, help="print one JSON object")
+@cluster_options
+def command(job: str, printed_as_json: bool, cluster_args: argparse.Namespace) -> None:
+    """Show what is known of a job: its state and times, what it asked for, the code it runs, and why it failed.
+
+    JOB is the id of a job, an array or an element (12_3) that was submitted under the job_base_dir, or a job's directory on the
+    cluster. The code is told by its revision, and whether something had changed since.
+    """
+    cluster = Cluster.from_args(cluster_args)
+    try:
+        seen = see(cluster, found(cluster, job))
+    finally:
+        cluster.close()
+    if printed_as_json:
+        click.echo(json.dumps(as_json(seen), indent=2, ensure_ascii=False))
+        return
+    for name, value in lines(seen):
+        click.echo(printed(f"{name + ':' if name else '':<12} {value}").rstrip())
+
+
+def see(cluster: Cluster, job: Found) -> Seen:
+    """What its files and the scheduler tell."""
+    if isinstance(job, ArrayJob):
+        return _array(cluster, job)
+    array = array_of(job.job_dir) if job.element is not None else None
+    folder = array.path if array is not None else job.job_dir
+    metadata, script = _files(cluster, job.directory.metadata, f"{folder}/job.sh")
+    if array is not None and not metadata:  # an element that has not begun
+        metadata, _ = _files(cluster, array.metadata, f"{folder}/job.sh")
+    job.get_status()
+    status = job.status
+    failed = status.finished and not job.is_successful()
+    account = read_accounts(cluster.backend.query_usage([job.id])).get(job.id)
+    exit_code = status.exit_code or (account.exit_code if account else "")
+    return Seen(
+        job.id,
+        job.job_dir,
+        metadata,
+        script,
+        state=str(status.state),
+        reason=status.pending_reason,
+        exit_code=exit_code,
+        node=status.node,
+        usage=account.usage if account else Usage(),
+        stderr=job.stderr_path,
+        last=_last_lines(cluster, job) if failed else (),
+    )
+
+
+def _array(cluster: Cluster, array: ArrayJob[Any]) -> Seen:
+    directory = ArrayDirectory(array.job_dir)
+    metadata, script = _files(cluster, directory.metadata, f"{array.job_dir}/job.sh")
+    statuses = _statuses(array)
+    states = Counter(str(status.state) for status in statuses)
+    reasons = [status.pending_reason for status in statuses]
+    return Seen(
+        array.id,
+        array.job_dir,
+        metadata,
+        script,
+        state=_overall(states),
+        reason=next(filter(None, reasons), ""),
+        count=len(array),
+        states=states,
+    )
+
+
+def _statuses(array: ArrayJob[Any]) -> list[JobStatus]:
+    """Those of its elements, for which the scheduler is asked once: who asks for one hears of all that are watched."""
+    for job in array.jobs:
+        _ = job.status  # it is watched from now on
+    for job in array.jobs:
+        job.get_status()
+    return [job.status for job in array.jobs]
+
+
+def _overall(states: Mapping[str, int]) -> str:
+    from slurm.job_tree.nodes import overall
+
+    return str(overall(Counter({JobState(state): count for state, count in states.items()})))
+
+
+def _files(cluster: Cluster, metadata: str, script: str) -> tuple[dict[str, Any], str]:
+    """What the two hold; nothing of what is not there. Raises `JobError` for metadata that is damaged."""
+    about, text = cluster.backend.read_files([metadata, script])
+    try:
+        content = parse_object(about or b"{}")
+    except ValueError as error:
+        raise JobError(f"{metadata} cannot be read: {error}") from error
+    return content, (text or b"").decode("utf-8", "replace")
+
+
+def _last_lines(cluster: Cluster, job: Job[Any]) -> list[str]:
+    try:
+        tail = cluster.backend.read_tail(job.stderr_path, LAST_BYTES)
+    except RemoteFileError:  # it is where only the node sees it, or was never written
+        return []
+    return tail.decode("utf-8", "replace").rstrip().splitlines()[-LAST_LINES:]

@@ -1,0 +1,37 @@
+"""What commands print: columns, and text in which nothing is a command for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+NONE = "-"
+
+
+def printed(text: str) -> str:
+    """A line with nothing in it that a terminal would take for a command.
+
+    >>> printed("two\\nlines")
+    'two?lines'
+    """
+    return "".join(one if one.isprintable() else "?" for one in text)
+
+
+def in_columns(rows: Iterable[Sequence[str]], right: Iterable[int] = ()) -> str:
+    """Rows, the first of which are headers, in columns; those in `right` end where their longest cell does.
+
+    >>> print(in_columns([("KIND", "SIZE"), ("source", "4K"), ("wheels", "120M")], right=[1]))
+    KIND    SIZE
+    source    4K
+    wheels  120M
+    """
+    table = [[printed(cell) or NONE for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*table)]
+    ends = set(right)
+    lines = (
+        "  ".join(
+            cell.rjust(width) if number in ends else cell.ljust(width)
+            for number, (cell, width) in enumerate(zip(row, widths))
+        )
+        for row in table
+    )
+    return "\n".join(line.rstrip() for line in lines)
