@@ -20,7 +20,7 @@ EXPORTING = (packaging, callbacks)
 SPECIAL = ("__await__", "__call__", "__getitem__", "__len__")
 ONLY_A_NAME = (
     *("TransportError", "HostKeyError", "AuthenticationFailed", "SchedulerUnreachable"),
-    *("SerializationError", "PackagingError", "SubmissionRefused"),
+    *("SerializationError", "SubmissionRefused"),
     *("RemoteFileMissing", "JobCancelled", "JobTimeout", "JobOutOfMemory", "JobNodeFailed"),
     *("JobPreempted", "JobLost", "ResultMissing", "ResultCorrupted", "ResultNotSerializable"),
     *("ResultNotLoadable", "ResultTooLarge"),
