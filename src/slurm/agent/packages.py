@@ -57,7 +57,7 @@ class Package:
 def packages_in(base: str) -> Iterator[Package]:
     """Everything that is known, kind by kind; what is removed meanwhile is passed over."""
     for folder, names, kind in PLACES:
-        for name in _directories(os.path.join(base, folder)):
+        for name in _directories(base, folder):
             if names.match(name):
                 try:
                     yield Package(base, os.path.join(folder, name), kind)
@@ -67,8 +67,7 @@ def packages_in(base: str) -> Iterator[Package]:
 
 def contents_in(base: str) -> Iterator[Content]:
     """The files that copies and wheels are made of, each once."""
-    folder = os.path.join(base, PACKAGES, CONTENTS)
-    for entry in _scanned(folder):
+    for entry in _scanned(base, os.path.join(PACKAGES, CONTENTS)):
         if CONTENT.match(entry.name):
             try:
                 yield entry.path, os.lstat(entry.path)
@@ -79,7 +78,7 @@ def contents_in(base: str) -> Iterator[Content]:
 def left_behind(base: str) -> Iterator[str]:
     """Directories that were being removed when somebody was killed."""
     for folder, _, _ in PLACES:
-        for name in _directories(os.path.join(base, folder)):
+        for name in _directories(base, folder):
             if re.match(REMOVED + ADDRESS + "$", name):
                 yield os.path.join(base, folder, name)
 
@@ -166,17 +165,21 @@ def _mtime(path: str) -> int:
         return 0
 
 
-def _directories(folder: str) -> List[str]:
-    return sorted(entry.name for entry in _scanned(folder) if entry.is_dir(follow_symlinks=False))
+def _directories(base: str, folder: str) -> List[str]:
+    found = _scanned(base, folder)
+    return sorted(entry.name for entry in found if entry.is_dir(follow_symlinks=False))
 
 
-def _scanned(folder: str) -> List["os.DirEntry[str]"]:
-    """What is in a directory of ours; nothing where there is none. Raises `AgentError` for a link in its place."""
-    try:
-        found = os.lstat(folder)
-    except FileNotFoundError:
-        return []
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
-        raise AgentError("file", folder + " is not a directory of yours: remove it")
-    with os.scandir(folder) as entries:
+def _scanned(base: str, folder: str) -> List["os.DirEntry[str]"]:
+    """What is in a folder below the base; nothing where there is none. Raises `AgentError` for a link on the way."""
+    path = base
+    for part in folder.split(os.sep):
+        path = os.path.join(path, part)
+        try:
+            found = os.lstat(path)
+        except FileNotFoundError:
+            return []
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+            raise AgentError("file", path + " is not a directory of yours: remove it")
+    with os.scandir(path) as entries:
         return list(entries)

@@ -201,13 +201,14 @@ def test_links_and_names_nobody_knows_are_no_packages(base: Base, tmp_path: Path
     assert {path.name for path in (base.path / ".packages/source").iterdir()} == {OTHER, "notes"}
 
 
-def test_a_directory_that_is_a_link_is_refused(base: Base, tmp_path: Path) -> None:
-    (tmp_path / "elsewhere" / CODE).mkdir(parents=True)
-    (base.path / ".packages").mkdir(mode=0o700)
-    (base.path / ".packages/source").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(RemoteFileError, match="is not a directory of yours"):
+@pytest.mark.parametrize("link", [".packages", ".packages/source"])
+def test_a_directory_that_is_a_link_is_refused(base: Base, tmp_path: Path, link: str) -> None:
+    code = base.copy(CODE)
+    (base.path / link).rename(tmp_path / "elsewhere")
+    (base.path / link).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(RemoteFileError, match=f"{link} is not a directory of yours"):
         base.gc(0)
-    assert (tmp_path / "elsewhere" / CODE).is_dir()
+    assert code.is_dir()
 
 
 # --- what is removed -------------------------------------------------------------------------------

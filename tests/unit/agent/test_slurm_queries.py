@@ -286,3 +286,41 @@ def test_the_end_of_a_job_that_has_ended_is_known(
     )
     ends = {one.job_id: one.ended_at for one in slurm.query_jobs(["1", "2", "3"])}
     assert ends == {"1": 1700000001.0, "2": None, "3": None}
+
+
+# --- which jobs have not ended -------------------------------------------------------------------
+
+
+def test_a_job_that_may_yet_be_put_into_the_queue_again_has_not_ended(
+    slurm: SlurmCliBackend, programs: Programs
+) -> None:
+    (programs.folder / "queue").write_text(
+        "1|COMPLETED|None|c1|1|x\n2|NODE_FAIL|None|c1|1|x\n3|SUSPENDED|None|c1|N/A|x\n4_[0-2]|PENDING|None||N/A|x\n"
+    )
+    assert [row["job_id"] for row in slurm.agent.scheduler.unended()] == ["2", "3", "4_[0-2]"]
+
+
+def test_accounts_tell_which_jobs_have_ended_and_another_of_the_same_id_does_not_count(
+    slurm: SlurmCliBackend, programs: Programs
+) -> None:
+    rows = [
+        "1|TIMEOUT|0:0|cpu|c1|1|2|t1|sbatch /jobs/train/1/job.sh",
+        "2|COMPLETED|0:0|cpu|c1|1|2|another|sbatch /elsewhere/job.sh",
+        "3_0|COMPLETED|0:0|cpu|c1|1|2||sbatch /jobs/train/3/job.sh",
+        "3_1|RUNNING|0:0|cpu|c1|1|2||sbatch /jobs/train/3/job.sh",
+        "4_0|CANCELLED by 1000|0:0|cpu|c1|1|2|t4|",
+    ]
+    (programs.folder / "accounts").write_text("\n".join(rows) + "\n")
+    asked = {str(n): [f"t{n}", f"/jobs/train/{n}"] for n in (1, 2, 3, 4, 5)}
+    assert slurm.agent.scheduler.ended(asked) == ["1", "4"]
+    [call] = programs.calls("sacct")
+    assert call[call.index("-j") + 1] == "1,2,3,4,5"
+
+
+def test_without_accounts_nobody_knows_which_jobs_have_ended(
+    slurm: SlurmCliBackend, programs: Programs
+) -> None:
+    programs.add("sacct", NO_ACCOUNTING)
+    assert slurm.agent.scheduler.ended({"1": ["t1"]}) == []
+    assert slurm.agent.scheduler.ended({"1": ["t1"]}) == []
+    assert len(programs.calls("sacct")) == 1

@@ -16,6 +16,8 @@ from slurm.job_dir.paths import receipt_of_job
 PLACE = "/jobs/.packages/source/mine-0123456789abcdef"
 SCRIPT = """#!/bin/bash
 #SBATCH --mem=2G
+#SBATCH --error=/jobs/train/1/slurm_%j.err
+#SBATCH --output=/logs/%j.out
 #SBATCH --requeue
 
 export JOB_DIR=/jobs/train/1
@@ -49,7 +51,7 @@ def test_a_job_is_told_with_the_code_that_it_runs() -> None:
     told = list(lines(seen))
     assert ("job", "13 train") in told
     assert ("state", "FAILED exit code 1:0 on c1") in told
-    assert ("options", "--mem=2G --requeue") in told
+    assert ("options", "--mem=2G --output=/logs/%j.out --requeue") in told
     assert ("waits for", "afterok of 12") in told
     assert ("packaging", "source") in told
     assert ("code", "mine at 4f5e6d7c8b9a with uncommitted changes") in told

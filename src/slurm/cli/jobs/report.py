@@ -12,6 +12,7 @@ from slurm.job_dir.paths import PACKAGES
 from slurm.rendering import interpreter_in, options_in
 from slurm.usage import Usage, exit_in_words
 
+OUTPUT = ("output", "error")
 TIMES = {
     "submitted": ("timestamp",),
     "started": ("started_at",),
@@ -89,8 +90,7 @@ def lines(seen: Seen) -> Iterator[tuple[str, str]]:
         yield from _if_known(name, said[name])
     yield from _if_known("used", seen.usage.in_words())
     yield from _if_known("workflow", said["workflow"])
-    options = said["options"].items()
-    yield from _if_known("options", " ".join(f"--{k}={v}" if v else f"--{k}" for k, v in options))
+    yield from _if_known("options", " ".join(_chosen(seen, said["options"])))
     for one in said["waits_for"]:
         yield "waits for", f"{one.get('type')} of {one.get('job_id')}"
     yield "directory", seen.directory
@@ -100,6 +100,13 @@ def lines(seen: Seen) -> Iterator[tuple[str, str]]:
         yield "stderr", seen.stderr
     for line in seen.last:
         yield "", line
+
+
+def _chosen(seen: Seen, options: Mapping[str, str]) -> Iterator[str]:
+    """The options as they were given, but for where the output goes if that is where it always goes."""
+    for name, value in options.items():
+        if name not in OUTPUT or not value.startswith(seen.directory):
+            yield f"--{name}={value}" if value else f"--{name}"
 
 
 def _if_known(name: str, value: object) -> Iterator[tuple[str, str]]:
