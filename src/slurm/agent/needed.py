@@ -6,7 +6,7 @@ from typing import Any, Dict, List
 from .errors import AgentError
 from .locks import Locked
 
-LOCK = ".packages-lock"  # in the directory of receipts, and in that of packages
+LOCK = ".lock-packages"  # in the directory of receipts, and in that of packages
 
 
 class Gone(AgentError):

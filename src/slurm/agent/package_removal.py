@@ -27,8 +27,8 @@ from .packages import (
     Disk,
     Package,
     contents_in,
-    is_locked,
     left_behind,
+    locked_here,
     packages_in,
 )
 
@@ -87,14 +87,16 @@ def _set_aside(base: str, receipts: str, packages: List[Package]) -> List[Packag
     with _alone(receipts):
         installing = _is_installing(base)
         for package in packages:
-            kept = installing and package.kind == WHEELS
-            if kept or is_locked(package.locks()) or package.last_used() != package.used:
+            if installing and package.kind == WHEELS:
                 continue
-            path = os.path.join(os.path.dirname(package.path), REMOVED + unique_name())
-            with contextlib.suppress(FileNotFoundError):  # somebody else removes it as well
-                os.rename(package.path, path)
-                package.path = path
-                aside.append(package)
+            # What is not there is being removed by somebody else.
+            with contextlib.suppress(FileNotFoundError), locked_here(package.locks()) as alone:
+                if alone and package.last_used() == package.used:
+                    folder = os.path.dirname(package.path)
+                    path = os.path.join(folder, REMOVED + unique_name())
+                    os.rename(package.path, path)
+                    package.path = path
+                    aside.append(package)
     return aside
 
 
@@ -102,7 +104,9 @@ def _is_installing(base: str) -> bool:
     """Whether an environment is being made, of wheels that nobody knows here."""
     folder = os.path.join(base, PACKAGES, ENVIRONMENTS)
     names = os.listdir(folder) if os.path.isdir(folder) else []
-    return is_locked([os.path.join(folder, name) for name in names if name.endswith(".lock")])
+    locks = [os.path.join(folder, name) for name in names if name.endswith(".lock")]
+    with locked_here(locks) as alone:
+        return not alone
 
 
 def _removed(base: str, packages: List[Package], before: float, dry_run: bool) -> Dict[str, Any]:

@@ -1,5 +1,6 @@
 """What lies below a ``job_base_dir`` for many jobs: copies of code, environments, wheels, images, the SDK."""
 
+import contextlib
 import fcntl
 import os
 import re
@@ -83,20 +84,22 @@ def left_behind(base: str) -> Iterator[str]:
                 yield os.path.join(base, folder, name)
 
 
-def is_locked(paths: List[str]) -> bool:
-    """Whether somebody makes something right now."""
-    for path in paths:
-        try:
-            handle = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
-        except FileNotFoundError:
-            continue
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(handle)
-    return False
+@contextlib.contextmanager
+def locked_here(paths: List[str]) -> Iterator[bool]:
+    """``with locked_here(package.locks()) as alone:`` nobody makes it meanwhile; unless somebody does right now."""
+    with contextlib.ExitStack() as held:
+        alone = True
+        for path in paths:
+            try:
+                handle = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+            except FileNotFoundError:
+                continue
+            held.callback(os.close, handle)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                alone = False
+        yield alone
 
 
 class Disk:

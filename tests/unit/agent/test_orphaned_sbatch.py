@@ -57,7 +57,7 @@ def test_whoever_asks_next_waits_for_it_and_finds_its_job(
     wait_until(lambda: programs.calls("sbatch"), "sbatch is called")
     client.kill()
     client.wait()
-    [lock] = (tmp_path / ".receipts").glob(".lock-*")
+    [lock] = (tmp_path / ".receipts").glob(".lock-???")  # the turn of a submission
     with lock.open() as file, pytest.raises(BlockingIOError):
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     with ThreadPoolExecutor() as pool:
