@@ -10,7 +10,7 @@ import posixpath
 import shlex
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,20 +51,41 @@ _making = forks.Lock()
 
 
 def environment_of(
-    requirements: Requirements, cluster: Cluster, python: str, how: str, under: Sequence[str] = ()
+    requirements: Requirements,
+    cluster: Cluster,
+    python: str,
+    how: str,
+    under: Sequence[str] = (),
+    *,
+    again: bool = False,
 ) -> str:
     """The environment on `cluster` that has what is required, made with the interpreter `python` there.
 
-    `under` is the command that the interpreter is started with, if it needs one. `how` is ``send`` or ``index``. What is there already is found with one question. Raises `PackagingError`, and
-    `ConfigError` where the interpreter is of a version that is not wanted.
+    `under` is the command that the interpreter is started with, if it needs one. `how` is ``send`` or ``index``. What is there
+    already is found with one question, and once a process unless it is asked `again`: a submission looks for itself. Raises
+    `PackagingError`, and `ConfigError` where the interpreter is of a version that is not wanted.
     """
     with _making:
         about = (cluster.site.place, cluster.job_base_dir, python, *under, requirements.key, how)
         known = _made.get().get(about)
-        if known is None or not cluster.backend.file_exists(posixpath.join(known, READY)):
+        if known is None or again:
             known = Maker(cluster, python, requirements, how, under).environment()
             _made.get()[about] = known
         return known
+
+
+def mark_of(environment: str) -> str:
+    """The file by which an environment is known to be whole."""
+    return posixpath.join(environment, READY)
+
+
+def forget(gone: Collection[str], cluster: Cluster) -> None:
+    """Make those environments again whose marks are not there any more."""
+    with _making:
+        made = _made.get()
+        for about, place in list(made.items()):
+            if about[0] == cluster.site.place and mark_of(place) in gone:
+                del made[about]
 
 
 def require_python(

@@ -12,16 +12,17 @@ from slurm.config.checks import check_text
 from slurm.errors import ConfigError, PackagingError
 from slurm.job_dir.paths import PACKAGES
 from slurm.packaging.base import PackagingStrategy
-from slurm.packaging.environment_installer import READY
 from slurm.packaging.environments import (
     ENVIRONMENTS,
     INDEX,
     SEND,
     environment_of,
     lines_for,
+    mark_of,
     require_python,
 )
-from slurm.packaging.inherit import parent_like
+from slurm.packaging.environments import forget as forget_environments
+from slurm.packaging.inherit import parent_like, settings_of_parent
 from slurm.packaging.own_code import own_roots
 from slurm.packaging.projects import project_of
 from slurm.packaging.requirement_lines import require_packaging
@@ -169,7 +170,7 @@ class SourcePackagingStrategy(PackagingStrategy):
         return Environment([python], there.setup, copies=places, inherited=inherited)
 
     def forget(self, gone: Sequence[str], cluster: Cluster) -> None:
-        copies, environment = self._given()
+        copies, environment, _ = self._given()
         places = [about["copy"] for about in (copies or {}).values()]
         lost = sorted(set(gone).intersection(_needed(places, environment)))
         if lost:
@@ -178,6 +179,7 @@ class SourcePackagingStrategy(PackagingStrategy):
                 f"{lost[0]}, which its job was to run with, is not there any more: submit {by} again"
             )
         forget(gone, cluster)
+        forget_environments(gone, cluster)
 
     def generate_setup_commands(
         self, task: SlurmTask[Any, Any], environment: Environment
@@ -246,4 +248,4 @@ class SourcePackagingStrategy(PackagingStrategy):
 def _needed(copies: Iterable[str], environment: str | None) -> list[str]:
     """What must be there when a job with these is submitted."""
     found = list(dict.fromkeys(copies))
-    return [*found, posixpath.join(environment, READY)] if environment else found
+    return [*found, mark_of(environment)] if environment else found

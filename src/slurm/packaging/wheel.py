@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slurm.config.checks import check_flag, check_text
-from slurm.errors import ConfigError
+from slurm.errors import ConfigError, PackagingError
 from slurm.job_dir.paths import PACKAGES
 from slurm.packaging.base import PackagingStrategy
 from slurm.packaging.environment_installer import BELOW, READY
-from slurm.packaging.environments import ENVIRONMENTS, INDEX, SEND, lines_for
+from slurm.packaging.environments import ENVIRONMENTS, INDEX, SEND, lines_for, mark_of
 from slurm.packaging.inherit import parent_like, settings_of_parent
 from slurm.packaging.projects import project_of
 from slurm.packaging.requirement_lines import require_packaging
@@ -103,18 +103,20 @@ class WheelPackagingStrategy(PackagingStrategy):
         there = self._site.on(cluster, task, found)
         packaged: Sequence[str] = ()
         if environment is None:
-            from slurm.packaging.wheel_environments import environment_of_wheel
+            from slurm.packaging.wheel_environments import environments_of_wheel
 
             wanted = self._wanted(self._project(task))
-            environment = environment_of_wheel(wanted, cluster, there.interpreter, there.under)
+            places = environments_of_wheel(wanted, cluster, there.interpreter, there.under)
             packaged = wanted.wheel.modules
+        else:
+            places = [environment]
         return Environment(
-            [posixpath.join(environment, "bin", "python")],
+            [posixpath.join(places[0], "bin", "python")],
             there.setup,
-            inherited={**self.inherited(), "environment": environment, "found": there.found},
+            inherited={**self.inherited(), "environment": places[0], "found": there.found},
             packaged=packaged,
             python=there.version,
-            needed=[posixpath.join(environment, READY)],
+            needed=[mark_of(place) for place in places],
         )
 
     def preview(self, task: SlurmTask[Any, Any], cluster: Cluster) -> Environment:
@@ -135,6 +137,18 @@ class WheelPackagingStrategy(PackagingStrategy):
             return self.environment, self.found
         parent = parent_like(self, SETTINGS)
         return parent.get("environment"), self.found or parent.get("found")
+
+    def forget(self, gone: Sequence[str], cluster: Cluster) -> None:
+        environment, _ = self._given()
+        if environment is not None and mark_of(environment) in gone:
+            by = "the workflow" if settings_of_parent() else "whatever has made it"
+            raise PackagingError(
+                f"{environment}, which its job was to run with, is not there any more: submit {by} again"
+            )
+        from slurm.packaging import environments, wheel_environments
+
+        wheel_environments.forget(gone, cluster)
+        environments.forget(gone, cluster)
 
     def generate_setup_commands(
         self, task: SlurmTask[Any, Any], environment: Environment

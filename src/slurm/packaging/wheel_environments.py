@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import posixpath
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slurm import forks
 from slurm.errors import PackagingError
 from slurm.job_dir.large_files import scratch_directory
-from slurm.packaging.environment_installer import READY
 from slurm.packaging.environments import (
     ASK_TIMEOUT,
     INSTALL_TIMEOUT,
     ask_installer,
     environment_of,
     key_of,
+    mark_of,
     pip_in,
     send_wheels,
     target_of,
@@ -58,21 +57,29 @@ _made: forks.Own[dict[tuple[object, ...], list[str]]] = forks.Own(dict)
 _making = forks.Lock()
 
 
-def environment_of_wheel(
+def environments_of_wheel(
     wanted: Wanted, cluster: Cluster, python: str, under: Sequence[str] = ()
-) -> str:
-    """The environment on `cluster` that has the wheel and what it requires, made with the interpreter `python` there.
+) -> Sequence[str]:
+    """The environment on `cluster` that has the wheel, and the one below it with what it requires, if it requires anything; made with the interpreter `python` there.
 
     `under` is the command that the interpreter is started with, if it needs one. An edit of the project makes a small one anew, and not what is below it. What is there already is found with one
-    question. Raises `PackagingError`, and `ConfigError` where the interpreter there cannot have the wheel.
+    question, and once a process: a submission looks for itself. Raises `PackagingError`, and `ConfigError` where the interpreter there cannot have the wheel.
     """
     with _making:
         about = (cluster.site.place, cluster.job_base_dir, python, *under, wanted.key)
-        known = _made.get().get(about, [])
-        marks = [posixpath.join(place, READY) for place in known]
-        if not marks or None in cluster.backend.read_files(marks):
+        known = _made.get().get(about)
+        if known is None:
             known = _made.get()[about] = _Maker(wanted, cluster, python, under).environments()
-        return known[0]
+        return known
+
+
+def forget(gone: Collection[str], cluster: Cluster) -> None:
+    """Make those environments again whose marks are not there any more."""
+    with _making:
+        made = _made.get()
+        for about, places in list(made.items()):
+            if about[0] == cluster.site.place and not {*map(mark_of, places)}.isdisjoint(gone):
+                del made[about]
 
 
 class _Maker:
@@ -91,7 +98,12 @@ class _Maker:
         if not said["ready"]:
             if wanted.required is not None:
                 environment_of(
-                    wanted.required, self._cluster, self._python, wanted.how, self._under
+                    wanted.required,
+                    self._cluster,
+                    self._python,
+                    wanted.how,
+                    self._under,
+                    again=True,
                 )
             place = said["place"]
             about = f"{wanted.wheel.name} is being installed on the cluster"
