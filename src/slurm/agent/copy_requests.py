@@ -28,6 +28,7 @@ class CopyRequests:
         listed: int = 0,
         contents: Any = (),
         staged: str = "",
+        timeout: float = 0.0,
     ) -> Tuple[Any, bytes]:
         """Make sure of the directory `place`, a frozen copy, out of files in `store`, which are named by their content.
 

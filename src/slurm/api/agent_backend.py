@@ -155,12 +155,15 @@ class AgentBackend(BackendBase):
         listed: bytes = b"",
         contents: Sequence[tuple[str, int]] = (),
         packed: Content = b"",
+        *,
+        progress: Progress | None = None,
     ) -> Mapping[str, Any]:
         params = {"place": place, "store": store, "listed": len(listed), "contents": list(contents)}
+        params["timeout"] = sum(size for _, size in contents) / SLOWEST_DISK
         if size_of(packed) > self.piece:
             digest = sha256_of(pieces_of(packed))
             staged = posixpath.join(posixpath.dirname(store), STAGED, digest)
-            self._transfers.send(packed, staged, listening(None, staged))
+            self._transfers.send(packed, staged, listening(progress, staged))
             answer = self.request("copy", {**params, "staged": staged}, listed)[0]
             self.discard(staged)
         else:

@@ -342,12 +342,14 @@ class BackendBase(abc.ABC):
         listed: bytes = b"",
         contents: Sequence[tuple[str, int]] = (),
         packed: Content = b"",
+        *,
+        progress: Progress | None = None,
     ) -> Mapping[str, Any]:
         """Make sure of a frozen copy of files in the directory `place`, which is named by what is in them.
 
         `listed` says what they are, `contents` and `packed` bring some of them into the directory `store`, where they are
         named by their SHA-256; see ``slurm.agent.copy_requests``. Answers whether the copy is ``ready``, or which files are
-        ``missing``. Raises `RemoteFileError` where the backend can do nothing of the kind.
+        ``missing``. `progress` hears how far what is large is on its way. Raises `RemoteFileError` where the backend can do nothing of the kind.
 
         >>> backend.copy_files(f"{job.job_dir}/copy", f"{job.job_dir}/contents")["ready"]
         False

@@ -27,6 +27,7 @@ from slurm.packaging.source_files import (
 
 if TYPE_CHECKING:
     from slurm.api.base import BackendBase
+    from slurm.api.requests import Progress
     from slurm.cluster import Cluster
 
 COPIES, CONTENTS = "source", "contents"
@@ -91,18 +92,20 @@ _there: forks.Own[set[tuple[object, ...]]] = forks.Own(set)
 _sending = forks.Lock()
 
 
-def send(copy: Copy, cluster: Cluster, *, again: bool = False) -> str:
+def send(
+    copy: Copy, cluster: Cluster, *, again: bool = False, progress: Progress | None = None
+) -> str:
     """The directory of the copy on the cluster, where it is afterwards. Raises `PackagingError`, `TransportError`.
 
     It is asked for first: another process, or an earlier one, may have sent it. Then the files are sent that are in no
-    other copy. What this process has sent is not asked for, but `again`.
+    other copy. What this process has sent is not asked for, but `again`. `progress` hears how far large packs are.
     """
     base = cluster.job_base_dir
     place = copy.place(base)
     with _sending:
         key = (cluster.site.place, place)
         if again or key not in _there.get():
-            _send(copy, cluster, place, posixpath.join(base, PACKAGES, CONTENTS))
+            _send(copy, cluster, place, posixpath.join(base, PACKAGES, CONTENTS), progress)
             _there.get().add(key)
     return place
 
@@ -120,7 +123,7 @@ def forget(places: Sequence[str], cluster: Cluster) -> None:
             _there.get().discard((cluster.site.place, place))
 
 
-def _send(copy: Copy, cluster: Cluster, place: str, store: str) -> None:
+def _send(copy: Copy, cluster: Cluster, place: str, store: str, progress: Progress | None) -> None:
     backend = cluster.backend
     listed = b""
     for _ in range(TRIES):
@@ -132,7 +135,7 @@ def _send(copy: Copy, cluster: Cluster, place: str, store: str) -> None:
             wanted = set(answer["missing"])
             packs = _packs(copy, wanted, backend.piece, backend.large_from)
             for _ in pipelined(
-                lambda pack: _put(backend, place, store, pack), packs, backend.in_flight
+                lambda pack: _put(backend, place, store, pack, progress), packs, backend.in_flight
             ):
                 pass  # its answer is that it is there
     answer = backend.copy_files(place, store, listed)
@@ -145,8 +148,10 @@ def _listed(copy: Copy) -> bytes:
     return zlib.compress(json.dumps(rows).encode("utf-8", "surrogateescape"))
 
 
-def _put(backend: BackendBase, place: str, store: str, pack: _Pack) -> None:
-    backend.copy_files(place, store, b"", pack.contents, pack.packed())
+def _put(
+    backend: BackendBase, place: str, store: str, pack: _Pack, progress: Progress | None
+) -> None:
+    backend.copy_files(place, store, b"", pack.contents, pack.packed(), progress=progress)
 
 
 def _packs(copy: Copy, wanted: set[str], piece: int, in_memory: int | None) -> Iterator[_Pack]:
