@@ -67,6 +67,19 @@ class PackagingStrategy:
             return Environment([cluster.python])
         return Environment([f"<what {type(self).__qualname__}.prepare() says>"])
 
+    @property
+    def is_prebuilt(self) -> bool:
+        """Whether what `prepare` makes for a workflow's tasks is made when the workflow is submitted.
+
+        For what cannot be made in a workflow's job, as an image. ``Environment.inherited`` is what the task's own packaging
+        finds there then. By default False.
+
+        >>> from slurm.packaging import ContainerPackagingStrategy
+        >>> ContainerPackagingStrategy(image="train", dockerfile="Dockerfile").is_prebuilt
+        True
+        """
+        return False
+
     def generate_setup_commands(
         self, task: SlurmTask[Any, Any], environment: Environment
     ) -> Sequence[str]:
@@ -228,7 +241,24 @@ class PackagedTask:
 
     def prepare(self) -> Environment:
         """All that the strategy has to say to a job. Raises `ConfigError` for what makes no sense."""
-        return self._checked(self._strategy.prepare(self._task, self._cluster))
+        made = self._checked(self._strategy.prepare(self._task, self._cluster))
+        if not self._task.is_workflow:
+            return made
+        from slurm.packaging.prebuilding import with_prebuilt  # late: tasks need none of it
+
+        inherited = with_prebuilt(made.inherited or {}, self._task, self._prebuilt)
+        return replace(made, inherited=inherited)
+
+    def _prebuilt(self, task: SlurmTask[Any, Any]) -> Mapping[str, Any] | None:
+        """What a workflow's job is given for one of its tasks that is packaged in a way of its own."""
+        from slurm.packaging.by_name import (
+            strategy_of,
+        )  # late: it makes strategies, which derive from the one here
+
+        strategy = None if task.packaging is None else strategy_of(task.packaging)
+        if strategy is None or not strategy.is_prebuilt:
+            return None
+        return strategy.prepare(task, self._cluster).inherited
 
     def prepare_again(self, gone: Sequence[str]) -> Environment:
         """`prepare`, after these paths were found not to be there any more."""

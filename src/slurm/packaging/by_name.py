@@ -11,7 +11,7 @@ from slurm.config.named_classes import class_named, in_a_line
 from slurm.config.option_types import mismatch
 from slurm.errors import ConfigError
 from slurm.packaging.base import PackagingStrategy, parameters_of, types_of
-from slurm.packaging.names import STRATEGIES
+from slurm.packaging.names import PREBUILT, STRATEGIES
 from slurm.packaging.registered import registered, registered_names
 
 PackagingConfig = Union[str, Mapping[str, Any], PackagingStrategy, None]
@@ -38,6 +38,7 @@ it takes ['check', 'conda', 'found', 'python', 'pythonpath', 'setup', 'uv']
             f"packaging {config!r} is no packaging: give a name, a mapping with 'type', or a strategy"
         )
     settings = dict(config) if isinstance(config, Mapping) else _from_text(config or "none")
+    settings.pop(PREBUILT, None)
     name = settings.pop("type", "none")
     kind = class_named(_class_of(name), PackagingStrategy, "packaging")
     if name not in STRATEGIES:  # those of the SDK say better what is wrong with a value

@@ -3,35 +3,41 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import posixpath
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slurm.config.checks import check_text, expand_home, suggestion
-from slurm.errors import ConfigError, RemoteFileMissing
 from slurm.job_dir.paths import PACKAGES
 from slurm.packaging.base import PackagingStrategy, on_cluster
-from slurm.packaging.images import Built, build, digest_in, is_path, kind_of, repository_of
-from slurm.packaging.inherit import handed_on, settings_of_parent
-from slurm.packaging.mounts import Mount, mount_of, mountable
-from slurm.packaging.runtimes import TAKES, check_takes, chosen, start
-from slurm.packaging.runtimes.probe import Image, found_on, look_at, version_in
-from slurm.packaging.runtimes.start import Container
-from slurm.packaging.sdk_archive import archive_for
+from slurm.packaging.container_settings import (
+    PUSH,
+    check_settings,
+    source_settings,
+    text,
+    texts,
+    way_of,
+)
+from slurm.packaging.image_bringing import bring
+from slurm.packaging.image_copies import configuration_of, of_image, shown_place
+from slurm.packaging.image_copies import forget as forget_images
+from slurm.packaging.images import Built, digest_in, is_path, kind_of
+from slurm.packaging.inherit import settings_of_parent
+from slurm.packaging.mounts import mount_of, own_mounts
+from slurm.packaging.prebuilding import prebuilt_for
+from slurm.packaging.runtimes import chosen, start
+from slurm.packaging.runtimes.probe import bundle_at, found_on, look_at, version_in
+from slurm.packaging.runtimes.start import Container, Start
+from slurm.packaging.source_copies import forget as forget_copies
 from slurm.rendering import Environment
 
 if TYPE_CHECKING:
-    from slurm.api.base import BackendBase
     from slurm.cluster import Cluster
     from slurm.task import SlurmTask
 
-SOURCES = ("image", "dockerfile", "context")
-VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+SOURCES = ("image", "dockerfile", "context", "transfer")
+HANDED = ("built", "digest", "runtime", "copies")
 
 
 class ContainerPackagingStrategy(PackagingStrategy):
@@ -46,9 +52,13 @@ class ContainerPackagingStrategy(PackagingStrategy):
     - `workdir`: the working directory in the container (default: the image's).
     - `python`: the interpreter in the image; `pythonpath`: directories that it imports from.
     - `env`: names of variables that the container takes from the host, also where the image has its own.
-    - `dockerfile`, `context`: build the image from them with docker or podman and push it to `image`,
-      which then has no tag; once per content, where a workflow is submitted from, never in its job.
-    - `built`: the image that was built already, and `digest`: its digest.
+    - `source`: whether the code of the task's project travels by itself, as with the packaging ``source``; or a table with
+      that one's ``include``, ``exclude`` and ``max_size``.
+    - `dockerfile`, `context`: build the image from them with docker or podman, where a workflow is submitted from, never
+      in its job; once per content. `image` has no tag then.
+    - `transfer`: how the image gets there that docker or podman has here: ``push``, to `image`, or ``copy``, over the
+      connection (default, of one that is built: ``push`` where the name of `image` has a ``/``).
+    - `built`, `digest`, `copies`: the image that is there already, its digest, and the code. A workflow hands them on.
 
     Raises `ConfigError` for what cannot be; submitting raises `PackagingError` when the build fails, or no runtime is there.
 
@@ -67,68 +77,44 @@ class ContainerPackagingStrategy(PackagingStrategy):
         python: str = "python3",
         pythonpath: Sequence[str | os.PathLike[str]] = (),
         env: Sequence[str] = (),
+        source: bool | Mapping[str, Any] = False,
         dockerfile: str | os.PathLike[str] | None = None,
         context: str | os.PathLike[str] | None = None,
+        transfer: str | None = None,
         built: str | None = None,
         digest: str | None = None,
+        copies: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
-        self.image: str = _text("image", image)
-        self.runtime: str | None = runtime if runtime is None else _text("runtime", runtime)
-        self.mounts: list[str] = _texts("mounts", mounts)
-        self.workdir: str | None = workdir if workdir is None else _text("workdir", workdir)
-        self.python: str = _text("python", python)
-        self.pythonpath: list[str] = _texts("pythonpath", pythonpath)
-        self.env: list[str] = _texts("env", env)
-        self.dockerfile: str | None = (
-            dockerfile if dockerfile is None else _text("dockerfile", dockerfile)
-        )
-        self.context: str | None = context if context is None else _text("context", context)
-        self.built: str | None = built if built is None else _text("built", built)
-        self.digest: str | None = digest if digest is None else _text("digest", digest)
-        self._check()
-
-    def _check(self) -> None:
-        if self.runtime is not None and self.runtime not in TAKES:
-            near = suggestion(self.runtime, TAKES)
-            known = ", ".join(TAKES)
-            raise ConfigError(f"runtime {self.runtime!r} does not exist{near}: choose from {known}")
-        if self.workdir is not None and not self.workdir.startswith("/"):
-            raise ConfigError(f"workdir {self.workdir!r} is not an absolute path")
-        for mount in self.mounts:
-            mount_of(mount, home="/home")
-        for variable in self.env:
-            if not VARIABLE.fullmatch(variable):
-                raise ConfigError(f"env: {variable!r} is not the name of a variable")
-        if self._is_to_be_built:
-            repository_of(self.image)
-        kind = kind_of(self.image)
-        if self.runtime is not None:
-            check_takes(self.runtime, self.image, kind)
+        self.image: str = text("image", image)
+        self.runtime: str | None = None if runtime is None else text("runtime", runtime)
+        self.mounts: list[str] = texts("mounts", mounts)
+        self.workdir: str | None = None if workdir is None else text("workdir", workdir)
+        self.python: str = text("python", python)
+        self.pythonpath: list[str] = texts("pythonpath", pythonpath)
+        self.env: list[str] = texts("env", env)
+        self.source: bool | Mapping[str, Any] = source
+        self.dockerfile: str | None = None if dockerfile is None else text("dockerfile", dockerfile)
+        self.context: str | None = None if context is None else text("context", context)
+        self.transfer: str | None = None if transfer is None else text("transfer", transfer)
+        self.built: str | None = None if built is None else text("built", built)
+        self.digest: str | None = None if digest is None else text("digest", digest)
+        self.copies: Mapping[str, Mapping[str, Any]] | None = copies
+        check_settings(self)
 
     @property
-    def _is_to_be_built(self) -> bool:
-        return self.dockerfile is not None or self.context is not None
+    def is_prebuilt(self) -> bool:
+        return bool(way_of(self) or self.source)
 
     def prepare(self, task: SlurmTask[Any, Any], cluster: Cluster) -> Environment:
-        built = self._known_image() or self._build(task)
-        backend = cluster.backend
-        image = _absolute(built.reference, backend.host().home)
-        kind = kind_of(image)
-        runtime = self._known_runtime() or chosen(found_on(backend).runtimes, image, kind)
-        container = self._container(image, backend.host().home, cluster.job_base_dir)
-        if runtime == "slurm-oci":
-            bundle = _bundle_at(image, backend)
-            container = replace(container, bundle=bundle, user=found_on(backend).user)
-        started = start(runtime, container)
-        if started.makes:
-            backend.make_directory(container.folder)
-        for path, content in started.files.items():
-            if not backend.file_exists(path):
-                backend.write_file(path, content, exclusive=True)
-        known = look_at(backend, image, self.python) if is_path(image) else Image()
-        digest = built.digest or digest_in(image) or known.digest
-        inherited = {**self.inherited(), "runtime": runtime}
-        if self._is_to_be_built:
+        given = self._given(task)
+        built, runtime = self._image(task, cluster, given)
+        image = _absolute(built.reference, cluster.backend.host().home)
+        started = self._started(image, runtime, cluster)
+        digest, python = self._known(image, built.digest or digest_in(image), cluster)
+        code = self._code(task, cluster, given)
+        copies = (code.inherited or {}).get("copies")
+        inherited = {**self.inherited(), "runtime": runtime, "copies": copies}
+        if way_of(self):
             inherited.update(built=built.reference, digest=built.digest or None)
         return Environment(
             started.command,
@@ -136,39 +122,113 @@ class ContainerPackagingStrategy(PackagingStrategy):
             pythonpath=[on_cluster(path, cluster) for path in self.pythonpath],
             inherited=inherited,
             own_python=True,
-            python=version_in(self.python) or known.python,
+            python=python,
             image={"name": image, "runtime": runtime, **({"digest": digest} if digest else {})},
-            needed=[*([container.folder] if started.makes else []), *started.files],
+            copies=code.copies,
+            code=code.code,
+            needed=[*of_image(image), *started.needed, *code.needed],
         )
 
+    def forget(self, gone: Sequence[str], cluster: Cluster) -> None:
+        forget_images(gone, cluster)
+        forget_copies(gone, cluster)
+
     def preview(self, task: SlurmTask[Any, Any], cluster: Cluster) -> Environment:
-        built = self._known_image()
-        image = built.reference if built else f"{self.image}:<what is built>"
+        given = self._given(task)
         home, base = cluster.site.shown_home, cluster.site.shown_base
-        container = self._container(_absolute(image, home), home, base)
-        runtime = self._known_runtime()
-        paths = [on_cluster(path, cluster, dry=True) for path in self.pythonpath]
+        runtime, image = self.runtime or given.get("runtime"), given.get("built") or self.image
+        shown = Environment(
+            [f"<the runtime of containers that is there, for {image}>", self.python],
+            pythonpath=[on_cluster(path, cluster, dry=True) for path in self.pythonpath],
+            own_python=True,
+        )
+        if self.source:
+            code = self._sources(given).preview(task, cluster)
+            shown = replace(shown, copies=code.copies)
         if runtime is None:
-            shown = [f"<the runtime of containers that is there, for {image}>", self.python]
-            return Environment(shown, pythonpath=paths, own_python=True)
-        made = start(runtime, container)
-        return Environment(made.command, made.setup, pythonpath=paths, own_python=True)
+            return shown
+        if way_of(self) and not given.get("built"):
+            pushed = f"{image}:<what is built>"
+            image = pushed if way_of(self) == PUSH else shown_place(image, runtime, base)
+        made = start(runtime, self._container(_absolute(image, home), home, base))
+        return replace(shown, interpreter=made.command, setup=made.setup)
 
-    def _known_image(self) -> Built | None:
-        """The image to run in; None where it has to be built first."""
-        if not self._is_to_be_built:
-            return Built(self.image, self.digest or "")
-        if self.built:
-            return Built(self.built, self.digest or "")
-        given = handed_on(self, "built", SOURCES)
-        return Built(given, handed_on(self, "digest", SOURCES) or "") if given else None
+    def _given(self, task: SlurmTask[Any, Any]) -> dict[str, Any]:
+        """What is there already: what was named, or what the workflow job around this process has to give."""
+        parent, mine = settings_of_parent() or {}, self.inherited()
+        found: dict[str, Any] = {}
+        if parent.get("type") == mine["type"]:
+            found["runtime"] = parent.get("runtime")
+            if all(parent.get(name) == mine[name] for name in SOURCES):
+                found.update(built=parent.get("built"), digest=parent.get("digest"))
+            if parent.get("source") == mine["source"]:
+                found["copies"] = parent.get("copies")
+        for about in prebuilt_for(task):
+            if (about.get("type"), about.get("image")) == (mine["type"], self.image):
+                found = {key: about.get(key) for key in HANDED}
+        another = self.runtime not in (None, found.get("runtime"))
+        if another and is_path(found.get("built") or ""):  # in a form for that runtime alone
+            del found["built"], found["digest"]
+        own = {key: getattr(self, key) for key in HANDED}
+        return {**found, **{key: value for key, value in own.items() if value is not None}}
 
-    def _known_runtime(self) -> str | None:
-        """The runtime to run in; None where the cluster has to be asked."""
-        return self.runtime or handed_on(self, "runtime", ())
+    def _image(
+        self, task: SlurmTask[Any, Any], cluster: Cluster, given: Mapping[str, Any]
+    ) -> tuple[Built, str]:
+        """The image, where it is afterwards, and the runtime that starts it."""
+        runtime: str | None = given.get("runtime")
+        if way_of(self) and not given.get("built"):
+            built, runtime = bring(self, task.name, cluster, runtime)
+        else:
+            built = Built(given.get("built") or self.image, given.get("digest") or "")
+        if runtime is None:
+            there = found_on(cluster.backend).runtimes
+            runtime = chosen(there, built.reference, kind_of(built.reference))
+        return built, runtime
+
+    def _started(self, image: str, runtime: str, cluster: Cluster) -> Start:
+        """How Python is started in it, with the files there that this needs."""
+        backend = cluster.backend
+        container = self._container(image, backend.host().home, cluster.job_base_dir)
+        says = configuration_of(image, cluster)
+        if says:
+            workdir = self.workdir or says["WorkingDir"] or None
+            container = replace(container, variables=says["Env"], workdir=workdir)
+        if runtime == "slurm-oci":
+            bundle = bundle_at(backend, image) if container.kind == "directory" else None
+            container = replace(container, bundle=bundle, user=found_on(backend).user)
+        started = start(runtime, container)
+        if started.makes:
+            backend.make_directory(started.makes)
+        for path, content in started.files.items():
+            if not backend.file_exists(path):
+                backend.write_file(path, content, exclusive=True)
+        return started
+
+    def _known(
+        self, image: str, digest: str, cluster: Cluster
+    ) -> tuple[str, tuple[int, int] | None]:
+        """The image's digest and the version of its Python, where they are known."""
+        python = version_in(self.python)
+        if not is_path(image) or (digest and kind_of(image) != "directory"):
+            return digest, python
+        found = look_at(cluster.backend, image, self.python)
+        return digest or found.digest, python or found.python
+
+    def _code(
+        self, task: SlurmTask[Any, Any], cluster: Cluster, given: Mapping[str, Any]
+    ) -> Environment:
+        """What the packaging ``source`` says, of which the copies count; nothing where no code travels."""
+        return self._sources(given).prepare(task, cluster) if self.source else Environment([])
+
+    def _sources(self, given: Mapping[str, Any]) -> PackagingStrategy:
+        from slurm.packaging.source import SourcePackagingStrategy  # late: most images have it
+
+        settings = source_settings(self.source) or {}
+        return SourcePackagingStrategy(**settings, copies=given.get("copies"))
 
     def _container(self, image: str, home: str, base: str) -> Container:
-        mounts = [*_own_mounts(base), *(mount_of(text, home) for text in self.mounts)]
+        mounts = [*own_mounts(base), *(mount_of(text, home) for text in self.mounts)]
         packages = posixpath.join(base, PACKAGES)
         folder = posixpath.join(packages, hashlib.sha256(image.encode()).hexdigest()[:16])
         return Container(
@@ -182,55 +242,6 @@ class ContainerPackagingStrategy(PackagingStrategy):
             base=packages,
         )
 
-    def _build(self, task: SlurmTask[Any, Any]) -> Built:
-        context = self.context or os.path.dirname(self.dockerfile or "") or "."
-        folder = Path(expand_home("context", context)).resolve()
-        dockerfile = Path(
-            expand_home("dockerfile", self.dockerfile or folder / "Dockerfile")
-        ).resolve()
-        if settings_of_parent() is not None:
-            raise ConfigError(
-                f"{task.name} is to run in an image built from {dockerfile}, and images are built where a "
-                "workflow is submitted from, not in its job: give the workflow the same packaging, or "
-                "its tasks 'inherit' or an image that is pushed"
-            )
-        if not dockerfile.is_file():
-            raise ConfigError(f"there is no {dockerfile} to build {self.image} from")
-        return build(self.image, dockerfile, folder)
-
 
 def _absolute(image: str, home: str) -> str:
     return home + image[1:] if image.startswith("~/") else image
-
-
-def _bundle_at(image: str, backend: BackendBase) -> dict[str, Any] | None:
-    """The configuration of an OCI bundle; None for a directory that is a root file system. Raises `ConfigError`."""
-    path = posixpath.join(image, "config.json")
-    try:
-        found = json.loads(backend.read_file(path))
-    except RemoteFileMissing:
-        return None
-    except ValueError as error:
-        raise ConfigError(f"{path} is no JSON: {error}") from None
-    if not isinstance(found, dict) or "ociVersion" not in found:
-        raise ConfigError(f"{path} is not the configuration of an OCI bundle: it has no ociVersion")
-    return found
-
-
-def _own_mounts(base: str) -> list[Mount]:
-    """What every job has to see: its directories, and the SDK, at the same paths."""
-    base = mountable("job_base_dir", base)
-    sdk = mountable("the SDK's directory", archive_for(base).directory)
-    inside = sdk.startswith(f"{base}/")
-    return [Mount(path, path) for path in ([base] if inside else [base, sdk])]
-
-
-def _text(name: str, value: object) -> str:
-    check_text(name, value)
-    return str(os.fspath(value))  # type: ignore[call-overload]
-
-
-def _texts(name: str, values: object) -> list[str]:
-    if not isinstance(values, (list, tuple)):
-        raise ConfigError(f"{name} {values!r} is no list")
-    return [_text(name, value) for value in values]

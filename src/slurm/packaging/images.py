@@ -1,22 +1,13 @@
-"""Names of container images, and building one with docker or podman. Everything but `build` is pure."""
+"""Names of container images, and what an image is by its name. Pure."""
 
 from __future__ import annotations
 
-import logging
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
-from slurm import forks
-from slurm.errors import ConfigError, PackagingError
-from slurm.packaging.programs import run
-from slurm.packaging.projects import fingerprint
-
-logger: logging.Logger = logging.getLogger(__name__)
+from slurm.errors import ConfigError
 
 DOCKER_HUB = ("docker.io", "index.docker.io", "registry-1.docker.io")
-TAG_PREFIX = "sdk-"
-TAG_LENGTH = 16
 
 # What an image is named by, in words; a path says it with its end.
 KINDS = {
@@ -37,13 +28,13 @@ ENDS = {
 }
 DIGEST = re.compile(r"@(sha256:[0-9a-f]{64})\Z")
 
-_built: dict[tuple[str, Path, Path], tuple[str, Built]] = {}
-_building = forks.Lock()
-
 
 @dataclass(frozen=True)
 class Built:
-    """An image that was built and pushed: its name, and the digest that the registry knows it by, where that was told."""
+    """An image that jobs can be run in: its name in a registry, or its path on the cluster, and its digest where it is known.
+
+    The digest is the registry's; of an image that was copied, that of its configuration, which docker calls its id.
+    """
 
     reference: str
     digest: str = ""
@@ -92,7 +83,7 @@ def enroot_reference(image: str) -> str:
     >>> enroot_reference("docker://python:3.12")
     'python:3.12'
     """
-    name = image[len("docker://") :] if image.startswith("docker://") else image
+    name = without_scheme(image)
     first, slash, rest = name.partition("/")
     if "#" in name or not slash:
         return name
@@ -102,54 +93,30 @@ def enroot_reference(image: str) -> str:
     return f"{first}#{rest}" if names_registry else name
 
 
+def without_scheme(image: str) -> str:
+    """An image without the ``docker://`` that some runtimes want before it."""
+    return image[len("docker://") :] if image.startswith("docker://") else image
+
+
+def is_pushable(image: str) -> bool:
+    """Whether an image is named by where a registry has it; a name alone is one that docker gives here.
+
+    >>> [is_pushable(image) for image in ("nvcr.io/me/train", "me/train", "train", "localhost/train:1")]
+    [True, True, False, False]
+    """
+    first, slash, _ = without_scheme(image).partition("/")
+    return bool(slash) and first != "localhost"
+
+
 def repository_of(image: str) -> str:
-    """The name under which a built image is pushed. Raises `ConfigError` for one with a tag."""
-    name = image[len("docker://") :] if image.startswith("docker://") else image
+    """The name that a built image gets, to which a tag is added. Raises `ConfigError` for one with a tag."""
+    name = without_scheme(image)
     if is_path(name) or "#" in name:
-        raise ConfigError(f"image {image!r} is to be built: name the repository it is pushed to")
+        raise ConfigError(
+            f"image {image!r} is to be built: name the repository it is pushed to, or any name for one that is copied"
+        )
     if ":" in name.rpartition("/")[2] or "@" in name:
         raise ConfigError(
             f"image {image!r} is to be built: leave out the tag, which is made from its content"
         )
     return name
-
-
-def build(image: str, dockerfile: Path, context: Path) -> Built:
-    """Build and push an image, once per process and content; its name has a tag for the content.
-
-    Raises `PackagingError` when that fails.
-    """
-    repository = repository_of(image)
-    with _building:
-        state = fingerprint(context, dockerfile)
-        known = _built.get((repository, dockerfile, context))
-        if known is None or known[0] != state:
-            logger.info("building %s from %s", repository, dockerfile)
-            known = state, _build(repository, dockerfile, context)
-            _built[repository, dockerfile, context] = known
-        return known[1]
-
-
-def _build(repository: str, dockerfile: Path, context: Path) -> Built:
-    import shutil
-    import tempfile
-
-    tool = shutil.which("docker") or shutil.which("podman")
-    if tool is None:
-        raise PackagingError(
-            f"nothing here can build {repository}: neither docker nor podman is on the PATH"
-        )
-    what = f"the image {repository} could not be"
-    with tempfile.TemporaryDirectory(prefix="slurm-tasks-") as folder:
-        written = Path(folder) / "id"
-        files = ["--iidfile", str(written), "--file", str(dockerfile)]
-        run(f"{what} built from {dockerfile}", [tool, "build", *files, str(context)])
-        identity = written.read_text().strip()
-    reference = f"{repository}:{TAG_PREFIX}{identity.rpartition(':')[2][:TAG_LENGTH]}"
-    run(f"{what} named {reference}", [tool, "tag", identity, reference])
-    run(f"{what} pushed", [tool, "push", reference])
-    known = run(
-        f"{what} looked at", [tool, "inspect", "--format", "{{json .RepoDigests}}", reference]
-    )
-    digests = re.findall(rf'"{re.escape(repository)}@(sha256:[0-9a-f]{{64}})"', known)
-    return Built(reference, digests[0] if digests else "")

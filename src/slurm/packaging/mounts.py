@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from slurm.errors import ConfigError
+from slurm.packaging.sdk_archive import archive_for
 
 # Pyxis writes mounts into a bash script and an fstab: what means something there cannot be in them.
 PATH = re.compile(r"/[^\s:,\"$`\\\x00-\x1f\x7f]*")
@@ -59,3 +60,11 @@ def mountable(name: str, path: str) -> str:
             f"{name}: {path!r} cannot be mounted into a container: give an absolute path {PLAIN}"
         )
     return path
+
+
+def own_mounts(base: str) -> list[Mount]:
+    """What every job has to see: its directories, and the SDK, at the same paths."""
+    base = mountable("job_base_dir", base)
+    sdk = mountable("the SDK's directory", archive_for(base).directory)
+    inside = sdk.startswith(f"{base}/")
+    return [Mount(path, path) for path in ([base] if inside else [base, sdk])]

@@ -6,7 +6,6 @@ are given on this machine.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -15,16 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.helpers.fake_docker import DOCKER
 from tests.helpers.fakes import DEADLINE, FakeBackend, Programs, request_of
 from tests.helpers.processes import RunJob, environment_of_a_job, result_of
 
-from slurm import Cluster, task, workflow
+from slurm import Cluster, task
 from slurm.config.slurmfile import cluster_settings
-from slurm.errors import ConfigError, PackagingError
-from slurm.job_dir.payload import load_payload
+from slurm.errors import ConfigError
 from slurm.packaging import strategy_of
 from slurm.packaging.images import enroot_reference
-from slurm.packaging.inherit import VARIABLE
 
 SRUN = """\
 # A fake srun: it starts no container, and runs the command that is given here.
@@ -40,20 +38,6 @@ fi
 while [ "$1" != -- ]; do shift; done
 shift 2
 exec "$@"
-"""
-DOCKER = """\
-# A fake docker: it builds nothing; an image's id is what its Dockerfile begins from.
-if [ "$1" = build ]; then
-  while [ $# -gt 1 ]; do
-    [ "$1" = --iidfile ] && to=$2
-    [ "$1" = --file ] && from=$2
-    shift
-  done
-  read -r line < "$from"
-  printf 'sha256:%s' "${line#FROM python:}" > "$to"
-fi
-[ "$1" = inspect ] && echo "[\\"${4%:*}@sha256:$(printf '%064d' 7)\\"]"
-exit 0
 """
 HOSTILE = "/it's;$(touch pwned)&|<>*#~(`touch pwned`)"
 
@@ -333,79 +317,7 @@ def test_python_in_the_image_may_be_another_than_the_hosts(
     request_of(fake_cluster, task(packaging=packaging())(lambda: 1))
 
 
-# --- building ------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def context(tmp_path: Path) -> Path:
-    folder = tmp_path / "it's a context"
-    folder.mkdir()
-    (folder / "Dockerfile").write_text("FROM python:3.12\n")
-    return folder
-
-
-def test_an_image_is_built_and_pushed_once_until_it_changes(
-    container: Programs, context: Path, fake_cluster: Cluster, tasks: Any
-) -> None:
-    def image(**settings: Any) -> str:
-        some = in_container(tasks.echo, image="registry.example.org:5000/me/tools", **settings)
-        script = request_of(fake_cluster, some).files["job.sh"].decode()
-        [word] = [word for word in script.split() if "container-image" in word]
-        return word.partition("=")[2].strip("'")
-
-    first = image(context=str(context))
-    assert image(context=str(context)) == first
-    assert first.startswith("registry.example.org:5000#me/tools:sdk-")
-    build, tag, push, _inspect = container.calls("docker")
-    pushed = first.replace("#", "/")
-    assert build[0] == "build"
-    assert build[-3:] == ["--file", str(context / "Dockerfile"), str(context)]
-    assert (tag[0], tag[2]) == ("tag", pushed)
-    assert push == ["push", pushed]
-    (context / "Dockerfile").write_text("FROM python:3.13\n")
-    assert image(dockerfile=str(context / "Dockerfile")) != first
-    assert len(container.calls("docker")) == 8
-
-
-def test_podman_builds_where_there_is_no_docker(
-    container: Programs,
-    context: Path,
-    fake_cluster: Cluster,
-    tasks: Any,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    (container.folder / "docker").rename(container.folder / "podman")
-    monkeypatch.setenv("PATH", str(container.folder))
-    request_of(fake_cluster, in_container(tasks.echo, image="me/tools", context=str(context)))
-    calls = container.calls("docker")
-    assert [call[0] for call in calls] == ["build", "tag", "push", "inspect"]
-    assert calls[2][1] == "me/tools:sdk-3.12"
-    (container.folder / "podman").unlink()
-    (context / "Dockerfile").write_text("changed\n")
-    with pytest.raises(PackagingError, match="neither docker nor podman is on the PATH"):
-        request_of(fake_cluster, in_container(tasks.echo, image="me/tools", context=str(context)))
-
-
-def test_a_push_that_fails_is_not_remembered_as_done(
-    container: Programs, context: Path, fake_cluster: Cluster, tasks: Any, backend: FakeBackend
-) -> None:
-    container.add("docker", f'[ "$1" = push ] && {{ echo "error: denied"; exit 1; }}\n{DOCKER}')
-    some = in_container(tasks.echo, image="me/tools", context=str(context))
-    for _ in range(2):
-        with fake_cluster, pytest.raises(PackagingError) as caught:
-            some()
-        docker = container.folder / "docker"
-        assert str(caught.value).startswith(
-            f"the image me/tools could not be pushed: {docker} exited with 1: error: denied"
-        )
-    assert backend.requests == []
-
-
-def test_a_context_without_dockerfile_is_one_line(
-    container: Programs, tmp_path: Path, fake_cluster: Cluster, tasks: Any
-) -> None:
-    with pytest.raises(ConfigError, match=r"there is no .*/Dockerfile to build me/tools from"):
-        request_of(fake_cluster, in_container(tasks.echo, image="me/tools", context=str(tmp_path)))
+# --- the Slurmfile -------------------------------------------------------------------------------
 
 
 def test_paths_in_a_slurmfile_are_relative_to_it(tmp_path: Path) -> None:
@@ -414,39 +326,3 @@ def test_paths_in_a_slurmfile_are_relative_to_it(tmp_path: Path) -> None:
         '[default.packaging]\ntype = "container"\nimage = "me/tools"\ncontext = "docker"\n'
     )
     assert cluster_settings(path).arguments["packaging"]["context"] == str(tmp_path / "docker")
-
-
-# --- inside a workflow's job ---------------------------------------------------------------------
-
-
-def test_a_workflow_hands_its_built_image_on_and_its_job_builds_none(
-    container: Programs,
-    context: Path,
-    fake_cluster: Cluster,
-    tasks: Any,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    settings = packaging(image="me/tools", context=str(context))
-
-    def script_of(packaged: Any) -> str:
-        return (
-            request_of(fake_cluster, task(packaging=packaged)(tasks.echo.unwrapped))
-            .files["job.sh"]
-            .decode()
-        )
-
-    flow = workflow(packaging=settings)(tasks.without_context.unwrapped)
-    request = request_of(fake_cluster, flow)
-    inherited = load_payload(request.files["payload.pkl"]).children["packaging"]
-    assert inherited["built"].startswith("me/tools:sdk-")
-    (container.folder / "docker").unlink()
-    monkeypatch.setenv(VARIABLE, json.dumps(inherited))
-    (context / "Dockerfile").write_text("changed meanwhile\n")
-    for same in ("inherit", inherited, settings, {**settings, "mounts": ["/more"]}):
-        assert f"--container-image={inherited['built']} " in script_of(same)
-    assert "--container-image=other " in script_of({**settings, "image": "other", "context": None})
-    with pytest.raises(
-        ConfigError, match=r"echo is to run in an image built from .*'inherit'"
-    ) as caught:
-        script_of({**settings, "image": "me/others"})
-    assert "\n" not in str(caught.value)

@@ -43,7 +43,7 @@ def start(container: Container, program: str = "apptainer") -> Start:
     if container.workdir is not None:
         options += ["--pwd", container.workdir]
     command = ["bash", "-c", WRAPPER % words, program, *options, image, container.python]
-    return Start(command, setup, makes=makes)
+    return Start(command, setup, makes=container.folder if makes else "")
 
 
 def _uri(image: str) -> str:

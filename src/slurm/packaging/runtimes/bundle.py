@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import posixpath
+from collections.abc import Sequence
 from typing import Any
 
 from slurm.packaging.mounts import Mount
@@ -45,7 +46,7 @@ def _of_its_own(container: Container) -> dict[str, Any]:
         "root": {"path": ".", "readonly": False},
         "process": {
             "user": {"uid": user, "gid": group},
-            "env": [PATH],
+            "env": _with_path(container.variables),
             "cwd": "/",
             "noNewPrivileges": True,
         },
@@ -56,6 +57,11 @@ def _of_its_own(container: Container) -> dict[str, Any]:
             "gidMappings": [{"containerID": group, "hostID": group, "size": 1}],
         },
     }
+
+
+def _with_path(variables: Sequence[str]) -> list[str]:
+    has_path = any(line.startswith("PATH=") for line in variables)
+    return [*variables] if has_path else [PATH, *variables]
 
 
 def _mount(mount: Mount) -> dict[str, Any]:

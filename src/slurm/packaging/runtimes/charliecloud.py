@@ -6,7 +6,15 @@ import posixpath
 import shlex
 
 from slurm.errors import ConfigError
-from slurm.packaging.runtimes.start import Container, Start, made_once, required
+from slurm.packaging.images import without_scheme
+from slurm.packaging.runtimes.start import (
+    UNPACKED,
+    Container,
+    Start,
+    made_once,
+    required,
+    unpacked_once,
+)
 
 # ch-run hands on all of the host's variables: those that lead to libraries of the host are taken out, and the image's own
 # are read, which ch-image writes into it. It wants USER to be set, and sets HOME to what few images have. A newer one
@@ -19,7 +27,6 @@ do [ -n "${!name+set}" ] && set -- "--set-env=$name=${!name}" "$@"; done; \
 case "$(ch-run --help 2>&1)" in *--write-fake*) set -- --write-fake "$@";; esac; \
 exec ch-run --env-no-expand --unset-env=LD_LIBRARY_PATH --unset-env=LD_PRELOAD --unset-env=PYTHONHOME "$@"\
 """
-UNPACKED = "image"
 # ch-run lays its own over the image's, on which nothing can be mounted: with only the user in it.
 NAMES = ("/etc/passwd", "/etc/group")
 
@@ -34,22 +41,30 @@ def start(container: Container) -> Start:
     image, setup = container.image, [required("ch-run")]
     makes = container.kind in ("registry", "tar")
     if makes:
-        unpacked = posixpath.join(container.folder, UNPACKED)
         failure = f"charliecloud could not unpack {image}"
-        setup += made_once(unpacked, _unpack(image, container.kind), failure)
-        image = unpacked
+        pull = _unpacked if container.kind == "registry" else unpacked_once
+        image, lines = pull(container, failure)
+        setup += lines
     options = [f"--bind={mount.source}:{mount.target}" for mount in container.mounts]
     if container.workdir is not None:
         options.append(f"--cd={container.workdir}")
+    options += [
+        f"--set-env={line}" for line in container.variables if not _is_hosts(line, container)
+    ]
     if any(mount.target in NAMES for mount in container.mounts):
         options.append("--no-passwd")
     wrapper = ["bash", "-c", WRAPPER % " ".join(container.env), "ch-run", image]
-    return Start([*wrapper, *options, image, "--", container.python], setup, makes=makes)
+    return Start([*wrapper, *options, image, "--", container.python], setup, makes=container.folder if makes else "")
 
 
-def _unpack(image: str, kind: str) -> list[str]:
-    if kind == "tar":
-        unpack = f"tar -x --no-same-owner --exclude='dev/*' --exclude='./dev/*' -C \"$part\" -f {shlex.quote(image)}"
-        return ['mkdir "$part"', unpack, '[ -d "$part/usr" ]']
-    name = shlex.quote(image[len("docker://") :] if image.startswith("docker://") else image)
-    return [f"ch-image pull {name}", f'ch-convert -i ch-image -o dir {name} "$part"']
+def _is_hosts(line: str, container: Container) -> bool:
+    """Whether a variable of the image's is one that the host's goes before."""
+    return line.partition("=")[0] in ("HOME", *container.env)
+
+
+def _unpacked(container: Container, failure: str) -> tuple[str, list[str]]:
+    """The directory that an image of a registry becomes, once, and the lines that see to it."""
+    target = posixpath.join(container.folder, UNPACKED)
+    name = shlex.quote(without_scheme(container.image))
+    commands = [f"ch-image pull {name}", f'ch-convert -i ch-image -o dir {name} "$part"']
+    return target, made_once(target, commands, failure)

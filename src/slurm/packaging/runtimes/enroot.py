@@ -34,4 +34,4 @@ def start(container: Container) -> Start:
     inside = [] if container.workdir is None else [*IN_DIRECTORY, container.workdir]
     wrapper = ["bash", "-c", WRAPPER % " ".join(container.env), "enroot"]
     command = [*wrapper, *options, "--", image, *inside, container.python]
-    return Start(command, setup, makes=bool(setup))
+    return Start(command, setup, makes=container.folder if setup else "")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import posixpath
 import re
 import weakref
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from slurm import forks
-from slurm.errors import PackagingError, SlurmError
+from slurm.errors import ConfigError, PackagingError, RemoteFileMissing, SlurmError
 
 if TYPE_CHECKING:
     from slurm.api.base import BackendBase
@@ -102,6 +104,20 @@ def look_at(backend: BackendBase, path: str, python: str) -> Image:
             return Image(known[path][1])
     except SlurmError:  # a job does not need it
         return Image()
+
+
+def bundle_at(backend: BackendBase, image: str) -> dict[str, Any] | None:
+    """The configuration of an OCI bundle; None for a directory that is a root file system. Raises `ConfigError`."""
+    path = posixpath.join(image, "config.json")
+    try:
+        found = json.loads(backend.read_file(path))
+    except RemoteFileMissing:
+        return None
+    except ValueError as error:
+        raise ConfigError(f"{path} is no JSON: {error}") from None
+    if not isinstance(found, dict) or "ociVersion" not in found:
+        raise ConfigError(f"{path} is not the configuration of an OCI bundle: it has no ociVersion")
+    return found
 
 
 def version_in(python: str) -> tuple[int, int] | None:

@@ -25,6 +25,7 @@ class Container:
     - `image`: a reference in a registry, or an absolute path on the cluster; `kind`: which, see `slurm.packaging.images`.
     - `folder`: a directory on the cluster for what jobs make of the image; `base`: the one in which such folders are.
     - `env`: variables that it takes from the host, also where the image has its own.
+    - `variables`: those of the image, as ``NAME=value``, where the image does not say them itself.
     - `bundle`: the ``config.json`` of an image that is an OCI bundle; `user`: the user's and the group's id there.
     """
 
@@ -34,6 +35,7 @@ class Container:
     python: str = "python3"
     workdir: str | None = None
     env: Sequence[str] = ()
+    variables: Sequence[str] = ()
     folder: str = ""
     base: str = ""
     bundle: Mapping[str, Any] | None = None
@@ -44,13 +46,18 @@ class Container:
 class Start:
     """The command that starts Python, lines of bash before it, and files that have to be there first.
 
-    `makes` says that the lines need the container's folder.
+    `makes` is the directory that the lines make something in, if they do.
     """
 
     command: Sequence[str]
     setup: Sequence[str] = ()
     files: Mapping[str, bytes] = field(default_factory=dict)
-    makes: bool = False
+    makes: str = ""
+
+    @property
+    def needed(self) -> list[str]:
+        """What must be there when a job is submitted that starts it."""
+        return [*([self.makes] if self.makes else []), *self.files]
 
 
 def required(program: str) -> str:
@@ -80,6 +87,19 @@ def made_once(target: str, commands: Sequence[str], failure: str) -> list[str]:
         f'  mv "$part" {path}',
         f") 9> {lock} || {{ echo {failed} >&2; exit 1; }}",
     ]
+
+
+UNPACKED = "image"
+
+
+def unpacked_once(container: Container, failure: str) -> tuple[str, list[str]]:
+    """The directory that a ``.tar`` of a root file system becomes, once, and the lines that see to it."""
+    target = posixpath.join(container.folder, UNPACKED)
+    source = shlex.quote(container.image)
+    unpack = (
+        f"tar -x --no-same-owner --exclude='dev/*' --exclude='./dev/*' -C \"$part\" -f {source}"
+    )
+    return target, made_once(target, ['mkdir "$part"', unpack, '[ -d "$part/usr" ]'], failure)
 
 
 def _beside(path: str, name: str) -> str:
