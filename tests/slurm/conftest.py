@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from tests.conformance.waiting import PATIENCE
 
 from slurm import Cluster
 from slurm.results import failures
+from slurm.testing import DockerCluster
+from slurm.testing.plugin import SHARED
 
 # They take longest and mostly wait: whoever begins with them is done when the others are.
 FIRST = ("tests/slurm/faults/", "tests/slurm/test_sleeping_client.py")
@@ -24,6 +27,18 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not item.nodeid.startswith(FIRST))
+
+
+@pytest.fixture(scope="session")
+def containers(pytestconfig: pytest.Config) -> DockerCluster:
+    """A cluster whose nodes have runtimes of containers, apart from that of the other tests, whose nodes have none."""
+    if pytestconfig.getoption("--slurm-release") != "trixie":
+        pytest.skip(
+            "Slurm 22.05 launches no container here, and Charliecloud 0.31 makes no mount points"
+        )
+    options = {"containers": True}
+    shared = replace(pytestconfig.stash[SHARED], purpose="containers", options=options)
+    return shared.bring_up()
 
 
 @pytest.fixture

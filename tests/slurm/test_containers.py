@@ -11,7 +11,6 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,6 @@ import container_tasks
 from slurm import Cluster, task, workflow
 from slurm.errors import JobCancelled, PackagingError
 from slurm.testing import DockerCluster
-from slurm.testing.plugin import SHARED
 
 pytestmark = [pytest.mark.slurm, pytest.mark.matrix]
 
@@ -45,15 +43,9 @@ OF_SLURM = ["/run/munge", "/etc/passwd"]
 
 
 @pytest.fixture(scope="module")
-def site(pytestconfig: pytest.Config) -> DockerCluster:
+def site(containers: DockerCluster) -> DockerCluster:
     """The cluster with runtimes, and the image on its shared volume."""
-    if pytestconfig.getoption("--slurm-release") != "trixie":
-        pytest.skip(
-            "Slurm 22.05 launches no container here, and Charliecloud 0.31 makes no mount points"
-        )
-    options = {"containers": True}
-    shared = replace(pytestconfig.stash[SHARED], purpose="containers", options=options)
-    site = shared.bring_up()
+    site = containers
     if site.exec("login", ["test", "-e", f"{IMAGES}/root.tar"], check=False).returncode != 0:
         site.exec("login", ["bash", "-c", MAKE], user="dev", timeout=TIMEOUT)
     return site

@@ -18,6 +18,7 @@ from .packages import (
     Content,
     Disk,
     Package,
+    below,
     contents_in,
     packages_in,
 )
@@ -72,7 +73,8 @@ def uses_of(jobs: Jobs) -> Counts[str]:
     """How many of the jobs that have not ended use each package."""
     uses: Counts[str] = Counter()
     for path in jobs.unended:
-        uses.update(packages_of(path))
+        names = packages_of(path)
+        uses.update(names.union(*(below(jobs.base, name) for name in names)))
     return uses
 
 

@@ -19,7 +19,7 @@ LOST_AFTER = (
 )  # and after which one that no scheduler here knows is believed to have ended elsewhere
 LARGEST_SCRIPT = 4 << 20
 IN_SCRIPT = re.compile(
-    rb"/(\.packages/(?:(?:source|env|wheels)/[^/'\"\s:;,]+|[0-9a-f]{16})|\.sdk/[0-9a-f]{16})(?![0-9a-f])"
+    rb"/(\.packages/(?:(?:source|env|wheels|images)/[^/'\"\s:;,]+|[0-9a-f]{16})|\.sdk/[0-9a-f]{16})(?![0-9a-f])"
 )
 
 Told = Callable[[str, Dict[str, Any]], None]

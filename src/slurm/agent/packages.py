@@ -10,18 +10,20 @@ from typing import Dict, Iterator, List, Optional, Set, Tuple
 from .errors import AgentError
 
 PACKAGES, SDK = ".packages", ".sdk"
-SOURCE, ENVIRONMENTS, WHEELS, CONTENTS = "source", "env", "wheels", "contents"
+SOURCE, ENVIRONMENTS, WHEELS, CONTENTS, IMAGES = "source", "env", "wheels", "contents", "images"
 ADDRESS = "[0-9a-f]{16}"
 Content = Tuple[str, os.stat_result]
 CONTENT = re.compile("[0-9a-f]{64}$")
 REMOVED = ".removed-"
 READY = ".ready"
+BELOW = "below"  # in an environment, a link to the one that it is on top of
 # Where what is there has which names, and what kind it is. Nothing else is known, and nothing else is ever removed.
 PLACES = (
     (os.path.join(PACKAGES, SOURCE), re.compile("(?:.+-)?{}$".format(ADDRESS)), "source"),
     (os.path.join(PACKAGES, ENVIRONMENTS), re.compile(ADDRESS + "$"), "environment"),
     (os.path.join(PACKAGES, WHEELS), re.compile(ADDRESS + "$"), "wheels"),
     (PACKAGES, re.compile(ADDRESS + "$"), "image"),
+    (os.path.join(PACKAGES, IMAGES), re.compile(".+-{}-(image|root)-(tar|sqsh)$".format(ADDRESS)), "image"),
     (SDK, re.compile(ADDRESS + "$"), "SDK"),
 )
 
@@ -53,6 +55,18 @@ class Package:
         if self.kind == "environment":
             return [self.path + ".lock"]
         return [os.path.join(self.path, ".lock")] if self.kind in ("image", "wheel") else []
+
+
+def below(base: str, name: str) -> List[str]:
+    """The environment that the package of this name is on top of, if it is one that is."""
+    folder = os.path.join(PACKAGES, ENVIRONMENTS)
+    if os.path.dirname(name) != folder:
+        return []
+    try:
+        target = os.path.basename(os.readlink(os.path.join(base, name, BELOW)))
+    except OSError:
+        return []
+    return [os.path.join(folder, target)] if re.match(ADDRESS + "$", target) else []
 
 
 def packages_in(base: str) -> Iterator[Package]:

@@ -24,7 +24,10 @@ and the `SlurmTask` it packages for, as types only.
 - `environments`, `environment_installer`, `interpreter_facts`: an environment with them on the cluster, made once;
 - `projects`, `project_state`, `building`: a wheel of the user's project, built once; `user_cache`: where programs share it;
 - `wheel_file`, `wheel_requirements`, `wheel_environments`: what such a wheel is, requires, and is installed in;
-- `images`, `mounts`: container images, and what they see of the host; `runtimes`: what starts them;
+- `container_settings`: what may be said of a container; `images`, `mounts`: the names of images, and what they see of the
+  host; `runtimes`: what starts them;
+- `image_context`, `image_building`, `image_copies`, `image_bringing`: an image from a Dockerfile to the cluster; `prebuilding`:
+  those of a workflow's tasks, before it runs;
 - `programs`: running what builds things.
 """
 

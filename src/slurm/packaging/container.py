@@ -103,6 +103,11 @@ class ContainerPackagingStrategy(PackagingStrategy):
 
     @property
     def is_prebuilt(self) -> bool:
+        """Whether an image is made here, or code travels with it.
+
+        >>> ContainerPackagingStrategy(image="python:3.12").is_prebuilt
+        False
+        """
         return bool(way_of(self) or self.source)
 
     def prepare(self, task: SlurmTask[Any, Any], cluster: Cluster) -> Environment:
@@ -136,7 +141,12 @@ class ContainerPackagingStrategy(PackagingStrategy):
     def preview(self, task: SlurmTask[Any, Any], cluster: Cluster) -> Environment:
         given = self._given(task)
         home, base = cluster.site.shown_home, cluster.site.shown_base
-        runtime, image = self.runtime or given.get("runtime"), given.get("built") or self.image
+        runtime, image = given.get("runtime"), given.get("built") or self.image
+        way = "" if given.get("built") else way_of(self)
+        if way == PUSH:
+            image = f"{image}:<what is built>"
+        elif way and runtime is not None:
+            image = shown_place(image, runtime, base)
         shown = Environment(
             [f"<the runtime of containers that is there, for {image}>", self.python],
             pythonpath=[on_cluster(path, cluster, dry=True) for path in self.pythonpath],
@@ -147,9 +157,6 @@ class ContainerPackagingStrategy(PackagingStrategy):
             shown = replace(shown, copies=code.copies)
         if runtime is None:
             return shown
-        if way_of(self) and not given.get("built"):
-            pushed = f"{image}:<what is built>"
-            image = pushed if way_of(self) == PUSH else shown_place(image, runtime, base)
         made = start(runtime, self._container(_absolute(image, home), home, base))
         return replace(shown, interpreter=made.command, setup=made.setup)
 

@@ -6,7 +6,7 @@ workflow's job, beside the packaging that its jobs inherit, and is found there b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +15,6 @@ from slurm.packaging.inherit import settings_of_parent
 from slurm.packaging.names import PREBUILT
 
 if TYPE_CHECKING:
-    from typing import TypeGuard
-
     from slurm.task import SlurmTask
 
 Prepared = Callable[["SlurmTask[Any, Any]"], "Mapping[str, Any] | None"]
@@ -82,7 +80,7 @@ def _named_in(function: Callable[..., Any]) -> Iterator[SlurmTask[Any, Any]]:
     for value in values:
         if isinstance(value, ModuleType):
             inside = vars(value)
-            yield from filter(_is_task, (inside.get(name) for name in sorted(names)))
+            yield from _tasks_among(inside.get(name) for name in sorted(names))
         else:
             yield from _tasks_in(value)
 
@@ -102,14 +100,13 @@ def _captured(function: Callable[..., Any]) -> Iterator[Any]:
 
 
 def _tasks_in(value: Any) -> Iterator[SlurmTask[Any, Any]]:
-    if _is_task(value):
-        yield value
-    elif isinstance(value, (list, tuple)):
-        yield from filter(_is_task, value)
-    elif isinstance(value, dict):
-        yield from filter(_is_task, value.values())
+    if isinstance(value, dict):
+        yield from _tasks_among(value.values())
+    else:
+        yield from _tasks_among(value if isinstance(value, (list, tuple)) else [value])
 
 
-def _is_task(value: object) -> TypeGuard[SlurmTask[Any, Any]]:
-    # Asked of its class: proxies and mocks have whatever attribute is asked of them.
-    return all(hasattr(type(value), name) for name in ("is_workflow", "unwrapped", "with_options"))
+def _tasks_among(values: Iterable[Any]) -> Iterator[SlurmTask[Any, Any]]:
+    # Asked of their classes: proxies and mocks have whatever attribute is asked of them.
+    names = ("is_workflow", "unwrapped", "with_options")
+    return (one for one in values if all(hasattr(type(one), name) for name in names))

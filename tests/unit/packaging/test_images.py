@@ -332,8 +332,13 @@ def test_the_log_says_how_far_a_large_image_is_on_its_way(
     docker: Programs, context: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     far = Far(object())  # all that is over 10 bytes goes in pieces
-    waits = []
-    far.between = lambda op, params, blob: (waits.append(params.get("timeout")), blob)[1]
+    waits: list[Any] = []
+
+    def between(op: str, params: dict[str, Any], blob: bytes) -> bytes:
+        waits.append(op == "copy" and params.get("timeout"))
+        return blob
+
+    far.between = between
     with Cluster(far, job_base_dir=tmp_path / "jobs") as cluster, caplog.at_level("INFO"):
         request_of(cluster, packaged("train", "podman", context=str(context)))
     said = [one.getMessage() for one in caplog.records if one.name.startswith("slurm.packaging")]
