@@ -13,7 +13,7 @@ from typing import Any
 
 from slurm import Cluster
 from slurm.api.base import BackendBase
-from slurm.api.requests import FilePart, Host, JobRequest, MetadataFiles, Submitted
+from slurm.api.requests import FilePart, Host, JobRequest, MetadataFiles, Progress, Submitted
 from slurm.api.transfers import Content
 from slurm.errors import RemoteFileMissing, SlurmError
 from slurm.job import Job
@@ -212,6 +212,8 @@ class FakeBackend(BackendBase):
         listed: bytes = b"",
         contents: Sequence[tuple[str, int]] = (),
         packed: Content = b"",
+        *,
+        progress: Progress | None = None,
     ) -> Mapping[str, Any]:
         """A copy is there once its files were listed, by their names; what is in them is not looked at."""
         if listed:

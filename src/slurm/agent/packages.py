@@ -23,7 +23,11 @@ PLACES = (
     (os.path.join(PACKAGES, ENVIRONMENTS), re.compile(ADDRESS + "$"), "environment"),
     (os.path.join(PACKAGES, WHEELS), re.compile(ADDRESS + "$"), "wheels"),
     (PACKAGES, re.compile(ADDRESS + "$"), "image"),
-    (os.path.join(PACKAGES, IMAGES), re.compile(".+-{}-(image|root)-(tar|sqsh)$".format(ADDRESS)), "image"),
+    (
+        os.path.join(PACKAGES, IMAGES),
+        re.compile(".+-{}-(image|root)-(tar|sqsh)$".format(ADDRESS)),
+        "image",
+    ),
     (SDK, re.compile(ADDRESS + "$"), "SDK"),
 )
 

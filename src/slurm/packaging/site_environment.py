@@ -118,13 +118,20 @@ class SiteEnvironment:
         cluster: Cluster,
         task: SlurmTask[Any, Any],
         found: Mapping[str, Any] | None = None,
+        *,
+        is_asked: bool = False,
     ) -> SitePython:
         """The Python there, tried out once per process, or as an earlier check has `found` it.
+
+        It is not where the caller asks it himself (`is_asked`) and there is nothing beside its path to try out.
 
         Raises `PackagingError` with the line of the setup that fails, and `ConfigError`.
         """
         if self.is_default:
             return SitePython(interpreter_on(cluster), (), None, None)
+        is_path = interpreter_on(cluster, self.python).startswith("/")
+        if is_asked and is_path and not self.setup and not self.kind and self.check == "login":
+            return SitePython(interpreter_on(cluster, self.python), (), None, None)
         if found is None and self.check == "none":
             return self._python(self._prefix(on_cluster(self.name, cluster)), cluster, None)
         if found is None:

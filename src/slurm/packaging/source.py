@@ -129,9 +129,11 @@ class SourcePackagingStrategy(PackagingStrategy):
 
     def prepare(self, task: SlurmTask[Any, Any], cluster: Cluster) -> Environment:
         copies, environment, found = self._given()
-        there = self._site.on(cluster, task, found)
-        if environment is None:
-            environment = self._environment(task, cluster, there)
+        required = self._requirements(task) if environment is None else None
+        is_asked = environment is not None or required is not None
+        there = self._site.on(cluster, task, found, is_asked=is_asked)
+        if required is not None:
+            environment = self._environment(required, cluster, there)
         frozen = copies if copies is not None else self._frozen(task, cluster)
         nothing_more: Mapping[str, Any] = (
             {} if environment else {"dependencies": None, "extras": []}
@@ -206,16 +208,13 @@ class SourcePackagingStrategy(PackagingStrategy):
         return parent.get("copies"), parent.get("environment"), self.found or parent.get("found")
 
     def _environment(
-        self, task: SlurmTask[Any, Any], cluster: Cluster, there: SitePython
+        self, required: Requirements, cluster: Cluster, there: SitePython
     ) -> str | None:
-        required = self._requirements(task)
-        if required is None or self.dependencies is None:
-            return None
         python, under = there.interpreter, there.under
         if required.is_empty:
             require_python(required, cluster, python, under)
             return None
-        return environment_of(required, cluster, python, self.dependencies, under)
+        return environment_of(required, cluster, python, str(self.dependencies), under)
 
     def _requirements(self, task: SlurmTask[Any, Any]) -> Requirements | None:
         if self.dependencies is None:

@@ -100,7 +100,7 @@ class WheelPackagingStrategy(PackagingStrategy):
 
     def prepare(self, task: SlurmTask[Any, Any], cluster: Cluster) -> Environment:
         environment, found = self._given()
-        there = self._site.on(cluster, task, found)
+        there = self._site.on(cluster, task, found, is_asked=True)
         packaged: Sequence[str] = ()
         if environment is None:
             from slurm.packaging.wheel_environments import environments_of_wheel

@@ -393,3 +393,28 @@ def test_a_base_that_nobody_has_used_is_empty(tmp_path: Path) -> None:
     assert backend.list_packages(nowhere).packages == ()
     assert backend.remove_packages(nowhere, older_than=0) == RemovedPackages((), 0)
     assert not Path(nowhere).exists()
+
+
+def test_an_environment_below_that_of_a_waiting_job_stays(base: Base) -> None:
+    """A wheel's environment is on top of one with what the wheel requires, which no job script names."""
+    below, top, other = (base.environment(letter * 16) for letter in "abc")
+    os.symlink(below, top / "below")
+    base.old(top / ".ready")
+    base.job("train/1", f"exec {top}/bin/python", job_id="7")
+    base.queue.live = ["7"]
+    assert base.removed() == ["c" * 16]
+    assert base.listed()[f".packages/env/{'a' * 16}"].jobs == 1
+    assert not other.exists()
+
+
+def test_an_image_that_was_copied_stays_as_long_as_a_job_names_it(base: Base) -> None:
+    used, unused = (f"train-{letter * 16}-image-tar" for letter in "de")
+    for name in (used, unused, "notes"):
+        base.old(base.package(f".packages/images/{name}", image_dot_tar=BLOCK))
+        base.old(base.path / ".packages/images" / name / "image.tar")
+        base.old(base.path / ".packages/images" / name)
+    base.job("train/1", f"podman load -i {base.path}/.packages/images/{used}/image.tar", job_id="7")
+    base.queue.live = ["7"]
+    assert base.listed()[f".packages/images/{used}"].kind == "image"
+    assert base.removed() == [unused]
+    assert (base.path / ".packages/images/notes").exists()

@@ -22,6 +22,7 @@ from tests.helpers.far import Far
 import slurm
 from slurm import Cluster, task
 from slurm.agent.agent import Agent
+from slurm.api.base import BackendBase
 from slurm.api.slurm_cli import InProcessBackend
 from slurm.errors import ConfigError, PackagingError, RemoteFileError
 from slurm.packaging import strategy_of
@@ -358,8 +359,9 @@ def test_the_runtime_is_one_for_which_it_can_be_copied(
 
 
 def test_a_backend_that_copies_nothing_says_so(
-    docker: Programs, context: Path, fake_cluster: Cluster
+    docker: Programs, context: Path, fake_cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(FakeBackend, "copy_files", BackendBase.copy_files)
     with pytest.raises(RemoteFileError, match="FakeBackend has no copy_files"):
         request_of(fake_cluster, packaged("train", "podman", context=str(context)))
 

@@ -80,7 +80,8 @@ def test_a_registered_strategy_is_named_as_those_of_the_sdk_are(installed: Path)
     assert (vars(strategy)["root"], strategy.exclude) == ("/local", ["data/"])
     assert name_of_strategy(strategy) == CLASS
     again = strategy_of(strategy.inherited())
-    assert vars(again) == vars(strategy)
+    assert type(again) is type(strategy)
+    assert again.inherited() == strategy.inherited()
 
 
 def test_what_is_not_registered_does_not_exist(installed: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import subprocess
 import sys
 import threading
@@ -322,13 +321,19 @@ def test_the_projects_lock_file_counts_before_what_its_wheel_says(
 
 
 def test_an_environment_that_was_removed_is_made_again(
-    submitted: Any, uv: Programs, backend: FakeBackend, installer: FakeInstaller
+    submitted: Any,
+    uv: Programs,
+    fake_cluster: Cluster,
+    backend: FakeBackend,
+    installer: FakeInstaller,
 ) -> None:
+    """A submission looks whether it is there, and has what is gone forgotten."""
     hand_out(uv, requires=["numpy"])
     submitted()
     below, own = [path for path in backend.files if path.endswith(READY)]
     for gone in (below, own):
         del backend.files[gone]
+        WheelPackagingStrategy().forget([gone], fake_cluster)
         submitted()
         assert {below, own} <= set(backend.files)
     assert len(installer.made) == 4
@@ -345,17 +350,17 @@ def test_threads_that_submit_together_build_once(
     assert len(uv.calls("uv")) == len(installer.made) == 1
 
 
-def test_what_is_submitted_again_takes_one_question(
-    submitted: Any, uv: Programs, backend: FakeBackend
+def test_what_is_submitted_again_takes_no_question_of_its_own(
+    submitted: Any, uv: Programs, mine: Path, fake_cluster: Cluster, backend: FakeBackend
 ) -> None:
     hand_out(uv, requires=["numpy"])
     submitted()
     backend.reads.clear()
     programs = len(backend.programs)
-    submitted()
-    [asked] = backend.reads
-    assert [os.path.basename(path) for path in asked] == [READY, READY]
-    assert len(backend.programs) == programs
+    packaged = task(packaging={"type": "wheel", "project": mine})(subprocess.run)
+    needed = request_of(fake_cluster, packaged).needed
+    assert sorted(needed) == sorted(path for path in backend.files if path.endswith(READY))
+    assert (backend.reads, len(backend.programs)) == ([], programs)
 
 
 def test_the_script_runs_the_environments_python_and_finds_its_programs(

@@ -54,7 +54,11 @@ def start(container: Container) -> Start:
     if any(mount.target in NAMES for mount in container.mounts):
         options.append("--no-passwd")
     wrapper = ["bash", "-c", WRAPPER % " ".join(container.env), "ch-run", image]
-    return Start([*wrapper, *options, image, "--", container.python], setup, makes=container.folder if makes else "")
+    return Start(
+        [*wrapper, *options, image, "--", container.python],
+        setup,
+        makes=container.folder if makes else "",
+    )
 
 
 def _is_hosts(line: str, container: Container) -> bool:
