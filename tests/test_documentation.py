@@ -149,9 +149,12 @@ def test_code_is_python_and_excerpts_are_from_their_files(page: Path) -> None:
 
 
 @EVERY_PAGE
-def test_slurmfiles_are_accepted(page: Path, tmp_path: Path) -> None:
+def test_slurmfiles_are_accepted(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(ROOT / "tests/scratch_packaging")
     for block in blocks(page):
-        if block.language == "toml":
+        if block.language == "toml" and not block.text.startswith(("[project", "[build-system")):
             path = tmp_path / "Slurmfile.toml"
             path.write_text(block.text)
             for environment in re.findall(r"^\[(\w+)", block.text, re.MULTILINE):
@@ -165,14 +168,11 @@ def test_every_key_of_a_slurmfile_is_documented() -> None:
 
 
 def test_every_key_of_a_packaging_is_documented() -> None:
-    pages = [
-        (ROOT / f"docs/how-to/{name}.md").read_text()
-        for name in ("packaging", "configure-a-cluster")
-    ]
+    page = (ROOT / "docs/how-to/configure-a-cluster.md").read_text()
     for name, path in STRATEGIES.items():
         strategy = class_named(path, PackagingStrategy, "packaging")
         wanted = (name, *inspect.signature(strategy).parameters)
-        assert [key for key in wanted for page in pages if f"`{key}`" not in page] == []
+        assert [key for key in wanted if f"`{key}`" not in page] == []
 
 
 def test_the_api_page_has_the_signatures_of_the_code() -> None:

@@ -88,6 +88,16 @@ def default_elsewhere(function: Callable[..., Any]) -> str:
     return "source" if has_project(function) else "none"
 
 
+def settings_known(name: str) -> list[str]:
+    """The keys that a packaging takes beside its ``type``. Raises `ConfigError` for one that does not exist.
+
+    >>> settings_known("inherit")
+    []
+    """
+    parameters = parameters_of(class_named(_class_of(name), PackagingStrategy, "packaging"))
+    return [key for key, parameter in parameters.items() if parameter.kind in BY_NAME]
+
+
 def _made(
     kind: type[PackagingStrategy], name: str, settings: Mapping[str, Any]
 ) -> PackagingStrategy:

@@ -83,15 +83,3 @@ def parent_like(strategy: PackagingStrategy, alike: Sequence[str]) -> dict[str, 
     mine = strategy.inherited() if parent else {}
     same = all(parent.get(name) == mine.get(name) for name in ("type", *alike))
     return parent if same else {}
-
-
-def handed_on(strategy: PackagingStrategy, key: str, alike: Sequence[str]) -> str | None:
-    """What the workflow job around this process runs with, if it was made from the same settings.
-
-    `key` is the setting that names it, `alike` are those that must be the same. None elsewhere.
-    """
-    parent = settings_of_parent()
-    if parent is None or not parent.get(key):
-        return None
-    same = bool(parent_like(strategy, alike))
-    return str(parent[key]) if same else None
