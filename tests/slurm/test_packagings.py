@@ -30,10 +30,16 @@ pytestmark = [pytest.mark.slurm, pytest.mark.matrix]
 TIMEOUT = 600.0
 DOWNSTREAM = Path(__file__).parents[1] / "downstream"
 SDK = Path(slurm.__file__).parents[1]
+# For Slurm's commands in a container: they ask munge, and Charliecloud's own list of users has no SlurmUser.
+OF_SLURM = ["/run/munge", "/etc/slurm", "/etc/passwd", "/shared/work"]
+IMAGE = {"type": "container", "image": "slurm-tasks-downstream", "mounts": OF_SLURM}
 PACKAGINGS: dict[str, dict[str, Any]] = {
     "source": {"type": "source", "dependencies": "send"},
     "wheel": {"type": "wheel", "dependencies": "send"},
+    "podman": {**IMAGE, "runtime": "podman"},
+    "charliecloud": {**IMAGE, "runtime": "charliecloud"},
 }
+RUNTIMES = ("podman", "charliecloud")
 EVERY_PACKAGING = pytest.mark.parametrize("name", PACKAGINGS)
 TABLE = "  degree    error\n--------  -------\n"
 
@@ -41,8 +47,9 @@ TABLE = "  degree    error\n--------  -------\n"
 @pytest.fixture(scope="module")
 def site(pytestconfig: pytest.Config) -> DockerCluster:
     """A cluster whose nodes reach each other, and nothing else."""
-    options = {"containers": pytestconfig.getoption("--slurm-release") == "trixie"}
-    shared = replace(pytestconfig.stash[SHARED], purpose="offline", options=options)
+    if pytestconfig.getoption("--slurm-release") != "trixie":
+        pytest.skip("the image is one of Debian 13, with its Slurm")
+    shared = replace(pytestconfig.stash[SHARED], purpose="offline", options={"containers": True})
     site = shared.bring_up()
     for service in SERVICES:
         site.exec(service, ["ip", "route", "flush", "default"])
@@ -85,7 +92,10 @@ class Program:
             "/shared/work/packagings"  # for all: the second finds what the first one has sent
         )
 
-    def package(self, packaging: dict[str, Any]) -> None:
+    def package(self, name: str, **more: Any) -> None:
+        packaging = {**PACKAGINGS[name], **more}
+        if packaging["type"] == "container":
+            packaging["dockerfile"] = str(self.project / "Dockerfile")
         lines = [f"{key} = {json.dumps(value)}" for key, value in packaging.items()]
         text = self.given.replace("~/slurm_jobs", self.base)
         assert self.base in text
@@ -120,7 +130,7 @@ def folder(connected: Cluster) -> str:
 def test_a_project_with_a_compiled_dependency_runs_and_its_workflows_jobs_inherit(
     name: str, program: Program, connected: Cluster, folder: str
 ) -> None:
-    program.package(PACKAGINGS[name])
+    program.package(name, **({"source": True} if name in RUNTIMES else {}))
     found = json.loads(program.run("fit_curves.py", str(program.slurmfile), folder))
     assert found["best"] == 3
     # The same code, packages and Python in the workflow's job and in those that it submitted.
@@ -136,21 +146,19 @@ def test_a_project_with_a_compiled_dependency_runs_and_its_workflows_jobs_inheri
 def require_brought(name: str, at: dict[str, Any], base: str) -> None:
     """Fail unless a job's code and what it depends on are from where this packaging brings them."""
     packages = f"{base}/.packages/"
-    if name == "source":
-        assert at["code"].startswith(f"{packages}source/curves-")
-    if name == "wheel":
-        assert at["code"].startswith(f"{packages}env/")
-    if name in ("source", "wheel"):
-        assert at["python"].startswith(f"{packages}env/")
-        assert at["numpy"].startswith(f"{packages}env/")
-    assert at["in_image"] == (name not in ("source", "wheel"))
+    code = f"{packages}env/" if name == "wheel" else f"{packages}source/curves-"
+    assert at["code"].startswith(code)
+    rest = "/usr" if name in RUNTIMES else f"{packages}env/"
+    assert at["python"].startswith(rest)
+    assert at["numpy"].startswith(rest)
+    assert at["in_image"] == (name in RUNTIMES)
 
 
 @EVERY_PACKAGING
 def test_the_train_and_evaluation_example_leaves_the_same_artifacts(
     name: str, program: Program, connected: Cluster, folder: str
 ) -> None:
-    program.package({**PACKAGINGS[name], "project": str(program.project)})
+    program.package(name, **({} if name in RUNTIMES else {"project": str(program.project)}))
     arguments = {
         "slurmfile": program.slurmfile,
         "workdir": folder,
@@ -173,3 +181,5 @@ def test_the_train_and_evaluation_example_leaves_the_same_artifacts(
     found = connected.backend.collect_metadata(program.base, 1000).files.values()
     ours = [about for about in map(json.loads, found) if about["job_id"] in ids]
     assert len(ours) == len(ids) == 5
+    assert {about["packaging"] for about in ours} == {PACKAGINGS[name]["type"]}
+    assert {about.get("image", {}).get("runtime", name) for about in ours} == {name}
