@@ -39,7 +39,7 @@ def environment():
         return [sys.prefix, ""]
     return [sys.prefix, numpy.__version__]
 '''
-# A build backend that needs nothing, and that counts how often it builds.
+# A build backend that needs nothing, and that counts how often it builds, beside the project, of which that is no part.
 BACKEND = """\
 import os
 import zipfile
@@ -48,7 +48,7 @@ INFO = "measured-1.dist-info"
 
 
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
-    with open("builds", "a") as builds:
+    with open("../builds", "a") as builds:
         builds.write("built\\n")
     name = "measured-1-py3-none-any.whl"
     with zipfile.ZipFile(os.path.join(wheel_directory, name), "w") as wheel:
@@ -90,8 +90,9 @@ class Project:
             tasks.write(f"# edited at line {tasks.tell()}\n")
 
     def builds(self) -> int:
-        """How many wheels were built of it."""
-        return len((self.folder / "builds").read_text().splitlines())
+        """How many wheels were built, of it and of the projects beside it."""
+        written = self.folder.parent / "builds"
+        return len(written.read_text().splitlines()) if written.exists() else 0
 
     @property
     def environment(self) -> dict[str, str]:
