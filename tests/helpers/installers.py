@@ -9,8 +9,8 @@ from typing import Any
 
 from tests.helpers.fakes import FakeBackend
 
-from slurm.packaging.environment_installer import READY, place_of
-from slurm.packaging.interpreter_facts import facts
+from slurm.packaging.environments.installer import READY, place_of
+from slurm.packaging.environments.interpreter_facts import facts
 
 
 class FakeInstaller:

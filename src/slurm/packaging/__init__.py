@@ -13,22 +13,12 @@ and the `SlurmTask` it packages for, as types only.
 - `by_name`: a strategy from a table of configuration, and what is wrong in one; `registered`: those of other
   distributions;
 - `function_reference`: by what `slurm.runner.functions` finds a function on the node (its module, script or value);
-- `own_code`: what of this process's imports is the user's own, and where it is searched for;
+  `python_version`: which Python a job will run with;
 - `sdk_archive`: the SDK's own code, as it travels;
-- `source_files`: which files of a project are its code; `source_copies`: frozen copies of them on the cluster;
-- `requirements`, `script_metadata`, `lock_files`, `requirement_lines`, `toml_files`: what a project or a script depends on;
-- `target`: for which Python wheels are chosen; `resolving`, `resolver_errors`: choosing them, and what is said where there are
-  none; `pip_wheel`, `sdk_stub`: pip to install them with, and what stands for the SDK meanwhile;
-- `site_environment`: an environment of the site that jobs run in; `setup_script`: the lines of bash for it; `site_checks`,
-  `setup_checker`: trying it out before anything is submitted; `python_version`: which Python a job will run with;
-- `environments`, `environment_installer`, `interpreter_facts`: an environment with them on the cluster, made once;
-- `projects`, `project_state`, `building`: a wheel of the user's project, built once; `user_cache`: where programs share it;
-- `wheel_file`, `wheel_requirements`, `wheel_environments`: what such a wheel is, requires, and is installed in;
-- `container_settings`: what may be said of a container; `images`, `mounts`: the names of images, and what they see of the
-  host; `runtimes`: what starts them;
-- `image_context`, `image_building`, `image_copies`, `image_bringing`: an image from a Dockerfile to the cluster; `prebuilding`:
-  those of a workflow's tasks, before it runs;
-- `programs`: running what builds things.
+- `projects`, `toml_files`: the user's project; `programs`: running what builds things; `user_cache`: where programs share it.
+
+What they are made of has chambers of its own: `code` (the user's own), `environments` (what it depends on), `wheels`, `site`
+(environments that are there), `images` (containers).
 """
 
 from __future__ import annotations

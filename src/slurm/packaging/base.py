@@ -244,7 +244,7 @@ class PackagedTask:
         made = self._checked(self._strategy.prepare(self._task, self._cluster))
         if not self._task.is_workflow:
             return made
-        from slurm.packaging.prebuilding import with_prebuilt  # late: tasks need none of it
+        from slurm.packaging.images.prebuilding import with_prebuilt  # late: tasks need none of it
 
         inherited = with_prebuilt(made.inherited or {}, self._task, self._prebuilt)
         return replace(made, inherited=inherited)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from slurm.job_dir.paths import PACKAGES
 from slurm.packaging.base import PackagingStrategy, on_cluster
-from slurm.packaging.container_settings import (
+from slurm.packaging.code.source_copies import forget as forget_copies
+from slurm.packaging.images.container_settings import (
     PUSH,
     check_settings,
     source_settings,
@@ -19,17 +20,16 @@ from slurm.packaging.container_settings import (
     texts,
     way_of,
 )
-from slurm.packaging.image_bringing import bring
-from slurm.packaging.image_copies import configuration_of, of_image, shown_place
-from slurm.packaging.image_copies import forget as forget_images
-from slurm.packaging.images import Built, digest_in, is_path, kind_of
+from slurm.packaging.images.image_bringing import bring
+from slurm.packaging.images.image_copies import configuration_of, of_image, shown_place
+from slurm.packaging.images.image_copies import forget as forget_images
+from slurm.packaging.images.image_names import Built, digest_in, is_path, kind_of
+from slurm.packaging.images.mounts import mount_of, own_mounts
+from slurm.packaging.images.prebuilding import prebuilt_for
+from slurm.packaging.images.runtimes import chosen, start
+from slurm.packaging.images.runtimes.probe import bundle_at, found_on, look_at, version_in
+from slurm.packaging.images.runtimes.start import Container, Start
 from slurm.packaging.inherit import settings_of_parent
-from slurm.packaging.mounts import mount_of, own_mounts
-from slurm.packaging.prebuilding import prebuilt_for
-from slurm.packaging.runtimes import chosen, start
-from slurm.packaging.runtimes.probe import bundle_at, found_on, look_at, version_in
-from slurm.packaging.runtimes.start import Container, Start
-from slurm.packaging.source_copies import forget as forget_copies
 from slurm.rendering import Environment
 
 if TYPE_CHECKING:

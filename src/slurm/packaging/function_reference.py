@@ -31,7 +31,7 @@ from slurm.job_dir.main_module import (
 from slurm.job_dir.main_part import is_of_main_part, words_of_main_part
 from slurm.job_dir.payload import FunctionReference
 from slurm.job_dir.result_file import PROTOCOL
-from slurm.packaging.own_code import is_installed
+from slurm.packaging.code.own_code import is_installed
 
 
 def refer_to(function: Callable[..., Any]) -> FunctionReference:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from slurm.packaging.base import PackagingStrategy
 
-# In the settings that a workflow's jobs inherit: what was made for its tasks, see `slurm.packaging.prebuilding`.
+# In the settings that a workflow's jobs inherit: what was made for its tasks, see `slurm.packaging.images.prebuilding`.
 PREBUILT = "prebuilt"
 # By name, as configuration names others. Loaded when they are asked for: most clients need one.
 STRATEGIES: Mapping[str, str] = {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from slurm.errors import ConfigError
 from slurm.packaging.base import PackagingStrategy, on_cluster
 from slurm.packaging.inherit import parent_like
-from slurm.packaging.site_environment import SETTINGS, SiteEnvironment
+from slurm.packaging.site.site_environment import SETTINGS, SiteEnvironment
 from slurm.rendering import Environment
 
 if TYPE_CHECKING:

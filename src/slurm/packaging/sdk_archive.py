@@ -15,7 +15,7 @@ from slurm._version import __version__
 from slurm.api.requests import Archive
 from slurm.errors import PackagingError
 from slurm.job_dir.paths import OLD_PYTHON, SDK
-from slurm.packaging.sdk_stub import METADATA
+from slurm.packaging.environments.sdk_stub import METADATA
 
 logger: logging.Logger = logging.getLogger(__name__)
 

@@ -12,7 +12,10 @@ from slurm.config.checks import check_text
 from slurm.errors import ConfigError, PackagingError
 from slurm.job_dir.paths import PACKAGES
 from slurm.packaging.base import PackagingStrategy
-from slurm.packaging.environments import (
+from slurm.packaging.code.own_code import own_roots
+from slurm.packaging.code.source_copies import COPIES, forget, line_for, recent_copy, send
+from slurm.packaging.code.source_files import Selection
+from slurm.packaging.environments.making import (
     ENVIRONMENTS,
     INDEX,
     SEND,
@@ -21,23 +24,20 @@ from slurm.packaging.environments import (
     mark_of,
     require_python,
 )
-from slurm.packaging.environments import forget as forget_environments
+from slurm.packaging.environments.making import forget as forget_environments
+from slurm.packaging.environments.requirement_lines import require_packaging
+from slurm.packaging.environments.script_metadata import has_metadata, script_of
 from slurm.packaging.inherit import parent_like, settings_of_parent
-from slurm.packaging.own_code import own_roots
 from slurm.packaging.projects import project_of
-from slurm.packaging.requirement_lines import require_packaging
-from slurm.packaging.script_metadata import has_metadata, script_of
-from slurm.packaging.site_environment import SETTINGS as SITE_SETTINGS
-from slurm.packaging.site_environment import SiteEnvironment, SitePython
-from slurm.packaging.source_copies import COPIES, forget, line_for, recent_copy, send
-from slurm.packaging.source_files import Selection
+from slurm.packaging.site.site_environment import SETTINGS as SITE_SETTINGS
+from slurm.packaging.site.site_environment import SiteEnvironment, SitePython
 from slurm.rendering import Environment
 from slurm.sbatch.options import InvalidOption
 from slurm.sbatch.values import parse_memory
 
 if TYPE_CHECKING:
     from slurm.cluster import Cluster
-    from slurm.packaging.requirements import Requirements
+    from slurm.packaging.environments.requirements import Requirements
     from slurm.task import SlurmTask
 
 MAX_SIZE = "200M"
@@ -220,7 +220,7 @@ class SourcePackagingStrategy(PackagingStrategy):
         if self.dependencies is None:
             return None
         require_packaging(f"dependencies {self.dependencies!r}")
-        from slurm.packaging.requirements import requirements_of
+        from slurm.packaging.environments.requirements import requirements_of
 
         script = script_of(task.unwrapped)
         if script is not None and has_metadata(script):

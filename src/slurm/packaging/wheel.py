@@ -13,18 +13,18 @@ from slurm.config.checks import check_flag, check_text
 from slurm.errors import ConfigError, PackagingError
 from slurm.job_dir.paths import PACKAGES
 from slurm.packaging.base import PackagingStrategy
-from slurm.packaging.environment_installer import BELOW, READY
-from slurm.packaging.environments import ENVIRONMENTS, INDEX, SEND, lines_for, mark_of
+from slurm.packaging.environments.installer import BELOW, READY
+from slurm.packaging.environments.making import ENVIRONMENTS, INDEX, SEND, lines_for, mark_of
+from slurm.packaging.environments.requirement_lines import require_packaging
 from slurm.packaging.inherit import parent_like, settings_of_parent
 from slurm.packaging.projects import project_of
-from slurm.packaging.requirement_lines import require_packaging
-from slurm.packaging.site_environment import SETTINGS as SITE_SETTINGS
-from slurm.packaging.site_environment import SiteEnvironment
+from slurm.packaging.site.site_environment import SETTINGS as SITE_SETTINGS
+from slurm.packaging.site.site_environment import SiteEnvironment
 from slurm.rendering import Environment
 
 if TYPE_CHECKING:
     from slurm.cluster import Cluster
-    from slurm.packaging.wheel_environments import Wanted
+    from slurm.packaging.wheels.wheel_environments import Wanted
     from slurm.task import SlurmTask
 
 SETTINGS = ("project", "dependencies", "extras", "build_isolation", *SITE_SETTINGS)
@@ -103,7 +103,7 @@ class WheelPackagingStrategy(PackagingStrategy):
         there = self._site.on(cluster, task, found, is_asked=True)
         packaged: Sequence[str] = ()
         if environment is None:
-            from slurm.packaging.wheel_environments import environments_of_wheel
+            from slurm.packaging.wheels.wheel_environments import environments_of_wheel
 
             wanted = self._wanted(self._project(task))
             places = environments_of_wheel(wanted, cluster, there.interpreter, there.under)
@@ -145,10 +145,11 @@ class WheelPackagingStrategy(PackagingStrategy):
             raise PackagingError(
                 f"{environment}, which its job was to run with, is not there any more: submit {by} again"
             )
-        from slurm.packaging import environments, wheel_environments
+        from slurm.packaging.environments import making
+        from slurm.packaging.wheels import wheel_environments
 
         wheel_environments.forget(gone, cluster)
-        environments.forget(gone, cluster)
+        making.forget(gone, cluster)
 
     def generate_setup_commands(
         self, task: SlurmTask[Any, Any], environment: Environment
@@ -165,9 +166,9 @@ class WheelPackagingStrategy(PackagingStrategy):
     def _wanted(self, project: Path) -> Wanted:
         """The wheel of the project as it is now, and what it requires."""
         require_packaging("packaging 'wheel'")
-        from slurm.packaging.building import wheel_of
-        from slurm.packaging.wheel_environments import Wanted
-        from slurm.packaging.wheel_requirements import requirements_of_wheel
+        from slurm.packaging.wheels.building import wheel_of
+        from slurm.packaging.wheels.wheel_environments import Wanted
+        from slurm.packaging.wheels.wheel_requirements import requirements_of_wheel
 
         wheel = wheel_of(project, isolated=self.build_isolation)
         how = str(self.dependencies or "")

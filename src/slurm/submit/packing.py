@@ -26,8 +26,8 @@ from slurm.job_dir.main_module import (
 )
 from slurm.job_dir.paths import ARGUMENTS, ITEMS, OWN_NAMES, PAYLOAD, USER_MODULE, USER_SCRIPT
 from slurm.job_dir.payload import FunctionReference, Payload, dump_payload
+from slurm.packaging.code.own_code import is_copied, own_modules, search_path
 from slurm.packaging.function_reference import is_importable, main_module, refer_to
-from slurm.packaging.own_code import is_copied, own_modules, search_path
 from slurm.submit.calls import ArrayCall
 from slurm.tracking.upstream import Upstream
 

@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 from tests.helpers.counting_project import CountingProject
 
-from slurm.packaging.project_state import state_of
+from slurm.packaging.wheels.project_state import state_of
 
 DEADLINE = 250
 MANY = 12
 PROGRAM = """\
 import sys
 from pathlib import Path
-from slurm.packaging.building import wheel_of
+from slurm.packaging.wheels.building import wheel_of
 print(wheel_of(Path(sys.argv[1]), isolated=False).address)
 """
 

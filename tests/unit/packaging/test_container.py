@@ -22,7 +22,7 @@ from slurm import Cluster, task
 from slurm.config.slurmfile import cluster_settings
 from slurm.errors import ConfigError
 from slurm.packaging import strategy_of
-from slurm.packaging.images import enroot_reference
+from slurm.packaging.images.image_names import enroot_reference
 
 SRUN = """\
 # A fake srun: it starts no container, and runs the command that is given here.

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from tests.helpers.wheels import only_from, write_wheel
 
-from slurm.packaging.environment_installer import READY, place_of
-from slurm.packaging.environments import installer_program
-from slurm.packaging.interpreter_facts import facts
-from slurm.packaging.pip_wheel import add_pip
-from slurm.packaging.target import Target
+from slurm.packaging.environments.installer import READY, place_of
+from slurm.packaging.environments.interpreter_facts import facts
+from slurm.packaging.environments.making import installer_program
+from slurm.packaging.environments.pip_wheel import add_pip
+from slurm.packaging.environments.target import Target
 
 pytestmark = pytest.mark.story
 

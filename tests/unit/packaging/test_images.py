@@ -26,14 +26,14 @@ from slurm.api.base import BackendBase
 from slurm.api.slurm_cli import InProcessBackend
 from slurm.errors import ConfigError, PackagingError, RemoteFileError
 from slurm.packaging import strategy_of
-from slurm.packaging.image_context import Ignored, context_state
+from slurm.packaging.images.image_context import Ignored, context_state
 
 SDK = Path(slurm.__file__).parents[1]
 REPOSITORY = "registry.example.org:5000/me/tools"
 BUILD = """\
 import sys
 from pathlib import Path
-from slurm.packaging.image_building import build
+from slurm.packaging.images.image_building import build
 context = Path(sys.argv[1])
 print(build("train", context / "Dockerfile", context).reference)
 """

@@ -12,7 +12,7 @@ from types import ModuleType
 import pytest
 
 from slurm.job_dir.search_path import NODE_PATH, SDK_PATH, digest_of
-from slurm.packaging.own_code import is_installed, own_modules, search_path
+from slurm.packaging.code.own_code import is_installed, own_modules, search_path
 
 STDLIB = sysconfig.get_path("stdlib")
 SITE = f"{STDLIB}/site-packages"

@@ -20,8 +20,8 @@ from slurm.api.slurm_cli import InProcessBackend
 from slurm.errors import ConfigError, PackagingError
 from slurm.job_dir.payload import load_payload
 from slurm.packaging import source, strategy_of
+from slurm.packaging.images.prebuilding import tasks_named_in
 from slurm.packaging.inherit import VARIABLE
-from slurm.packaging.prebuilding import tasks_named_in
 
 TRAIN = """\
 from pathlib import Path

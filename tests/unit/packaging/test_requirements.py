@@ -16,10 +16,10 @@ from tests.helpers.wheels import only_from, write_wheel
 
 import slurm
 from slurm.errors import ConfigError, PackagingError
-from slurm.packaging.interpreter_facts import facts
-from slurm.packaging.requirements import Requirements, requirements_of
-from slurm.packaging.resolving import wheels_for
-from slurm.packaging.target import Target
+from slurm.packaging.environments.interpreter_facts import facts
+from slurm.packaging.environments.requirements import Requirements, requirements_of
+from slurm.packaging.environments.resolving import wheels_for
+from slurm.packaging.environments.target import Target
 
 HERE = Target.told(facts())
 
@@ -38,8 +38,8 @@ ALPINE = target(version=[3, 12, 1], abi="cp312", platform="linux-x86_64", libc=[
 
 
 TRY = """\
-from slurm.packaging.interpreter_facts import facts
-from slurm.packaging.target import Target
+from slurm.packaging.environments.interpreter_facts import facts
+from slurm.packaging.environments.target import Target
 try:
     print(pip_for(Target.told(facts()))[1])
 except Exception as error:
@@ -283,7 +283,7 @@ def test_a_lock_of_uv_needs_uv(tmp_path: Path, index: Path) -> None:
 
 
 def test_without_pip_and_uv_it_is_said_what_to_install(python_without_pip: list[str]) -> None:
-    program = f"from slurm.packaging.resolving import pip_for\n{TRY}"
+    program = f"from slurm.packaging.environments.resolving import pip_for\n{TRY}"
     said = subprocess.check_output([*python_without_pip, "-c", program], text=True, env=NO_UV)
     assert said.startswith(
         "PackagingError nothing here can look for packages: uv is not on the PATH"

@@ -18,11 +18,11 @@ from tests.helpers.fakes import FakeBackend, Programs, request_of
 from slurm import Cluster, task
 from slurm.errors import ConfigError, PackagingError, SerializationError
 from slurm.packaging import strategy_of
-from slurm.packaging.mounts import mount_of
-from slurm.packaging.runtimes import TAKES, chosen, start
-from slurm.packaging.runtimes.podman import FIRST
-from slurm.packaging.runtimes.probe import FIND, LOOK, parse
-from slurm.packaging.runtimes.start import Container
+from slurm.packaging.images.mounts import mount_of
+from slurm.packaging.images.runtimes import TAKES, chosen, start
+from slurm.packaging.images.runtimes.podman import FIRST
+from slurm.packaging.images.runtimes.probe import FIND, LOOK, parse
+from slurm.packaging.images.runtimes.start import Container
 
 MOUNTS = [mount_of("/jobs"), mount_of("/data:/mnt")]
 READ_ONLY = mount_of("/ref:/ref:ro")

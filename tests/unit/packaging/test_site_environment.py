@@ -20,8 +20,9 @@ from tests.helpers.site_pythons import another_python, conda_prefix, this_python
 
 from slurm import Cluster, task
 from slurm.errors import ConfigError, PackagingError, SlurmError
-from slurm.packaging import Environment, environment_for, site_checks, strategy_of
-from slurm.packaging.setup_script import lines_of, under
+from slurm.packaging import Environment, environment_for, strategy_of
+from slurm.packaging.site import site_checks
+from slurm.packaging.site.setup_script import lines_of, under
 
 HOSTILE = """it's "$(false)"; `false` & é *"""
 SHOW = "import json, os; print(json.dumps(dict(os.environ)))"

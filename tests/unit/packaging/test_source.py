@@ -15,7 +15,7 @@ import pytest
 import slurm
 from slurm.errors import ConfigError
 from slurm.packaging import strategy_of
-from slurm.packaging.source_files import Selection, files_of
+from slurm.packaging.code.source_files import Selection, files_of
 
 SDK = Path(slurm.__file__).parents[1]
 PROGRAM = Path(__file__).parents[2] / "helpers" / "source_program.py"

@@ -21,7 +21,7 @@ from slurm import Cluster, task
 from slurm.config.slurmfile import cluster_settings
 from slurm.errors import ConfigError, PackagingError
 from slurm.packaging import WheelPackagingStrategy, strategy_of
-from slurm.packaging.environment_installer import READY
+from slurm.packaging.environments.installer import READY
 from slurm.packaging.inherit import VARIABLE
 from slurm.packaging.projects import fingerprint, project_of
 

@@ -12,10 +12,10 @@ import pytest
 from tests.helpers.wheels import write_wheel
 
 from slurm.errors import ConfigError, PackagingError
-from slurm.packaging.requirements import requirements_of
-from slurm.packaging.target import Target
-from slurm.packaging.wheel_file import Wheel
-from slurm.packaging.wheel_requirements import requirements_of_wheel
+from slurm.packaging.environments.requirements import requirements_of
+from slurm.packaging.environments.target import Target
+from slurm.packaging.wheels.wheel_file import Wheel
+from slurm.packaging.wheels.wheel_requirements import requirements_of_wheel
 
 ALMA = Target((3, 11, 4), "cpython", "cp311", "linux-x86_64", ("glibc", 2, 28), {})
 ALPINE = Target((3, 12, 0), "cpython", "cp312", "linux-x86_64", ("musl", 1, 2), {})

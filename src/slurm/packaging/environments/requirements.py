@@ -1,0 +1,219 @@
+"""What a project or a script requires: its lock file, or else what it says that it depends on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from slurm.errors import ConfigError
+from slurm.packaging.environments.lock_files import from_requirements_file, of_pylock, of_uv_lock
+from slurm.packaging.environments.requirement_lines import (
+    SDK,
+    is_local,
+    is_of_sdk,
+    local_folder,
+    requirement_of,
+    same_name,
+)
+from slurm.packaging.environments.script_metadata import script_metadata
+from slurm.packaging.projects import PROJECT_FILE
+from slurm.packaging.toml_files import read_toml
+
+
+@dataclass(frozen=True)
+class Requirements:
+    """What is to be in an environment.
+
+    - `key` stands for it: the content of the lock file, or the requirements themselves.
+    - `origin` is the file that says so, and `python` the versions of Python it wants.
+    - `is_empty`: nothing is to be there, but Python has to be of a version that is wanted.
+    - `is_locked`: it names everything, each in one version, so that nothing else is looked for.
+    - `lines` says it as lines of a requirements file. Raises `ConfigError`, `PackagingError`.
+    """
+
+    key: str
+    origin: Path
+    python: str
+    is_locked: bool
+    lines: Callable[[], Sequence[str]]
+    is_empty: bool = False
+
+
+def requirements_of(
+    project: Path | None, script: Path | None, extras: Sequence[str]
+) -> Requirements | None:
+    """What a script with metadata of its own requires, or else its project; None for nothing.
+
+    A project's are those of its ``uv.lock``, which may be its workspace's, its ``pylock.toml`` or a ``requirements.txt``
+    with hashes; else those of its ``pyproject.toml``, with these `extras`. What lies beside it as source is left out, and so
+    is the SDK, which travels by itself. Raises `ConfigError` for what cannot be understood.
+    """
+    metadata = script_metadata(script) if script else None
+    if script is not None and metadata is not None:
+        return _of_script(script, metadata, extras)
+    return _of_project(project, extras) if project else None
+
+
+def _of_script(
+    script: Path, metadata: Mapping[str, Any], extras: Sequence[str]
+) -> Requirements | None:
+    if extras:
+        raise ConfigError(f"{script} names what it depends on by itself, and has no extras")
+    python = str(metadata.get("requires-python", ""))
+    lock = script.with_name(f"{script.name}.lock")
+    if lock.is_file():
+        return _locked(lock, python, lambda: of_uv_lock(lock, ["--script", str(script)]))
+    lines = _texts(metadata.get("dependencies", []), script, "dependencies")
+    return direct(script, python, [line for line in lines if not is_of_sdk(line, script)])
+
+
+def _of_project(project: Path, extras: Sequence[str]) -> Requirements | None:
+    locked = locked_requirements_of(project, extras)
+    if locked is not None:
+        return locked
+    table, listed = read_toml(project / PROJECT_FILE), project / "requirements.txt"
+    about = table.get("project", {})
+    python = str(about.get("requires-python", ""))
+    if "dependencies" not in about and listed.is_file():
+        return direct(listed, python, list(from_requirements_file(listed)))
+    return direct(project / PROJECT_FILE, python, _declared(project, table, extras, {project}))
+
+
+def locked_requirements_of(project: Path, extras: Sequence[str]) -> Requirements | None:
+    """What the lock file of a project has; None where there is none. Raises `ConfigError`."""
+    about = read_toml(project / PROJECT_FILE).get("project", {})
+    python, name = str(about.get("requires-python", "")), str(about.get("name", ""))
+    uv_lock, pylock, listed = (
+        _lock_of_workspace(project),
+        project / "pylock.toml",
+        project / "requirements.txt",
+    )
+    if uv_lock is not None:
+        more = [word for extra in extras for word in ("--extra", extra)]
+        more += ["--package", name] if uv_lock.parent != project else []
+        return _locked(uv_lock, python, lambda: of_uv_lock(uv_lock, more), name, *extras)
+    is_locked = listed.is_file() and "--hash=" in listed.read_text("utf-8", "replace")
+    if extras and (pylock.is_file() or is_locked):
+        chosen = pylock if pylock.is_file() else listed
+        raise ConfigError(
+            f"extras {list(extras)} cannot be chosen from {chosen}: lock with those that you want, or with uv.lock"
+        )
+    if pylock.is_file():
+        return _locked(pylock, python, lambda: of_pylock(pylock))
+    if is_locked:
+        return _locked(listed, python, lambda: list(from_requirements_file(listed)))
+    return None
+
+
+def _lock_of_workspace(project: Path) -> Path | None:
+    """The ``uv.lock`` of a project, or of the workspace that it is a member of."""
+    own = project / "uv.lock"
+    if own.is_file():
+        return own
+    for folder in project.parents:
+        if (folder / "uv.lock").is_file() and (folder / PROJECT_FILE).is_file():
+            uv = read_toml(folder / PROJECT_FILE).get("tool", {}).get("uv", {})
+            return folder / "uv.lock" if "workspace" in uv else None
+    return None
+
+
+def _declared(
+    project: Path, table: Mapping[str, Any], extras: Iterable[str], seen: set[Path]
+) -> list[str]:
+    """What a ``pyproject.toml`` declares, with what the projects beside it do that it depends on."""
+    file, about = project / PROJECT_FILE, table.get("project", {})
+    if "dependencies" in about.get("dynamic", ()):
+        raise ConfigError(
+            f"{file} leaves its dependencies to the build: lock them in a uv.lock, a pylock.toml, or a requirements.txt "
+            "with hashes"
+        )
+    sources = table.get("tool", {}).get("uv", {}).get("sources", {})
+    found: list[str] = []
+    for line in _with_extras(about, extras, file):
+        folder = _beside(line, sources, project)
+        if folder is None and not is_of_sdk(line, file) and not is_local(line):
+            found.append(line)
+        elif folder is not None and (folder / PROJECT_FILE).is_file() and folder not in seen:
+            wanted = requirement_of(line, file).extras
+            there = read_toml(folder / PROJECT_FILE)
+            found += _declared(folder, there, sorted(wanted), {*seen, folder})
+    return list(dict.fromkeys(found))
+
+
+def _beside(line: str, sources: Mapping[str, Any], project: Path) -> Path | None:
+    """The directory of a requirement that lies on this machine as source, and travels so."""
+    if is_local(line):
+        return local_folder(line, project)
+    if same_name(line, SDK):
+        return None
+    named = [one for name, one in sources.items() if same_name(line, name)]
+    source = named[0] if named and isinstance(named[0], Mapping) else {}
+    if "path" in source:
+        return Path(os.path.normpath(project / str(source["path"])))
+    # A member of the workspace is found where its modules are imported from; it has its lock beside the workspace.
+    return Path(os.devnull) if source.get("workspace") else None
+
+
+def _with_extras(about: Mapping[str, Any], extras: Iterable[str], file: Path) -> Iterator[str]:
+    optional = about.get("optional-dependencies", {})
+    waiting: list[str] = _texts(about.get("dependencies", []), file, "dependencies")
+    wanted, taken = list(extras), set[str]()
+    while waiting or wanted:
+        if waiting:
+            line = waiting.pop(0)
+            if about.get("name") and same_name(line, str(about["name"])):
+                wanted += sorted(requirement_of(line, file).extras)  # one extra that names others
+            else:
+                yield line
+            continue
+        extra = wanted.pop(0)
+        if extra not in optional:
+            raise ConfigError(f"{file} has no extra {extra!r}; it has {sorted(optional)}")
+        if extra not in taken:
+            taken.add(extra)
+            waiting = _texts(optional[extra], file, f"optional-dependencies.{extra}")
+
+
+def _texts(value: Any, file: Path, name: str) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise ConfigError(f"{file}: {name} is no list of requirements")
+    for line in value:
+        requirement_of(line, file)
+    return list(value)
+
+
+def direct(origin: Path, python: str, lines: Sequence[str]) -> Requirements | None:
+    """These requirements, which `origin` names; None for nothing. However they are spelt, they have one key."""
+    if not lines and not python:
+        return None
+    spelt = sorted({_spelt(line) for line in lines})
+    return Requirements(_key(spelt), origin, python, False, lambda: lines, not lines)
+
+
+def _spelt(line: str) -> str:
+    """A requirement as a wheel's metadata has it; what is an option stays as it is."""
+    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.utils import canonicalize_name
+
+    try:
+        requirement = Requirement(line)
+    except InvalidRequirement:
+        return line
+    requirement.name = canonicalize_name(requirement.name)
+    return str(requirement)
+
+
+def _locked(
+    lock: Path, python: str, lines: Callable[[], Sequence[str]], *more: str
+) -> Requirements:
+    content = hashlib.sha256(lock.read_bytes()).hexdigest()
+    return Requirements(_key([lock.name, content, *more]), lock, python, True, lines)
+
+
+def _key(texts: Iterable[str]) -> str:
+    return hashlib.sha256(json.dumps(list(texts)).encode()).hexdigest()
