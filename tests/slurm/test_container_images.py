@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.helpers.offline import cut_off
 from tests.helpers.wheels import write_wheel
 
 import slurm
@@ -157,6 +158,7 @@ class Project:
 def project(
     tmp_path_factory: pytest.TempPathFactory, containers: DockerCluster
 ) -> Iterator[Project]:
+    cut_off(containers)
     made = Project(tmp_path_factory.mktemp("project"), containers)
     made.download("numpy")
     yield made

@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.helpers.offline import cut_off
 
 import slurm
 from slurm import Cluster
 from slurm.testing import DockerCluster
-from slurm.testing.compose import SERVICES
 from slurm.testing.plugin import SHARED
 
 pytestmark = [pytest.mark.slurm, pytest.mark.matrix]
@@ -41,7 +41,14 @@ PACKAGINGS: dict[str, dict[str, Any]] = {
 }
 RUNTIMES = ("podman", "charliecloud")
 EVERY_PACKAGING = pytest.mark.parametrize("name", PACKAGINGS)
-TABLE = "  degree    error\n--------  -------\n"
+TABLE = """\
+  degree    error
+--------  -------
+       1       48
+       2       48
+       3        0"""
+# What the example has left under the packagings that were tried by then.
+LEFT: list[Any] = []
 
 
 @pytest.fixture(scope="module")
@@ -51,15 +58,7 @@ def site(pytestconfig: pytest.Config) -> DockerCluster:
         pytest.skip("the image is one of Debian 13, with its Slurm")
     shared = replace(pytestconfig.stash[SHARED], purpose="offline", options={"containers": True})
     site = shared.bring_up()
-    for service in SERVICES:
-        site.exec(service, ["ip", "route", "flush", "default"])
-        routes = site.exec(service, ["ip", "route"]).stdout
-        assert "default" not in routes
-    # An address of the documentation's network, RFC 5737, which nobody has: without a route, Linux says so at once.
-    there = "import socket; socket.create_connection(('192.0.2.1', 443), 5)"
-    for service in ("login", "c1", "c2"):
-        tried = site.exec(service, ["python3", "-c", there], check=False)
-        assert "Network is unreachable" in tried.stderr
+    cut_off(site)
     return site
 
 
@@ -139,8 +138,7 @@ def test_a_project_with_a_compiled_dependency_runs_and_its_workflows_jobs_inheri
     best = json.loads(connected.backend.read_file(f"{folder}/best.json"))
     assert best == {"degree": 3, "coefficients": [0.0, -2.0, 0.0, 1.0]}
     table = connected.backend.read_file(f"{folder}/table.txt").decode()
-    assert table.startswith(TABLE)
-    assert table.splitlines()[-1].split() == ["3", "0"]
+    assert table == TABLE
 
 
 def require_brought(name: str, at: dict[str, Any], base: str) -> None:
@@ -172,10 +170,15 @@ def test_the_train_and_evaluation_example_leaves_the_same_artifacts(
     program.run("-m", "slurm.examples.parallel_train_eval.workflow", *options)
     state = json.loads(connected.backend.read_file(f"{folder}/state.json"))
     assert state["status"] == "completed"
+    left = []
     for number, epoch in enumerate(state["epochs"]):
-        history = json.loads(connected.backend.read_file(epoch["checkpoint"]))["history"]
-        assert [step["step"] for step in history] == [1, 2, 3, 4]
-        assert json.loads(connected.backend.read_file(epoch["metrics"]))["epoch"] == number
+        checkpoint = json.loads(connected.backend.read_file(epoch["checkpoint"]))
+        metrics = json.loads(connected.backend.read_file(epoch["metrics"]))
+        assert [step["step"] for step in checkpoint["history"]] == [1, 2, 3, 4]
+        assert metrics["epoch"] == number
+        left.append([checkpoint["weights"], metrics["loss"]])
+    LEFT.append(left)
+    assert left == LEFT[0]
     ids = set(state["orchestrators"])
     ids |= {job["job_id"] for epoch in state["epochs"] for job in epoch["train_jobs"]}
     found = connected.backend.collect_metadata(program.base, 1000).files.values()

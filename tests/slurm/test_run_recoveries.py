@@ -46,10 +46,8 @@ def test_a_rejected_submission_is_submitted_again_when_mended(project: ClusterPr
     project.script(SCRIPT)
     project.run("run", status=3)
     submitted = project.manifest
-    assert (submitted.status, submitted.section("submission")["outcome"]) == (
-        "submitted",
-        "accepted",
-    )
+    assert submitted.status in ("submitted", "running")  # it may have begun by then
+    assert submitted.section("submission")["outcome"] == "accepted"
     project.job_ended()
     project.run("run", status=0)
     assert project.metrics() == ("completed", {"accuracy": 0.9})

@@ -175,5 +175,5 @@ def test_by_value_it_is_the_packagings_python_that_counts(
     says = """[ "$1" = -c ] || exit 3; printf '\\n%s python [3, 9, 2]\\n' "$3\""""
     sh('printf "#!/bin/sh\\n%s\\n" "$2" > "$1/python3.9" && chmod +x "$1/python3.9"', workdir, says)
     connect(python=f"{workdir}/python3.9")
-    with pytest.raises(SerializationError, match=r"the packaging's Python has 3\.9, this is"):
+    with pytest.raises(SerializationError, match=r"jobs there have 3\.9, this is"):
         task(lambda: 1)()

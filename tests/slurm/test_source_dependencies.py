@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.helpers.offline import cut_off
 from tests.helpers.wheels import only_from, write_wheel
 
 import slurm
@@ -105,6 +106,7 @@ class Project:
 
 @pytest.fixture
 def project(tmp_path: Path, slurm_cluster: DockerCluster, workdir: str) -> Project:
+    cut_off(slurm_cluster)
     return Project(tmp_path, slurm_cluster, f"{workdir}/jobs")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from tests.helpers.counting_project import CountingProject
+from tests.helpers.offline import cut_off
 from tests.helpers.wheels import only_from, write_wheel
 
 import slurm
@@ -99,6 +100,7 @@ class Project:
 def test_a_wheel_reaches_nodes_without_pip_and_a_workflows_jobs_inherit_it(
     tmp_path: Path, slurm_cluster: DockerCluster, cluster: Cluster, workdir: str
 ) -> None:
+    cut_off(slurm_cluster)
     project = Project(tmp_path, slurm_cluster, f"{workdir}/jobs")
     prefix, *children = project.run(what="flow", **project.alone())["result"]
     assert prefix.startswith(f"{project.base}/.packages/env/")
@@ -123,6 +125,7 @@ def test_a_compiled_dependency_is_the_one_for_the_clusters_python(
     tmp_path: Path, slurm_cluster: DockerCluster, workdir: str
 ) -> None:
     """With numpy from the index of this machine's pip, which the client asks: the nodes have none."""
+    cut_off(slurm_cluster)
     project = Project(tmp_path, slurm_cluster, f"{workdir}/jobs", "numpy")
     assert project.run(PIP_FIND_LINKS=str(project.index))["result"]["total"] == 6
 
@@ -131,6 +134,7 @@ def test_where_no_index_can_be_asked_the_way_out_is_said(
     tmp_path: Path, slurm_cluster: DockerCluster, workdir: str
 ) -> None:
     """The nodes have no route to one."""
+    cut_off(slurm_cluster)
     project = Project(tmp_path, slurm_cluster, f"{workdir}/jobs")
     with pytest.raises(Failed) as failed:
         project.run("index")

@@ -17,4 +17,5 @@ def as_agent_error(error: OSError) -> AgentError:
     kind = "missing" if error.errno == errno.ENOENT else "file"
     name = error.filename
     name = os.fsdecode(name) if isinstance(name, bytes) else name
-    return AgentError(kind, "{}: {}".format(error.strerror, name))
+    said = str(error.strerror or error)
+    return AgentError(kind, said if name is None else "{}: {}".format(said, name))

@@ -57,7 +57,7 @@ def remove_unused(base: str, scheduler: Any, older_than: float, dry_run: bool) -
     age = max(older_than, JUST_USED)
     old = [one for one in idle if now - one.used / 1e9 >= age]
     if not dry_run:
-        for path in left_behind(base):
+        for path in left_behind(base, now - JUST_SENT):
             _remove(path)
         old = _set_aside(base, receipts, old)
     answer = _removed(base, old, now - max(older_than, JUST_SENT), dry_run)

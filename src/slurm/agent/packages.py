@@ -15,6 +15,7 @@ ADDRESS = "[0-9a-f]{16}"
 Content = Tuple[str, os.stat_result]
 CONTENT = re.compile("[0-9a-f]{64}$")
 REMOVED = ".removed-"
+UNDER_WAY = "[.]{}$".format(ADDRESS)  # the name of what is not whole yet
 READY = ".ready"
 BELOW = "below"  # in an environment, a link to the one that it is on top of
 # Where what is there has which names, and what kind it is. Nothing else is known, and nothing else is ever removed.
@@ -94,12 +95,25 @@ def contents_in(base: str) -> Iterator[Content]:
                 continue
 
 
-def left_behind(base: str) -> Iterator[str]:
-    """Directories that were being removed when somebody was killed."""
+def left_behind(base: str, before: float) -> Iterator[str]:
+    """What somebody was removing who was killed, and what somebody was making, if nothing was done to it since `before`."""
     for folder, _, _ in PLACES:
         for name in _directories(base, folder):
-            if re.match(REMOVED + ADDRESS + "$", name):
-                yield os.path.join(base, folder, name)
+            path = os.path.join(base, folder, name)
+            if re.match(REMOVED + ADDRESS + "$", name) or (
+                re.match(UNDER_WAY, name) and _is_older(path, before)
+            ):
+                yield path
+    for entry in _scanned(base, os.path.join(PACKAGES, CONTENTS)):
+        if re.match(UNDER_WAY, entry.name) and _is_older(entry.path, before):
+            yield entry.path
+
+
+def _is_older(path: str, before: float) -> bool:
+    try:
+        return os.lstat(path).st_mtime < before
+    except FileNotFoundError:
+        return False
 
 
 @contextlib.contextmanager

@@ -89,8 +89,11 @@ def sources_of(project: Path) -> Iterator[str]:
 
 def holds_packages(folder: str) -> bool:
     """Whether a directory is a package, or has one in it."""
-    candidates = [folder, *(entry.path for entry in os.scandir(folder) if entry.is_dir())]
-    return any(os.path.isfile(os.path.join(path, "__init__.py")) for path in candidates)
+    try:
+        below = [entry.path for entry in os.scandir(folder) if entry.is_dir()]
+    except PermissionError:  # another user's: a database's, say
+        return False
+    return any(os.path.isfile(os.path.join(path, "__init__.py")) for path in (folder, *below))
 
 
 def _files(top: str) -> Iterator[str]:

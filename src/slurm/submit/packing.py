@@ -210,12 +210,12 @@ def _require_same_python(what: str, to: NodeFacts) -> None:
         return
     theirs, ours = f"{there[0]}.{there[1]}", f"{here[0]}.{here[1]}"
     if to.environment.own_python:
-        who, other = "the image", f"take an image with Python {ours}"
+        who, other = "the image has", f"take an image with Python {ours}"
     else:
-        who = "the packaging's Python" if to.environment.python else "the cluster"
+        who = "jobs there have"
         other = f"name an interpreter there that is {ours} with the packaging's python"
     raise SerializationError(
-        f"{what} can only be sent by value, which needs the same Python there and here: {who} has {theirs}, this is "
+        f"{what} can only be sent by value, which needs the same Python there and here: {who} {theirs}, this is "
         f"{ours}. Define it in a module, or in a script above its main guard; or else {other}, or run this program "
         f"with Python {theirs}"
     )

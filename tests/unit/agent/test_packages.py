@@ -418,3 +418,17 @@ def test_an_image_that_was_copied_stays_as_long_as_a_job_names_it(base: Base) ->
     assert base.listed()[f".packages/images/{used}"].kind == "image"
     assert base.removed() == [unused]
     assert (base.path / ".packages/images/notes").exists()
+
+
+def test_what_somebody_was_making_who_was_killed_is_removed_when_it_is_old(base: Base) -> None:
+    name, recent = ".d281ab8bd00aad65", ".0123456789abcdef"
+    copy = base.package(f".packages/source/{name}", half_dot_py=BLOCK)
+    base.package(".packages/contents")
+    content, sent = (base.path / ".packages/contents" / one for one in (name, recent))
+    for path in (content, sent):
+        path.write_bytes(BLOCK)
+    base.old(content)
+    base.gc(dry_run=True)
+    assert copy.exists()
+    base.gc()
+    assert (copy.exists(), content.exists(), sent.exists()) == (False, False, True)

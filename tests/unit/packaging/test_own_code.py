@@ -51,6 +51,18 @@ def test_what_is_the_users_own(path: str) -> None:
     assert not is_installed(path)
 
 
+def test_of_two_projects_of_which_one_is_in_the_other_the_inner_ones_copy_is_searched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A monorepo, whose members may be repositories of their own."""
+    outer, inner = tmp_path / "mono", tmp_path / "mono/libs/foo"
+    (inner / "src").mkdir(parents=True)
+    monkeypatch.setattr(sys, "path", [str(outer), str(inner / "src"), STDLIB])
+    copies = {str(outer): "/jobs/mono", str(inner): "/jobs/foo"}
+    found = search_path([], [], shared=False, copies=copies)
+    assert [one for one in found if one.startswith("/jobs/")] == ["/jobs/mono", "/jobs/foo/src"]
+
+
 def test_a_folder_that_holds_what_packaging_installs_comes_behind_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -207,3 +207,66 @@ def test_a_workflow_hands_its_copies_on() -> None:
     copies = {"/home/me/mine": {"copy": "/jobs/.packages/source/mine-1", "project": "mine"}}
     strategy = strategy_of({"type": "source", "copies": copies, "python": None})
     assert strategy.inherited()["copies"] == copies
+
+
+LOOP = """\
+import sys
+from pathlib import Path
+from slurm import Cluster
+from mine import tasks
+
+here = Path(__file__).parent
+with Cluster("local", job_base_dir=sys.argv[1], state_dir=sys.argv[2], packaging="source"):
+    jobs = []
+    for number in range(4):
+        (here / "src/mine/text.txt").write_text(f"rate={number}")
+        jobs.append(tasks.evaluate(1))
+    print([job.get_result(120)[2] for job in jobs])
+"""
+
+
+def test_each_job_has_the_files_as_they_were_when_it_was_submitted(project: Project) -> None:
+    """Also those that were written within one second, in as many bytes."""
+    project.write("src/mine/data.py", FILES["src/mine/data.py"])
+    (project.folder / "program.py").write_text(LOOP.replace("[2]", "[-1]"))
+    path = os.pathsep.join([str(project.folder / "src"), str(SDK)])
+    done = subprocess.run(
+        [sys.executable, "program.py", str(project.jobs), str(project.state)],
+        cwd=project.folder,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=250,
+        check=False,
+    )
+    assert done.stdout == f"{[f'rate={number}' for number in range(4)]}\n", done.stderr
+
+
+def test_a_project_that_an_outer_repository_ignores_travels_by_its_packages(tmp_path: Path) -> None:
+    outer = Project(tmp_path)
+    outer.write(".gitignore", "inner/\n")
+    outer.write("inner/pyproject.toml", "[project]\nname = 'inner'\n")
+    outer.write("inner/src/inner/__init__.py", "")
+    assert files_in(outer.folder / "inner") == ["pyproject.toml", "src/inner/__init__.py"]
+
+
+def test_a_link_to_a_directory_brings_what_is_in_it(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared/more.py").touch()
+    (project.folder / "src/mine/sub").symlink_to(tmp_path / "shared")
+    (project.folder / "src/mine/loop").symlink_to(project.folder / "src")
+    assert [one for one in files_in(project.folder) if "sub" in one or "loop" in one] == [
+        "src/mine/sub/more.py"
+    ]
+
+
+def test_what_git_is_told_of_another_repository_is_not_heeded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a hook of Git's."""
+    project = Project(tmp_path)
+    (tmp_path / "other").mkdir()
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path / "other", check=True)
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "other/.git"))
+    assert "src/mine/tasks.py" in files_in(project.folder)

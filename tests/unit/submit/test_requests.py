@@ -248,7 +248,7 @@ def test_what_only_goes_by_value_needs_the_same_python_there(
     fake_cluster: Cluster, backend: FakeBackend
 ) -> None:
     backend.python = (3, 9, 18)
-    with pytest.raises(SerializationError, match=r"^<lambda> .*the cluster has 3\.9, this is 3\."):
+    with pytest.raises(SerializationError, match=r"^<lambda> .*jobs there have 3\.9, this is 3\."):
         fake_cluster.dry_run(task(lambda: 1))
     with pytest.raises(SerializationError, match="tuned or one of its arguments"):
         fake_cluster.dry_run(tuned, lambda: 1)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.helpers.fakes import FakeBackend
+from tests.helpers.fakes import FakeBackend, request_of
 from tests.helpers.site_pythons import OTHER, another_python, conda_prefix, this_python
 
 from slurm import Cluster, task
@@ -73,7 +74,7 @@ def test_it_is_the_packagings_python_that_counts(
     with pytest.raises(SerializationError) as caught:
         task(packaging=packaging)(lambda: 1)()
     message = str(caught.value)
-    assert f"has {THERE}, this is {HERE}. Define it in a module" in message
+    assert f"have {THERE}, this is {HERE}. Define it in a module" in message
     assert f"name an interpreter there that is {HERE} with the packaging's python" in message
     assert f"or run this program with Python {THERE}" in message
     assert "\n" not in message
@@ -90,7 +91,7 @@ def test_every_way_by_value_is_checked(on_other: Cluster) -> None:
         def on_completed_ctx(self, ctx: Any) -> None:
             """The class is not found by any name."""
 
-    refused = pytest.raises(SerializationError, match=f"the cluster has {THERE}, this is {HERE}")
+    refused = pytest.raises(SerializationError, match=f"jobs there have {THERE}, this is {HERE}")
     with refused:
         task(inner)()
     with refused:
@@ -126,3 +127,14 @@ def test_where_nobody_can_tell_it_is_not_refused(
         strategy = Elsewhere(python=python, lines=lines)
         task(packaging=strategy)(lambda: 1).submit(fake_cluster)()
     assert len(backend.requests) == 2
+
+
+@pytest.mark.parametrize("packaging", ["none", "source"])
+def test_it_is_the_clusters_python_where_no_packaging_names_another(
+    packaging: str, fake_cluster: Cluster, backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lines of the job script that look for copies change no PATH."""
+    there = replace(backend.host(), python=(*OTHER, 0))
+    monkeypatch.setattr(backend, "host", lambda: there)
+    with pytest.raises(SerializationError, match=rf"have {THERE}, this is {HERE}"):
+        request_of(fake_cluster, task(packaging={"type": packaging})(lambda: 1))

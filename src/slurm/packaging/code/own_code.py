@@ -49,7 +49,8 @@ def search_path(
 
 def _there(entry: str, shared: bool, copies: Mapping[str, str]) -> str:
     """Where a directory of this machine is on the node; empty for nowhere."""
-    for here, copy in copies.items():
+    # Of two projects one of which is in the other, it belongs to the inner one.
+    for here, copy in sorted(copies.items(), key=lambda one: -len(one[0])):
         if entry == here or entry.startswith(here + os.sep):
             return posixpath.join(copy, *os.path.relpath(entry, here).split(os.sep)).removesuffix(
                 "/."

@@ -22,6 +22,7 @@ from slurm.packaging.code.source_files import (
     SourceFile,
     files_of,
     revision_of,
+    settled,
     sha256_of,
 )
 
@@ -34,6 +35,7 @@ COPIES, CONTENTS = "source", "contents"
 MARGIN = 1 << 14  # bytes of a piece that are for what compressing adds
 SAMPLE, WORTH_IT = 1 << 14, 0.9
 TRIES = 3
+LONGEST_NAME = 60  # bytes
 
 
 class Copy(NamedTuple):
@@ -67,27 +69,52 @@ def copy_of(project: Path, files: Sequence[SourceFile]) -> Copy:
             )
     except OSError as error:
         raise PackagingError(f"{error.filename} cannot be sent: {error.strerror}") from None
-    name = "".join(one if one.isalnum() or one in "._-" else "_" for one in project.name)[:60]
+    name = "".join(one if one.isalnum() or one in "._-" else "_" for one in project.name)
+    name = name.encode(errors="replace")[:LONGEST_NAME].decode(errors="ignore")
     about = {"project": project.name, **revision_of(project)}
     return Copy(name, digest.hexdigest()[:16], summed, about)
 
 
+class _Look(NamedTuple):
+    """A copy, when its files were looked for, and the states of these and of their directories."""
+
+    at: float
+    copy: Copy
+    states: Mapping[str, object]
+
+    def holds(self) -> bool:
+        """Whether that was within the last second, and nothing has changed since: no file, and no directory's list of files."""
+        age = time.monotonic() - self.at
+        return age <= RECENT and all(settled(path) == state for path, state in self.states.items())
+
+
 def recent_copy(project: Path, selection: Selection) -> Copy:
-    """The copy of a project as it was within the last second: many jobs that are submitted together look once.
+    """The copy of a project as it is now: many jobs that are submitted together have Git asked once.
 
     Raises `ConfigError` for a project that is too large, or that Git does not tell of, and `PackagingError`.
     """
     with _sending:
         known = _recent.get().get((project, selection))
-        if known is None or time.monotonic() - known[0] > RECENT:
-            known = time.monotonic(), copy_of(project, files_of(project, selection))
-            _recent.get()[project, selection] = known
-        return known[1]
+        if known is None or not known.holds():
+            known = _recent.get()[project, selection] = _look(project, selection)
+        return known.copy
+
+
+def _look(project: Path, selection: Selection) -> _Look:
+    at, files = time.monotonic(), files_of(project, selection)
+    folders = {str(project)}
+    for one in files:
+        folder = posixpath.dirname(one.path)
+        while folder and f"{project}/{folder}" not in folders:
+            folders.add(f"{project}/{folder}")
+            folder = posixpath.dirname(folder)
+    states = {path: settled(path) for path in (*folders, *(one.file for one in files))}
+    return _Look(at, copy_of(project, files), states)
 
 
 RECENT = 1.0  # seconds
 
-_recent: forks.Own[dict[tuple[Path, Selection], tuple[float, Copy]]] = forks.Own(dict)
+_recent: forks.Own[dict[tuple[Path, Selection], _Look]] = forks.Own(dict)
 _there: forks.Own[set[tuple[object, ...]]] = forks.Own(set)
 _sending = forks.Lock()
 

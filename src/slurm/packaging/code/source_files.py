@@ -7,6 +7,7 @@ import os
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +21,21 @@ from slurm.usage import format_size
 ROOT_FILES = (".toml", ".py", ".cfg", ".ini", ".in", ".txt", ".lock", ".yml", ".yaml", ".json")
 NEVER = frozenset({".git", ".hg", "__pycache__", "node_modules", ".venv"})
 GIT_TIMEOUT = 60.0  # seconds
+# As `git rev-parse --local-env-vars` lists them.
+OF_HOOKS = frozenset(
+    f"GIT_{name}"
+    for name in (
+        "DIR",
+        "WORK_TREE",
+        "INDEX_FILE",
+        "OBJECT_DIRECTORY",
+        "COMMON_DIR",
+        "PREFIX",
+        "NAMESPACE",
+    )
+)
 NAMED = 3  # files that an error names
+JUST_NOW = 50_000_000  # nanoseconds, more than a tick of the kernel's clock
 
 
 class SourceFile(NamedTuple):
@@ -49,6 +64,7 @@ def files_of(project: Path, selection: Selection) -> list[SourceFile]:
     include, exclude = Globs(selection.include), Globs(selection.exclude)
     paths = {*tracked_or_new(project)} if is_in_git(project) else {*_of_packages(project)}
     paths.update(_imported(project))
+    paths = {one for path in paths for one in _followed(project, path)}
     found, top = [], f"{project}{os.sep}"
     for path in sorted(paths):
         if is_never_sent(path):
@@ -73,15 +89,29 @@ def is_never_sent(path: str) -> bool:
 
 def sha256_of(file: SourceFile) -> str:
     """The SHA-256 of a file; what has not changed since is not read again."""
-    about = os.stat(file.file)
-    state = (about.st_ino, about.st_size, about.st_mtime_ns)
+    state = settled(file.file)
     known = _sums.get(file.file)
     if known is None or known[0] != state:
         known = _sums[file.file] = state, _read_sum(file.file)
     return known[1]
 
 
-_sums: dict[str, tuple[tuple[int, int, int], str]] = {}
+_sums: dict[str, tuple[object, str]] = {}
+
+
+def settled(path: str) -> object:
+    """What is the same as long as a file, or a directory's list of names, is the same.
+
+    Times of files are coarse: what was written just now may be written once more at the same time, so that it is like
+    nothing else, itself included.
+    """
+    try:
+        about = os.stat(path)
+    except OSError:  # as long as it is not there
+        return None
+    if time.time_ns() - max(about.st_mtime_ns, about.st_ctime_ns) < JUST_NOW:
+        return object()
+    return about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns
 
 
 def _read_sum(path: str) -> str:
@@ -90,6 +120,16 @@ def _read_sum(path: str) -> str:
         for piece in iter(lambda: file.read(1 << 20), b""):
             digest.update(piece)
     return digest.hexdigest()
+
+
+def _followed(project: Path, path: str) -> Iterable[str]:
+    """The path, or where it is a link to a directory, the files below, as if they were there."""
+    place = project / path
+    if not (place.is_symlink() and place.is_dir()):
+        return [path]
+    if place.parent.resolve().is_relative_to(place.resolve()):  # it leads to where it is in
+        return []
+    return _below(str(place), path)
 
 
 def _about(top: str, path: str) -> SourceFile | None:
@@ -116,8 +156,15 @@ def _require_few(project: Path, files: Sequence[SourceFile], most: int) -> None:
 
 
 def is_in_git(project: Path) -> bool:
-    """Whether a directory is in a Git repository."""
-    return any((folder / ".git").exists() for folder in (project, *project.parents))
+    """Whether a directory is in a Git repository, and none that one further up ignores, as a home directory's may."""
+    if (project / ".git").exists():
+        return True
+    if not any((folder / ".git").exists() for folder in project.parents):
+        return False
+    try:
+        return _run_git(project, "check-ignore", "--quiet", ".").returncode != 0
+    except (OSError, subprocess.TimeoutExpired):
+        return True  # that is said where it is asked for files
 
 
 def tracked_or_new(project: Path) -> Iterator[str]:
@@ -134,16 +181,24 @@ def tracked_or_new(project: Path) -> Iterator[str]:
 
 def git(project: Path, *arguments: str) -> list[str]:
     """What Git prints, parted by zero bytes. Raises `ConfigError` where it fails."""
-    # A monitor is a program that the repository names: nobody asked for it to be run.
-    argv = ["git", "-C", str(project), "-c", "core.fsmonitor=false", *arguments]
     try:
-        done = subprocess.run(argv, capture_output=True, timeout=GIT_TIMEOUT, check=False)
+        done = _run_git(project, *arguments)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ConfigError(f"{project}: git cannot say which files belong to it: {error}") from None
     if done.returncode != 0:
         said = os.fsdecode(done.stderr).strip().rsplit("\n", 1)[-1]
         raise ConfigError(f"{project}: git cannot say which files belong to it: {said}")
     return os.fsdecode(done.stdout).split("\0")
+
+
+def _run_git(project: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    # A monitor is a program that the repository names: nobody asked for it to be run. In a hook of Git's, the environment
+    # names the repository that the hook is of.
+    argv = ["git", "-C", str(project), "-c", "core.fsmonitor=false", *arguments]
+    environment = {name: value for name, value in os.environ.items() if name not in OF_HOOKS}
+    return subprocess.run(
+        argv, env=environment, capture_output=True, timeout=GIT_TIMEOUT, check=False
+    )
 
 
 def revision_of(project: Path) -> dict[str, Any]:

@@ -128,7 +128,12 @@ class SiteEnvironment:
         Raises `PackagingError` with the line of the setup that fails, and `ConfigError`.
         """
         if self.is_default:
-            return SitePython(interpreter_on(cluster), (), None, None)
+            host = cluster.backend.host()
+            # Where no files are shared, it is the one that answers there; else which one it is is asked when that matters.
+            version = (
+                None if cluster.backend.shares_filesystem else (host.python[0], host.python[1])
+            )
+            return SitePython(interpreter_on(cluster), (), version, None)
         is_path = interpreter_on(cluster, self.python).startswith("/")
         if is_asked and is_path and not self.setup and not self.kind and self.check == "login":
             return SitePython(interpreter_on(cluster, self.python), (), None, None)
