@@ -15,6 +15,12 @@ UNREACHABLE = re.compile(
     r"Retrying|NewConnectionError|Connection(?:Error| broken)|timed out|Failed to fetch|dns error"
 )
 NEEDS_SDK = re.compile(r"^\s*(\S+ \S+) depends on (slurm-tasks\b.*?)$", re.MULTILINE)
+# pip's own words, where it has tried several versions of what was required.
+NO_MATCH = re.compile(
+    r"no matching distributions available for your environment:\n((?:[ \t]+\S.*\n?)+)"
+)
+CAUSES = re.compile(r"^[ \t]+(\S+ \S+ depends on .+?|The user requested .+?)$", re.MULTILINE)
+CAUSES_SHOWN = 4
 BOXES = re.compile(r"[\s│╰─▶×├]+")
 WAYS = {
     "send": 'have it resolved and built there with the packaging\'s dependencies = "index"',
@@ -25,7 +31,7 @@ WAYS = {
 def no_wheel(name: str, origin: Path, target: Target) -> PackagingError:
     """The error for a requirement that only its source is there of."""
     return PackagingError(
-        f"{origin}: {name} has no wheel for {target}, and only wheels are sent: require a version that has one, "
+        f"{origin}: {name} has no wheel for {target}, and only wheels are sent: check its name, require a version that has one, "
         f"or {WAYS['send']}"
     )
 
@@ -51,18 +57,39 @@ pip is configured with: require another version, or have it sent from here with 
             f"{origin}: {needs_sdk.group(1)} requires {needs_sdk.group(2)}, and the SDK that travels with jobs is "
             f"slurm-tasks {__version__}: install another one here, or require another version of that package"
         )
+    if "ResolutionImpossible" in printed:
+        return _impossible(printed, origin, target, how)
     if missing and how == "send":
         return no_wheel(missing.group(1), origin, target)
     if missing:
-        return PackagingError(
-            f"{origin}: {missing.group(1)} was not found for {target}, in the index that the cluster's pip is configured "
-            f"with: require another version, or {WAYS[how]}"
-        )
+        return _not_there(missing.group(1), origin, target)
     if how == "send":
         error = failure(f"what {origin} requires could not be downloaded for {target}", printed)
         return PackagingError(str(error).partition("\n")[0])
     return failure(
         f"what {origin} requires could not be installed on the cluster, for {target}", printed
+    )
+
+
+def _impossible(printed: str, origin: Path, target: Target, how: str) -> PackagingError:
+    """What pip says when all versions that it has tried want something that they cannot have."""
+    without = NO_MATCH.search(printed)
+    if without:
+        names = ", ".join(dict.fromkeys(without.group(1).split()))
+        return (
+            no_wheel(names, origin, target) if how == "send" else _not_there(names, origin, target)
+        )
+    causes = list(dict.fromkeys(one.strip() for one in CAUSES.findall(printed)))[:CAUSES_SHOWN]
+    said = "; ".join(causes) or "pip does not say which"
+    return PackagingError(
+        f"what {origin} requires does not go together for {target}: {said}: require other versions"
+    )
+
+
+def _not_there(name: str, origin: Path, target: Target) -> PackagingError:
+    return PackagingError(
+        f"{origin}: {name} was not found for {target}, in the index that the cluster's pip is configured "
+        f"with: require another version, or {WAYS['index']}"
     )
 
 
