@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,3 +33,17 @@ def toml_of(text: str, path: Path) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path} is no TOML: {error}") from None
     return content
+
+
+def section(content: Mapping[str, Any], path: Path, *names: str) -> Mapping[str, Any]:
+    """A table of what a file says, empty where it is not there. Raises `ConfigError` for what is no table.
+
+    >>> section({"tool": {"uv": {"package": False}}}, Path("pyproject.toml"), "tool", "uv")
+    {'package': False}
+    """
+    found: Any = content
+    for depth, name in enumerate(names, 1):
+        found = found.get(name, {})
+        if not isinstance(found, Mapping):
+            raise ConfigError(f"{path}: {'.'.join(names[:depth])} is no table")
+    return found  # type: ignore[no-any-return]

@@ -187,6 +187,126 @@ def test_what_is_no_requirement_is_said(tmp_path: Path, line: str) -> None:
         required(project(tmp_path / "mine", line))
 
 
+GIT = {"git": "https://example.org/far", "rev": "v1", "subdirectory": "python"}
+WHEEL_URL = "https://example.org/far-1.0-py3-none-any.whl"
+
+
+def as_source(value: dict[str, str] | list[dict[str, str]]) -> str:
+    """A table ``[tool.uv.sources]`` that says where `far` is taken from."""
+    if isinstance(value, list):
+        return f"[tool.uv.sources]\nFar = [{', '.join(map(inline, value))}]\n"
+    return f"[tool.uv.sources]\nFar = {inline(value)}\n"
+
+
+def inline(table: dict[str, str]) -> str:
+    return "{" + ", ".join(f'{key} = "{value}"' for key, value in table.items()) + "}"
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        (GIT, "far[gpu] @ git+https://example.org/far@v1#subdirectory=python ; os_name == 'posix'"),
+        ({"url": WHEEL_URL}, f"far[gpu] @ {WHEEL_URL} ; os_name == 'posix'"),
+        ([{"url": WHEEL_URL}], f"far[gpu] @ {WHEEL_URL} ; os_name == 'posix'"),
+    ],
+)
+def test_what_uv_takes_from_elsewhere_is_taken_from_there(
+    tmp_path: Path, source: dict[str, str], line: str
+) -> None:
+    needs = ("far[gpu]>=1 ; os_name == 'posix'", "tiny")
+    expected = [line.replace("'", '"'), "tiny"]
+    assert required(project(tmp_path / "mine", *needs, more=as_source(source))) == expected
+    block = "\n".join([f"dependencies = {list(needs)!r}", *as_source(source).splitlines()])
+    script = tmp_path / "train.py"
+    script.write_text(
+        "# /// script\n" + "".join(f"# {x}\n" for x in block.splitlines()) + "# ///\n"
+    )
+    found = requirements_of(None, script, ())
+    assert found is not None
+    assert found.lines() == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        ({"index": "inner"}, "far is to come from the index 'inner' alone.* uv lock"),
+        ([{"index": "inner"}], "far is to come from the index 'inner' alone.* uv lock"),
+        ([{"index": "a", "marker": "x"}, {"path": "../lib"}], "far .* by conditions.* uv lock"),
+        ({"url": WHEEL_URL, "marker": "os_name == 'nt'"}, "far .* by conditions.* uv lock"),
+        ({"path": "libs/far-1.0-py3-none-any.whl"}, "far .*/mine/libs/far-1.0-.* is not there"),
+        ({"path": "../gone"}, "far .*/gone, which is not there"),
+        ({"url": "https://a.org/x.whl\\nevil"}, "far .*, which is no address"),
+        ({"path": "far-1.0.tar.gz"}, "far is taken from .*/far-1.0.tar.gz, and only wheels"),
+        ({"conda": "x"}, "far is taken from {'conda': 'x'}, which is not understood"),
+        ([], r"far is taken from \[\], which is not understood"),
+    ],
+)
+def test_where_it_cannot_be_taken_from_it_is_refused_by_name(
+    tmp_path: Path, source: dict[str, str] | list[dict[str, str]], why: str
+) -> None:
+    mine = project(tmp_path / "mine", "far", more=as_source(source))
+    (mine / "far-1.0.tar.gz").touch()
+    with pytest.raises(ConfigError, match=rf"pyproject\.toml: {why}"):
+        required(mine)
+    (mine / "requirements.txt").write_text("far==1 --hash=sha256:ab\n")
+    assert required(mine) == ["far==1 --hash=sha256:ab"], "a lock file is there"
+
+
+def test_a_wheel_beside_the_project_is_sent_and_belongs_to_the_key(
+    tmp_path: Path, index: Path
+) -> None:
+    wheel = write_wheel(tmp_path / "mine" / "libs", "far")
+    write_wheel(index, "far", "9.0")
+    more = as_source({"path": "libs/far-1.0-py3-none-any.whl"})
+    mine = project(tmp_path / "mine", "far>=0.1", more=more)
+    assert required(mine) == [f"far @ {wheel.as_uri()}"]
+    assert resolved(mine) == ["far-1.0-py3-none-any.whl"]
+    first = requirements_of(mine, None, ())
+    write_wheel(mine / "libs", "far", files={"far.py": "VERSION = 'edited'\n"})
+    second = requirements_of(mine, None, ())
+    assert first is not None
+    assert second is not None
+    assert first.key != second.key
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    (plain / "pyproject.toml").touch()
+    (plain / "requirements.txt").write_text("./far-1.0-py3-none-any.whl\n")
+    write_wheel(plain, "far")
+    third = requirements_of(plain, None, ())
+    write_wheel(plain, "far", files={"far.py": "VERSION = 'edited'\n"})
+    fourth = requirements_of(plain, None, ())
+    assert third is not None
+    assert fourth is not None
+    assert third.key != fourth.key
+
+
+def test_a_git_source_is_refused_where_wheels_are_sent(tmp_path: Path, index: Path) -> None:
+    write_wheel(index, "far")
+    mine = project(tmp_path / "mine", "far", more=as_source(GIT))
+    with pytest.raises(PackagingError, match=r"far has no wheel .*, and only wheels are sent"):
+        resolved(mine)
+    archive = project(tmp_path / "other", "far @ https://example.org/far-1.0.tar.gz")
+    with pytest.raises(PackagingError, match=r"far has no wheel .*, and only wheels are sent"):
+        resolved(archive)
+
+
+@pytest.mark.parametrize(
+    ("text", "whom"),
+    [("[tool.poetry.dependencies]\npython = '^3.9'\ntiny = '^1'\n", "poetry"), ("", "setup.py")],
+)
+def test_dependencies_that_only_another_tool_knows_are_refused(
+    tmp_path: Path, text: str, whom: str
+) -> None:
+    (tmp_path / "pyproject.toml").write_text(text)
+    if whom == "setup.py":
+        assert required(tmp_path) == [], "there is nothing to depend on anything"
+        (tmp_path / "setup.py").write_text("from setuptools import setup\nsetup()\n")
+    with pytest.raises(ConfigError, match=rf"leaves its dependencies to {whom}: lock them in"):
+        required(tmp_path)
+    (tmp_path / "requirements.txt").write_text("tiny\n")
+    assert required(tmp_path) == ["tiny"]
+
+
 def test_a_scripts_metadata_is_its_environment(tmp_path: Path) -> None:
     script = tmp_path / "train.py"
     block = '# /// script\n# requires-python = ">=3.10"\n# dependencies = [\n#   "tiny>=1",\n#   "slurm-tasks",\n# ]\n# ///\n'

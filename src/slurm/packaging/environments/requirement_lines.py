@@ -23,6 +23,7 @@ FOREIGN = "slurm-sdk"
 logger: logging.Logger = logging.getLogger(__name__)
 LOCAL = re.compile(r"(-e\b|--editable\b|\.{1,2}/|/|file:)|[^#;]*@\s*(file:|\.{0,2}/)")
 BUILT = re.compile(r"@\s*(git|hg|svn|bzr)\+|^(git|hg|svn|bzr)\+")
+ARCHIVE = re.compile(r"(?:@\s*|^)((?:https?|ftp)://\S+)")
 
 
 def require_packaging(setting: str) -> None:
@@ -98,6 +99,23 @@ def local_folder(line: str, base: Path) -> Path | None:
     return (base / path).resolve() if path else None
 
 
+def local_wheel(line: str, base: Path) -> Path | None:
+    """The path of a requirement that is a wheel of this machine.
+
+    >>> local_wheel("lib @ file:///a/lib-1-py3-none-any.whl ; os_name == 'posix'", Path("/"))
+    PosixPath('/a/lib-1-py3-none-any.whl')
+    """
+    path = line.partition(" --hash=")[0].partition(";")[0].strip()
+    return local_folder(path, base) if path.endswith(".whl") and LOCAL.match(path) else None
+
+
 def is_built(line: str) -> bool:
-    """Whether a requirement is a repository, of which there is no wheel."""
-    return BUILT.search(line) is not None
+    """Whether a requirement is a repository or an archive, of which there is no wheel.
+
+    >>> [is_built(f"far @ {place}") for place in ("git+https://a.org/far", "https://a.org/far.zip", "https://a.org/far.whl#x")]
+    [True, True, False]
+    """
+    archive = ARCHIVE.search(line)
+    return BUILT.search(line) is not None or (
+        archive is not None and not urlsplit(archive.group(1)).path.endswith(".whl")
+    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,16 +12,16 @@ from typing import Any
 from slurm.errors import ConfigError
 from slurm.packaging.environments.lock_files import from_requirements_file, of_pylock, of_uv_lock
 from slurm.packaging.environments.requirement_lines import (
-    SDK,
     is_local,
     is_of_sdk,
-    local_folder,
+    local_wheel,
     requirement_of,
     same_name,
 )
 from slurm.packaging.environments.script_metadata import script_metadata
+from slurm.packaging.environments.uv_sources import Sources
 from slurm.packaging.projects import PROJECT_FILE
-from slurm.packaging.toml_files import read_toml
+from slurm.packaging.toml_files import read_toml, section
 
 
 @dataclass(frozen=True)
@@ -68,8 +67,8 @@ def _of_script(
     lock = script.with_name(f"{script.name}.lock")
     if lock.is_file():
         return _locked(lock, python, lambda: of_uv_lock(lock, ["--script", str(script)]))
-    lines = _texts(metadata.get("dependencies", []), script, "dependencies")
-    return direct(script, python, [line for line in lines if not is_of_sdk(line, script)])
+    lines = _requirements(metadata.get("dependencies", []), script, "dependencies")
+    return direct(script, python, list(_looked_for(lines, Sources.of(metadata, script), set())))
 
 
 def _of_project(project: Path, extras: Sequence[str]) -> Requirements | None:
@@ -77,16 +76,17 @@ def _of_project(project: Path, extras: Sequence[str]) -> Requirements | None:
     if locked is not None:
         return locked
     table, listed = read_toml(project / PROJECT_FILE), project / "requirements.txt"
-    about = table.get("project", {})
+    about = section(table, project / PROJECT_FILE, "project")
     python = str(about.get("requires-python", ""))
     if "dependencies" not in about and listed.is_file():
         return direct(listed, python, list(from_requirements_file(listed)))
-    return direct(project / PROJECT_FILE, python, _declared(project, table, extras, {project}))
+    return direct(project / PROJECT_FILE, python, _declared(project, table, extras))
 
 
 def locked_requirements_of(project: Path, extras: Sequence[str]) -> Requirements | None:
     """What the lock file of a project has; None where there is none. Raises `ConfigError`."""
-    about = read_toml(project / PROJECT_FILE).get("project", {})
+    file = project / PROJECT_FILE
+    about = section(read_toml(file), file, "project")
     python, name = str(about.get("requires-python", "")), str(about.get("name", ""))
     uv_lock, pylock, listed = (
         _lock_of_workspace(project),
@@ -117,51 +117,57 @@ def _lock_of_workspace(project: Path) -> Path | None:
         return own
     for folder in project.parents:
         if (folder / "uv.lock").is_file() and (folder / PROJECT_FILE).is_file():
-            uv = read_toml(folder / PROJECT_FILE).get("tool", {}).get("uv", {})
+            file = folder / PROJECT_FILE
+            uv = section(read_toml(file), file, "tool", "uv")
             return folder / "uv.lock" if "workspace" in uv else None
     return None
 
 
-def _declared(
-    project: Path, table: Mapping[str, Any], extras: Iterable[str], seen: set[Path]
-) -> list[str]:
+def _declared(project: Path, table: Mapping[str, Any], extras: Iterable[str]) -> list[str]:
     """What a ``pyproject.toml`` declares, with what the projects beside it do that it depends on."""
-    file, about = project / PROJECT_FILE, table.get("project", {})
-    if "dependencies" in about.get("dynamic", ()):
+    file = project / PROJECT_FILE
+    return list(dict.fromkeys(_of_table(file, table, extras, {project})))
+
+
+def _of_table(
+    file: Path, table: Mapping[str, Any], extras: Iterable[str], seen: set[Path]
+) -> Iterator[str]:
+    about = section(table, file, "project")
+    elsewhere = _known_elsewhere(file, table, about)
+    if elsewhere:
         raise ConfigError(
-            f"{file} leaves its dependencies to the build: lock them in a uv.lock, a pylock.toml, or a requirements.txt "
+            f"{file} leaves its dependencies to {elsewhere}: lock them in a uv.lock, a pylock.toml, or a requirements.txt "
             "with hashes"
         )
-    sources = table.get("tool", {}).get("uv", {}).get("sources", {})
-    found: list[str] = []
-    for line in _with_extras(about, extras, file):
-        folder = _beside(line, sources, project)
-        if folder is None and not is_of_sdk(line, file) and not is_local(line):
-            found.append(line)
-        elif folder is not None and (folder / PROJECT_FILE).is_file() and folder not in seen:
-            wanted = requirement_of(line, file).extras
-            there = read_toml(folder / PROJECT_FILE)
-            found += _declared(folder, there, sorted(wanted), {*seen, folder})
-    return list(dict.fromkeys(found))
+    yield from _looked_for(_with_extras(about, extras, file), Sources.of(table, file), seen)
 
 
-def _beside(line: str, sources: Mapping[str, Any], project: Path) -> Path | None:
-    """The directory of a requirement that lies on this machine as source, and travels so."""
-    if is_local(line):
-        return local_folder(line, project)
-    if same_name(line, SDK):
-        return None
-    named = [one for name, one in sources.items() if same_name(line, name)]
-    source = named[0] if named and isinstance(named[0], Mapping) else {}
-    if "path" in source:
-        return Path(os.path.normpath(project / str(source["path"])))
-    # A member of the workspace is found where its modules are imported from; it has its lock beside the workspace.
-    return Path(os.devnull) if source.get("workspace") else None
+def _known_elsewhere(file: Path, table: Mapping[str, Any], about: Mapping[str, Any]) -> str:
+    """What alone knows the dependencies of a project, if its ``pyproject.toml`` does not; else nothing."""
+    if "dependencies" in _texts(about.get("dynamic", []), file, "project.dynamic"):
+        return "the build"
+    if "project" in table:
+        return ""
+    if section(table, file, "tool", "poetry"):
+        return "poetry"
+    return next((one for one in ("setup.py", "setup.cfg") if (file.parent / one).is_file()), "")
+
+
+def _looked_for(lines: Iterable[str], sources: Sources, seen: set[Path]) -> Iterator[str]:
+    """Those requirements that are neither here as source nor the SDK, and what those require that are here."""
+    for line in lines:
+        folder = sources.folder(line)
+        if folder is None:
+            if not is_of_sdk(line, sources.file) and not is_local(line):
+                yield sources.line(line)
+        elif (folder / PROJECT_FILE).is_file() and folder not in seen:
+            wanted, file = requirement_of(line, sources.file).extras, folder / PROJECT_FILE
+            yield from _of_table(file, read_toml(file), sorted(wanted), {*seen, folder})
 
 
 def _with_extras(about: Mapping[str, Any], extras: Iterable[str], file: Path) -> Iterator[str]:
-    optional = about.get("optional-dependencies", {})
-    waiting: list[str] = _texts(about.get("dependencies", []), file, "dependencies")
+    optional = section(about, file, "optional-dependencies")
+    waiting: list[str] = _requirements(about.get("dependencies", []), file, "dependencies")
     wanted, taken = list(extras), set[str]()
     while waiting or wanted:
         if waiting:
@@ -176,22 +182,27 @@ def _with_extras(about: Mapping[str, Any], extras: Iterable[str], file: Path) ->
             raise ConfigError(f"{file} has no extra {extra!r}; it has {sorted(optional)}")
         if extra not in taken:
             taken.add(extra)
-            waiting = _texts(optional[extra], file, f"optional-dependencies.{extra}")
+            waiting = _requirements(optional[extra], file, f"optional-dependencies.{extra}")
 
 
 def _texts(value: Any, file: Path, name: str) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-        raise ConfigError(f"{file}: {name} is no list of requirements")
-    for line in value:
-        requirement_of(line, file)
+        raise ConfigError(f"{file}: {name} is no list of texts")
     return list(value)
+
+
+def _requirements(value: Any, file: Path, name: str) -> list[str]:
+    lines = _texts(value, file, name)
+    for line in lines:
+        requirement_of(line, file)
+    return lines
 
 
 def direct(origin: Path, python: str, lines: Sequence[str]) -> Requirements | None:
     """These requirements, which `origin` names; None for nothing. However they are spelt, they have one key."""
     if not lines and not python:
         return None
-    spelt = sorted({_spelt(line) for line in lines})
+    spelt = sorted({_spelt(line) + _content_of_wheel(line, origin.parent) for line in lines})
     return Requirements(_key(spelt), origin, python, False, lambda: lines, not lines)
 
 
@@ -206,6 +217,15 @@ def _spelt(line: str) -> str:
         return line
     requirement.name = canonicalize_name(requirement.name)
     return str(requirement)
+
+
+def _content_of_wheel(line: str, base: Path) -> str:
+    """What stands for the content of a wheel that lies here, as pip finds it; empty for any other requirement."""
+    for folder in (Path.cwd(), base):
+        path = local_wheel(line, folder)
+        if path is not None and path.is_file():
+            return f" sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
+    return ""
 
 
 def _locked(
