@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ def toml_of(text: str, path: Path) -> dict[str, Any]:
     return content
 
 
-def section(content: Mapping[str, Any], path: Path, *names: str) -> Mapping[str, Any]:
+def section(content: Mapping[str, Any], path: Path | str, *names: str) -> Mapping[str, Any]:
     """A table of what a file says, empty where it is not there. Raises `ConfigError` for what is no table.
 
     >>> section({"tool": {"uv": {"package": False}}}, Path("pyproject.toml"), "tool", "uv")
@@ -47,3 +47,11 @@ def section(content: Mapping[str, Any], path: Path, *names: str) -> Mapping[str,
         if not isinstance(found, Mapping):
             raise ConfigError(f"{path}: {'.'.join(names[:depth])} is no table")
     return found  # type: ignore[no-any-return]
+
+
+def tables(content: Mapping[str, Any], path: Path | str, name: str) -> Sequence[Mapping[str, Any]]:
+    """A list of tables of what a file says, empty where it is not there. Raises `ConfigError` for what is none."""
+    found = content.get(name, [])
+    if not isinstance(found, list) or not all(isinstance(one, Mapping) for one in found):
+        raise ConfigError(f"{path}: {name} is no list of tables")
+    return found

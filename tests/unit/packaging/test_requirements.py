@@ -307,6 +307,152 @@ def test_dependencies_that_only_another_tool_knows_are_refused(
     assert required(tmp_path) == ["tiny"]
 
 
+def key_of(folder: Path) -> str:
+    found = requirements_of(folder, None, ())
+    assert found is not None
+    return found.key
+
+
+def test_what_a_lock_includes_belongs_to_it(tmp_path: Path) -> None:
+    mine = project(tmp_path / "mine", "numpy")
+    listed, more, last = (mine / name for name in ("requirements.txt", "more.txt", "last.txt"))
+    listed.write_text("-r more.txt\n")
+    more.write_text("-r last.txt\nmore==2 --hash=sha256:12\n")
+    last.write_text("last==1\n")
+    assert required(mine) == ["numpy"], "one of them has no hash"
+    last.write_text("last==1 --hash=sha256:34\n")
+    assert required(mine) == ["last==1 --hash=sha256:34", "more==2 --hash=sha256:12"]
+    first = key_of(mine)
+    last.write_text("last==1 --hash=sha256:56\n")
+    second = key_of(mine)
+    listed.write_text("-r more.txt\ntiny==1.0 --hash=sha256:ab\n")
+    third = key_of(mine)
+    last.write_text("last==1 --hash=sha256:78\n")
+    assert len({first, second, third, key_of(mine)}) == 4
+
+
+def test_files_that_include_each_other_are_said(tmp_path: Path) -> None:
+    mine = project(tmp_path / "mine", "numpy")
+    listed = mine / "requirements.txt"
+    listed.write_text("-r requirements.txt\n")
+    assert required(mine) == ["numpy"], "it is no lock, and not asked for"
+    (mine / "more.txt").write_text("-r ./requirements.txt\n")
+    for text in ("-r requirements.txt\ntiny==1 --hash=sha256:ab\n", "-r more.txt\n# --hash=\n"):
+        listed.write_text(text)
+        with pytest.raises(ConfigError, match=r"requirements\.txt includes itself"):
+            required(mine)
+    (mine / "pyproject.toml").write_text("")
+    listed.write_text("-r more.txt\n")
+    with pytest.raises(ConfigError, match=r"requirements\.txt includes itself"):
+        required(mine)
+
+
+PACKAGE = "[[packages]]\nname = 'tiny'\nversion = '1'\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("[[packages]]\nversion = '1'\n", "a package has no name"),
+        ("packages = 'x'\n", "packages is no list of tables"),
+        ("packages = ['x']\n", "packages is no list of tables"),
+        (f"{PACKAGE}wheels = 'x'\n", "tiny: wheels is no list of tables"),
+        (f"{PACKAGE}sdist = 'x'\n", "tiny: sdist is no table"),
+        (f"{PACKAGE}wheels = [{{hashes = 'x'}}]\n", "tiny: hashes is no table"),
+        (f"{PACKAGE}wheels = [{{hashes = {{md5 = 'ab'}}}}]\n", "tiny has no hash that is kept to"),
+    ],
+)
+def test_a_pylock_that_is_none_is_said(tmp_path: Path, text: str, why: str) -> None:
+    mine = project(tmp_path / "mine", "tiny")
+    (mine / "pylock.toml").write_text(text)
+    with pytest.raises(ConfigError, match=rf"pylock\.toml: {why}"):
+        required(mine)
+
+
+def test_a_pylock_may_have_other_hashes(tmp_path: Path) -> None:
+    mine = project(tmp_path / "mine", "tiny")
+    (mine / "pylock.toml").write_text(f"{PACKAGE}wheels = [{{hashes = {{sha512 = 'ab'}}}}]\n")
+    assert required(mine) == ["tiny==1 --hash=sha512:ab"]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("project = 'x'\n", "project is no table"),
+        ("[tool]\nuv = 'x'\n[project]\n", r"tool\.uv is no table"),
+        ("tool = 'x'\n[project]\n", "tool is no table"),
+        ("[project]\n[tool.uv]\nsources = 'x'\n", r"tool\.uv\.sources is no table"),
+        ("[project]\ndynamic = 1\n", r"project\.dynamic is no list"),
+        ("[project]\noptional-dependencies = 1\n", "optional-dependencies is no table"),
+    ],
+)
+def test_a_project_file_that_is_none_is_said(tmp_path: Path, text: str, why: str) -> None:
+    (tmp_path / "pyproject.toml").write_text(text)
+    with pytest.raises(ConfigError, match=rf"pyproject\.toml: {why}"):
+        required(tmp_path)
+
+
+OLD_LOCK = """\
+version = 1
+[[package]]
+name = "mine"
+[package.metadata]
+provides-extras = ["gpu"]
+requires-dist = [
+    {{ name = "far", url = "https://example.org/far-1.0-py3-none-any.whl" }},
+    {{ name = "jax", marker = "extra == 'gpu'" }},
+    {{ name = "tiny-one", extras = ["a"], specifier = "{}", marker = "python_full_version >= '3.9'" }},
+]
+"""
+
+
+@pytest.mark.parametrize(
+    ("needs", "locked", "is_old"),
+    [
+        (["Tiny_one[a] >= 1.0 ; python_version >= '3.9'", "far"], ">=1.0", False),
+        (["tiny-one[a]<2,>=1", "far @ https://example.org/x.whl"], ">=1,<2", False),
+        (["tiny-one[a]>=2", "far"], ">=1", True),
+        (["tiny-one>=1", "far"], ">=1", True),
+        (["tiny-one[a]>=1", "far", "more"], ">=1", True),
+        (["tiny-one[a]>=1"], ">=1", True),
+    ],
+)
+def test_a_lock_that_is_out_of_date_is_refused(
+    tmp_path: Path, needs: list[str], locked: str, is_old: bool
+) -> None:
+    optional = "[project.optional-dependencies]\ngpu = ['jax', 'mine[gpu]']\n"
+    mine = project(tmp_path / "mine", *needs, more=optional)
+    (mine / "uv.lock").write_text(OLD_LOCK.format(locked))
+    if not is_old:
+        assert requirements_of(mine, None, ())
+        return
+    with pytest.raises(
+        PackagingError, match=r"uv\.lock is older than .*pyproject\.toml: run uv lock$"
+    ):
+        requirements_of(mine, None, ())
+
+
+def test_a_lock_without_an_extra_is_out_of_date(tmp_path: Path) -> None:
+    optional = "[project.optional-dependencies]\ngpu = ['jax']\nall = ['jax']\n"
+    mine = project(tmp_path / "mine", "tiny-one[a]", "far", more=optional)
+    (mine / "uv.lock").write_text(OLD_LOCK.format(""))
+    with pytest.raises(PackagingError, match="is older than"):
+        requirements_of(mine, None, ())
+
+
+def test_a_scripts_lock_that_is_out_of_date_is_refused(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text("# /// script\n# dependencies = ['tiny>=1']\n# ///\n")
+    lock = tmp_path / "train.py.lock"
+    lock.write_text("[manifest]\nrequirements = [{ name = 'tiny', specifier = '>=1' }]\n")
+    assert requirements_of(None, script, ())
+    lock.write_text("[manifest]\nrequirements = [{ name = 'tiny', specifier = '>=2' }]\n")
+    with pytest.raises(
+        PackagingError, match=r"is older than .*: run uv lock --script .*train\.py$"
+    ):
+        requirements_of(None, script, ())
+
+
 def test_a_scripts_metadata_is_its_environment(tmp_path: Path) -> None:
     script = tmp_path / "train.py"
     block = '# /// script\n# requires-python = ">=3.10"\n# dependencies = [\n#   "tiny>=1",\n#   "slurm-tasks",\n# ]\n# ///\n'
@@ -441,3 +587,6 @@ def test_uv_resolves_and_its_lock_is_read(
     subprocess.run([UV, "lock", "--quiet"], cwd=mine, check=True)
     write_wheel(index, "above", "2.0")
     assert resolved(mine, ALMA) == wheels
+    project(tmp_path / "mine", "above>=2", more="requires-python = '>=3.9'\n")
+    with pytest.raises(PackagingError, match=r"uv\.lock is older than .*: run uv lock$"):
+        requirements_of(mine, None, ())

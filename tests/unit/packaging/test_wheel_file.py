@@ -153,3 +153,18 @@ def test_what_lies_here_as_source_is_no_requirement_of_a_wheel(tmp_path: Path) -
     built = wheel(tmp_path, requires=["lib @ file:///home/me/lib"])
     with pytest.raises(ConfigError, match=r"lies here as source: .* packaging 'source'"):
         requirements_of_wheel(built, tmp_path, [])
+
+
+def test_what_it_requires_is_taken_from_where_its_project_says(tmp_path: Path) -> None:
+    about, built = tmp_path / "pyproject.toml", wheel(tmp_path, requires=["far>=1", "numpy"])
+    begin = "[project]\nname = 'mine'\n[tool.uv.sources]\n"
+    about.write_text(f"{begin}far = {{url = 'https://example.org/far-1-py3-none-any.whl'}}\n")
+    found = requirements_of_wheel(built, tmp_path, [])
+    assert found is not None
+    assert found.lines() == ["far @ https://example.org/far-1-py3-none-any.whl", "numpy"]
+    about.write_text(f"{begin}far = {{index = 'inner'}}\n")
+    with pytest.raises(ConfigError, match="far is to come from the index 'inner' alone"):
+        requirements_of_wheel(built, tmp_path, [])
+    about.write_text(f"{begin}far = {{workspace = true}}\n")
+    with pytest.raises(ConfigError, match="lies here as source"):
+        requirements_of_wheel(built, tmp_path, [])

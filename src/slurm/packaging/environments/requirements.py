@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from slurm.errors import ConfigError
-from slurm.packaging.environments.lock_files import from_requirements_file, of_pylock, of_uv_lock
+from slurm.packaging.environments.lock_age import require_lock_of_project, require_lock_of_script
+from slurm.packaging.environments.lock_files import (
+    content_of,
+    from_requirements_file,
+    is_hashed,
+    of_pylock,
+    of_uv_lock,
+)
 from slurm.packaging.environments.requirement_lines import (
     is_local,
     is_of_sdk,
@@ -65,9 +72,10 @@ def _of_script(
         raise ConfigError(f"{script} names what it depends on by itself, and has no extras")
     python = str(metadata.get("requires-python", ""))
     lock = script.with_name(f"{script.name}.lock")
-    if lock.is_file():
-        return _locked(lock, python, lambda: of_uv_lock(lock, ["--script", str(script)]))
     lines = _requirements(metadata.get("dependencies", []), script, "dependencies")
+    if lock.is_file():
+        require_lock_of_script(lock, script, lines)
+        return _locked(lock, python, lambda: of_uv_lock(lock, ["--script", str(script)]))
     return direct(script, python, list(_looked_for(lines, Sources.of(metadata, script), set())))
 
 
@@ -94,10 +102,13 @@ def locked_requirements_of(project: Path, extras: Sequence[str]) -> Requirements
         project / "requirements.txt",
     )
     if uv_lock is not None:
+        dynamic = _texts(about.get("dynamic", []), file, "project.dynamic")
+        if not {"dependencies", "optional-dependencies"} & {*dynamic}:
+            require_lock_of_project(uv_lock, file, name, _by_extra(about, file))
         more = [word for extra in extras for word in ("--extra", extra)]
         more += ["--package", name] if uv_lock.parent != project else []
         return _locked(uv_lock, python, lambda: of_uv_lock(uv_lock, more), name, *extras)
-    is_locked = listed.is_file() and "--hash=" in listed.read_text("utf-8", "replace")
+    is_locked = listed.is_file() and is_hashed(listed)
     if extras and (pylock.is_file() or is_locked):
         chosen = pylock if pylock.is_file() else listed
         raise ConfigError(
@@ -185,6 +196,15 @@ def _with_extras(about: Mapping[str, Any], extras: Iterable[str], file: Path) ->
             waiting = _requirements(optional[extra], file, f"optional-dependencies.{extra}")
 
 
+def _by_extra(about: Mapping[str, Any], file: Path) -> dict[str, list[str]]:
+    """All that a project declares, by extra; under an empty name what belongs to none."""
+    optional = section(about, file, "optional-dependencies")
+    every = {"": about.get("dependencies", []), **optional}
+    return {
+        extra: _requirements(lines, file, extra or "dependencies") for extra, lines in every.items()
+    }
+
+
 def _texts(value: Any, file: Path, name: str) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
         raise ConfigError(f"{file}: {name} is no list of texts")
@@ -231,8 +251,7 @@ def _content_of_wheel(line: str, base: Path) -> str:
 def _locked(
     lock: Path, python: str, lines: Callable[[], Sequence[str]], *more: str
 ) -> Requirements:
-    content = hashlib.sha256(lock.read_bytes()).hexdigest()
-    return Requirements(_key([lock.name, content, *more]), lock, python, True, lines)
+    return Requirements(_key([lock.name, content_of(lock), *more]), lock, python, True, lines)
 
 
 def _key(texts: Iterable[str]) -> str:

@@ -14,6 +14,9 @@ from slurm.packaging.environments.requirement_lines import (
     same_name,
 )
 from slurm.packaging.environments.requirements import Requirements, direct, locked_requirements_of
+from slurm.packaging.environments.uv_sources import Sources
+from slurm.packaging.projects import PROJECT_FILE
+from slurm.packaging.toml_files import read_toml
 from slurm.packaging.wheels.wheel_file import Wheel
 
 EXTRA = r"""\(?\s*extra\s*==\s*["']([^"']+)["']\s*\)?"""
@@ -37,13 +40,15 @@ def requirements_of_wheel(
     lines = [
         line for line in _chosen(wheel, extras, project) if not is_of_sdk(line, Path(wheel.name))
     ]
+    file = project / PROJECT_FILE
+    sources = Sources.of(read_toml(file), file)
     for line in lines:
-        if is_local(line):
+        if is_local(line) or sources.folder(line) is not None:
             raise ConfigError(
                 f"{wheel.name} requires {line}, which lies here as source: have a wheel of that in an index, or send "
                 "your code with the packaging 'source'"
             )
-    return direct(Path(wheel.name), "", lines) if lines else None
+    return direct(Path(wheel.name), "", [sources.line(line) for line in lines]) if lines else None
 
 
 def _chosen(wheel: Wheel, extras: Sequence[str], project: Path) -> list[str]:
