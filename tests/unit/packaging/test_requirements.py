@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -590,3 +591,23 @@ def test_uv_resolves_and_its_lock_is_read(
     project(tmp_path / "mine", "above>=2", more="requires-python = '>=3.9'\n")
     with pytest.raises(PackagingError, match=r"uv\.lock is older than .*: run uv lock$"):
         requirements_of(mine, None, ())
+
+
+def test_what_is_installed_here_as_source_is_not_asked_of_an_index(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In an index somebody else may have the name. What it requires itself is looked for."""
+    (tmp_path / "liba").mkdir()
+    lib = project(tmp_path / "liba", "far>=2")
+    info = tmp_path / "site/liba-1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: liba\nVersion: 1\n")
+    (info / "direct_url.json").write_text(
+        json.dumps({"url": lib.as_uri(), "dir_info": {"editable": True}})
+    )
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    (tmp_path / "app").mkdir()
+    app = project(tmp_path / "app", "liba", "tiny")
+    found = requirements_of(app, None, [])
+    assert found is not None
+    assert sorted(found.lines()) == ["far>=2", "tiny"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import json
 import logging
 import re
 import sys
@@ -119,3 +120,24 @@ def is_built(line: str) -> bool:
     return BUILT.search(line) is not None or (
         archive is not None and not urlsplit(archive.group(1)).path.endswith(".whl")
     )
+
+
+def editable_folder(name: str) -> Path | None:
+    """The directory of a distribution that is installed here so that its source is used; None for others.
+
+    An index may have another one of that name, which is nobody's wish:
+    https://packaging.python.org/en/latest/specifications/direct-url/
+
+    >>> editable_folder("nobody-has-this") is None
+    True
+    """
+    from importlib import metadata
+
+    try:
+        said = metadata.distribution(name).read_text("direct_url.json")
+        about = json.loads(said or "{}")
+        is_editable = about.get("dir_info", {}).get("editable") is True
+        place = urlsplit(str(about.get("url", "")))
+    except (metadata.PackageNotFoundError, ValueError, AttributeError):
+        return None
+    return Path(unquote(place.path)) if is_editable and place.scheme == "file" else None

@@ -11,6 +11,7 @@ from typing import Any
 from slurm.errors import ConfigError
 from slurm.packaging.environments.requirement_lines import (
     SDK,
+    editable_folder,
     is_local,
     local_folder,
     requirement_of,
@@ -43,7 +44,12 @@ class Sources:
             path = self._path(source)
             return path if path.is_dir() else None
         # A member of the workspace is found where its modules are imported from; it has its lock beside the workspace.
-        return Path(os.devnull) if source.get("workspace") else None
+        if source.get("workspace"):
+            return Path(os.devnull)
+        requirement = requirement_of(line, self.file)
+        if source or requirement.url or same_name(line, SDK):
+            return None
+        return editable_folder(requirement.name)
 
     def line(self, line: str) -> str:
         """A requirement that is looked for, with the place that it is taken from. Raises `ConfigError` where it cannot be
