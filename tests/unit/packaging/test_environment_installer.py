@@ -264,6 +264,16 @@ def test_another_environments_interpreter_makes_another_environment(
     assert other["place"] != installer.answer(installer.request())["place"]
 
 
+def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
+    """What follows a semicolon is a condition to pip, where it is no address."""
+    (tmp_path / "semi;touch x # 100%20").mkdir()
+    installer = Installer(tmp_path / "semi;touch x # 100%20")
+    said = installer.answer(installer.install())
+    assert said.get("ready"), said
+    inner = os.path.join(said["place"], "bin", "python")
+    subprocess.run([inner, "-c", "import tiny, other"], check=True)
+
+
 def test_what_fails_is_said_and_leaves_nothing(installer: Installer) -> None:
     (installer.wheels / "broken-1.0-py3-none-any.whl").write_bytes(b"no wheel")
     said = installer.answer(installer.install())

@@ -219,7 +219,9 @@ def _install_wheels(python: str, folder: str, only: str | None, lock: int) -> No
     pip = next((path for path in wheels if os.path.basename(path).startswith("pip-")), None)
     if pip is None:
         raise Problem(f"there is no wheel of pip in {folder}")
-    wanted = [os.path.join(folder, only)] if only else wheels
+    paths = [os.path.join(folder, only)] if only else wheels
+    # As addresses: of a path, pip takes what follows a semicolon as a condition.
+    wanted = [pathlib.Path(os.path.abspath(path)).as_uri() for path in paths]
     chosen = ["--no-index", "--no-deps", "--ignore-installed", "--no-cache-dir"]
     # Nothing that pip is configured with here can change what is sent.
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
