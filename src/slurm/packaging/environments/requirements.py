@@ -57,7 +57,8 @@ def requirements_of(
 
     A project's are those of its ``uv.lock``, which may be its workspace's, its ``pylock.toml`` or a ``requirements.txt``
     with hashes; else those of its ``pyproject.toml``, with these `extras`. What lies beside it as source is left out, and so
-    is the SDK, which travels by itself. Raises `ConfigError` for what cannot be understood.
+    is the SDK, which travels by itself. Raises `ConfigError` for what cannot be understood or had from where it is to come
+    from, and `PackagingError` for a lock of uv that is out of date.
     """
     metadata = script_metadata(script) if script else None
     if script is not None and metadata is not None:
@@ -92,7 +93,7 @@ def _of_project(project: Path, extras: Sequence[str]) -> Requirements | None:
 
 
 def locked_requirements_of(project: Path, extras: Sequence[str]) -> Requirements | None:
-    """What the lock file of a project has; None where there is none. Raises `ConfigError`."""
+    """What the lock file of a project has; None where there is none. Raises `ConfigError`, `PackagingError`."""
     file = project / PROJECT_FILE
     about = section(read_toml(file), file, "project")
     python, name = str(about.get("requires-python", "")), str(about.get("name", ""))
