@@ -39,7 +39,8 @@ def environment():
         return [sys.prefix, ""]
     return [sys.prefix, numpy.__version__]
 '''
-# A build backend that needs nothing, and that counts how often it builds, beside the project, of which that is no part.
+# A build backend that needs nothing, and that counts how often it builds: in a file beside the project, not beside the copy
+# that it is built in.
 BACKEND = """\
 import os
 import zipfile
@@ -48,7 +49,7 @@ INFO = "measured-1.dist-info"
 
 
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
-    with open("../builds", "a") as builds:
+    with open(BUILDS, "a") as builds:
         builds.write("built\\n")
     name = "measured-1-py3-none-any.whl"
     with zipfile.ZipFile(os.path.join(wheel_directory, name), "w") as wheel:
@@ -71,7 +72,8 @@ class Project:
         self.package = folder / "src" / "measured"
         self.package.mkdir(parents=True)
         (folder / "pyproject.toml").write_text(PYPROJECT)
-        (folder / "backend.py").write_text(BACKEND)
+        self._builds = folder.absolute().parent / "builds"
+        (folder / "backend.py").write_text(f"BUILDS = {str(self._builds)!r}\n{BACKEND}")
         (self.package / "__init__.py").touch()
         (self.package / "tasks.py").write_text(TASKS)
         for name in COPIED:
@@ -91,8 +93,7 @@ class Project:
 
     def builds(self) -> int:
         """How many wheels were built, of it and of the projects beside it."""
-        written = self.folder.parent / "builds"
-        return len(written.read_text().splitlines()) if written.exists() else 0
+        return len(self._builds.read_text().splitlines()) if self._builds.exists() else 0
 
     @property
     def environment(self) -> dict[str, str]:

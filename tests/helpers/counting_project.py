@@ -15,11 +15,11 @@ requires = []
 build-backend = "counting"
 backend-path = ["."]
 """
-# An own build backend, PEP 517.
+# An own build backend, PEP 517. It is built in a copy, and counts beside the project itself.
 BACKEND = """\
 import contextlib, os, pathlib, zipfile
 HERE = pathlib.Path(__file__).parent
-COUNT, GATE = HERE.parent / "builds", HERE.parent / "gate"
+COUNT, GATE = pathlib.Path({beside!r}, "builds"), pathlib.Path({beside!r}, "gate")
 DEPENDS = {dependencies}
 
 def build_wheel(folder, config_settings=None, metadata_directory=None):
@@ -61,7 +61,9 @@ class CountingProject:
         self.gate, self._builds = folder / "gate", folder / "builds"
         listed = json.dumps(dependencies)
         (self.folder / "pyproject.toml").write_text(PROJECT.format(dependencies=listed))
-        (self.folder / "counting.py").write_text(BACKEND.format(dependencies=listed))
+        (self.folder / "counting.py").write_text(
+            BACKEND.format(dependencies=listed, beside=str(folder))
+        )
 
     @property
     def builds(self) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shlex
 import subprocess
 import sys
 import threading
@@ -262,7 +263,7 @@ def test_the_wheel_is_built_and_sent_once_until_the_project_changes(
     submitted()
     submitted()
     [build] = uv.calls("uv")
-    assert (build[:2], build[-1]) == (["build", "--wheel"], str(mine))
+    assert (build[:2], Path(build[-1]).name) == (["build", "--wheel"], mine.name)
     [request] = installer.made
     assert backend.programs[0] == [sys.executable, "-"]
     assert request["wheel"] == "tiny-1.2-py3-none-any.whl"
@@ -275,7 +276,7 @@ def test_the_wheel_is_built_and_sent_once_until_the_project_changes(
     assert len(uv.calls("uv")) == 2
     assert installer.asked == asked  # with another text, and yet the same wheel
     submitted(dependencies=False, build_isolation=False)
-    assert uv.calls("uv")[-1][-2:] == ["--no-build-isolation", str(mine)]
+    assert uv.calls("uv")[-1][-2] == "--no-build-isolation"
     hand_out(uv, files={"tiny.py": "edited"})
     (mine / "src" / "tiny" / "jobs.py").write_text("changed again")
     submitted()
@@ -388,6 +389,48 @@ def test_the_script_runs_the_environments_python_and_finds_its_programs(
     assert said() == f"slurm-tasks: {place}/below is not there any more: submit the job again\n"
 
 
+# Builds as setuptools does: beside the sources, and what is there already is taken as well.
+BESIDE = """\
+for project; do :; done
+mkdir -p "$project/build/lib" "$project/src/tiny.egg-info"
+cp -r "$project/src/tiny" "$project/build/lib"
+ls "$project/build/lib/tiny" > "$HERE/built"
+"""
+
+
+def test_a_removed_module_is_gone_and_a_build_leaves_nothing_in_the_project(
+    submitted: Any, uv: Programs, mine: Path
+) -> None:
+    uv.add("uv", BESIDE + UV)
+    gone = mine / "src" / "tiny" / "gone.py"
+    gone.touch()
+    before = sorted(mine.rglob("*"))
+    submitted()
+    assert (uv.folder / "built").read_text().split() == ["__init__.py", "gone.py", "jobs.py"]
+    assert sorted(mine.rglob("*")) == before
+    gone.unlink()
+    submitted()
+    assert (uv.folder / "built").read_text().split() == ["__init__.py", "jobs.py"]
+
+
+def editing(mine: Path, times: int) -> str:
+    """A uv during whose first builds the project is edited."""
+    edited = shlex.quote(str(mine / "src" / "tiny" / "jobs.py"))
+    return (
+        f'[ "$(wc -l < "$HERE/uv.calls")" -gt {times} ] || echo "# edited" >> {edited}\n'
+        f'for project; do :; done; cp "$project/src/tiny/jobs.py" "$HERE/built"\n{UV}'
+    )
+
+
+def test_a_project_that_is_edited_while_it_is_built_is_built_again(
+    submitted: Any, uv: Programs, mine: Path
+) -> None:
+    uv.add("uv", editing(mine, 2))
+    submitted()
+    assert len(uv.calls("uv")) == 3
+    assert (uv.folder / "built").read_text() == (mine / "src" / "tiny" / "jobs.py").read_text()
+
+
 # --- what goes wrong before anything is submitted ------------------------------------------------
 
 
@@ -406,6 +449,15 @@ def test_a_build_that_fails_says_why_in_one_line_and_then_shows_its_output(
     assert first == f"the wheel of {mine} could not be built: {uv} exited with 2: error: no backend"
     assert tail == ["  Building", "  error: no backend", "  see above"]
     assert backend.programs == []
+
+
+def test_a_project_that_changes_with_every_build_is_an_error(
+    submitted: Any, uv: Programs, mine: Path
+) -> None:
+    uv.add("uv", editing(mine, 100))
+    said = problem(submitted)
+    assert said.startswith(f"the wheel of {mine} could not be built: its files change while")
+    assert len(uv.calls("uv")) == 3
 
 
 def test_a_build_that_leaves_no_wheel_is_an_error(submitted: Any, programs: Programs) -> None:

@@ -14,10 +14,13 @@ from slurm.errors import PackagingError
 from slurm.packaging.programs import run
 from slurm.packaging.projects import fingerprint
 from slurm.packaging.user_cache import Kept, alone
+from slurm.packaging.wheels.project_copy import copy_of
 from slurm.packaging.wheels.project_state import state_of
 from slurm.packaging.wheels.wheel_file import Wheel
 
 logger: logging.Logger = logging.getLogger(__name__)
+
+ATTEMPTS = 3  # builds of a project that is edited meanwhile
 
 _KEPT = Kept("wheels", of_each=4, owners=100)
 _built: forks.Own[dict[tuple[Path, bool], tuple[str, Wheel]]] = forks.Own(dict)
@@ -42,21 +45,27 @@ def wheel_of(project: Path, *, isolated: bool) -> Wheel:
 def _kept_or_built(project: Path, isolated: bool) -> Wheel:
     owner = f"{project} {isolated}"
     with alone(f"wheel {owner}", f"the wheel of {project} is being built") as lock:
-        state = state_of(project)
-        kept = _KEPT.take(owner, state)
-        if kept is not None and len(kept) == 1:
-            [(name, content)] = kept.items()
-            return Wheel.read(name, content)
-        logger.info("building the wheel of %s", project)
-        wheel = _build(project, isolated, lock)
-        _KEPT.keep(owner, state, {wheel.name: wheel.content})
-        return wheel
+        for _ in range(ATTEMPTS):
+            state = state_of(project)
+            kept = _KEPT.take(owner, state)
+            if kept is not None and len(kept) == 1:
+                [(name, content)] = kept.items()
+                return Wheel.read(name, content)
+            logger.info("building the wheel of %s", project)
+            wheel = _build(project, isolated, lock)
+            if state_of(project) == state:  # else nobody knows what it was built from
+                _KEPT.keep(owner, state, {wheel.name: wheel.content})
+                return wheel
+    raise PackagingError(
+        f"the wheel of {project} could not be built: its files change while it is built, {ATTEMPTS} times in a row; "
+        "have whatever writes there write elsewhere, or into a directory that Git ignores"
+    )
 
 
 def _build(project: Path, isolated: bool, lock: int | None) -> Wheel:
-    with tempfile.TemporaryDirectory(prefix="slurm-tasks-") as folder:
+    with tempfile.TemporaryDirectory(prefix="slurm-tasks-") as folder, copy_of(project) as copy:
         what = f"the wheel of {project} could not be built"
-        argv = [*_tool(folder), *([] if isolated else ["--no-build-isolation"]), str(project)]
+        argv = [*_tool(folder), *([] if isolated else ["--no-build-isolation"]), str(copy)]
         run(what, argv, held=[] if lock is None else [lock])
         wheels = list(Path(folder).glob("*.whl"))
         if len(wheels) != 1:

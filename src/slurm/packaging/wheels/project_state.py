@@ -34,7 +34,7 @@ def state_of(project: Path) -> str:
     for text in (str(project), *_builder(), *_versions(project)):
         digest.update(text.encode("utf-8", "surrogateescape") + b"\0")
     sources = set(sources_of(project))
-    for path in sorted({*sources, *_files(project)}):
+    for path in sorted(counted_files(project)):
         try:
             about = os.stat(path)
             if path in sources and about.st_size <= READ_UP_TO:
@@ -64,16 +64,31 @@ def _versions(project: Path) -> list[str]:
         return []
 
 
+def counted_files(project: Path) -> set[str]:
+    """The files that count: its sources, and what else Git lists, or without Git all else."""
+    listed = counted_by_git(project)
+    if listed is not None:
+        others = {os.path.join(project, path) for path in listed}
+    else:
+        others = set(_files(project))
+    return {*sources_of(project), *others}
+
+
+def counted_by_git(project: Path) -> set[str] | None:
+    """What Git tracks, and what is new, not ignored, and not made by a build; None where Git cannot say."""
+    if not is_in_git(project):
+        return None
+    try:
+        listed = {*tracked_or_new(project)}
+        made = {path for path in listed if any(map(_is_skipped, path.split("/")))}
+        if made:
+            made -= {*git(project, "ls-files", "-z", "--cached", "--recurse-submodules")}
+    except ConfigError:
+        return None
+    return listed - made
+
+
 def _files(project: Path) -> Iterator[str]:
-    if is_in_git(project):
-        try:
-            listed = list(tracked_or_new(project))
-        except ConfigError:
-            listed = None
-        if listed is not None:
-            found = (path for path in listed if not any(map(_is_skipped, path.split("/"))))
-            yield from (os.path.join(project, path) for path in found)
-            return
     for folder, folders, names in os.walk(project):
         folders[:] = [name for name in folders if not _is_no_part(os.path.join(folder, name))]
         yield from (os.path.join(folder, name) for name in names if not name.startswith("."))
