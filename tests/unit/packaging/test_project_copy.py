@@ -122,6 +122,7 @@ def test_git_says_of_the_copy_what_it_says_of_the_project(committed: Path) -> No
         assert git(copy, "describe", "--tags", "--dirty") == "v1"
         assert git(copy, "rev-parse", "--show-toplevel") == str(copy.resolve())
         assert "csrc/fast.c" in git(copy, "ls-files").splitlines()
+    assert (committed / ".git" / "index").read_bytes() == index
     (committed / "README.md").unlink()
     write(committed, "new.txt")
     with copy_of(committed) as copy:
@@ -129,7 +130,6 @@ def test_git_says_of_the_copy_what_it_says_of_the_project(committed: Path) -> No
         assert git(copy, "describe", "--tags", "--dirty") == "v1-dirty"
         git(copy, "add", ".")
     assert git(committed, "diff", "--cached", "--name-only") == ""
-    assert (committed / ".git" / "index").read_bytes()[:4] == index[:4]
 
 
 def test_what_git_tracks_is_there_whatever_it_is_called(committed: Path) -> None:
