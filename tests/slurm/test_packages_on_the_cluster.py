@@ -48,9 +48,10 @@ def gc(cluster, base, **more):
     return [one.name for one in done.removed if one.kind == "source"], done.used
 
 
-def out_of_the_queue(cluster):
+def out_of_the_queue(cluster, job):
     until = time.monotonic() + PATIENCE
-    while any(row["state"] != "COMPLETED" for row in cluster.backend.get_queue()):
+    rows = cluster.backend.get_queue
+    while any(row["job_id"] == job.id and row["state"] != "COMPLETED" for row in rows()):
         assert time.monotonic() < until
         time.sleep(0.2)
 
@@ -67,7 +68,7 @@ def story(cluster, base):
     kept = gc(cluster, base)
     cluster.backend.run_program(["scontrol", "release", waits.id], timeout=60)
     values.append(waits.get_result(PATIENCE))
-    out_of_the_queue(cluster)
+    out_of_the_queue(cluster, waits)
     age(cluster, copy)
     would = gc(cluster, base, dry_run=True)
     removed = gc(cluster, base)
@@ -76,6 +77,16 @@ def story(cluster, base):
     values.append(flow(4).get_result(PATIENCE))
     about = {"job": first.id, "copy": copy, "name": name, "listed": listed[f".packages/source/{name}"]}
     return {**about, "values": values, "kept": kept, "would": would, "removed": removed, "there": there}
+
+
+def hold(cluster):
+    job = scale.with_options(hold=True)(2)
+    return job.id
+
+
+def let_go(cluster, waits):
+    cluster.backend.run_program(["scontrol", "release", waits], timeout=60)
+    return [cluster.get_job(waits).get_result(PATIENCE), scale(2).get_result(PATIENCE)]
 
 
 def race(cluster, base, count):
@@ -100,6 +111,10 @@ if __name__ == "__main__":
     with Cluster.from_env(slurmfile, overrides=overrides) as cluster:
         if what == "story":
             said = story(cluster, base)
+        elif what == "hold":
+            said = hold(cluster)
+        elif what == "let go":
+            said = let_go(cluster, more)
         elif what == "race":
             said = race(cluster, base, int(more))
         else:
@@ -173,6 +188,12 @@ def test_code_stays_for_a_job_that_waits_and_is_sent_again_after_it_was_removed(
     assert "scale" in project.command("jobs", "show", job["directory"])
     assert told["name"] in project.command("packages", "list")
     assert "0 removed" in project.command("packages", "gc")
+
+
+def test_a_job_that_waits_runs_the_code_that_was_submitted(project: Project) -> None:
+    waits = said(project.start("hold", "-"))
+    (project.folder / "src/mine/tasks.py").write_text(TASKS.replace("10 *", "7 *"))
+    assert said(project.start("let go", waits)) == [20, 14]
 
 
 def test_no_submission_loses_its_code_to_one_who_removes_all_the_time(

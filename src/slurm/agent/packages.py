@@ -39,7 +39,7 @@ class Package:
     def __init__(self, base: str, name: str, kind: str) -> None:
         self.path: str = os.path.join(base, name)
         self.name = name
-        self.kind = kind
+        self.kind: str = kind
         if kind == "image" and any(one.endswith(".whl") for one in os.listdir(self.path)):
             self.kind = "wheel"
         self.used: int = self.last_used()

@@ -422,13 +422,28 @@ def editing(mine: Path, times: int) -> str:
     )
 
 
-def test_a_project_that_is_edited_while_it_is_built_is_built_again(
+def test_an_edit_during_a_build_is_in_the_next_wheel(
     submitted: Any, uv: Programs, mine: Path
 ) -> None:
-    uv.add("uv", editing(mine, 2))
+    """And not kept as that of before: what is built is a copy."""
+    source = mine / "src" / "tiny" / "jobs.py"
+    before = source.read_text()
+    uv.add("uv", editing(mine, 1))
     submitted()
-    assert len(uv.calls("uv")) == 3
-    assert (uv.folder / "built").read_text() == (mine / "src" / "tiny" / "jobs.py").read_text()
+    assert (uv.folder / "built").read_text() == before
+    submitted()
+    assert len(uv.calls("uv")) == 2
+    assert (uv.folder / "built").read_text() == source.read_text() != before
+
+
+def test_a_project_that_is_written_to_all_the_time_is_built(
+    submitted: Any, uv: Programs, mine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program that notes in it how far it is: what is built then is not kept for others."""
+    states = (str(number) for number in range(100))
+    monkeypatch.setattr("slurm.packaging.wheels.building.state_of", lambda project: next(states))
+    submitted()
+    assert len(uv.calls("uv")) == 1
 
 
 # --- what goes wrong before anything is submitted ------------------------------------------------
@@ -449,15 +464,6 @@ def test_a_build_that_fails_says_why_in_one_line_and_then_shows_its_output(
     assert first == f"the wheel of {mine} could not be built: {uv} exited with 2: error: no backend"
     assert tail == ["  Building", "  error: no backend", "  see above"]
     assert backend.programs == []
-
-
-def test_a_project_that_changes_with_every_build_is_an_error(
-    submitted: Any, uv: Programs, mine: Path
-) -> None:
-    uv.add("uv", editing(mine, 100))
-    said = problem(submitted)
-    assert said.startswith(f"the wheel of {mine} could not be built: its files change while")
-    assert len(uv.calls("uv")) == 3
 
 
 def test_a_build_that_leaves_no_wheel_is_an_error(submitted: Any, programs: Programs) -> None:

@@ -13,7 +13,7 @@ from slurm.rendering import interpreter_in, options_in
 from slurm.usage import Usage, exit_in_words
 
 OUTPUT = ("output", "error")
-TIMES = {
+TIMES: Mapping[str, Sequence[str]] = {
     "submitted": ("timestamp",),
     "started": ("started_at",),
     "ended": ("completed_at", "ended_at"),

@@ -34,7 +34,7 @@ FACTS = (
 # What the shell says of a command that it does not find, and of one that it may not run.
 NOT_RUN = {126: "cannot be run", 127: "is no program"}
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)

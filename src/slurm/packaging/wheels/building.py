@@ -20,7 +20,7 @@ from slurm.packaging.wheels.wheel_file import Wheel
 
 logger: logging.Logger = logging.getLogger(__name__)
 
-ATTEMPTS = 3  # builds of a project that is edited meanwhile
+ATTEMPTS = 3  # copies of a project that is written to meanwhile
 
 _KEPT = Kept("wheels", of_each=4, owners=100)
 _built: forks.Own[dict[tuple[Path, bool], tuple[str, Wheel]]] = forks.Own(dict)
@@ -45,25 +45,26 @@ def wheel_of(project: Path, *, isolated: bool) -> Wheel:
 def _kept_or_built(project: Path, isolated: bool) -> Wheel:
     owner = f"{project} {isolated}"
     with alone(f"wheel {owner}", f"the wheel of {project} is being built") as lock:
-        for _ in range(ATTEMPTS):
+        for left in reversed(range(ATTEMPTS)):
             state = state_of(project)
             kept = _KEPT.take(owner, state)
             if kept is not None and len(kept) == 1:
                 [(name, content)] = kept.items()
                 return Wheel.read(name, content)
             logger.info("building the wheel of %s", project)
-            wheel = _build(project, isolated, lock)
-            if state_of(project) == state:  # else nobody knows what it was built from
+            with copy_of(project) as copy:
+                is_known = state_of(project) == state
+                if left and not is_known:
+                    continue
+                wheel = _build(project, copy, isolated, lock)
+            if is_known:  # else nobody knows of what it is: a program that writes there all the time may do that
                 _KEPT.keep(owner, state, {wheel.name: wheel.content})
-                return wheel
-    raise PackagingError(
-        f"the wheel of {project} could not be built: its files change while it is built, {ATTEMPTS} times in a row; "
-        "have whatever writes there write elsewhere, or into a directory that Git ignores"
-    )
+            return wheel
+    raise AssertionError("the last attempt returns")
 
 
-def _build(project: Path, isolated: bool, lock: int | None) -> Wheel:
-    with tempfile.TemporaryDirectory(prefix="slurm-tasks-") as folder, copy_of(project) as copy:
+def _build(project: Path, copy: Path, isolated: bool, lock: int | None) -> Wheel:
+    with tempfile.TemporaryDirectory(prefix="slurm-tasks-") as folder:
         what = f"the wheel of {project} could not be built"
         argv = [*_tool(folder), *([] if isolated else ["--no-build-isolation"]), str(copy)]
         run(what, argv, held=[] if lock is None else [lock])

@@ -30,9 +30,8 @@ def copy_of(project: Path) -> Iterator[Path]:
     the same of it; an index of its own keeps that of the user as it is. Raises `PackagingError`.
     """
     what = f"the wheel of {project} could not be built: copying the project"
-    with tempfile.TemporaryDirectory(
-        prefix="slurm-tasks-", dir=scratch_directory(), ignore_cleanup_errors=True
-    ) as folder:
+    folder = tempfile.mkdtemp(prefix="slurm-tasks-", dir=scratch_directory())
+    try:
         try:
             copy = _copied(project, Path(folder))
         except OSError as error:
@@ -40,6 +39,8 @@ def copy_of(project: Path) -> Iterator[Path]:
                 f"{what} to {folder}: {error.strerror}; TMPDIR names another place"
             ) from None
         yield copy
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _copied(project: Path, folder: Path) -> Path:
