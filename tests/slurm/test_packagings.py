@@ -44,8 +44,8 @@ EVERY_PACKAGING = pytest.mark.parametrize("name", PACKAGINGS)
 TABLE = """\
   degree    error
 --------  -------
-       1       48
-       2       48
+       1       36
+       2       36
        3        0"""
 # What the example has left under the packagings that were tried by then.
 LEFT: list[Any] = []
