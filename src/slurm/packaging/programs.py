@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from slurm.errors import PackagingError
 
 LINES_KEPT = 20
+
+
+# Those of `git rev-parse --local-env-vars` that say which repository is meant.
+OF_HOOKS = frozenset(
+    f"GIT_{name}"
+    for name in (
+        "DIR",
+        "WORK_TREE",
+        "INDEX_FILE",
+        "OBJECT_DIRECTORY",
+        "COMMON_DIR",
+        "PREFIX",
+        "NAMESPACE",
+    )
+)
+
+
+def environment() -> dict[str, str]:
+    """This process's variables, without those by which a hook of Git's names the repository that it is of: what is started
+    from here is about another one, or about a copy."""
+    return {name: value for name, value in os.environ.items() if name not in OF_HOOKS}
 
 
 def run(
@@ -22,6 +44,7 @@ def run(
     try:
         done = subprocess.run(
             argv,
+            env=environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

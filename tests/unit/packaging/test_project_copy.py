@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from slurm.errors import PackagingError
+from slurm.packaging.programs import run
 from slurm.packaging.wheels.project_copy import copy_of
 from slurm.packaging.wheels.project_state import READ_UP_TO, state_of
 
@@ -150,6 +151,25 @@ def test_in_a_working_tree_of_its_own_git_says_the_same(committed: Path, tmp_pat
     with copy_of(tmp_path / "tree") as copy:
         assert git(copy, "rev-parse", "--abbrev-ref", "HEAD") == "other"
         assert git(copy, "describe", "--tags", "--dirty").startswith("v1-1-g")
+
+
+def test_in_a_hook_of_gits_the_users_index_stays_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hook's environment names the user's repository and index, whatever directory a program is started in."""
+    write(tmp_path, "lib/code.py", "mine/pyproject.toml")
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-q", "-m", "all")
+    index = tmp_path / ".git/index"
+    before = index.read_bytes()
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / ".git"))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(index))
+    with copy_of(tmp_path / "mine") as copy:
+        (copy / "pyproject.toml").write_text("edited by the build")
+        said = run("git failed", ["git", "-C", str(copy), "status", "--porcelain", "."])
+    assert said.split() == ["M", "mine/pyproject.toml"]
+    assert index.read_bytes() == before
 
 
 def test_a_project_below_the_top_sees_what_is_beside_it(tmp_path: Path) -> None:

@@ -15,25 +15,13 @@ from typing import Any, NamedTuple
 from slurm.config.globs import Globs
 from slurm.errors import ConfigError
 from slurm.packaging.code.own_code import is_installed
+from slurm.packaging.programs import environment
 from slurm.packaging.projects import holds_packages
 from slurm.usage import format_size
 
 ROOT_FILES = (".toml", ".py", ".cfg", ".ini", ".in", ".txt", ".lock", ".yml", ".yaml", ".json")
 NEVER = frozenset({".git", ".hg", "__pycache__", "node_modules", ".venv"})
 GIT_TIMEOUT = 60.0  # seconds
-# As `git rev-parse --local-env-vars` lists them.
-OF_HOOKS = frozenset(
-    f"GIT_{name}"
-    for name in (
-        "DIR",
-        "WORK_TREE",
-        "INDEX_FILE",
-        "OBJECT_DIRECTORY",
-        "COMMON_DIR",
-        "PREFIX",
-        "NAMESPACE",
-    )
-)
 NAMED = 3  # files that an error names
 JUST_NOW = 50_000_000  # nanoseconds, more than a tick of the kernel's clock
 
@@ -162,7 +150,7 @@ def is_in_git(project: Path) -> bool:
     if not any((folder / ".git").exists() for folder in project.parents):
         return False
     try:
-        return _run_git(project, "check-ignore", "--quiet", ".").returncode != 0
+        return run_git(project, "check-ignore", "--quiet", ".").returncode != 0
     except (OSError, subprocess.TimeoutExpired):
         return True  # that is said where it is asked for files
 
@@ -182,7 +170,7 @@ def tracked_or_new(project: Path) -> Iterator[str]:
 def git(project: Path, *arguments: str) -> list[str]:
     """What Git prints, parted by zero bytes. Raises `ConfigError` where it fails."""
     try:
-        done = _run_git(project, *arguments)
+        done = run_git(project, *arguments)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ConfigError(f"{project}: git cannot say which files belong to it: {error}") from None
     if done.returncode != 0:
@@ -191,13 +179,19 @@ def git(project: Path, *arguments: str) -> list[str]:
     return os.fsdecode(done.stdout).split("\0")
 
 
-def _run_git(project: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-    # A monitor is a program that the repository names: nobody asked for it to be run. In a hook of Git's, the environment
-    # names the repository that the hook is of.
-    argv = ["git", "-C", str(project), "-c", "core.fsmonitor=false", *arguments]
-    environment = {name: value for name, value in os.environ.items() if name not in OF_HOOKS}
+def run_git(
+    folder: Path, *arguments: str, given: bytes = b""
+) -> subprocess.CompletedProcess[bytes]:
+    """Run Git in a directory, with `given` to read. Raises `OSError`, ``subprocess.TimeoutExpired``."""
+    # A monitor is a program that the repository names: nobody asked for it to be run.
+    argv = ["git", "-C", str(folder), "-c", "core.fsmonitor=false", *arguments]
     return subprocess.run(
-        argv, env=environment, capture_output=True, timeout=GIT_TIMEOUT, check=False
+        argv,
+        input=given,
+        env=environment(),
+        capture_output=True,
+        timeout=GIT_TIMEOUT,
+        check=False,
     )
 
 

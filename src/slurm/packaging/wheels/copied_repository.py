@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from slurm.errors import ConfigError
-from slurm.packaging.code.source_files import GIT_TIMEOUT, git, is_in_git
+from slurm.packaging.code.source_files import git, is_in_git, run_git
 
 # What a working tree has for itself; all else is in the repository that they share.
 OF_ONE_TREE = ("HEAD", "index", "sharedindex.*", "config.worktree", "info/sparse-checkout")
@@ -70,6 +71,6 @@ class Repository(NamedTuple):
 
 def _tell(copy: Path, words: Sequence[str], names: Sequence[str] = ()) -> None:
     """Write to the index of a copy. Where Git cannot, it says less of the copy, and the build goes on."""
-    argv = ["git", "-C", str(copy), "-c", "core.fsmonitor=false", "update-index", *words]
     text = os.fsencode("".join(f"{name}\0" for name in names if name))
-    subprocess.run(argv, input=text, capture_output=True, timeout=GIT_TIMEOUT, check=False)
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        run_git(copy, "update-index", *words, given=text)
