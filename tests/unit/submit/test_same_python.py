@@ -131,10 +131,13 @@ def test_where_nobody_can_tell_it_is_not_refused(
 
 @pytest.mark.parametrize("packaging", ["none", "source"])
 def test_it_is_the_clusters_python_where_no_packaging_names_another(
-    packaging: str, fake_cluster: Cluster, backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
+    packaging: str, backend: FakeBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The lines of the job script that look for copies change no PATH."""
+    """One that is on the PATH, as over ssh. The lines of the job script that look for copies do not change that."""
     there = replace(backend.host(), python=(*OTHER, 0))
     monkeypatch.setattr(backend, "host", lambda: there)
+    monkeypatch.setattr(FakeBackend, "shares_filesystem", False)
+    cluster = Cluster(backend, job_base_dir=str(tmp_path / "jobs"), python="python3")
     with pytest.raises(SerializationError, match=rf"have {THERE}, this is {HERE}"):
-        request_of(fake_cluster, task(packaging={"type": packaging})(lambda: 1))
+        request_of(cluster, task(packaging={"type": packaging})(lambda: 1))
+    cluster.close()
