@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from typing import Any
 
 import pytest
+from tests.helpers.user_programs import clients_of
 
 import cluster_tasks
 import environment_tasks
@@ -31,14 +30,7 @@ module() {
 @pytest.fixture
 def connect(slurm_cluster: DockerCluster) -> Iterator[Connect]:
     """Makes clients through ssh with a packaging; the last one is active."""
-    with ExitStack() as stack:
-
-        def connected(**packaging: Any) -> Cluster:
-            overrides = {"packaging": {"type": "none", **packaging}}
-            cluster = Cluster.from_env(slurm_cluster.slurmfile, overrides=overrides)
-            stack.callback(cluster.close)
-            return stack.enter_context(cluster)
-
+    with clients_of(slurm_cluster.slurmfile) as connected:
         yield connected
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import replace
-from typing import Any
 
 import pytest
+from tests.helpers.user_programs import clients_of
 
 import environment_tasks
 from slurm import Cluster
@@ -43,14 +42,7 @@ def folder(site: DockerCluster) -> str:
 
 @pytest.fixture
 def connect(site: DockerCluster) -> Iterator[Callable[..., Cluster]]:
-    with ExitStack() as stack:
-
-        def connected(**packaging: Any) -> Cluster:
-            overrides = {"packaging": {"type": "none", **packaging}}
-            cluster = Cluster.from_env(site.slurmfile, overrides=overrides)
-            stack.callback(cluster.close)
-            return stack.enter_context(cluster)
-
+    with clients_of(site.slurmfile) as connected:
         yield connected
 
 

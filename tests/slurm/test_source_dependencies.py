@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.helpers.offline import cut_off
+from tests.helpers.user_programs import Failed, result_of
 from tests.helpers.wheels import only_from, write_wheel
 
 import slurm
@@ -66,10 +64,6 @@ if __name__ == "__main__":
 """
 
 
-class Failed(Exception):
-    """What a program said last."""
-
-
 class Project:
     """A project on this machine, whose program submits to the dockerised cluster."""
 
@@ -91,17 +85,7 @@ class Project:
     def run(self, how: str = "send", what: str = "", **environment: str) -> Any:
         path = os.pathsep.join([str(self.folder / "src"), str(SDK)])
         argv = [str(self.folder / "program.py"), str(self.docker.slurmfile), self.base, how, what]
-        done = subprocess.run(
-            [sys.executable, *argv],
-            env={**os.environ, **environment, "PYTHONPATH": path},
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE,
-            check=False,
-        )
-        if done.returncode != 0:
-            raise Failed(done.stderr.strip().splitlines()[-1])
-        return json.loads(done.stdout)
+        return result_of(argv, {**environment, "PYTHONPATH": path})
 
 
 @pytest.fixture

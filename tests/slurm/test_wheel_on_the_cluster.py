@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.helpers.counting_project import CountingProject
 from tests.helpers.offline import cut_off
+from tests.helpers.user_programs import Failed, result_of
 from tests.helpers.wheels import only_from, write_wheel
 
 import slurm
@@ -63,10 +62,6 @@ with Cluster.from_env(slurmfile, overrides=overrides) as cluster:
 """
 
 
-class Failed(Exception):
-    """What a program said last."""
-
-
 class Project:
     """A project on this machine, whose program submits to the dockerised cluster."""
 
@@ -79,18 +74,9 @@ class Project:
     def run(self, dependencies: str = "send", what: str = "", **environment: str) -> Any:
         packaging = {"type": "wheel", "dependencies": dependencies, "build_isolation": False}
         places = [str(self.counted.folder), str(SDK), str(self.docker.slurmfile), self.base]
-        done = subprocess.run(
-            [sys.executable, "-c", PROGRAM, *places, json.dumps(packaging), what],
-            env={**os.environ, "XDG_CACHE_HOME": str(self.folder / "cache"), **environment},
-            cwd=self.counted.folder,
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE,
-            check=False,
-        )
-        if done.returncode != 0:
-            raise Failed(done.stderr.strip().splitlines()[-1])
-        return json.loads(done.stdout)
+        argv = ["-c", PROGRAM, *places, json.dumps(packaging), what]
+        more = {"XDG_CACHE_HOME": str(self.folder / "cache"), **environment}
+        return result_of(argv, more, self.counted.folder)
 
     def alone(self) -> dict[str, str]:
         """Where no index can be asked: there are the wheels of the test."""
