@@ -11,7 +11,6 @@ from slurm import context, forks
 from slurm.api import by_name
 from slurm.api.base import BackendBase
 from slurm.api.site import Site
-from slurm.array_job import ArrayJob
 from slurm.config.checks import check_flag, own_copy
 from slurm.errors import ConfigError
 from slurm.job import Job
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     import argparse
 
     from slurm.api.requests import JobRequest
+    from slurm.array_job import ArrayJob
     from slurm.callbacks.base import BaseCallback
     from slurm.config.slurmfile import ClusterSettings
     from slurm.executor import JobExecutor
@@ -446,6 +446,8 @@ class Cluster:
         return cast("Job[Any]", record.future(lambda: Job(self, record)))
 
     def _array_of(self, task_name: str, state: WaitingArray | SubmittedArray) -> ArrayJob[Any]:
+        from slurm.array_job import ArrayJob  # late: many programs map nothing
+
         array: ArrayJob[Any] = ArrayJob(self, task_name, state)
         if not array.is_submitted:
             self.operations.begin()

@@ -13,7 +13,6 @@ from slurm.context import carrying
 from slurm.job_dir.arguments import JobResultPlaceholder
 from slurm.job_dir.result import Outcome
 from slurm.job_dir.tracebacks import UsersFrames
-from slurm.results import logs
 from slurm.results.not_a_value import NotASequence, NotAValue
 from slurm.states import ACTIVE, JobState, JobStatus
 from slurm.tracking.deadline import Deadline
@@ -368,6 +367,8 @@ class Job(NotAValue, NotASequence, Awaitable[T], Upstream, Promise, Generic[T]):
         >>> job.get_stdout()
         ''
         """
+        from slurm.results import logs  # late: as all that only few jobs are asked for
+
         return logs.read(self._record, logs.STDOUT)
 
     @UsersFrames()
@@ -377,6 +378,8 @@ class Job(NotAValue, NotASequence, Awaitable[T], Upstream, Promise, Generic[T]):
         >>> job.get_stderr()
         ''
         """
+        from slurm.results import logs
+
         return logs.read(self._record, logs.STDERR)
 
     @property
@@ -387,6 +390,8 @@ class Job(NotAValue, NotASequence, Awaitable[T], Upstream, Promise, Generic[T]):
         >>> job.stdout_path == f"{job.job_dir}/slurm_{job.id}.out"
         True
         """
+        from slurm.results import logs
+
         return logs.path_of(self._record, logs.STDOUT)
 
     @property
@@ -397,6 +402,8 @@ class Job(NotAValue, NotASequence, Awaitable[T], Upstream, Promise, Generic[T]):
         >>> job.stderr_path == f"{job.job_dir}/slurm_{job.id}.err"
         True
         """
+        from slurm.results import logs
+
         return logs.path_of(self._record, logs.STDERR)
 
     # As what other jobs wait for

@@ -8,7 +8,7 @@ The rows are the states and the flags of Slurm's page "Job State Codes", all of 
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 # A job may leave PREEMPTED, NODE_FAIL or a failed launch for PENDING when it is requeued; it has
 # ended only when the scheduler keeps saying so.
@@ -99,8 +99,7 @@ FINAL_SOURCES = frozenset({"event", "result", "metadata", "never starts", "clien
 NEVER_STARTS = frozenset({"DependencyNeverSatisfied"})
 
 
-@dataclass(frozen=True)
-class Observation:
+class Observation(NamedTuple):
     """One thing somebody said about a job.
 
     `source` is ``squeue``, ``sacct`` (of jobs that squeue does not name), ``local`` (the local
@@ -139,8 +138,7 @@ class Observation:
         return self.source == "reused" or (self.source == "sacct" and goes_on)
 
 
-@dataclass(frozen=True)
-class JobStatus:
+class JobStatus(NamedTuple):
     """What is known of a job: its state, whether it `finished`, and how sure the rest is.
 
     `forgotten`: the controller no longer knows the job, only accounting does, or nobody. `has_result`: its own runner
@@ -211,10 +209,9 @@ def reduce(status: JobStatus, seen: Observation) -> JobStatus:
     RUNNING False
     """
     if status.finished:
-        return replace(status, exit_code=status.exit_code or seen.exit_code)
+        return status._replace(exit_code=status.exit_code or seen.exit_code)
     if seen.source in FINAL_SOURCES:
-        return replace(
-            status,
+        return status._replace(
             state=seen.state,
             finished=True,
             exit_code=seen.exit_code,
@@ -225,30 +222,29 @@ def reduce(status: JobStatus, seen: Observation) -> JobStatus:
     if seen.missing and seen.missing_for >= LOST_AFTER:
         return _lost(status, seen)
     if seen.source == "reused":
-        return replace(status, reason=REUSED, forgotten=True, sightings=0)
+        return status._replace(reason=REUSED, forgotten=True, sightings=0)
     if seen.source == "absent":
-        return _uncertain(status, replace(seen, state=JobState.UNKNOWN))
+        return _uncertain(status, seen._replace(state=JobState.UNKNOWN))
     if seen.state in ENDED_IF_IT_STAYS:
         return _uncertain(status, seen)
     if seen.state is JobState.UNKNOWN:
-        return replace(status, sightings=0)
-    known = replace(
-        status,
+        return status._replace(sightings=0)
+    known = status._replace(
         state=seen.state,
         reason=seen.reason,
         node=seen.node or status.node,
         forgotten=seen.source == "sacct",
     )
     if seen.state in ENDED:
-        return replace(known, finished=True, exit_code=seen.exit_code)
-    return replace(known, sightings=0)
+        return known._replace(finished=True, exit_code=seen.exit_code)
+    return known._replace(sightings=0)
 
 
 def _lost(status: JobStatus, seen: Observation) -> JobStatus:
     """A job that nobody will hear of any more."""
     reason = REUSED if seen.source == "reused" else RUNAWAY
-    return replace(
-        status, state=JobState.UNKNOWN, finished=True, forgotten=True, reason=reason, sightings=0
+    return status._replace(
+        state=JobState.UNKNOWN, finished=True, forgotten=True, reason=reason, sightings=0
     )
 
 
@@ -256,9 +252,8 @@ def _uncertain(status: JobStatus, seen: Observation) -> JobStatus:
     """A state that ends the job only once it has been seen often enough in a row."""
     sightings = status.sightings + 1
     if sightings < SIGHTINGS_TO_BELIEVE:
-        return replace(status, sightings=sightings)
-    return replace(
-        status,
+        return status._replace(sightings=sightings)
+    return status._replace(
         state=seen.state,
         finished=True,
         reason=seen.reason,

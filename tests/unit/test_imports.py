@@ -66,6 +66,15 @@ import json
 print(json.dumps([sorted(loaded) for loaded in seen]))
 """
 
+PROGRAM = """
+import sys
+start = set(sys.modules)
+from slurm import Cluster, task
+loaded = sorted(set(sys.modules) - start)
+import json
+print(json.dumps(loaded))
+"""
+
 BACKENDS = """
 import json, sys
 import slurm.api
@@ -112,6 +121,18 @@ def test_nothing_loads_more_than_it_needs(run_python: RunPython) -> None:
     }
     late |= {"asyncio", "dataclasses", "datetime", "hashlib", "inspect", "pathlib", "traceback"}
     assert not late & (task | runner)
+
+
+def test_what_every_program_imports_makes_no_data_classes_and_leaves_the_rest(
+    run_python: RunPython,
+) -> None:
+    done = run_python("-c", PROGRAM)
+    loaded = set(json.loads(done.stdout))
+    assert "slurm.cluster" in loaded
+    assert not third_party(loaded)
+    late = {"dataclasses", "inspect", "hashlib", "subprocess", "socket", "random", "queue"}
+    late |= {"slurm.array_job", "slurm.usage", "slurm.rendering", "slurm.tracking.tracker"}
+    assert not late & loaded
 
 
 def third_party(modules: set[str]) -> set[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import abc
 import contextlib
-import hashlib
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -367,6 +366,8 @@ class BackendBase(abc.ABC):
         >>> found.sha256[:8], found.file.size > 2
         ('3612ddaf', True)
         """
+        import hashlib  # late: hardly any backend takes this one
+
         for path, offset, length in parts:
             try:
                 content = self.read_file(path)

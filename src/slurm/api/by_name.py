@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -146,6 +145,8 @@ def poll_intervals(
 
 
 def _construct(backend: Callable[..., BackendBase], options: Mapping[str, Any]) -> BackendBase:
+    import inspect  # late: it takes long
+
     parameters = inspect.signature(backend).parameters
     for name in options:
         if name not in parameters:
@@ -159,7 +160,7 @@ def _construct(backend: Callable[..., BackendBase], options: Mapping[str, Any]) 
                 f"takes {sorted(OF_EVERY_CLUSTER)}"
             )
     for name, parameter in parameters.items():
-        if parameter.default is inspect.Parameter.empty and name not in options:
+        if parameter.default is parameter.empty and name not in options:
             raise ConfigError(f"{backend.__name__} needs the option {name!r}")
     for name in TEXT:
         if options.get(name) is not None:

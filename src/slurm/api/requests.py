@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 from slurm.agent.sbatch import sbatch_argv
 from slurm.errors import SlurmError
@@ -13,9 +11,12 @@ from slurm.errors import SlurmError
 if TYPE_CHECKING:
     from slurm.job_dir.large_files import SpooledFile
 
+# Named tuples, and no data classes: with those, `from slurm import Cluster, task` would take half as long again.
 
-@dataclass(frozen=True)
-class JobRequest:
+NOTHING: Mapping[str, Any] = {}
+
+
+class JobRequest(NamedTuple):
     """One submission: all that a backend ever sees of a task.
 
     - `job_dir`: absolute path on the cluster; `script`: the name in it that is handed to the scheduler.
@@ -51,7 +52,7 @@ class JobRequest:
     id_key: str = "job_id"
     continues: bool = False
     after_previous: bool = False
-    large_files: Mapping[str, SpooledFile] = field(default_factory=dict)
+    large_files: Mapping[str, SpooledFile] = NOTHING
     needed: Sequence[str] = ()
 
     @property
@@ -82,11 +83,12 @@ class JobRequest:
         sizes = {name: len(data) for name, data in self.files.items()}
         sizes.update({name: spool.size for name, spool in self.large_files.items()})
         names = ", ".join(f"{name} ({size} bytes)" for name, size in sizes.items())
+        import shlex  # late: only a dry run shows one
+
         return f"{shlex.join(self.argv)}\n# files: {names}\n{script}"
 
 
-@dataclass(frozen=True)
-class Submitted:
+class Submitted(NamedTuple):
     """The scheduler's answer to one request: a job, or why there is none.
 
     `job_dir` is the directory of the job that exists; when an earlier request with this token made
@@ -104,8 +106,7 @@ class Submitted:
     error: SlurmError | None = None
 
 
-@dataclass(frozen=True)
-class Host:
+class Host(NamedTuple):
     """The machine a backend talks to.
 
     >>> Host("/home/me", "me", python=(3, 9, 18), executable="/usr/bin/python3").python >= (3, 9)
@@ -118,8 +119,7 @@ class Host:
     executable: str
 
 
-@dataclass(frozen=True)
-class Archive:
+class Archive(NamedTuple):
     """The SDK's own code, addressed by its content: unpacked once to `directory` on the cluster.
 
     `build` makes the zip file; it is asked only where the directory is not there yet.
@@ -129,7 +129,7 @@ class Archive:
     """
 
     directory: str
-    build: Callable[[], bytes] = field(repr=False, compare=False, default=bytes)
+    build: Callable[[], bytes] = bytes
 
     @property
     def content(self) -> bytes:
@@ -140,6 +140,12 @@ class Archive:
         """
         return self.build()
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Archive) and self.directory == other.directory
+
+    def __hash__(self) -> int:
+        return hash(self.directory)
+
 
 # Told of a large file on its way: its path on the cluster, the bytes that have arrived, and all of them.
 Progress = Callable[[str, int, int], object]
@@ -147,8 +153,7 @@ Progress = Callable[[str, int, int], object]
 FilePart = Union[bytes, tuple[str, int, int]]
 
 
-@dataclass(frozen=True)
-class MetadataFiles:
+class MetadataFiles(NamedTuple):
     """What the jobs in and under a directory have noted of themselves.
 
     - `path`: the directory, absolute; `now`: the time there, in seconds since the epoch.
@@ -166,8 +171,7 @@ class MetadataFiles:
     complete: bool = True
 
 
-@dataclass(frozen=True)
-class TreeFile:
+class TreeFile(NamedTuple):
     """One name in a directory tree: its `path` below the directory, and which version of the file was found there.
 
     - `size` in bytes, `mtime` in nanoseconds since the epoch, `inode`: together they tell one version from another.
@@ -194,8 +198,7 @@ class TreeFile:
         return (self.size, self.mtime, self.inode) == (other.size, other.mtime, other.inode)
 
 
-@dataclass(frozen=True)
-class Tree:
+class Tree(NamedTuple):
     """What is in and under a directory; `complete` is False when there was more than was asked for.
 
     >>> Tree((TreeFile("metrics.json", 17),)).complete
@@ -206,8 +209,7 @@ class Tree:
     complete: bool = True
 
 
-@dataclass(frozen=True)
-class PartSum:
+class PartSum(NamedTuple):
     """The SHA-256 of a part of a file, and which version of the file that was; or the `error` that there is.
 
     >>> PartSum(error=SlurmError("Permission denied: model.pt")).sha256

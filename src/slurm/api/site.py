@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from slurm import forks
 from slurm.api.base import BackendBase
@@ -13,8 +12,7 @@ from slurm.errors import ConfigError, SlurmError
 from slurm.job_dir.paths import RESULT_GRACE, event_directory
 
 
-@dataclass(frozen=True, eq=False)
-class Site:
+class Site(NamedTuple):
     """What submitting a job and reading its result need to know of a cluster. `Cluster` makes it.
 
     - `name`: the backend's, as `Cluster` was given it; `backend`: how the cluster is reached; `options`: what it was

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True)
-class StoredPackage:
+class StoredPackage(NamedTuple):
     """One thing below a ``job_base_dir`` that jobs run with.
 
     - `kind`: ``source`` (a copy of code), ``environment``, ``wheels``, ``wheel``, ``image``, ``SDK``, or ``contents``: the
@@ -27,11 +25,10 @@ class StoredPackage:
     size: int
     used: float
     jobs: int | None = None
-    about: Mapping[str, Any] = field(default_factory=dict)
+    about: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True)
-class StoredPackages:
+class StoredPackages(NamedTuple):
     """All of them; `size` is what they take together; `problem`: why nobody can tell which jobs have not ended.
 
     >>> StoredPackages(()).problem
@@ -43,8 +40,7 @@ class StoredPackages:
     problem: str = ""
 
 
-@dataclass(frozen=True)
-class RemovedPackages:
+class RemovedPackages(NamedTuple):
     """What was `removed`, or would be, and the bytes that it has `freed`.
 
     What stays: `used` by jobs that have not ended, `recent` for it was used a short while ago.

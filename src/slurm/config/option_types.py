@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections.abc
-import inspect
 import os
 import types
 import typing
@@ -30,6 +29,8 @@ def option_types(function: Callable[..., Any]) -> dict[str, Any]:
     >>> sorted(option_types(load))
     ['modules', 'quiet']
     """
+    import inspect  # late: it takes long
+
     try:
         hints = typing.get_type_hints(function)
     except (NameError, AttributeError, TypeError):  # a name for type checkers only, or no type

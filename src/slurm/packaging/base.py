@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import os
 import posixpath
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from slurm.config.option_types import option_types
 from slurm.errors import ConfigError
 from slurm.job_dir.paths import OWN_NAMES
 from slurm.packaging.names import name_of_strategy
-from slurm.rendering import Environment
 
 if TYPE_CHECKING:
+    import inspect
+
     from slurm.cluster import Cluster
+    from slurm.rendering import Environment
     from slurm.task import SlurmTask
 
 
@@ -46,13 +46,14 @@ class PackagingStrategy:
         Called for every submission, before anything is sent; raise a `SlurmError` to stop it. By
         default nothing is done and the cluster's own interpreter is used.
 
+        >>> from dataclasses import replace
         >>> class Local(PackagingStrategy):
         ...     def prepare(self, task, cluster):
         ...         return replace(super().prepare(task, cluster), pythonpath=["/opt/project/src"])
         >>> Local().prepare(double, cluster).pythonpath
         ['/opt/project/src']
         """
-        return Environment([interpreter_on(cluster)])
+        return _started_by(interpreter_on(cluster))
 
     def preview(self, task: SlurmTask[Any, Any], cluster: Cluster) -> Environment:
         """What `prepare` would come to, for a dry run: nothing is built, sent or asked for it.
@@ -64,8 +65,8 @@ class PackagingStrategy:
         True
         """
         if type(self).prepare is PackagingStrategy.prepare:
-            return Environment([cluster.python])
-        return Environment([f"<what {type(self).__qualname__}.prepare() says>"])
+            return _started_by(cluster.python)
+        return _started_by(f"<what {type(self).__qualname__}.prepare() says>")
 
     @property
     def is_prebuilt(self) -> bool:
@@ -153,13 +154,11 @@ class PackagingStrategy:
 
 def parameters_of(kind: type[PackagingStrategy]) -> dict[str, inspect.Parameter]:
     """What the strategy's constructor takes, by name: with what it hands on as ``**options`` to the class it is derived from."""
+    import inspect
+
     found: dict[str, inspect.Parameter] = {}
     for function in _constructors(kind):
-        rest = {
-            name: one
-            for name, one in found.items()
-            if one.kind is not inspect.Parameter.VAR_KEYWORD
-        }
+        rest = {name: one for name, one in found.items() if one.kind is not one.VAR_KEYWORD}
         own = dict(list(inspect.signature(function).parameters.items())[1:])
         found = {**own, **rest}
     return found
@@ -175,12 +174,14 @@ def types_of(kind: type[PackagingStrategy]) -> dict[str, Any]:
 
 def _constructors(kind: type[PackagingStrategy]) -> list[Callable[..., None]]:
     """The class's constructor, and those of its bases as long as each takes ``**options`` to hand on."""
+    import inspect
+
     functions: list[Callable[..., None]] = []
     for one in kind.__mro__:
         if one is not object and "__init__" in vars(one):
             functions.append(vars(one)["__init__"])
             parameters = inspect.signature(functions[-1]).parameters.values()
-            if all(each.kind is not inspect.Parameter.VAR_KEYWORD for each in parameters):
+            if all(each.kind is not each.VAR_KEYWORD for each in parameters):
                 break
     return functions
 
@@ -247,6 +248,8 @@ class PackagedTask:
         from slurm.packaging.images.prebuilding import with_prebuilt  # late: tasks need none of it
 
         inherited = with_prebuilt(made.inherited or {}, self._task, self._prebuilt)
+        from dataclasses import replace
+
         return replace(made, inherited=inherited)
 
     def _prebuilt(self, task: SlurmTask[Any, Any]) -> Mapping[str, Any] | None:
@@ -270,6 +273,10 @@ class PackagedTask:
         return self._checked(self._strategy.preview(self._task, self._cluster))
 
     def _checked(self, made: Environment) -> Environment:
+        from dataclasses import replace
+
+        from slurm.rendering import Environment
+
         strategy, task = self._strategy, self._task
         if not isinstance(made, Environment):
             raise ConfigError(
@@ -306,6 +313,14 @@ def environment_for(
     ['/opt/python/bin/python3']
     """
     return PackagedTask(strategy, task, cluster).prepare()
+
+
+def _started_by(interpreter: str) -> Environment:
+    from slurm.rendering import (
+        Environment,
+    )  # late: with data classes, importing `Cluster` takes half as long again
+
+    return Environment([interpreter])
 
 
 def _lines(generate: Any, task: SlurmTask[Any, Any], environment: Environment) -> list[str]:

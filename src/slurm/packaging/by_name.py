@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, Union
+from typing import TYPE_CHECKING, Any, Union
 
 from slurm.config.checks import suggestion
 from slurm.config.named_classes import class_named, in_a_line
@@ -14,9 +13,10 @@ from slurm.packaging.base import PackagingStrategy, parameters_of, types_of
 from slurm.packaging.names import PREBUILT, STRATEGIES
 from slurm.packaging.registered import registered, registered_names
 
-PackagingConfig = Union[str, Mapping[str, Any], PackagingStrategy, None]
+if TYPE_CHECKING:
+    import inspect
 
-BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+PackagingConfig = Union[str, Mapping[str, Any], PackagingStrategy, None]
 
 
 def strategy_of(config: PackagingConfig) -> PackagingStrategy:
@@ -95,7 +95,11 @@ def settings_known(name: str) -> list[str]:
     []
     """
     parameters = parameters_of(class_named(_class_of(name), PackagingStrategy, "packaging"))
-    return [key for key, parameter in parameters.items() if parameter.kind in BY_NAME]
+    return [key for key, parameter in parameters.items() if _has_name(parameter)]
+
+
+def _has_name(parameter: inspect.Parameter) -> bool:
+    return parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
 
 
 def _made(
@@ -103,15 +107,15 @@ def _made(
 ) -> PackagingStrategy:
     """The strategy with these settings. Raises `ConfigError` for a key that it does not take."""
     parameters = parameters_of(kind)
-    takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
-    known = [key for key, parameter in parameters.items() if parameter.kind in BY_NAME]
+    takes_any = any(one.kind is one.VAR_KEYWORD for one in parameters.values())
+    known = [key for key, parameter in parameters.items() if _has_name(parameter)]
     for key in settings:
         if key not in known and not takes_any:
             raise ConfigError(
                 f"packaging {name!r} has no key {key!r}{suggestion(key, known)}; it takes {sorted(known)}"
             )
     for key in known:
-        if parameters[key].default is inspect.Parameter.empty and key not in settings:
+        if parameters[key].default is parameters[key].empty and key not in settings:
             raise ConfigError(f"packaging {name!r} needs the key {key!r}")
     try:
         return kind(**settings)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from slurm.agent.json_files import parse_object
@@ -87,7 +86,7 @@ def as_one(
         if job_id in answers
     ]
     if len(seen) == 1:
-        return replace(seen[0], job_id=manifest.job_id)
+        return seen[0]._replace(job_id=manifest.job_id)
     return together(manifest.job_id, seen)
 
 
@@ -111,7 +110,7 @@ def together(job_id: str, seen: Iterable[Observation]) -> Observation:
         begun = any(one.state in ENDED for one in said)
         spokesman = active or going[0]
         state = JobState.RUNNING if begun and active is None else spokesman.state
-        return replace(spokesman, job_id=job_id, source=source, state=state)
+        return spokesman._replace(job_id=job_id, source=source, state=state)
     ends = [one.ended_at for one in said if one.ended_at is not None]
     bad = [one for one in said if one.state is not JobState.COMPLETED]
     lost = len(seen) - len(said)
@@ -121,7 +120,7 @@ def together(job_id: str, seen: Iterable[Observation]) -> Observation:
     more = ", ..." if len(bad) > MOST_NAMED else ""
     reason = f"{len(bad)} of {len(seen)} did not complete: {named}{more}" if bad else ""
     first = bad[0] if bad else said[0]
-    return replace(first, job_id=job_id, reason=reason, ended_at=max(ends, default=None))
+    return first._replace(job_id=job_id, reason=reason, ended_at=max(ends, default=None))
 
 
 def ended_at(seen: Observation) -> datetime.datetime | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from slurm.errors import ConfigError
 from slurm.runs.lifecycle import ORDER, RunStatus, SyncStatus, status_for
@@ -209,7 +209,7 @@ class Teller:
             known_since = manifest.section("scheduler").get("missing_since")
             since = min(moment_of(known_since), self.at) if known_since else self.at
             missing_since = text_of(since)
-            seen = replace(seen, missing_for=(self.at - since).total_seconds())
+            seen = seen._replace(missing_for=(self.at - since).total_seconds())
         before = job_status(manifest)
         job = reduce(before, seen)
         restarts = int(manifest.section("scheduler").get("restarts", 0))

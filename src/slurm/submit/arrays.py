@@ -9,15 +9,14 @@ import contextvars
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from slurm import forks
 from slurm.errors import SlurmError, SubmissionError, SubmissionUnknown
 from slurm.job_dir.paths import ArrayDirectory
-from slurm.sbatch.array_layout import ArrayLayout
 
 if TYPE_CHECKING:
+    from slurm.sbatch.array_layout import ArrayLayout
     from slurm.submit.calls import ArrayCall
     from slurm.submit.packing import PickledCall
     from slurm.tracking.upstream import Dependency
@@ -25,8 +24,7 @@ if TYPE_CHECKING:
 logger: logging.Logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class SubmittedArray:
+class SubmittedArray(NamedTuple):
     """An array that the scheduler has: the `ids` of its submissions, and how its items lie in them.
 
     `options` are sbatch's in the script of each submission, where this process has made them.
@@ -104,6 +102,8 @@ class ArraySubmission:
                     f"{self} was mapped by the process that forked this one, and can wait for nothing more here: "
                     f"call .after() there, or {self.task_name}.after(...).map(items) here"
                 )
+            from dataclasses import replace  # late: as all that an array alone needs
+
             state.call = replace(state.call, after=(*state.call.after, *more))
 
     def submit(

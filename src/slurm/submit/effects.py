@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from slurm.errors import SlurmError
 from slurm.job_dir.arguments import JobResultPlaceholder
@@ -39,8 +38,7 @@ class TaskPackaging(Protocol):
         """What `prepare` would return, with nothing done for it; what only doing it would tell stands in ``<>``."""
 
 
-@dataclass(frozen=True)
-class ClusterFunctions:
+class ClusterFunctions(NamedTuple):
     """What only a `Cluster` can do for whoever submits to it.
 
     - `packaging_of`: how a task's code gets there; `children_of`: the configuration of a workflow's own cluster, by

@@ -17,7 +17,6 @@ from slurm.errors import (
 )
 from slurm.job_dir.main_module import MAIN, MAIN_OF_CHILDREN
 from slurm.sbatch.dependency import Verdict
-from slurm.sbatch.refusal_words import ASKED, advice, kind_of, plain
 
 if TYPE_CHECKING:
     from slurm.api.base import BackendBase
@@ -47,6 +46,13 @@ class Refusals:
         return never or type(error)(f"{prepared.name}: {self._explained(prepared, error)}")
 
     def _explained(self, prepared: PreparedCall, error: SlurmError) -> str:
+        from slurm.sbatch.refusal_words import (
+            ASKED,
+            advice,
+            kind_of,
+            plain,
+        )  # late: most jobs are taken
+
         said = plain(str(error))
         kind = kind_of(str(error)) if isinstance(error, SubmissionRefused) else ""
         if not kind:

@@ -9,14 +9,12 @@ from __future__ import annotations
 import contextlib
 import posixpath
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from slurm import context
 from slurm.api.requests import Submitted
 from slurm.errors import RemoteFileError, SlurmError, SubmissionUnknown
 from slurm.job_dir.paths import ArrayDirectory
-from slurm.sbatch.array_layout import ArrayLayout
 from slurm.submit.arrays import SubmittedArray, WaitingArray
 from slurm.submit.code_again import with_code
 from slurm.submit.effects import ClusterFunctions, Effects, NoEffects
@@ -44,8 +42,7 @@ class CallInBatch(Protocol):
         """Take the scheduler's answer about its job."""
 
 
-@dataclass(frozen=True)
-class Submitter:
+class Submitter(NamedTuple):
     """Submits to one cluster, as long as it is open; the children of a workflow's job under its `placement`.
 
     Without one, calls belong where the workflow that is active at the call has its jobs, if this is its cluster; else
@@ -60,7 +57,7 @@ class Submitter:
 
     def placed(self, placement: Placement) -> Submitter:
         """This one, for the children of a workflow's job."""
-        return replace(self, placement=placement)
+        return self._replace(placement=placement)
 
     def _here(self) -> Submitter:
         """This one, for a call that is made here."""
@@ -141,6 +138,8 @@ class Submitter:
 
     def submit_array(self, call: ArrayCall, pickled: PickledCall) -> SubmittedArray:
         """Submit an array; `ArrayJob` does when it is needed. One without items is done with that."""
+        from slurm.sbatch.array_layout import ArrayLayout  # late: as all that an array alone needs
+
         if not pickled.count:
             nowhere, nothing = ArrayDirectory(""), ArrayLayout(0, call.pack)
             return SubmittedArray((), nowhere, nothing, call.token, call.after)

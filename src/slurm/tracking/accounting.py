@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from slurm.api.base import BackendBase
 from slurm.errors import SlurmError, TransportError
-from slurm.usage import Account, read_accounts
+
+if TYPE_CHECKING:
+    from slurm.usage import Account
 
 # A job's record may be complete a moment after the scheduler says that the job has ended.
 RECORD_GRACE = 5.0
@@ -52,6 +54,8 @@ class Accounting:
             time.sleep(min(RECORD_RETRY, left))
 
     def _ask(self, job_id: str) -> Account:
+        from slurm.usage import Account, read_accounts  # late: most jobs end well
+
         with self._expecting:
             others = (one for one in self._expected if one != job_id)
             wanted = [job_id, *itertools.islice(others, MOST_AT_ONCE - 1)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from slurm.errors import RemoteFileMissing, ResultCorrupted
@@ -87,21 +86,21 @@ class Evidence:
 
     def cancelled(self, case: Case) -> Observation:
         """It will be cancelled."""
-        return replace(case.seen, source="never starts", state=JobState.CANCELLED)
+        return case.seen._replace(source="never starts", state=JobState.CANCELLED)
 
     def by_its_result(self, case: Case) -> Observation:
         """As the result says that it left; where there is none, what the scheduler says."""
         state = self._state_by_result(case.job)
         if state is JobState.UNKNOWN:
             return case.seen
-        return replace(case.seen, source="result", state=state)
+        return case.seen._replace(source="result", state=state)
 
     def by_its_files(self, case: Case) -> Observation:
         """As the result says; cancelled where it has not even begun: an element that did has metadata."""
         told = self.by_its_result(case)
         if told is not case.seen or self._backend.file_exists(case.job.directory.metadata):
             return told
-        return replace(case.seen, source="result", state=JobState.CANCELLED)
+        return case.seen._replace(source="result", state=JobState.CANCELLED)
 
     def _state_by_result(self, job: JobRecord) -> JobState:
         """How a job ended that the scheduler has forgotten, by the result it left.

@@ -12,7 +12,6 @@ import logging
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from slurm import forks
@@ -36,7 +35,6 @@ logger: logging.Logger = logging.getLogger(__name__)
 SURE_OF_ID = 60.0
 
 
-@dataclass(frozen=True)
 class ArrayElement:
     """Which item of an array a job runs: the item's `index`; `packed` when its job runs others as well.
 
@@ -44,11 +42,21 @@ class ArrayElement:
     where one did.
     """
 
-    index: int
-    array: ArrayDirectory
-    packed: bool = False
-    piece: int = 0
-    group: Upstream | None = field(default=None, repr=False, compare=False)
+    __slots__ = ("array", "group", "index", "packed", "piece")
+
+    def __init__(
+        self,
+        index: int,
+        array: ArrayDirectory,
+        packed: bool = False,
+        piece: int = 0,
+        group: Upstream | None = None,
+    ) -> None:
+        self.index = index
+        self.array = array
+        self.packed = packed
+        self.piece = piece
+        self.group = group
 
 
 class JobOperations(abc.ABC):

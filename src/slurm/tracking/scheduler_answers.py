@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from slurm.errors import SlurmError
@@ -40,7 +39,7 @@ class MissingTimes:
         for job, one in seen:
             if one.missing:
                 self._seconds[job] = before[job] + passed if job in before else 0.0
-            timed.append((job, replace(one, missing_for=self._seconds.get(job, 0.0))))
+            timed.append((job, one._replace(missing_for=self._seconds.get(job, 0.0))))
         return timed
 
 

@@ -8,7 +8,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 
 from slurm import forks
 from slurm.api.base import BackendBase
@@ -287,7 +286,7 @@ class Tracker:
         with self._changed:
             status = reduce(job.status, seen)
             if status.finished and job.id in self._jobs:
-                self.notes.add(job, replace(seen, state=status.state))
+                self.notes.add(job, seen._replace(state=status.state))
                 self._jobs[job.id] = [other for other in self._jobs[job.id] if other is not job]
                 if not self._jobs[job.id]:
                     del self._jobs[job.id]

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from slurm.errors import SubmissionError
 from slurm.sbatch.dependency import DependencyClause, Verdict, judged
@@ -101,8 +100,7 @@ class Upstream(abc.ABC):
         """What stands for its result among pickled arguments; what is not submitted yet is now."""
 
 
-@dataclass(frozen=True, eq=False)
-class Dependency:
+class Dependency(NamedTuple):
     """A job or an array, `on` which another waits, and what of it: a `type` of sbatch's ``--dependency``.
 
     ``afterok``: it ended well; ``afternotok``: it did not; ``afterany``: it ended; ``aftercorr``:

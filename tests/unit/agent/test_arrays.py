@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 
@@ -94,14 +93,12 @@ def test_a_controller_that_is_away_has_no_limits(
 
 
 def pieces(base: Path, *, after_previous: bool = False) -> list[JobRequest]:
-    first = dataclasses.replace(
-        disk.request_for(base),
+    first = disk.request_for(base)._replace(
         files={"job.sh": b"#!/bin/bash\n", "array_metadata.json": b"{}"},
         directories=("tasks/000", "results"),
         metadata="array_metadata.json",
     )
-    second = dataclasses.replace(
-        first,
+    second = first._replace(
         files={"job_1.sh": b"#!/bin/bash\n"},
         script="job_1.sh",
         token="bb22",

@@ -10,7 +10,6 @@ import itertools
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -141,8 +140,8 @@ def test_the_parts_of_an_array_become_one_job_each(fault: str, bench: Bench) -> 
     def pieces() -> list[JobRequest]:
         first = disk.request_for(bench.base)
         files = {"job_1.sh": b"#!/bin/bash\n"}
-        second = replace(first, token="aa22", script="job_1.sh", files=files, id_key="job_id_1")
-        return [first, replace(second, continues=True)]
+        second = first._replace(token="aa22", script="job_1.sh", files=files, id_key="job_id_1")
+        return [first, second._replace(continues=True)]
 
     for number, _ in bench.each_step(fault, pieces):
         answers = bench.until_known(*pieces())

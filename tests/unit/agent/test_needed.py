@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,7 +25,7 @@ def code(base: Path) -> Path:
 
 
 def wanting(request: JobRequest, *needed: Path) -> JobRequest:
-    return replace(request, needed=[str(path) for path in needed])
+    return request._replace(needed=[str(path) for path in needed])
 
 
 def test_a_submission_uses_what_its_job_needs(
@@ -84,8 +83,7 @@ def test_a_part_of_an_array_without_it_is_none(
 ) -> None:
     code.rmdir()
     first = wanting(disk.request_for(base, token="aa11"), code)
-    second = replace(
-        wanting(disk.request_for(base, token="bb22"), code),
+    second = wanting(disk.request_for(base, token="bb22"), code)._replace(
         files={},
         continues=True,
         id_key="job_id_1",

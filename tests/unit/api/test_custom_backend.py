@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +48,7 @@ def test_another_backend_is_said_before_anything_else_that_is_wrong(tmp_path: Pa
     """Also where the job's id is another job's by now; and what is waited for besides is submitted."""
     with Cluster(FakeBackend(), job_base_dir=tmp_path) as first:
         [record] = (job := train(1)).records
-        record.observe(replace(record.status, reason=REUSED))
+        record.observe(record.status._replace(reason=REUSED))
     with Cluster(FakeBackend(), job_base_dir=tmp_path) as second:
         array = train.map([1])
         with pytest.raises(SubmissionError, match="cannot depend on job 1"):
@@ -57,7 +56,7 @@ def test_another_backend_is_said_before_anything_else_that_is_wrong(tmp_path: Pa
         assert array.is_submitted
         own = train(1)
         [record] = own.records
-        record.observe(replace(record.status, reason=REUSED))
+        record.observe(record.status._replace(reason=REUSED))
         array = train.map([1])
         with pytest.raises(SubmissionError, match="nothing can wait for job 2"):
             train.after(own, array)(1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +28,8 @@ def request_with(
     base: Path, name: str = "1", token: str = "aa11", files: dict[str, bytes] | None = None
 ) -> JobRequest:
     small = {"job.sh": b"#!/bin/bash\n", "metadata.json": b"{}", **(files or {})}
-    request = replace(disk.request_for(base, name, token), files=small)
-    return replace(request, large_files={"arguments.pkl": spooled(CONTENT)})
+    request = disk.request_for(base, name, token)._replace(files=small)
+    return request._replace(large_files={"arguments.pkl": spooled(CONTENT)})
 
 
 def staged(base: Path) -> list[str]:

@@ -11,7 +11,6 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -286,7 +285,7 @@ def test_a_job_arrives_with_its_files_in_directories_that_are_made(
 ) -> None:
     programs.add("sbatch", "echo 4711")
     request, where = submission(tmp_path, "abc")
-    [answer] = backend.submit_jobs([replace(request, directories=("results",))], **where)
+    [answer] = backend.submit_jobs([request._replace(directories=("results",))], **where)
     assert answer.job_id == "4711"
     folder = tmp_path / "jobs" / "train" / "abc"
     assert (folder / "job.sh").read_bytes() == b"#!/bin/bash\n"
@@ -414,7 +413,7 @@ def test_large_arguments_go_on_where_the_connection_dropped(
     programs.add("sbatch", "echo 1")
     content = os.urandom(1 << 20)
     request, where = submission(tmp_path, "abc")
-    request = replace(request, large_files={"arguments.pkl": spooled(content)})
+    request = request._replace(large_files={"arguments.pkl": spooled(content)})
     backend.piece = 1 << 16
     cut = Cut(programs)
     sent = offsets_of("put", backend, monkeypatch)
@@ -432,9 +431,7 @@ def test_nothing_of_a_user_reaches_the_login_shell(
     hostile = "$(touch pwned) `touch pwned` ; touch pwned ' \" \\ \n"
     request, where = submission(tmp_path, "abc")
     comment = {"comment": f"abc {hostile}"}
-    [answer] = backend.submit_jobs(
-        [JobRequest(**{**vars(request), "submit_options": comment})], **where
-    )
+    [answer] = backend.submit_jobs([request._replace(submit_options=comment)], **where)
     assert answer.job_id == "1"
     assert programs.calls("sbatch")[0][1] == f"--comment=abc {hostile}"
     assert hostile not in shlex.join(programs.calls("ssh")[0])

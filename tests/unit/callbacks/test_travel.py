@@ -6,7 +6,6 @@ import contextlib
 import importlib
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +45,7 @@ def node(monkeypatch: pytest.MonkeyPatch) -> Any:
 def use(cluster: Cluster, *given: BaseCallback) -> None:
     """Give the cluster of a fixture these callbacks."""
     heard = CallbackListener(given, cluster.submitter.job_of)
-    cluster.submitter = replace(cluster.submitter, listener=heard)
+    cluster.submitter = cluster.submitter._replace(listener=heard)
 
 
 @contextlib.contextmanager

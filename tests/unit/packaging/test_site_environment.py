@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -373,7 +372,7 @@ class Elsewhere:
     """A cluster that looks as one with Slurm, for srun to be asked for: a stand-in."""
 
     def __init__(self, cluster: Cluster) -> None:
-        self.site = replace(cluster.site, name="ssh")
+        self.site = cluster.site._replace(name="ssh")
         self.backend, self.python = cluster.backend, cluster.python
         self.job_base_dir = cluster.job_base_dir
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-from dataclasses import replace
 from typing import Any
 
 import hypothesis
@@ -173,8 +172,8 @@ paths = st.sampled_from(
     ["/home/me/slurm_jobs/train/13_ab", "/home/me/slurm_jobs/train/12_ab/tasks/x/1"]
 )
 of_another_job = st.builds(
-    lambda seen, comment, path, script: replace(
-        seen, origin=f"{comment}|{path}/job.sh|{path}" if script else f"{comment}|(null)|{path}"
+    lambda seen, comment, path, script: seen._replace(
+        origin=f"{comment}|{path}/job.sh|{path}" if script else f"{comment}|(null)|{path}"
     ),
     observations,
     st.sampled_from(["", "(null)", "another", "0ff1ce a|b", "0ff1ce"]),
@@ -195,8 +194,8 @@ def test_what_is_seen_of_another_job_changes_nothing(
         assert status == known
     else:
         assert status.reused
-        assert replace(status, reason="", forgotten=False, sightings=0) == replace(
-            known, reason="", forgotten=False, sightings=0
+        assert status._replace(reason="", forgotten=False, sightings=0) == known._replace(
+            reason="", forgotten=False, sightings=0
         )
 
 
@@ -211,7 +210,7 @@ def test_nothing_that_is_said_of_an_id_is_about_the_job_that_had_it(
     for state in JobState:
         unsaid = Observation("1", source, state)
         assert MARK.own_or_reused(unsaid, status).source == "reused"
-        assert MARK.own_or_reused(replace(unsaid, origin="c0ffee||"), status).source == source
+        assert MARK.own_or_reused(unsaid._replace(origin="c0ffee||"), status).source == source
 
 
 @hypothesis.given(st.lists(observations, max_size=20))

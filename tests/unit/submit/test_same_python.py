@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +133,7 @@ def test_it_is_the_clusters_python_where_no_packaging_names_another(
     packaging: str, backend: FakeBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that is on the PATH, as over ssh. The lines of the job script that look for copies do not change that."""
-    there = replace(backend.host(), python=(*OTHER, 0))
+    there = backend.host()._replace(python=(*OTHER, 0))
     monkeypatch.setattr(backend, "host", lambda: there)
     monkeypatch.setattr(FakeBackend, "shares_filesystem", False)
     cluster = Cluster(backend, job_base_dir=str(tmp_path / "jobs"), python="python3")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +163,7 @@ def test_an_id_leads_to_the_job_that_got_it_last(
     def submit(name: str) -> None:
         about = json.dumps({"token": name, "task_name": "train"}).encode()
         request = disk.request_for(base, name, token=name)
-        request = replace(request, files={**request.files, "metadata.json": about})
+        request = request._replace(files={**request.files, "metadata.json": about})
         [answer] = disk.submit(scheduler, base, request)
         assert answer.job_id == "101"
 
