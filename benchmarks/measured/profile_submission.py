@@ -6,6 +6,7 @@ notes what it does (`clients/probe`), on the same clock, for the containers are 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -25,9 +26,9 @@ STAGES = (
     ("way there", "pack, ssh, and the agent reads the request"),
     ("files", "directory, job files, receipt of the intention; forced to disk"),
     ("sbatch", "the command itself"),
-    ("receipts", "the job's id into receipts and metadata; forced to disk"),
     ("way back", "answer, ssh, and the client reads it"),
     ("future", "a Job, watched by the tracker"),
+    ("receipts", "the job's id into receipts and metadata, while the client has its answer"),
 )
 
 
@@ -73,7 +74,8 @@ def run(session: Session) -> None:
         events = parse(
             session.login.run(session.login.ssh(f"cat {EVENTS} && rm {EVENTS}"))[1].decode()
         )
-    stages = [stages_of(call, events) for call in calls[2:]]
+    ends = [after.called for after in calls[1:]] + [math.inf]
+    stages = [stages_of(call, events, end) for call, end in list(zip(calls, ends))[2:]]
     for name in stages[0]:
         values = [1000 * one[name] for one in stages]
         session.record(f"profile: {name}", "ms", values)
@@ -91,13 +93,18 @@ def parse(text: str) -> list[Event]:
     return [Event(what, thread, float(start), float(end)) for what, thread, start, end in rows]
 
 
-def stages_of(call: Call, events: Sequence[Event]) -> Mapping[str, float]:
-    """The seconds of each stage of one submission, and of the forcing to disk before and after sbatch."""
+def stages_of(call: Call, events: Sequence[Event], until: float = math.inf) -> Mapping[str, float]:
+    """The seconds of each stage of one submission, and of the forcing to disk before and after sbatch.
+
+    All but the receipts add up to its time. `until` is when the next one began, whose thread may have the same number.
+    """
     during = [one for one in events if call.sent <= one.start and one.end <= call.answered]
     sbatch = next((one for one in during if one.what == "sbatch"), None)
     if sbatch is None:
         raise BenchmarkError("the agent noted no sbatch during a submission")
-    own = [one for one in during if one.thread == sbatch.thread]
+    # Those of the request's own thread, which notes the job when it has answered.
+    own = [one for one in events if one.thread == sbatch.thread]
+    own = [one for one in own if call.sent <= one.start and one.end <= until]
     read = [one for one in during if one.what == "loads" and one.start <= own[0].start]
     begun = read[-1].start if read else own[0].start
     written = max(one.end for one in own)
@@ -107,10 +114,10 @@ def stages_of(call: Call, events: Sequence[Event]) -> Mapping[str, float]:
         "files": sbatch.start - begun,
         "sbatch": sbatch.end - sbatch.start,
         "receipts": written - sbatch.end,
-        "way back": call.answered - written,
+        "way back": call.answered - sbatch.end,
         "future": call.returned - call.answered,
         "fsync before sbatch": _forced(own, call.sent, sbatch.start),
-        "fsync after sbatch": _forced(own, sbatch.end, call.answered),
+        "fsync after sbatch": _forced(own, sbatch.end, written),
     }
 
 

@@ -13,6 +13,7 @@ import pickle
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,18 @@ class SchedulerOnDisk:
         return job_id
 
 
+class KilledAfterTheAnswer(Agent):
+    """Is killed when its client has the answer, before the job is noted."""
+
+    def call(
+        self, op: str, params: dict[str, Any], blob: bytes = b"", later: ExitStack | None = None
+    ) -> tuple[Any, bytes]:
+        with ExitStack() as left:
+            super().call(op, params, blob, left)
+            os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError("it lives")
+
+
 def request_for(base: Path, name: str = "1", token: str = "aa11") -> JobRequest:
     return JobRequest(
         job_dir=str(base / "train" / name),
@@ -98,15 +111,17 @@ def in_another_process(base: Path, request: JobRequest, die: str = "") -> subpro
 
 
 def killed(base: Path, request: JobRequest, die: str) -> None:
-    """A client submits and is killed before, or after, the scheduler took the job."""
+    """A client submits and is killed ``before``, or ``after``, the scheduler took the job, or when that was ``answered``."""
     process = in_another_process(base, request, die)
     process.communicate(timeout=60)
     assert process.returncode == -signal.SIGKILL
 
 
-def submit(scheduler: Any, base: Path, *requests: JobRequest) -> list[Submitted]:
+def submit(
+    scheduler: Any, base: Path, *requests: JobRequest, kind: type[Agent] = Agent
+) -> list[Submitted]:
     """Submit through an agent of this process."""
-    backend = InProcessBackend(Agent(scheduler))
+    backend = InProcessBackend(kind(scheduler))
     return backend.submit_jobs(
         requests, base=str(base), events=f"{base}/.events/me", archive=Archive(str(base.parent))
     )
@@ -116,4 +131,5 @@ if __name__ == "__main__":
     base = Path(sys.argv[1])
     wanted: JobRequest = pickle.loads(Path(sys.argv[2]).read_bytes())  # noqa: S301 - the test's own
     scheduler = SchedulerOnDisk(base.parent / "queue", die=sys.argv[3])
-    print(submit(scheduler, base, wanted)[0].job_id)
+    kind = KilledAfterTheAnswer if sys.argv[3] == "answered" else Agent
+    print(submit(scheduler, base, wanted, kind=kind)[0].job_id)

@@ -87,14 +87,16 @@ def test_the_stages_of_a_submission_add_up_to_its_time() -> None:
         Event("fsync", "worker", 2.0, 2.5),
         Event("squeue", "other", 2.0, 4.0),
         Event("sbatch", "worker", 3.0, 7.0),
-        Event("fsync", "worker", 7.5, 8.5),
-        Event("replace", "worker", 8.5, 9.0),
+        Event("fsync", "worker", 10.1, 11.1),
+        Event("replace", "worker", 11.1, 11.5),
+        Event("mkdir", "worker", 12.5, 13.0),  # the next one's, in a thread of the same number
     ]
-    found = dict(stages_of(call, events))
+    found = dict(stages_of(call, events, until=12.0))
     assert (found.pop("fsync before sbatch"), found.pop("fsync after sbatch")) == (0.5, 1.0)
     assert found["way there"] == 0.5
     assert found["sbatch"] == 4.0
-    assert found["way back"] == 1.0
+    assert found["way back"] == 3.0
+    assert found.pop("receipts") == 4.5  # while the client goes on
     assert sum(found.values()) == 10.5
 
 

@@ -1,7 +1,8 @@
 """The agent itself."""
 
 import sys
-from typing import Any, Dict, Tuple
+from contextlib import ExitStack
+from typing import Any, Dict, Optional, Tuple
 
 from .copy_requests import CopyRequests
 from .errors import AgentError, as_agent_error
@@ -37,10 +38,15 @@ class Agent(
         self.scheduler: Any = SlurmCommands() if scheduler is None else scheduler
         self.programs: Programs = Programs()
 
-    def call(self, op: str, params: Dict[str, Any], blob: bytes = b"") -> Tuple[Any, bytes]:
+    def call(
+        self, op: str, params: Dict[str, Any], blob: bytes = b"", later: Optional[ExitStack] = None
+    ) -> Tuple[Any, bytes]:
+        """What a request is answered. Closing `later`, in the same thread, does what nobody has to wait for; without it all is done here."""
         handler = getattr(self, "op_" + op, None)
         if handler is None:
             raise AgentError("protocol", "this agent knows no request " + repr(op))
+        if later is not None and op == "submit":
+            params = dict(params, later=later)
         try:
             result, out = handler(blob=blob, **params)
         except OSError as error:

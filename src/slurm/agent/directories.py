@@ -10,16 +10,21 @@ from .errors import AgentError
 from .users import user_name
 
 
-def make_private_directory(path: str) -> None:
-    """Create `path` and what is missing above it, every new folder with mode 0700."""
-    parent = os.path.dirname(path)
-    if parent and not os.path.isdir(parent):
-        make_private_directory(parent)
+def make_private_directory(path: str) -> bool:
+    """Create `path` and what is missing above it, every new folder with mode 0700; returns whether it was missing."""
     try:
         os.mkdir(path, 0o700)
+    except FileNotFoundError:
+        parent = os.path.dirname(path)
+        if not parent or os.path.isdir(parent):
+            raise
+        make_private_directory(parent)
+        return make_private_directory(path)
     except FileExistsError:
         if not os.path.isdir(path):
             raise AgentError("file", path + " exists and is not a directory") from None
+        return False
+    return True
 
 
 def require_own_directory(path: str) -> None:

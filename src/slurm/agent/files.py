@@ -57,6 +57,24 @@ def write_atomic(path: str, data: bytes, mode: int = 0o600, sync: bool = True) -
         file.write(data)
 
 
+def write_new(path: str, data: bytes, mode: int = 0o600, sync: bool = True) -> None:
+    """Write a file where there is none, in a directory that nobody reads yet: in few steps, a file server's each.
+
+    A part of it may stay where that fails.
+    """
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            os.fchmod(handle, mode)  # whatever the umask
+            file.write(data)
+            file.flush()
+            if sync:
+                os.fsync(handle)
+    except OSError as error:
+        error.filename = path  # there is none where the disk is full
+        raise
+
+
 def create_exclusive(path: str, data: bytes) -> bool:
     """Write `data` to `path`, whole, unless there is such a file; returns whether it was written."""
     staged = os.path.join(os.path.dirname(path), "." + unique_name())

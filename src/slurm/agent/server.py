@@ -1,5 +1,6 @@
 """The agent at the end of two pipes."""
 
+import contextlib
 import os
 import sys
 import threading
@@ -26,6 +27,8 @@ class Server:
         self.answers = answers
         self.writing: threading.Lock = threading.Lock()
         self.over: threading.Event = threading.Event()
+        self.unfinished: int = 0  # submissions that were answered, and are still being noted
+        self.finished: threading.Condition = threading.Condition()
 
     def serve(self) -> None:
         threading.Thread(target=self._beat, daemon=True).start()
@@ -57,10 +60,39 @@ class Server:
             yield frame
 
     def _answer(self, header: Any, blob: bytes) -> None:
+        if header["op"] == "submit":
+            self._submit(header, blob)
+            return
+        with self.finished:  # whoever asks after an answer finds what was noted for it
+            self.finished.wait_for(lambda: not self.unfinished)
+        self._reply(*self._called(header, blob))
+
+    def _submit(self, header: Any, blob: bytes) -> None:
+        """Answer as soon as there is a job; it is noted meanwhile, before any other request is answered."""
+        with contextlib.ExitStack() as later:
+            reply, out = self._called(header, blob, later)
+            with self._finishing():
+                self._reply(reply, out)
+                later.close()
+
+    @contextlib.contextmanager
+    def _finishing(self) -> Iterator[None]:
+        with self.finished:
+            self.unfinished += 1
+        try:
+            yield
+        finally:
+            with self.finished:
+                self.unfinished -= 1
+                self.finished.notify_all()
+
+    def _called(
+        self, header: Any, blob: bytes, later: Optional[contextlib.ExitStack] = None
+    ) -> Tuple[Dict[str, Any], bytes]:
         reply: Dict[str, Any] = {"id": header["id"]}
         out = b""
         try:
-            reply["result"], out = self.agent.call(header["op"], header["params"], blob)
+            reply["result"], out = self.agent.call(header["op"], header["params"], blob, later)
         except AgentError as error:
             reply["error"] = {"kind": error.kind, "message": str(error)}
         except Exception as error:  # noqa: BLE001 - a dead thread leaves the client waiting
@@ -68,7 +100,7 @@ class Server:
                 "kind": "unknown" if header["op"] == "submit" else "agent",
                 "message": "{}: {}".format(type(error).__name__, error),
             }
-        self._reply(reply, out)
+        return reply, out
 
     def _reply(self, reply: Dict[str, Any], out: bytes) -> None:
         with self.writing:

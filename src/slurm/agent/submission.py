@@ -1,5 +1,6 @@
 """One submission, at most once."""
 
+import contextlib
 import os
 import re
 import time
@@ -33,13 +34,20 @@ class Submission:
         self.needed: Needed = needed or Needed()
         self.receipt: Receipt = Receipt(receipts, request)
 
-    def make(self, prepare: Callable[[], None], silent: str = "") -> Dict[str, Any]:
+    def make(
+        self,
+        prepare: Callable[[], None],
+        silent: str = "",
+        later: Optional[contextlib.ExitStack] = None,
+    ) -> Dict[str, Any]:
         """The receipt of the job, which is submitted if that has not been done.
 
         `prepare` writes its files. `silent` says that the scheduler does not answer, and why: then it
-        is not asked. Raises `AgentError`, "unknown" where there may be a job; `Gone` and OSError where there is none.
+        is not asked. What is left to be noted of a new job, by the id that is the answer, is when `later` is closed.
+        Raises `AgentError`, "unknown" where there may be a job; `Gone` and OSError where there is none.
         """
-        with self.receipt.turn():
+        with contextlib.ExitStack() as turn:
+            turn.enter_context(self.receipt.turn())
             known = self.receipt.read()
             if known is None:
                 known = self._begin(prepare, silent)
@@ -48,7 +56,9 @@ class Submission:
                 known = dict(known, job_id=found) if found else self._begin_again(known, prepare)
             if known["job_id"] is None:
                 known["job_id"] = self._ask_scheduler(known)
-                self.receipt.note(known)
+                turn.callback(self.receipt.note, known)  # before others have theirs
+                if later is not None:
+                    later.push(turn.pop_all())
             return known
 
     def locate(self) -> Optional[str]:

@@ -1,8 +1,9 @@
 """Requests for new jobs."""
 
+import contextlib
 import functools
 import os
-from typing import Any, Dict, List, Set, Tuple
+from typing import Any, Dict, List, Optional, Set, Tuple
 
 from .directories import (
     make_private_directory,
@@ -12,7 +13,7 @@ from .directories import (
 )
 from .directory_names import EVENTS, RECEIPTS
 from .errors import AgentError
-from .files import write_atomic
+from .files import write_atomic, write_new
 from .needed import Gone, Needed, submitting, use
 from .parallel import Order, chains_of
 from .staging_requests import adopt, is_there
@@ -27,7 +28,13 @@ class SubmitRequests:
     scheduler: Any
 
     def op_submit(
-        self, blob: bytes, base: str, needs: str, events: str, requests: List[Any]
+        self,
+        blob: bytes,
+        base: str,
+        needs: str,
+        events: str,
+        requests: List[Any],
+        later: Optional[contextlib.ExitStack] = None,
     ) -> Tuple[Any, bytes]:
         """Write each request's files and submit it, at most once per token.
 
@@ -45,7 +52,8 @@ class SubmitRequests:
             _remove_abandoned(os.path.join(base, EVENTS))
         for directory in (events, receipts):
             make_private_directory(directory)
-        with submitting(receipts):
+        with contextlib.ExitStack() as lock:
+            lock.enter_context(submitting(receipts))
             if needs and not os.path.isdir(needs):
                 make_private_directory(os.path.dirname(needs))
                 return {"needs": needs}, b""
@@ -57,11 +65,21 @@ class SubmitRequests:
                 return {"unstaged": unstaged}, b""
             if needs:
                 use(needs)
-            order = Order(functools.partial(self._submit_chain, receipts, blob, Needed()))
-            return {"jobs": order.fill(chains_of(requests))}, b""
+            if later is not None and len(requests) == 1:
+                later.push(lock.pop_all())  # it is on record when its job has been noted
+            else:  # of many, those that come first need not wait for what comes after the last
+                later = None
+            submit = functools.partial(self._submit_chain, receipts, blob, Needed(), later)
+            return {"jobs": Order(submit).fill(chains_of(requests))}, b""
 
     def _submit_chain(
-        self, receipts: str, blob: bytes, needed: Needed, order: Order, chain: List[Any]
+        self,
+        receipts: str,
+        blob: bytes,
+        needed: Needed,
+        later: Optional[contextlib.ExitStack],
+        order: Order,
+        chain: List[Any],
     ) -> List[Dict[str, Any]]:
         """Submit a request and those that continue it, one after the other."""
         answers: List[Dict[str, Any]] = []
@@ -69,7 +87,7 @@ class SubmitRequests:
             if answers:
                 answer = self._continue(receipts, request, blob, needed, answers[-1], order.silent)
             else:
-                answer = self._submit_one(receipts, request, blob, needed, order.silent)
+                answer = self._submit_one(receipts, request, blob, needed, order.silent, later)
             if answer.get("kind") in ("unknown", "unreachable"):
                 order.silent = order.silent or answer["error"]
             answers.append(answer)
@@ -95,11 +113,17 @@ class SubmitRequests:
         return self._submit_one(receipts, request, blob, needed, silent)
 
     def _submit_one(
-        self, receipts: str, request: Dict[str, Any], blob: bytes, needed: Needed, silent: str
+        self,
+        receipts: str,
+        request: Dict[str, Any],
+        blob: bytes,
+        needed: Needed,
+        silent: str,
+        later: Optional[contextlib.ExitStack] = None,
     ) -> Dict[str, Any]:
         submission = Submission(self.scheduler, receipts, request, needed)
         try:
-            known = submission.make(functools.partial(self._prepare, request, blob), silent)
+            known = submission.make(functools.partial(self._prepare, request, blob), silent, later)
         except Gone as error:
             return {"error": str(error), "kind": error.kind, "gone": error.paths}
         except AgentError as error:
@@ -111,8 +135,9 @@ class SubmitRequests:
         return dict(known, reattached=not own, token=request["token"])
 
     def _prepare(self, request: Dict[str, Any], blob: bytes) -> None:
-        make_private_directory(request["job_dir"])
+        is_new = make_private_directory(request["job_dir"])
         require_own_directory(os.path.dirname(request["job_dir"]))
+        write = write_new if is_new else write_atomic
         for name in request["directories"]:
             if os.path.isabs(name):
                 _make_for_output(name)
@@ -122,7 +147,7 @@ class SubmitRequests:
             path = os.path.join(request["job_dir"], name)
             # The scheduler keeps the script, and the job writes the metadata anew.
             sync = name not in (request["script"], request["metadata"])
-            write_atomic(path, blob[offset : offset + length], sync=sync)
+            write(path, blob[offset : offset + length], sync=sync)
         for name, staged in request["staged"].items():
             adopt(staged, os.path.join(request["job_dir"], name))
 

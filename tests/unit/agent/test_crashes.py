@@ -65,7 +65,7 @@ def test_nothing_is_submitted_again_while_nobody_can_tell(
 # --- killed between the intent and the id ----------------------------------------------------------
 
 
-@pytest.mark.parametrize("die", ["before", "after"])
+@pytest.mark.parametrize("die", ["before", "after", "answered"])
 def test_a_killed_submission_is_made_once_when_it_is_repeated(
     die: str, base: Path, scheduler: disk.SchedulerOnDisk
 ) -> None:
@@ -77,7 +77,7 @@ def test_a_killed_submission_is_made_once_when_it_is_repeated(
     assert "job.sh" in call["there"]
 
 
-@pytest.mark.parametrize("die", ["before", "after"])
+@pytest.mark.parametrize("die", ["before", "after", "answered"])
 def test_a_killed_pipeline_finds_its_submission_by_its_key(
     die: str, base: Path, scheduler: disk.SchedulerOnDisk
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -72,6 +73,43 @@ def test_an_agent_that_has_nothing_to_say_is_heard_from_time_to_time(
     monkeypatch.setattr(server, "BEAT", 0.01)
     client = Client(Agent(object()))
     assert [client.next() for _ in range(2)] == [{"id": -1, "result": None}] * 2
+    client.leave()
+
+
+class Slow(Agent):
+    """An agent that takes its time to note a job whose submission it has answered."""
+
+    def __init__(self) -> None:
+        super().__init__(object())
+        self.noting, self.noted = threading.Event(), threading.Event()
+
+    def op_submit(self, blob: bytes, later: Any, **params: Any) -> Any:  # type: ignore[override]
+        later.callback(self.noted.set)
+        later.callback(self.noting.wait, DEADLINE)
+        return {"jobs": []}, b""
+
+
+def test_a_submission_is_answered_before_it_is_noted_and_what_is_asked_next_after_that() -> None:
+    agent = Slow()
+    client = Client(agent)
+    assert client.ask("submit")["result"] == {"jobs": []}
+    write_frame(client.requests, {"id": 2, "op": "ping", "params": {}}, b"")
+    readable, _, _ = select.select([client.answers], [], [], 0.05)
+    assert not readable
+    assert not agent.noted.is_set()
+    agent.noting.set()
+    assert client.next()["id"] == 2
+    assert agent.noted.is_set()
+    client.leave()
+
+
+def test_what_was_answered_is_noted_when_the_client_is_gone() -> None:
+    agent = Slow()
+    client = Client(agent)
+    client.ask("submit")
+    client.requests.close()
+    agent.noting.set()
+    assert agent.noted.wait(DEADLINE)
     client.leave()
 
 

@@ -99,3 +99,15 @@ def test_own_modules_are_known_by_file_and_content(
     assert own_modules()["my_numbers"] == (str(file), "")
     assert "my_numbers" not in own_modules(without=["my_numbers"])
     assert not {"pytest", "json", "slurm", "slurm.task", "__main__"} & set(own_modules())
+
+
+def test_where_a_module_lies_is_found_out_once_and_not_with_each_submission(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known = own_modules()
+
+    def refuse(path: object) -> str:
+        raise AssertionError(f"the links of {path} are followed again")
+
+    monkeypatch.setattr(os.path, "realpath", refuse)
+    assert own_modules() == known

@@ -37,7 +37,8 @@ def search_path(
         for entries in _own_entries()
     )
     # An editable installation may find its modules where no entry leads.
-    otherwise = (_there(one, False, copies) for one in _found_otherwise() if copies)
+    found = _found_otherwise() if copies else ()
+    otherwise = (_there(one, False, copies) for one in found)
     after += [
         there for there in dict.fromkeys(otherwise) if there and there not in {*before, *after}
     ]
@@ -127,11 +128,15 @@ def _holds(folder: str, names: Iterable[str]) -> bool:
 
 def is_installed(path: str) -> bool:
     """Whether a file or directory belongs to the interpreter: its standard library, or what is installed for it."""
-    return bool(path) and _belongs_to_python(os.path.realpath(path))
+    return bool(path) and _belongs_to_python(
+        path if path.startswith(os.sep) else os.path.abspath(path)
+    )
 
 
-@functools.lru_cache(maxsize=4096)
+# Of each module there is, with each submission: links are followed once.
+@functools.lru_cache(maxsize=1 << 14)
 def _belongs_to_python(path: str) -> bool:
+    path = os.path.realpath(path)
     libraries = _libraries()
     if any(f"{path}{os.sep}".startswith(library) for library in libraries):
         return True
