@@ -7,6 +7,7 @@ from typing import Any, Dict, Optional, Tuple
 from .copy_requests import CopyRequests
 from .errors import AgentError, as_agent_error
 from .file_requests import FileRequests
+from .frames import Blob
 from .job_requests import JobRequests
 from .metadata_requests import MetadataRequests
 from .package_requests import PackageRequests
@@ -40,7 +41,7 @@ class Agent(
 
     def call(
         self, op: str, params: Dict[str, Any], blob: bytes = b"", later: Optional[ExitStack] = None
-    ) -> Tuple[Any, bytes]:
+    ) -> Tuple[Any, Blob]:
         """What a request is answered. Closing `later`, in the same thread, does what nobody has to wait for; without it all is done here."""
         handler = getattr(self, "op_" + op, None)
         if handler is None:

@@ -13,13 +13,18 @@ from .users import user_name
 def make_private_directory(path: str) -> bool:
     """Create `path` and what is missing above it, every new folder with mode 0700; returns whether it was missing."""
     try:
-        os.mkdir(path, 0o700)
+        return _made(path)
     except FileNotFoundError:
         parent = os.path.dirname(path)
-        if not parent or os.path.isdir(parent):
+        if parent in ("", path):
             raise
         make_private_directory(parent)
-        return make_private_directory(path)
+        return _made(path)
+
+
+def _made(path: str) -> bool:
+    try:
+        os.mkdir(path, 0o700)
     except FileExistsError:
         if not os.path.isdir(path):
             raise AgentError("file", path + " exists and is not a directory") from None

@@ -6,23 +6,35 @@ from typing import Any, List, Optional, Tuple
 from .directories import make_private_directory, remove
 from .errors import AgentError
 from .files import NO_LINKS, copy_part, create_exclusive, create_in_place, replacing, write_atomic
+from .frames import Blob, FilePart
 from .regular_files import open_regular
 from .users import expanded
 
 UNSENT = -1  # in the place of a length
+LITTLE = 1 << 16  # bytes of a file, which are read; more are sent as they are
 
 
 class FileRequests:
     """The requests of an `Agent` for files."""
 
-    def op_read(self, blob: bytes, path: str, offset: int = 0, size: int = -1) -> Tuple[Any, bytes]:
+    def op_read(self, blob: bytes, path: str, offset: int = 0, size: int = -1) -> Tuple[Any, Blob]:
         """`size` bytes of a file, or the rest; and how long the whole is, and which file it was."""
-        with open_regular(expanded(path)) as file:
+        file = open_regular(expanded(path))
+        try:
             found = os.fstat(file.fileno())
+            about = {"size": found.st_size, "inode": found.st_ino, "mtime": found.st_mtime_ns}
+            left = max(0, found.st_size - offset)
+            length = left if size < 0 else min(size, left)
+            if length > LITTLE:
+                return about, FilePart(file, offset, length)
             if offset:  # a pipe has none
                 file.seek(offset)
-            about = {"size": found.st_size, "inode": found.st_ino, "mtime": found.st_mtime_ns}
-            return about, file.read(size)
+            content = file.read(size)
+        except BaseException:
+            file.close()
+            raise
+        file.close()
+        return about, content
 
     def op_read_many(
         self, blob: bytes, paths: List[str], most: int, largest: int

@@ -8,7 +8,7 @@ from typing import Any, Dict, Iterator, Optional, Tuple
 
 from .agent import Agent
 from .errors import AgentError
-from .frames import read_frame, write_frame
+from .frames import Blob, read_frame, widen, write_frame
 
 NO_MEMORY = {"kind": "file", "message": "there is not the memory on the login node"}
 BEAT = 60.0  # seconds
@@ -88,9 +88,9 @@ class Server:
 
     def _called(
         self, header: Any, blob: bytes, later: Optional[contextlib.ExitStack] = None
-    ) -> Tuple[Dict[str, Any], bytes]:
+    ) -> Tuple[Dict[str, Any], Blob]:
         reply: Dict[str, Any] = {"id": header["id"]}
-        out = b""
+        out: Blob = b""
         try:
             reply["result"], out = self.agent.call(header["op"], header["params"], blob, later)
         except AgentError as error:
@@ -102,14 +102,18 @@ class Server:
             }
         return reply, out
 
-    def _reply(self, reply: Dict[str, Any], out: bytes) -> None:
+    def _reply(self, reply: Dict[str, Any], out: Blob) -> None:
         with self.writing:
-            write_frame(self.answers, reply, out)
+            try:
+                write_frame(self.answers, reply, out)
+            except ValueError:  # half a frame: what came next would be read as its rest
+                self.answers.close()
 
 
 def serve_over_stdio(nonce: str) -> None:
     """Entry point over SSH: stray prints of anything imported later go to stderr, not the channel."""
     answers = os.fdopen(os.dup(1), "wb")
+    widen(answers)
     os.dup2(2, 1)
     answers.write(b"\nslurm-tasks-agent " + nonce.encode("ascii") + b"\n")
     answers.flush()

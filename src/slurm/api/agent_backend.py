@@ -29,7 +29,15 @@ from slurm.api.requests import (
     TreeFile,
 )
 from slurm.api.stored_packages import RemovedPackages, StoredPackage, StoredPackages
-from slurm.api.transfers import SLOWEST_DISK, Content, Transfers, listening, pieces_of, size_of
+from slurm.api.transfers import (
+    SLOWEST_DISK,
+    Content,
+    Sink,
+    Transfers,
+    listening,
+    pieces_of,
+    size_of,
+)
 from slurm.job_dir.result_file import sha256_of
 from slurm.states import ENDED, ENDED_IF_IT_STAYS, Observation, parse_state
 
@@ -77,6 +85,12 @@ class AgentBackend(BackendBase):
 
     def _ask(self, op: str, **params: Any) -> Any:
         return self.request(op, params)[0]
+
+    def request_into(self, op: str, params: dict[str, Any], sink: Sink) -> tuple[Any, int]:
+        """As `request`; the bytes of the answer go into `sink`, part by part, and their count is answered."""
+        answer, data = self.request(op, params)
+        sink(0, memoryview(data))
+        return answer, len(data)
 
     def host(self) -> Host:
         if self._host is None:
@@ -186,7 +200,9 @@ class AgentBackend(BackendBase):
 
     @property
     def _transfers(self) -> Transfers:
-        return Transfers(self.request, self.piece, self.in_flight, self.large_from or 0)
+        return Transfers(
+            self.request, self.request_into, self.piece, self.in_flight, self.large_from or 0
+        )
 
     def read_file(self, path: str) -> bytes:
         return self._transfers.read(path)

@@ -37,7 +37,8 @@ class InProcessBackend(AgentBackend):
 
     def request(self, op: str, params: dict[str, Any], blob: bytes = b"") -> tuple[Any, bytes]:
         try:
-            return self.agent.call(op, params, blob)
+            answer, out = self.agent.call(op, params, blob)
+            return answer, out if isinstance(out, bytes) else out.read()
         except AgentError as error:
             raise error_of(error.kind, str(error)) from None
 

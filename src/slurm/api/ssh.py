@@ -15,6 +15,7 @@ from slurm.api.agent_backend import AgentBackend
 from slurm.api.connection import Connection
 from slurm.api.ssh_command import NO_QUESTIONS, SSHCommand, agent_command
 from slurm.api.ssh_master import live_socket
+from slurm.api.transfers import Sink
 from slurm.api.transport import Channel
 from slurm.config.checks import check_positive
 from slurm.errors import SlurmError, SubmissionUnknown, TransportError
@@ -79,11 +80,29 @@ class SSHCommandBackend(AgentBackend):
 
     def request(self, op: str, params: dict[str, Any], blob: bytes = b"") -> tuple[Any, bytes]:
         """Every request may be repeated (submissions by their token), so a lost one is."""
+        return self._request(op, params, blob)
+
+    def request_into(self, op: str, params: dict[str, Any], sink: Sink) -> tuple[Any, int]:
+        received = 0
+
+        def take(offset: int, data: memoryview) -> None:
+            nonlocal received
+            received = offset + len(data)
+            sink(offset, data)
+
+        answer, _ = self._request(op, params, b"", take)
+        return answer, received
+
+    def _request(
+        self, op: str, params: dict[str, Any], blob: bytes, sink: Sink | None = None
+    ) -> tuple[Any, bytes]:
         timeout = _timeout_of(op, params)
         sent: list[str] = []
 
         def question(channel: Channel) -> tuple[Any, bytes]:
-            return channel.request(op, params, blob, timeout, sending=lambda: sent.append(op))
+            return channel.request(
+                op, params, blob, timeout, sending=lambda: sent.append(op), sink=sink
+            )
 
         try:
             return self._connections.get().ask(question)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
-import itertools
 import posixpath
 import threading
 from collections import deque
@@ -19,18 +18,22 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeVar, Union
 
 from slurm.api.disk_and_memory import file_for, no_room, require_memory, too_large
 from slurm.errors import RemoteFileError, RemoteFileMissing
-from slurm.job_dir.large_files import write_all
+from slurm.job_dir.large_files import write_all, write_at
 
 if TYPE_CHECKING:
     from slurm.api.requests import Progress, TreeFile
     from slurm.job_dir.large_files import SpooledFile
 
 Request = Callable[[str, dict[str, Any], bytes], tuple[Any, bytes]]
+# Where a part of an answer's bytes goes, and at which of them it begins; repeated after a connection was lost.
+Sink = Callable[[int, memoryview], object]
+RequestInto = Callable[[str, dict[str, Any], Sink], tuple[Any, int]]
 Content = Union[bytes, "SpooledFile"]
 Told = Callable[[int, int], object]  # how many bytes have arrived, and all of them
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
 
+SAME_FILE = ("inode", "size", "mtime")
 TRIES = 3
 SLOWEST_DISK = 10 << 20  # bytes per second with which the cluster may check a file
 
@@ -84,6 +87,7 @@ class Transfers(NamedTuple):
     """
 
     request: Request
+    request_into: RequestInto
     piece: int
     in_flight: int
     in_memory: int
@@ -118,21 +122,55 @@ class Transfers(NamedTuple):
         if size <= len(first):
             return io.BytesIO(first)
         require_memory(path, size)
-        target = io.BytesIO() if size <= self.in_memory else file_for(path, size)
-        done = 0
+        if size > self.in_memory:
+            return self._fetched_to_disk(path, about, first, told)
+        target = io.BytesIO(first)
+        target.seek(len(first))
         try:
-            rest = self._rest(path, about, len(first), may_grow=False)
-            for data in itertools.chain([first], rest):
-                done += write_all(target, data)
-                if size > self.in_memory:
-                    told(done, size)
+            for data in self._rest(path, about, len(first), may_grow=False):
+                target.write(data)
+        except MemoryError as error:
+            raise no_room(path, size, error) from error
+        target.seek(0)
+        return target
+
+    def _fetched_to_disk(
+        self, path: str, about: Mapping[str, int], first: bytes, told: Told
+    ) -> BinaryIO:
+        """In a nameless file, to which what arrives goes without a stay in memory."""
+        size = about["size"]
+        target = file_for(path, size)
+        try:
+            write_all(target, first)
+            told(len(first), size)
+            for done in self._into(target, path, about, len(first)):
+                told(done, size)
         except BaseException as error:
             target.close()
             if isinstance(error, (MemoryError, OSError)) and not isinstance(error, RemoteFileError):
                 raise no_room(path, size, error) from error
             raise
         target.seek(0)
-        return target if isinstance(target, io.BytesIO) else io.BufferedReader(target)
+        return io.BufferedReader(target)
+
+    def _into(
+        self, target: io.FileIO, path: str, about: Mapping[str, int], start: int
+    ) -> Iterator[int]:
+        """Fetch the rest of a file; how much of it has arrived, again and again."""
+        file = target.fileno()
+
+        def fetch(offset: int) -> int:
+            size = min(self.piece, about["size"] - offset)
+            now, got = self.request_into(
+                "read",
+                {"path": path, "offset": offset, "size": size},
+                lambda at, data: write_at(file, offset + at, data),
+            )
+            if got < size or any(now[name] != about[name] for name in SAME_FILE):
+                raise FileChanged(f"{path} was replaced while it was read")
+            return offset + got
+
+        return pipelined(fetch, range(start, about["size"], self.piece), self.in_flight)
 
     def _begun(self, path: str) -> tuple[Mapping[str, int], bytes]:
         try:
@@ -144,7 +182,7 @@ class Transfers(NamedTuple):
         self, path: str, about: Mapping[str, int], start: int, *, may_grow: bool
     ) -> Iterator[bytes]:
         end = about["size"]
-        same = ("inode",) if may_grow else ("inode", "size", "mtime")
+        same = ("inode",) if may_grow else SAME_FILE
 
         def read(offset: int) -> bytes:
             size = min(self.piece, end - offset)

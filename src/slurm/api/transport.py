@@ -16,13 +16,14 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from typing import IO, Any
 
 from slurm import forks
-from slurm.agent.frames import NOISE_LIMIT, read_frame, write_frame
+from slurm.agent.frames import NOISE_LIMIT, read_blob, read_start, widen, write_frame
 from slurm.agent.programs import STARTING
 from slurm.api.agent_backend import error_of
 from slurm.api.agent_text import agent_text
 from slurm.api.liveness import Liveness, Peer
 from slurm.api.pipes import PipeReader, PipeWriter
 from slurm.api.ssh_errors import explain
+from slurm.api.transfers import Sink
 from slurm.errors import TransportError
 
 # Reads the length of the agent's text, the text, and runs it. Without single quotes, newlines,
@@ -33,6 +34,7 @@ BOOTSTRAP = (
     "serve_over_stdio(k.decode())"
 )
 STDERR_LINES_KEPT = 50
+POURED_AT_ONCE = 1 << 18  # bytes: they stay in a processor's cache
 LOOK = 2.0  # seconds between two looks whether a silent peer is still there
 
 
@@ -62,6 +64,7 @@ class Channel:
         self.has_opened: bool = False
         self.answered: bool = False
         self._waiting: dict[str, Future[tuple[Any, bytes]]] = {}
+        self._sinks: dict[str, Sink] = {}
         self._lock = threading.Lock()
         self._writing = threading.Lock()
         self._reason: str = ""
@@ -72,6 +75,7 @@ class Channel:
         self._peer = Peer()
         with STARTING:
             self._process = _start(argv, target, environment or {})
+            widen(self._pipe(self._process.stdout))
             forks.in_child(self._leave_to_parent)
         self._give_up_at = time.monotonic() + connect_timeout
         self._writer = PipeWriter(
@@ -79,6 +83,7 @@ class Channel:
         )
         self._drain = threading.Thread(target=self._read_stderr, daemon=True)
         self._drain.start()
+        self._poured = memoryview(bytearray(POURED_AT_ONCE))
         self._reader = threading.Thread(target=self._read_answers, daemon=True)
         self._start_agent()
 
@@ -112,10 +117,12 @@ class Channel:
         timeout: float,
         *,
         sending: Callable[[], object] = lambda: None,
+        sink: Sink | None = None,
     ) -> tuple[Any, bytes]:
         """Have the agent answer; raises `TransportError` when it has not within `timeout` seconds.
 
-        `sending` is called before anything is sent: until then the agent cannot have been asked.
+        `sending` is called before anything is sent: until then the agent cannot have been asked. The bytes of the answer go
+        into the `sink` as they arrive, where there is one, in the thread that reads; what that raises is raised here.
         """
         number = secrets.token_hex(8)
         answer: Future[tuple[Any, bytes]] = Future()
@@ -125,6 +132,8 @@ class Channel:
             if not self._waiting:
                 self._peer.expect()
             self._waiting[number] = answer
+            if sink is not None:
+                self._sinks[number] = sink
         try:
             sending()
             self._send({"id": number, "op": op, "params": params}, blob)
@@ -132,6 +141,7 @@ class Channel:
         finally:
             with self._lock:
                 self._waiting.pop(number, None)
+                self._sinks.pop(number, None)
 
     def _awaited(
         self, answer: Future[tuple[Any, bytes]], op: str, timeout: float
@@ -204,14 +214,41 @@ class Channel:
                 if self._skip_noise(stdout):
                     self.has_opened = True
                     self._opened.set()
-                    while (frame := read_frame(stdout)) is not None:
-                        self._deliver(*frame)
+                    with contextlib.suppress(EOFError):
+                        self._read_frames(stdout)
             self._lost("the connection was closed")
         except (OSError, ValueError, KeyError, TypeError, MemoryError, OverflowError) as error:
             # What is no frame of the agent's could be anything, and so could all that follows it.
             self._lost(f"the connection broke: {type(error).__name__}: {error}")
         finally:
             self._opened.set()
+
+    def _read_frames(self, stdout: io.BufferedReader[PipeReader]) -> None:
+        while (start := read_start(stdout)) is not None:
+            reply, length = start
+            with self._lock:
+                sink = self._sinks.get(reply["id"])
+            if sink is not None and "error" not in reply:
+                self._deliver(reply, b"", self._pour(stdout, length, sink))
+            else:
+                self._deliver(reply, read_blob(stdout, length))
+
+    def _pour(
+        self, stdout: io.BufferedReader[PipeReader], length: int, sink: Sink
+    ) -> Exception | None:
+        """Let the sink have what comes, and answer what it raised. Raises ``EOFError`` when the stream ends before that."""
+        done, problem = 0, None
+        while done < length:
+            count = stdout.readinto1(self._poured[: length - done])
+            if not count:
+                raise EOFError
+            if problem is None:
+                try:
+                    sink(done, self._poured[:count])
+                except Exception as error:  # noqa: BLE001 - raised where the answer is waited for
+                    problem = error
+            done += count
+        return problem
 
     def _skip_noise(self, stdout: IO[bytes]) -> bool:
         """Read past what login shells print; False when the stream ends before the agent speaks."""
@@ -228,7 +265,9 @@ class Channel:
                 return False
         return False
 
-    def _deliver(self, reply: dict[str, Any], blob: bytes | None) -> None:
+    def _deliver(
+        self, reply: dict[str, Any], blob: bytes | None, problem: Exception | None = None
+    ) -> None:
         with self._lock:
             answer = self._waiting.pop(reply["id"], None)
         if answer is None:
@@ -236,6 +275,8 @@ class Channel:
         self.answered = True
         if "error" in reply:
             answer.set_exception(error_of(reply["error"]["kind"], reply["error"]["message"]))
+        elif problem is not None:
+            answer.set_exception(problem)
         elif blob is None:
             answer.set_exception(MemoryError(f"an answer of {self.target} is too large"))
         else:

@@ -40,6 +40,13 @@ def write_all(file: io.FileIO | io.BytesIO, data: memoryview | bytes) -> int:
     return view.nbytes
 
 
+def write_at(handle: int, offset: int, data: memoryview) -> None:
+    """Write all of `data` to an open file at `offset`, whoever else writes to it. Raises ``OSError``."""
+    while data:
+        count = os.pwrite(handle, data, offset)
+        data, offset = data[count:], offset + count
+
+
 class SpooledFile:
     """What a job's arguments are pickled into: memory, and from `in_memory` bytes on a nameless file.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import shlex
@@ -18,7 +19,7 @@ from tests.conformance.waiting import wait_until
 from tests.helpers.channels import AGENT, Open, shell
 
 from slurm.agent.agent import Agent
-from slurm.agent.frames import read_frame, write_frame
+from slurm.agent.frames import FilePart, read_frame, write_frame
 from slurm.agent.server import Server
 from slurm.api.transport import Channel
 from slurm.errors import (
@@ -215,6 +216,77 @@ def test_a_blob_for_which_there_is_no_memory_is_passed_over() -> None:
     tight = Tight(frames.getvalue())
     assert read_frame(tight) == ({"id": 1}, None)
     assert read_frame(tight) == ({"id": 2}, b"small")
+
+
+# --- files that are not read to be sent, nor kept to be received ----------------------------------
+
+
+def test_a_part_of_a_file_is_sent_as_its_bytes_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kernel_copies: bool
+) -> None:
+    if not kernel_copies:
+        monkeypatch.setattr(os, "sendfile", _refuse)
+    content = os.urandom(300_000)
+    (tmp_path / "file").write_bytes(content)
+    with (tmp_path / "frames").open("w+b") as frames:
+        part = FilePart((tmp_path / "file").open("rb"), 1000, 200_000)
+        write_frame(frames, {"id": 1}, part)
+        write_frame(frames, {"id": 2}, b"small")
+        frames.seek(0)
+        assert read_frame(frames) == ({"id": 1}, content[1000:201_000])
+        assert read_frame(frames) == ({"id": 2}, b"small")
+    assert part.file.closed
+
+
+@pytest.fixture(params=[True, False])
+def kernel_copies(request: pytest.FixtureRequest) -> bool:
+    """Whether the system copies from a file to a stream by itself."""
+    return bool(request.param)
+
+
+def _refuse(*arguments: object) -> int:
+    raise OSError(errno.EINVAL, "Invalid argument")
+
+
+def test_a_file_that_becomes_shorter_while_it_is_sent_ends_the_connection(tmp_path: Path) -> None:
+    """Half a frame can be no answer: what is asked again is asked over the next connection."""
+    (tmp_path / "file").write_bytes(b"short")
+
+    class Promising(Agent):
+        def op_read(self, blob: bytes, **params: Any) -> Any:  # type: ignore[override]
+            return None, FilePart((tmp_path / "file").open("rb"), 0, 100_000)
+
+    requests, answers = os.pipe(), os.pipe()
+    with os.fdopen(requests[1], "wb") as asking, os.fdopen(answers[0], "rb") as heard:
+        server = Server(Promising(), os.fdopen(requests[0], "rb"), os.fdopen(answers[1], "wb"))
+        serving = threading.Thread(target=server.serve)
+        serving.start()
+        write_frame(asking, {"id": 1, "op": "read", "params": {}}, b"")
+        assert read_frame(heard) is None
+        asking.close()
+        serving.join(DEADLINE)
+        server.requests.close()
+
+
+def test_what_a_sink_raises_is_raised_where_it_is_asked_and_the_connection_goes_on(
+    channel: Channel, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_bytes(bytes(1 << 20))
+
+    def full(offset: int, data: memoryview) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    params = {"path": str(tmp_path / "file")}
+    with pytest.raises(OSError, match="No space left on device"):
+        channel.request("read", params, b"", DEADLINE, sink=full)
+    received = bytearray(1 << 20)
+
+    def keep(offset: int, data: memoryview) -> None:
+        received[offset : offset + len(data)] = data
+
+    (tmp_path / "file").write_bytes(b"\1" * (1 << 20))
+    assert channel.request("read", params, b"", DEADLINE, sink=keep)[1] == b""
+    assert received == b"\1" * (1 << 20)
 
 
 def test_a_request_for_which_the_agent_has_no_memory_is_answered() -> None:

@@ -376,14 +376,19 @@ class Cut:
 def offsets_of(op: str, backend: SSHCommandBackend, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Where the pieces begin that are asked for, or sent, from now on; over however many connections each goes."""
     offsets: list[int] = []
-    request = backend.request
 
-    def noting(name: str, params: dict[str, Any], blob: bytes = b"") -> tuple[Any, bytes]:
-        if name == op:
-            offsets.append(params.get("offset", 0))
-        return request(name, params, blob)
+    def note(method: str) -> None:
+        request = getattr(backend, method)
 
-    monkeypatch.setattr(backend, "request", noting)
+        def noting(name: str, params: dict[str, Any], *more: Any) -> Any:
+            if name == op:
+                offsets.append(params.get("offset", 0))
+            return request(name, params, *more)
+
+        monkeypatch.setattr(backend, method, noting)
+
+    note("request")
+    note("request_into")
     return offsets
 
 
