@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import threading
 import time
@@ -21,6 +20,7 @@ from slurm.tracking.accounting import Accounting
 from slurm.tracking.end_notes import EndNotes
 from slurm.tracking.evidence import Evidence
 from slurm.tracking.listener import Listener
+from slurm.tracking.live_jobs import LiveJobs
 from slurm.tracking.poll_interval import PollInterval
 from slurm.tracking.pushed_results import PushedResults
 from slurm.tracking.record import JobRecord
@@ -63,7 +63,7 @@ class Tracker:
         self.listener = listener
         self.pushed = pushed
         self.accounting = accounting
-        self._jobs: dict[str, list[JobRecord]] = {}  # one job may have several futures
+        self._live = LiveJobs()
         self.notes: EndNotes = EndNotes(self.backend)
         self._evidence = Evidence(self.backend)
         self._answers = SchedulerAnswers()
@@ -85,14 +85,13 @@ class Tracker:
         """Complete each of `jobs` when it ends. Watching one twice is watching it once."""
         with self._changed:
             for job in jobs:
-                futures = self._jobs.get(job.id, [])
-                if job.finished or any(job is future for future in futures):
+                if job.finished or job in self._live:
                     continue
                 if self._closed:
                     raise SlurmError(f"job {job.id} cannot be watched: its cluster was closed")
-                self._jobs[job.id] = [*futures, job]
+                self._live.add(job)
                 self._hurry()
-            if self._jobs and not self._threads:
+            if self._live and not self._threads:
                 self._start()
 
     def hurry(self) -> None:
@@ -151,7 +150,7 @@ class Tracker:
         with self._changed:
             self._closed = self._retries.quiet = True
             self._changed.notify_all()
-            left = list(self._every_future())
+            left = list(self._live)
         for job in left:
             job.abandon()
 
@@ -188,7 +187,7 @@ class Tracker:
 
     def _wait_for_jobs(self) -> bool:
         with self._changed:
-            while not (self._jobs or self._ended or self._closed):
+            while not (self._live or self._ended or self._closed):
                 self._changed.wait()
             return not self._closed
 
@@ -196,7 +195,7 @@ class Tracker:
         """Wait until one is due, or there is something to write down."""
         with self._changed:
             while not (self._closed or self.notes):
-                left = self._next_poll - time.monotonic() if self._jobs else None
+                left = self._next_poll - time.monotonic() if self._live else None
                 if left is not None and left <= 0:
                     break
                 self._changed.wait(left)
@@ -227,26 +226,26 @@ class Tracker:
             self._pause(LONGEST_LISTEN)
             return
         self._seen_events = list(news)
-        by_token = {job.token: job for job in self._live()}
         for name, result in news.items():
             token, success = parse_event(name) or ("", False)
-            if token in by_token:
+            with self._changed:
+                futures = self._live.with_token(token)
+            if futures:
                 if result:
                     self.pushed.put(token, result)
                 state = JobState.COMPLETED if success else JobState.FAILED
-                seen = Observation(by_token[token].id, "event", state)
-                futures = self._futures(seen.job_id)  # an id that several items share
-                self._note_all((job, seen) for job in futures if job.token == token)
+                seen = Observation(futures[0].id, "event", state)
+                self._note_all((job, seen) for job in futures)
 
     def _poll(self) -> None:
         started = time.monotonic()
-        self._note_all(written_ends(self.backend, [job for job in self._live() if job.unmet]))
-        before = {job: job.status.state for job in self._live()}
+        self._note_all(written_ends(self.backend, [job for job in self._live_jobs() if job.unmet]))
+        before = {job: job.status.state for job in self._live_jobs()}
         if before:
             seen = self._answers.of_all(self.backend, before)
             self._cancel_hopeless(seen)
             self._note_all((job, self._evidence.of(job, one)) for job, one in seen)
-            self.listener.polled(self._live)
+            self.listener.polled(self._live_jobs)
         self._polled = time.monotonic()
         self._polled_jobs = frozenset(before)
         self._schedule(before, self._polled - started)
@@ -256,7 +255,7 @@ class Tracker:
             # What ended meanwhile was told by its runner: no reason to ask sooner.
             changed = any(
                 job.status.sightings or job.status.state != before.get(job, job.status.state)
-                for job in self._every_future()
+                for job in self._live
             )
             wanted_within = self.listener.seconds_to_poll()
             pause = self._poll_interval.after(
@@ -278,19 +277,13 @@ class Tracker:
             self._note(job, observation, tell=job.token not in told)
             told.add(job.token)
 
-    def _futures(self, job_id: str) -> Sequence[JobRecord]:
-        with self._changed:
-            return self._jobs.get(job_id, [])
-
     def _note(self, job: JobRecord, seen: Observation, *, tell: bool) -> None:
         """One observation at a time: a poll that took long must not undo what was seen meanwhile."""
         with self._changed:
             status = reduce(job.status, seen)
-            if status.finished and job.id in self._jobs:
+            if status.finished and job in self._live:
                 self.notes.add(job, replace(seen, state=status.state))
-                self._jobs[job.id] = [other for other in self._jobs[job.id] if other is not job]
-                if not self._jobs[job.id]:
-                    del self._jobs[job.id]
+                self._live.remove(job)
             badly = status.finished and status.state is not JobState.COMPLETED
             if badly and seen.source in ASKED:
                 self.accounting.expect(job.id)
@@ -322,9 +315,6 @@ class Tracker:
                         self._ended.popleft()
                     self._changed.notify_all()
 
-    def _live(self) -> Iterable[JobRecord]:
+    def _live_jobs(self) -> Iterable[JobRecord]:
         with self._changed:
-            return list(self._every_future())
-
-    def _every_future(self) -> Iterable[JobRecord]:
-        return itertools.chain.from_iterable(self._jobs.values())
+            return list(self._live)
