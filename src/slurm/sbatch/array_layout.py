@@ -89,4 +89,8 @@ class ArrayLayout:
 
     def place_of(self, item: int) -> tuple[int, int]:
         """The piece, and the array task in it, that run an item."""
-        return divmod(item // self.pack, self.tasks_to_a_piece)
+        return self.place_of_task(item // self.pack)
+
+    def place_of_task(self, task: int) -> tuple[int, int]:
+        """The piece that runs an array task, which is numbered over all pieces, and its number in it."""
+        return divmod(task, self.tasks_to_a_piece)

@@ -28,8 +28,8 @@ from slurm.job_dir.paths import (
     token_of_piece,
 )
 from slurm.sbatch.array_layout import ArrayLayout
-from slurm.submit.arrays import SubmittedArray
 from slurm.submit.submitter import Submitter
+from slurm.tracking.submitted_array import SubmittedArray
 
 if TYPE_CHECKING:
     from slurm.api.base import BackendBase

@@ -17,11 +17,14 @@ from slurm.api.requests import Submitted
 from slurm.errors import RemoteFileError, SlurmError, SubmissionUnknown
 from slurm.job_dir.paths import ArrayDirectory
 from slurm.sbatch.array_layout import ArrayLayout
-from slurm.submit.arrays import SubmittedArray, WaitingArray
+from slurm.submit.arrays import WaitingArray
 from slurm.submit.code_again import with_code
 from slurm.submit.effects import ClusterFunctions, Effects, NoEffects
 from slurm.submit.refusals import Refusals, no_main_guard, unknown, unknown_batch
+from slurm.tracking.array_record import ArrayRecord
+from slurm.tracking.lone_record import LoneRecord
 from slurm.tracking.record import ArrayElement, JobOperations, JobRecord
+from slurm.tracking.submitted_array import SubmittedArray
 from slurm.tracking.upstream import Dependency, Upstream
 
 if TYPE_CHECKING:
@@ -37,7 +40,7 @@ class CallInBatch(Protocol):
     """A call that is ready, and is submitted with others."""
 
     prepared: PreparedCall
-    record: JobRecord
+    record: LoneRecord
     problem: SlurmError | None
 
     def settle(self, answer: Submitted, problem: SlurmError | None) -> None:
@@ -171,9 +174,9 @@ class Submitter:
         waits_for: Sequence[Dependency] = (),
         element: ArrayElement | None = None,
         options: Mapping[str, str] | None = None,
-    ) -> JobRecord:
-        """A record of a job here; see `JobRecord`."""
-        return JobRecord(
+    ) -> LoneRecord:
+        """A record of a job here; see `LoneRecord`."""
+        return LoneRecord(
             self.site,
             self.operations,
             task_name=task_name,
@@ -184,28 +187,9 @@ class Submitter:
             options=options,
         )
 
-    def elements_of(
-        self, task_name: str, state: SubmittedArray, group: Upstream
-    ) -> list[JobRecord]:
-        """The records of all items of an array that the scheduler has; `group` is its `ArrayJob`."""
-        return [self._element(task_name, state, group, n) for n in range(state.layout.count)]
-
-    def _element(
-        self, task_name: str, state: SubmittedArray, group: Upstream, index: int
-    ) -> JobRecord:
-        layout, directory = state.layout, state.directory
-        piece, task = layout.place_of(index)
-        path = directory.element(layout.name(index)).path
-        return self.record(
-            task_name=task_name,
-            token=f"{state.token}_{index}",
-            submission=Submitted(f"{state.ids[piece]}_{task}", path, state.reattached),
-            waits_for=state.waits_for,
-            element=ArrayElement(
-                index, directory, packed=layout.pack > 1, piece=piece, group=group
-            ),
-            options=state.options[piece] if state.options else None,
-        )
+    def array_record(self, task_name: str, state: SubmittedArray, group: Upstream) -> ArrayRecord:
+        """What is known of an array that the scheduler has; `group` is its `ArrayJob`."""
+        return ArrayRecord(self.site, self.operations, task_name, state, group)
 
     def job_of(self, record: JobRecord) -> Any:
         """The `Job` of a record: the one that somebody holds, or a new one."""

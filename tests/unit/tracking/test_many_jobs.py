@@ -40,6 +40,29 @@ def test_items_that_share_a_job_are_watched_one_by_one() -> None:
     cluster.close()
 
 
+def test_items_end_and_are_given_one_by_one() -> None:
+    backend = Idle()
+    cluster = patient(backend)
+
+    def end(count: int) -> Callable[[], object]:
+        backend.state = JobState.RUNNING
+        array = cluster.map(double, range(count), pack=count // 10).submit()
+        backend.state = JobState.FAILED
+
+        def ended() -> None:
+            assert not array.is_completed()
+            for number in range(3):
+                array[number].get_status()
+            assert len(list(as_completed(array))) == count
+            assert array.wait(0)
+            assert not array.is_successful()
+
+        return ended
+
+    assert_linear(end, 300)
+    cluster.close()
+
+
 def test_jobs_end_one_by_one() -> None:
     cluster = patient(backend := Idle())
 
