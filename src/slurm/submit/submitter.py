@@ -21,7 +21,6 @@ from slurm.submit.arrays import WaitingArray
 from slurm.submit.code_again import with_code
 from slurm.submit.effects import ClusterFunctions, Effects, NoEffects
 from slurm.submit.refusals import Refusals, no_main_guard, unknown, unknown_batch
-from slurm.tracking.array_record import ArrayRecord
 from slurm.tracking.lone_record import LoneRecord
 from slurm.tracking.record import ArrayElement, JobOperations, JobRecord
 from slurm.tracking.submitted_array import SubmittedArray
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from slurm.submit.calls import ArrayCall, Call, TaskCall
     from slurm.submit.draft import Drafter, Placement, PreparedCall
     from slurm.submit.packing import PickledCall
+    from slurm.tracking.array_record import ArrayRecord
     from slurm.tracking.listener import Listener, SubmissionNews
 
 
@@ -189,6 +189,10 @@ class Submitter:
 
     def array_record(self, task_name: str, state: SubmittedArray, group: Upstream) -> ArrayRecord:
         """What is known of an array that the scheduler has; `group` is its `ArrayJob`."""
+        from slurm.tracking.array_record import (
+            ArrayRecord,
+        )  # late: as all that an array alone needs
+
         return ArrayRecord(self.site, self.operations, task_name, state, group)
 
     def job_of(self, record: JobRecord) -> Any:

@@ -13,7 +13,7 @@ from slurm.errors import SlurmError
 from slurm.job_dir.paths import ArrayDirectory
 from slurm.states import ACTIVE, JobStatus
 from slurm.tracking.deadline import Moment
-from slurm.tracking.element_record import ElementRecord
+from slurm.tracking.element_record import ElementRecord, Items
 from slurm.tracking.elements import Elements
 from slurm.tracking.item_states import ItemStates
 from slurm.tracking.record import ArrayElement, JobOperations, JobRecord, Watched
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from slurm.api.site import Site
     from slurm.job_dir.result import Outcome
     from slurm.sbatch.array_layout import ArrayLayout
+    from slurm.tracking.subject import Subject
     from slurm.tracking.submitted_array import SubmittedArray
     from slurm.tracking.upstream import Dependency, Upstream
 
@@ -76,6 +77,10 @@ class ArrayRecord(Watched):
     def element(self, index: int) -> ElementRecord:
         """What is known of one item."""
         return ElementRecord(self, index)
+
+    def items(self, indices: Sequence[int], status: JobStatus, task: int | None = None) -> Items:
+        """Items that have this status; of the array `task`, if one is named."""
+        return Items(self, indices, status, task)
 
     @property
     def records(self) -> Elements[JobRecord]:
@@ -206,6 +211,10 @@ class ArrayRecord(Watched):
     def live_records(self) -> Iterator[JobRecord]:
         for task in self.states.live_tasks():
             yield from map(self.element, self._states.live_items(task))
+
+    def live_items(self, indices: Iterable[int]) -> Iterable[Subject]:
+        groups = self.alike(index for index in indices if index < self.count)
+        return [self.items(some, status) for status, some in groups if not status.finished]
 
     def observe(
         self, indices: Sequence[int], before: JobStatus, after: JobStatus, at: Moment | None = None

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from slurm.tracking.array_record import ArrayRecord
-from slurm.tracking.element_record import Items
-from slurm.tracking.record import JobRecord, Watched
+from slurm.tracking.record import JobRecord
 
 if TYPE_CHECKING:
+    from slurm.tracking.record import Watched
     from slurm.tracking.subject import Subject
 
 
@@ -45,16 +44,13 @@ class LiveJobs:
     def with_tokens(self, tokens: Iterable[str]) -> list[Subject]:
         """The jobs, and the items of arrays, that have these tokens and have not ended; all futures of each."""
         found: list[Subject] = []
-        items: dict[ArrayRecord, list[int]] = {}
+        items: dict[Watched, list[int]] = {}
         for token in tokens:
-            for one in self._with_token.get(token, ()):
-                if isinstance(one, JobRecord):
-                    found.append(one)
-            array_token, _, number = token.rpartition("_")
-            for array in self._with_token.get(array_token, ()) if number.isdecimal() else ():
-                if isinstance(array, ArrayRecord) and int(number) < array.count:
-                    items.setdefault(array, []).append(int(number))
-        for array, indices in items.items():
-            groups = array.alike(indices)
-            found += [Items(array, some, of) for of, some in groups if not of.finished]
+            known = self._with_token.get(token, ())
+            found += [one for one in known if isinstance(one, JobRecord)]
+            of_array, _, number = token.rpartition("_")
+            for one in self._with_token.get(of_array, ()) if number.isdecimal() else ():
+                items.setdefault(one, []).append(int(number))
+        for one, numbers in items.items():
+            found += one.live_items(numbers)
         return found

@@ -131,6 +131,10 @@ class Watched(Record):
     def live_records(self) -> Iterable[JobRecord]:
         """Those of the jobs in it that have not ended."""
 
+    def live_items(self, indices: Iterable[int]) -> Iterable[Subject]:
+        """Those of an array's items at `indices` that have not ended, alike ones together."""
+        return ()
+
     @abc.abstractmethod
     def met(self) -> None:
         """Take notice that the scheduler has answered about it."""

@@ -5,18 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from slurm.errors import SlurmError
 from slurm.states import JobStatus, Observation
-from slurm.tracking.array_record import ArrayRecord
-from slurm.tracking.element_record import Items
 from slurm.tracking.record import JobRecord, Record
 from slurm.tracking.reused_ids import JobMark, mark_of, mark_of_piece
 from slurm.tracking.subject import Subject
 
 if TYPE_CHECKING:
     from slurm.api.base import BackendBase
+    from slurm.tracking.array_record import ArrayRecord
 
 Seen = tuple[Subject, Observation]
 
@@ -83,11 +82,12 @@ class _Asked:
         self._records: dict[str, list[JobRecord]] = {}
         self._tasks: dict[str, list[tuple[ArrayRecord, int]]] = {}
         for job in jobs:
-            if isinstance(job, ArrayRecord):
-                for task in job.states.live_tasks():
-                    self._tasks.setdefault(job.id_of_task(task), []).append((job, task))
-            elif isinstance(job, JobRecord):
+            if isinstance(job, JobRecord):
                 self._records.setdefault(job.id, []).append(job)
+                continue
+            array = cast("ArrayRecord", job)
+            for task in array.states.live_tasks():
+                self._tasks.setdefault(array.id_of_task(task), []).append((array, task))
         self.ids: list[str] = list({**self._records, **self._tasks})
 
     def records(self, answers: Iterable[Observation]) -> Iterator[Seen]:
@@ -98,7 +98,7 @@ class _Asked:
 
     def items(self, answers: Iterable[Observation]) -> Iterator[Seen]:
         """What is said of the items of arrays."""
-        alike: dict[Hashable, tuple[Items, list[int], Observation]] = {}
+        alike: dict[Hashable, tuple[Subject, list[int], Observation]] = {}
         marks = _Marks()
         for one in answers if self._tasks else ():
             said = _of_any_id(one)
@@ -110,7 +110,7 @@ class _Asked:
                     key = (id(array), said, seen.source, id(status), own)
                     known = alike.get(key)
                     if known is None:
-                        alike[key] = Items(array, indices, status, own), indices, seen
+                        alike[key] = array.items(indices, status, own), indices, seen
                     else:
                         known[1].extend(indices)
         return ((items, seen) for items, _, seen in alike.values())
