@@ -7,24 +7,29 @@ import os
 from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
+from slurm import forks
+from slurm.context import carrying
 from slurm.errors import SubmissionError
-from slurm.futures import as_completed, decided, when_all_have_ended
+from slurm.futures import decided
 from slurm.job import Job, Promise
 from slurm.job_dir.arguments import JobResultPlaceholder
 from slurm.job_dir.tracebacks import UsersFrames
 from slurm.results.array_results import ArrayResults
 from slurm.results.not_a_value import NotAValue
-from slurm.submit.arrays import ArraySubmission, SubmittedArray, WaitingArray
+from slurm.submit.arrays import ArraySubmission, WaitingArray
 from slurm.tracking.deadline import Deadline
+from slurm.tracking.elements import Elements
 from slurm.tracking.interrupts import InterruptibleWait
 from slurm.tracking.not_ended import pending_in, summary_of
-from slurm.tracking.record import JobRecord
+from slurm.tracking.record import JobRecord, watched_no_more
+from slurm.tracking.submitted_array import SubmittedArray
 from slurm.tracking.upstream import Dependency, Upstream, check_upstream
 
 if TYPE_CHECKING:
     from slurm.cluster import Cluster
     from slurm.sbatch.array_layout import ArrayLayout
     from slurm.submit.submitter import Submitter
+    from slurm.tracking.array_record import ArrayRecord
 
 T = TypeVar("T")
 
@@ -55,7 +60,8 @@ class ArrayJob(NotAValue, Sequence[Job[T]], Awaitable[list[T]], Upstream, Promis
         self.cluster = cluster
         self._submitter: Submitter = cluster.submitter
         self._submission = ArraySubmission(task_name, state)
-        self._elements: tuple[Job[T], ...] = ()
+        self._record: ArrayRecord | None = None
+        self._making = forks.Lock()
 
     @classmethod
     def from_dir(
@@ -155,12 +161,14 @@ class ArrayJob(NotAValue, Sequence[Job[T]], Awaitable[list[T]], Upstream, Promis
         True
         """
         with UsersFrames():
-            self._submission.submit(self._make_elements, self._watch)
+            self._submission.submit(self._make_record, self._watch)
         return self
 
+    def _make_record(self, state: SubmittedArray) -> None:
+        self._record = self._submitter.array_record(self.task_name, state, self)
+
     def _watch(self) -> None:
-        if not self.is_empty:
-            self._submitter.operations.watch(self.records)
+        self._submitter.operations.watch([self.known])
 
     @property
     def is_given_up(self) -> bool:
@@ -181,12 +189,23 @@ class ArrayJob(NotAValue, Sequence[Job[T]], Awaitable[list[T]], Upstream, Promis
         """
         self._submission.give_up(reason)
 
-    def _make_elements(self, state: SubmittedArray) -> None:
-        records = self._submitter.elements_of(self.task_name, state, self)
-        self._elements = tuple(map(self._submitter.job_of, records))
+    def _job(self, index: int) -> Job[T]:
+        job: Job[T] = self._submitter.job_of(self.known.element(index))
+        return job
 
-    def _has_all(self, test: Callable[[Job[T]], bool]) -> bool:
-        return self.is_empty or (self.is_submitted and all(map(test, self.jobs)))
+    @property
+    def _met(self) -> ArrayRecord:
+        """What is known of it, which is looked at before the first answer about it if it was found again."""
+        self.known.meet()
+        return self.known
+
+    @property
+    def _watched(self) -> ArrayRecord:
+        """The same, watched until it ends. Raises `SlurmError` where its cluster was closed before."""
+        known = self._met
+        if not known.finished:
+            self._watch()
+        return known
 
     @functools.cached_property
     def _results(self) -> ArrayResults:
@@ -233,16 +252,15 @@ class ArrayJob(NotAValue, Sequence[Job[T]], Awaitable[list[T]], Upstream, Promis
 
     @property
     @UsersFrames()
-    def jobs(self) -> tuple[Job[T], ...]:
-        """The job of every item, in the order of the items.
+    def jobs(self) -> Sequence[Job[T]]:
+        """The job of every item, in the order of the items; each is made when it is asked for.
+
+        The job of an item is one and the same as long as anybody holds it.
 
         >>> [job.get_result() for job in array.jobs]
         [2, 4, 6]
         """
-        state = self._submitted
-        if not self._elements:
-            self._make_elements(state)
-        return self._elements
+        return Elements(self.known, self._job)
 
     # What it is
 
@@ -327,9 +345,21 @@ class ArrayJob(NotAValue, Sequence[Job[T]], Awaitable[list[T]], Upstream, Promis
 
     @property
     @UsersFrames()
-    def records(self) -> tuple[JobRecord, ...]:
+    def records(self) -> Sequence[JobRecord]:
         """What is known of each of its jobs, for the rest of the SDK."""
-        return tuple(record for job in self.jobs for record in job.records)
+        return self.known.records
+
+    @property
+    @UsersFrames()
+    def known(self) -> ArrayRecord:
+        """What is known of all of them, for the rest of the SDK."""
+        state = self._submitted
+        if self._record is None:  # one that was found again
+            with self._making:
+                if self._record is None:
+                    self._make_record(state)
+        assert self._record is not None  # noqa: S101 - tells type checkers
+        return self._record
 
     def placeholder(self) -> JobResultPlaceholder:
         """What stands for the list of its results among pickled arguments."""
@@ -352,9 +382,13 @@ class ArrayJob(NotAValue, Sequence[Job[T]], Awaitable[list[T]], Upstream, Promis
         """
         deadline = Deadline(timeout)
         with UsersFrames():
-            for job in as_completed(self.jobs, timeout):
-                if not (return_exceptions or job.is_successful()):
-                    raise self._results.first_failure(deadline.left())
+            known = self._watched
+            with InterruptibleWait(known.records):
+                in_time = known.wait(deadline.left(), or_failed=not return_exceptions)
+            if not in_time:
+                raise TimeoutError(summary_of(known.records))
+            if not (return_exceptions or known.successful):
+                raise self._results.first_failure(deadline.left())
             return self._results.values(deadline.left(), return_exceptions=return_exceptions)
 
     @UsersFrames()
@@ -365,8 +399,12 @@ class ArrayJob(NotAValue, Sequence[Job[T]], Awaitable[list[T]], Upstream, Promis
         True
         """
         deadline = Deadline(timeout)
-        with InterruptibleWait(self.records):
-            return all(job.wait(deadline.left()) for job in self.jobs)
+        known = self._watched
+        with InterruptibleWait(known.records):
+            news = known.wait(deadline.left())
+        if news and known.unfinished is not None:
+            raise watched_no_more(known.unfinished)
+        return news
 
     @UsersFrames()
     def cancel(self) -> None:
@@ -380,7 +418,7 @@ class ArrayJob(NotAValue, Sequence[Job[T]], Awaitable[list[T]], Upstream, Promis
         """
         self.give_up("it was cancelled")
         if self.is_submitted:
-            self._submitter.operations.cancel(self.records, whole=True)
+            self._submitter.operations.cancel([self.known], whole=True)
 
     @UsersFrames()
     def is_running(self) -> bool:
@@ -389,7 +427,7 @@ class ArrayJob(NotAValue, Sequence[Job[T]], Awaitable[list[T]], Upstream, Promis
         >>> array.is_running()
         False
         """
-        return self.is_submitted and any(job.is_running() for job in self.jobs)
+        return self.is_submitted and self._met.is_running
 
     @UsersFrames()
     def is_completed(self) -> bool:
@@ -398,7 +436,7 @@ class ArrayJob(NotAValue, Sequence[Job[T]], Awaitable[list[T]], Upstream, Promis
         >>> array.is_completed()
         True
         """
-        return self._has_all(Job.is_completed)
+        return self.is_empty or (self.is_submitted and self._met.finished)
 
     @UsersFrames()
     def is_successful(self) -> bool:
@@ -407,7 +445,7 @@ class ArrayJob(NotAValue, Sequence[Job[T]], Awaitable[list[T]], Upstream, Promis
         >>> array.is_successful()
         True
         """
-        return self._has_all(Job.is_successful)
+        return self.is_empty or (self.is_submitted and self._met.successful)
 
     # The words of concurrent.futures and asyncio
 
@@ -449,7 +487,7 @@ class ArrayJob(NotAValue, Sequence[Job[T]], Awaitable[list[T]], Upstream, Promis
         >>> array.add_done_callback(lambda array: print(len(array), "have ended"))
         3 have ended
         """
-        when_all_have_ended(self.jobs, lambda: function(self))
+        self._watched.call_when_all_have_ended(functools.partial(carrying(function), self))
 
     def __await__(self) -> Generator[Any, None, list[T]]:
         """``await array`` gives its results and leaves the event loop free meanwhile.
@@ -466,10 +504,11 @@ class ArrayJob(NotAValue, Sequence[Job[T]], Awaitable[list[T]], Upstream, Promis
         import asyncio
 
         with UsersFrames():
-            await decided(self.jobs)
+            await decided(self._watched)
             return await asyncio.get_running_loop().run_in_executor(None, self.get_results)
 
     def __repr__(self) -> str:
         shown = str(self._submission)
-        waiting = pending_in(job.status for job in self._elements)
+        counted = self._record.states.counted() if self._record is not None else ()
+        waiting = pending_in(counted)
         return f"{shown[:-1]}, {waiting}>" if waiting else shown

@@ -20,13 +20,14 @@ from slurm.packaging.base import PackagedTask
 from slurm.packaging.by_name import PackagingConfig, default_elsewhere, strategy_of
 from slurm.results.job_operations import ClusterOperations
 from slurm.sbatch.options import normalise
-from slurm.submit.arrays import ArrayBlocks, SubmittedArray, WaitingArray
+from slurm.submit.arrays import ArrayBlocks, WaitingArray
 from slurm.submit.batch import Batch
 from slurm.submit.effects import ClusterFunctions, TaskPackaging
 from slurm.submit.refusals import no_main_guard
 from slurm.submit.submitter import Submitter
 from slurm.tracking.listener import Listener
 from slurm.tracking.record import JobRecord
+from slurm.tracking.submitted_array import SubmittedArray
 from slurm.tracking.upstream import jobs_in
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class Cluster:
         if not isinstance(callbacks, (tuple, list)) or callbacks:
             from slurm.callbacks.client import heard_by  # late: without any, none of it is loaded
 
-            self.callbacks, self._listener = heard_by(callbacks, self._job_of, self)
+            self.callbacks, self._listener = heard_by(callbacks, self._held_job_of, self)
         self.operations: ClusterOperations = ClusterOperations(
             self.site,
             self._listener,
@@ -444,6 +445,10 @@ class Cluster:
 
     def _job_of(self, record: JobRecord) -> Job[Any]:
         return cast("Job[Any]", record.future(lambda: Job(self, record)))
+
+    def _held_job_of(self, record: JobRecord) -> Job[Any]:
+        """The one that callbacks are told of until its end."""
+        return cast("Job[Any]", record.future(lambda: Job(self, record), hold=True))
 
     def _array_of(self, task_name: str, state: WaitingArray | SubmittedArray) -> ArrayJob[Any]:
         from slurm.array_job import ArrayJob  # late: many programs map nothing

@@ -384,9 +384,9 @@ def _results(array: ArrayJob[T], deadline: Deadline) -> Iterator[T]:
                 with InterruptibleWait(records):
                     ended_in_time = job.wait(left)
                 if ended_in_time and record.outcome is None:
-                    ended = (one for one in records[index:] if one.finished and one.outcome is None)
-                    read_now = [one for one, _ in zip(ended, range(READ_AT_ONCE))]
-                    record.operations.fetch_all(read_now, left)
+                    later = records[index : index + READ_AT_ONCE]
+                    ended = [one for one in later if one.finished and one.outcome is None]
+                    record.operations.fetch_all(ended, left)
                 yield job.get_result(left)
         except KeyboardInterrupt:
             raise  # see Cluster(cancel_on_interrupt=...)

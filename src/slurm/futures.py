@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import queue
 import sys
 import threading
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 from slurm import forks
 from slurm.job_dir.tracebacks import UsersFrames
 from slurm.tracking.deadline import Deadline
+from slurm.tracking.elements import Elements
 from slurm.tracking.interrupts import InterruptibleWait
 from slurm.tracking.not_ended import summary_of
 from slurm.tracking.record import JobOperations, JobRecord
@@ -20,6 +22,7 @@ from slurm.tracking.upstream import Upstream
 if TYPE_CHECKING:
     from slurm.array_job import ArrayJob
     from slurm.job import Job
+    from slurm.tracking.array_record import ArrayRecord
 
 T = TypeVar("T")
 
@@ -37,26 +40,64 @@ def as_completed(jobs: Iterable[Job[T]], timeout: float | None = None) -> Iterat
     [2, 4]
     """
     with UsersFrames():
-        waiting = {id(job): job for job in jobs}
-        # The futures of an executor are as good, whatever the type says; Ctrl-C leaves their jobs alone.
-        known: Iterable[object] = waiting.values()
-        records = [record for job in known if isinstance(job, Upstream) for record in job.records]
         deadline = Deadline(timeout)
-        for record in records:
-            record.meet()
-        count = len(waiting)
-        queues: forks.Own[queue.SimpleQueue[Job[T]]] = forks.Own(queue.SimpleQueue)
-        while waiting:
+        array = _whole_array(jobs)
+        yield from _as_they_end(jobs, deadline) if array is None else _of_array(array, deadline)
+
+
+def _whole_array(jobs: Iterable[Job[T]]) -> Elements[Job[T]] | None:
+    """The jobs of an array where all of it is given: they are made one by one, as they end."""
+    is_array = isinstance(jobs, Upstream) and jobs.layout is not None
+    given: Any = cast(Any, jobs).jobs if is_array else jobs
+    return given if isinstance(given, Elements) else None
+
+
+def _of_array(jobs: Elements[Job[T]], deadline: Deadline) -> Iterator[Job[T]]:
+    array, left = jobs.array, set(range(len(jobs)))
+    array.meet()
+    queues: forks.Own[queue.SimpleQueue[int]] = forks.Own(queue.SimpleQueue)
+    try:
+        while left:
             if queues.known is None:  # at first; and in a child that was forked meanwhile
-                for job in waiting.values():
-                    job.add_done_callback(queues.get().put)
+                tell = queues.get().put
+                if not array.finished:
+                    array.operations.watch([array])
+                for index in array.call_for_each(tell):
+                    tell(index)
             try:
-                with InterruptibleWait(records):
-                    job = queues.get().get(timeout=deadline.left())
+                with InterruptibleWait(array.records):
+                    index = queues.get().get(timeout=deadline.left())
             except queue.Empty:
-                raise TimeoutError(_not_ended(len(waiting), count, records)) from None
-            del waiting[id(job)]
-            yield job
+                raise TimeoutError(_not_ended(len(left), len(jobs), array.records)) from None
+            if index in left:
+                left.remove(index)
+                yield jobs[index]
+    finally:
+        if queues.known is not None:
+            array.call_no_more(queues.known.put)
+
+
+def _as_they_end(jobs: Iterable[Job[T]], deadline: Deadline) -> Iterator[Job[T]]:
+    waiting = {id(job): job for job in jobs}
+    # The futures of an executor are as good, whatever the type says; Ctrl-C leaves their jobs alone.
+    known: Iterable[object] = waiting.values()
+    own = [job for job in known if isinstance(job, Upstream)]
+    records = [record for job in own for record in job.records]
+    for job in own:
+        job.known.meet()
+    count = len(waiting)
+    queues: forks.Own[queue.SimpleQueue[Job[T]]] = forks.Own(queue.SimpleQueue)
+    while waiting:
+        if queues.known is None:  # at first; and in a child that was forked meanwhile
+            for one in waiting.values():
+                one.add_done_callback(queues.get().put)
+        try:
+            with InterruptibleWait(records):
+                ended = queues.get().get(timeout=deadline.left())
+        except queue.Empty:
+            raise TimeoutError(_not_ended(len(waiting), count, records)) from None
+        del waiting[id(ended)]
+        yield ended
 
 
 def _not_ended(left: int, count: int, records: Sequence[JobRecord]) -> str:
@@ -65,7 +106,9 @@ def _not_ended(left: int, count: int, records: Sequence[JobRecord]) -> str:
     return f"{left} of {count} jobs have not ended"  # futures of executors are among them
 
 
-def when_all_have_ended(jobs: Sequence[Job[Any]], function: Callable[[], object]) -> None:
+def when_all_have_ended(
+    jobs: Sequence[Job[Any] | ArrayJob[Any]], function: Callable[[], object]
+) -> None:
     """Have `function` called when the last of `jobs` has ended; at once where there are none.
 
     >>> when_all_have_ended(array.jobs, lambda: print("all have ended"))
@@ -74,7 +117,7 @@ def when_all_have_ended(jobs: Sequence[Job[Any]], function: Callable[[], object]
     left = len(jobs)
     counting = threading.Lock()
 
-    def one_more(_: Job[Any]) -> None:
+    def one_more(_: object) -> None:
         nonlocal left
         with counting:
             left -= 1
@@ -88,11 +131,11 @@ def when_all_have_ended(jobs: Sequence[Job[Any]], function: Callable[[], object]
         job.add_done_callback(one_more)
 
 
-async def decided(jobs: Sequence[Job[Any]]) -> None:
-    """Wait until all `jobs` have ended, or one of them badly; the event loop is free meanwhile.
+async def decided(array: ArrayRecord) -> None:
+    """Wait until all of an array has ended, or any of it badly; the event loop is free meanwhile.
 
     >>> import asyncio
-    >>> asyncio.run(decided(array.jobs))
+    >>> asyncio.run(decided(array.known))
     """
     import asyncio
 
@@ -102,14 +145,18 @@ async def decided(jobs: Sequence[Job[Any]]) -> None:
     def stop() -> None:
         loop.call_soon_threadsafe(enough.set)
 
-    def ended(job: Job[Any]) -> None:
-        if not job.is_successful():
+    def ended(index: int) -> None:
+        if not array.status_of(index).ended_well:
             stop()
 
-    for job in jobs:
-        job.add_done_callback(ended)
-    when_all_have_ended(jobs, stop)
-    await enough.wait()
+    array.call_for_each(ended)
+    array.call_when_all_have_ended(stop)
+    if array.has_failed:
+        stop()
+    try:
+        await enough.wait()
+    finally:
+        array.call_no_more(ended)
 
 
 def gather(*jobs: Job[Any] | ArrayJob[Any], return_exceptions: bool = False) -> Gathered:
@@ -202,16 +249,14 @@ class Gathering(Sequence[Any], Awaitable[list[Any]]):
 
         with UsersFrames():
             loop, ended = asyncio.get_running_loop(), asyncio.Event()
-            each = [
-                job for one in self._jobs for job in (one if isinstance(one, Sequence) else [one])
-            ]
-            when_all_have_ended(each, lambda: loop.call_soon_threadsafe(ended.set))
+            when_all_have_ended(self._jobs, lambda: loop.call_soon_threadsafe(ended.set))
             await ended.wait()
             return await loop.run_in_executor(None, lambda: list(self._results))
 
 
 def _gathered(jobs: Sequence[Job[Any] | ArrayJob[Any]], return_exceptions: bool) -> list[Any]:
-    with InterruptibleWait([record for job in jobs for record in job.records]):
+    records = [job.records for job in jobs]
+    with InterruptibleWait(itertools.chain.from_iterable(records)):
         for job in jobs:
             job.wait()
     by_cluster: dict[JobOperations, list[JobRecord]] = {}

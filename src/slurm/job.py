@@ -422,6 +422,11 @@ class Job(NotAValue, NotASequence, Awaitable[T], Upstream, Promise, Generic[T]):
         """What is known of it, for the rest of the SDK."""
         return (self._record,)
 
+    @property
+    def known(self) -> JobRecord:
+        """The same, as whoever waits for it asks."""
+        return self._record
+
     def placeholder(self) -> JobResultPlaceholder:
         """What stands for its result among pickled arguments."""
         return JobResultPlaceholder(self.id, self.job_dir)

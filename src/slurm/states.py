@@ -181,6 +181,15 @@ class JobStatus(NamedTuple):
         return self.reason if waits and self.reason not in NO_REASON else ""
 
     @property
+    def ended_well(self) -> bool | None:
+        """Whether it ended and its task returned; None where nobody knows that it has ended.
+
+        >>> JobStatus(JobState.COMPLETED, finished=True).ended_well, JobStatus(JobState.RUNNING).ended_well
+        (True, None)
+        """
+        return self.state is JobState.COMPLETED if self.finished else None
+
+    @property
     def reused(self) -> bool:
         """True when the scheduler has given the job's id to another job.
 
@@ -207,7 +216,14 @@ def reduce(status: JobStatus, seen: Observation) -> JobStatus:
     >>> status = reduce(JobStatus(), seen)
     >>> print(status.state, status.finished)
     RUNNING False
+    >>> reduce(status, seen) is status
+    True
     """
+    reduced = _reduced(status, seen)
+    return status if reduced == status else reduced
+
+
+def _reduced(status: JobStatus, seen: Observation) -> JobStatus:
     if status.finished:
         return status._replace(exit_code=status.exit_code or seen.exit_code)
     if seen.source in FINAL_SOURCES:

@@ -28,10 +28,12 @@ ONLY_A_NAME = (
 WITHOUT_EXAMPLE = {
     **{f"errors.{name}": "made and caught like the one it derives from" for name in ONLY_A_NAME},
     "ArrayJob.placeholder": "for a submission",
+    "ArrayJob.known": "for the rest of the SDK",
     "ArrayJob.records": "for the rest of the SDK",
     "ArrayJob.waits_for": "for the rest of the SDK",
     "Job.ids": "for dependencies",
     "Job.placeholder": "for a submission",
+    "Job.known": "for the rest of the SDK",
     "Job.records": "for the rest of the SDK",
     "Job.waits_for": "for the rest of the SDK",
     "WorkflowContext.submitter": "for tasks that are called in it",

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 logger: logging.Logger = logging.getLogger(__name__)
 
+OF_JOBS = frozenset({"on_job_status_update_ctx", "on_completed_ctx", REASON})
 DRAIN_SECONDS = 10.0  # for all callbacks together, when the cluster is closed
 
 
@@ -70,6 +71,10 @@ class CallbackListener(Listener):
     @property
     def _workers(self) -> Sequence[Worker]:
         return self._own_workers.get()
+
+    @property
+    def hears_of_jobs(self) -> bool:
+        return any(not OF_JOBS.isdisjoint(worker.hooks) for worker in self._workers)
 
     @contextlib.contextmanager
     def packaging(self, call: CallFacts, packaging: str) -> Iterator[None]:

@@ -11,6 +11,7 @@ In files of schema 1 the body stands inside the header, under that name.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import pickle
 from collections.abc import Iterable, Iterator
@@ -150,11 +151,19 @@ class Checksum:
 
 
 def _little(data: bytearray) -> Any:
+    return own_sha256()(data)
+
+
+@functools.lru_cache(
+    maxsize=1
+)  # looking for a module that is not there takes longer than a small sum
+def own_sha256() -> Any:
+    """The interpreter's own SHA-256, which is there at once; OpenSSL's where it has none."""
     for name in BUILT_IN:
         try:
-            return importlib.import_module(name).sha256(data)
+            return importlib.import_module(name).sha256
         except ImportError:
             continue
     import hashlib
 
-    return hashlib.sha256(data)
+    return hashlib.sha256

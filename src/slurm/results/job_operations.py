@@ -16,7 +16,7 @@ from slurm.results.outcome import Outcomes
 from slurm.tracking.accounting import Accounting
 from slurm.tracking.listener import Listener
 from slurm.tracking.pushed_results import PushedResults
-from slurm.tracking.record import JobOperations, JobRecord
+from slurm.tracking.record import JobOperations, JobRecord, Record, Watched
 
 if TYPE_CHECKING:
     from slurm.tracking.tracker import Tracker
@@ -59,7 +59,7 @@ class ClusterOperations(JobOperations):
         self._cancel_on_interrupt = cancel_on_interrupt
         self._begun = begun
         self._closed = False
-        self._found_again: weakref.WeakKeyDictionary[JobRecord, None] = weakref.WeakKeyDictionary()
+        self._found_again: weakref.WeakKeyDictionary[Watched, None] = weakref.WeakKeyDictionary()
         self._own = forks.Own(self._begin)
         self.begin()
 
@@ -92,13 +92,13 @@ class ClusterOperations(JobOperations):
                     own.tracker.stop()
             return own.tracker
 
-    def watch(self, records: Sequence[JobRecord]) -> None:
+    def watch(self, records: Sequence[Record]) -> None:
         self.tracker.watch(records)
 
-    def refresh(self, record: JobRecord) -> None:
+    def refresh(self, record: Record) -> None:
         self.tracker.refresh(record)
 
-    def found_again(self, record: JobRecord) -> None:
+    def found_again(self, record: Watched) -> None:
         self._found_again[record] = None
 
     def meet(self) -> None:
@@ -107,13 +107,15 @@ class ClusterOperations(JobOperations):
             self.tracker.meet(found)
         except SlurmError as error:
             logger.debug(
-                "%d jobs were found again, and nobody tells how they are: %s", len(found), error
+                "%d jobs or arrays were found again, and nobody tells how they are: %s",
+                len(found),
+                error,
             )
         else:
             for record in found:
                 self._found_again.pop(record, None)
 
-    def cancel(self, records: Iterable[JobRecord], *, whole: bool = False) -> None:
+    def cancel(self, records: Iterable[Record], *, whole: bool = False) -> None:
         self.tracker.cancel(records, whole=whole)
 
     def interrupted(self, records: Sequence[JobRecord]) -> None:

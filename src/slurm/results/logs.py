@@ -128,8 +128,8 @@ def _options_of(record: JobRecord) -> Mapping[str, str]:
             [script] = record.site.backend.read_files([path])
         except RemoteFileError:
             return {}
-        record.options = options_in((script or b"").decode("utf-8", "replace"))
-    return record.options
+        record.note_options(options_in((script or b"").decode("utf-8", "replace")))
+    return record.options or {}
 
 
 def _names_of(record: JobRecord, options: Mapping[str, str], pattern: str) -> JobNames:

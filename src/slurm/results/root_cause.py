@@ -23,6 +23,7 @@ from slurm.states import (
     JobStatus,
     Observation,
 )
+from slurm.tracking.lone_record import LoneRecord
 from slurm.tracking.record import ArrayElement, JobRecord
 from slurm.tracking.reused_ids import mark_of
 from slurm.tracking.upstream import Dependency, Upstream
@@ -195,7 +196,7 @@ class _Search:
         seen = self.seen.get(job_id) or Observation(job_id, "absent")
         status = JobStatus(state, finished=True, exit_code=seen.exit_code, node=seen.node)
         for token, path, element in self._places(job_id):
-            record = JobRecord(
+            record = LoneRecord(
                 self.site,
                 self.operations,
                 task_name=name,

@@ -78,8 +78,19 @@ class ArrayLayout:
         """The items that an array task runs."""
         return range(task * self.pack, min(self.count, (task + 1) * self.pack))
 
+    def first_of(self, number: int, task: int) -> int | None:
+        """The first item that the array task of a piece runs; None for one that the piece does not have.
+
+        >>> ArrayLayout(2500, pack=2, largest=1001).first_of(1, 249), ArrayLayout(2500).first_of(0, 1000)
+        (2498, None)
+        """
+        piece = self.pieces[number]
+        return (piece.first + task) * self.pack if task < piece.count else None
+
     def place_of(self, item: int) -> tuple[int, int]:
         """The piece, and the array task in it, that run an item."""
-        task = item // self.pack
-        number = next(n for n, piece in enumerate(self.pieces) if task < piece.first + piece.count)
-        return number, task - self.pieces[number].first
+        return self.place_of_task(item // self.pack)
+
+    def place_of_task(self, task: int) -> tuple[int, int]:
+        """The piece that runs an array task, which is numbered over all pieces, and its number in it."""
+        return divmod(task, self.tasks_to_a_piece)

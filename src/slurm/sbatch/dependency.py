@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from typing import NamedTuple, TypeVar
 
 from slurm.errors import ConfigError
@@ -21,7 +21,7 @@ class Verdict(enum.Enum):
     BROKEN = "it can not start any more"
 
 
-def judged(type: str, ends: Sequence[bool | None]) -> Verdict:
+def judged(type: str, ends: Collection[bool | None]) -> Verdict:
     """Whether a dependency of that `type` is met by jobs that ended well, or badly, or (None) have not ended.
 
     As Slurm has it: ``afternotok`` on an array is met when any of its elements has failed.

@@ -8,35 +8,19 @@ from __future__ import annotations
 import contextvars
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from slurm import forks
 from slurm.errors import SlurmError, SubmissionError, SubmissionUnknown
-from slurm.job_dir.paths import ArrayDirectory
+from slurm.tracking.submitted_array import SubmittedArray
 
 if TYPE_CHECKING:
-    from slurm.sbatch.array_layout import ArrayLayout
     from slurm.submit.calls import ArrayCall
     from slurm.submit.packing import PickledCall
     from slurm.tracking.upstream import Dependency
 
 logger: logging.Logger = logging.getLogger(__name__)
-
-
-class SubmittedArray(NamedTuple):
-    """An array that the scheduler has: the `ids` of its submissions, and how its items lie in them.
-
-    `options` are sbatch's in the script of each submission, where this process has made them.
-    """
-
-    ids: tuple[str, ...]
-    directory: ArrayDirectory
-    layout: ArrayLayout
-    token: str
-    waits_for: tuple[Dependency, ...] = ()
-    reattached: bool = False
-    options: tuple[Mapping[str, str], ...] = ()
 
 
 class WaitingArray:

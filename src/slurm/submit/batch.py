@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from slurm.submit.calls import ArrayCall, TaskCall
     from slurm.submit.draft import PreparedCall
     from slurm.submit.submitter import Submitter
+    from slurm.tracking.lone_record import LoneRecord
     from slurm.tracking.record import JobRecord
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ class BatchedCall:
         self.problem: SlurmError | None = None  # the scheduler's, or that it was given up
         self.asked_for: bool = False  # the scheduler may have it, whether or not that was answered
         self._batch = batch
-        self.record: JobRecord = submitter.record(
+        self.record: LoneRecord = submitter.record(
             task_name=prepared.name,
             token=prepared.token,
             submission=self._submitted,

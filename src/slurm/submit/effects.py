@@ -90,8 +90,7 @@ class Effects:
         """
         with contextlib.suppress(SlurmError):  # nobody answers: what is known has to do
             for dependency in dependencies:
-                for record in dependency.on.records:
-                    record.confirm()
+                dependency.on.known.confirm()
         for dependency in dependencies:
             if dependency.hopeless:
                 from slurm.submit.refusals import hopeless

@@ -28,8 +28,8 @@ from slurm.job_dir.paths import (
     token_of_piece,
 )
 from slurm.sbatch.array_layout import ArrayLayout
-from slurm.submit.arrays import SubmittedArray
 from slurm.submit.submitter import Submitter
+from slurm.tracking.submitted_array import SubmittedArray
 
 if TYPE_CHECKING:
     from slurm.api.base import BackendBase
@@ -86,10 +86,12 @@ def _directory_of(number: str, submitter: Submitter) -> str:
 
 
 def _with_id(array: Any, job_id: str) -> Any:
-    for job in array:
-        if job.id == job_id:
-            return job
-    raise RemoteFileMissing(f"array {array.id} has no task {job_id}")
+    number, _, task = job_id.partition("_")
+    pieces = [piece for piece, one in enumerate(array.ids) if one == number]
+    items = [array.layout.first_of(piece, int(task)) for piece in pieces]
+    if not items or items[0] is None:
+        raise RemoteFileMissing(f"array {array.id} has no task {job_id}")
+    return array[items[0]]
 
 
 def job_in(path: str, submitter: Submitter) -> Any:

@@ -15,11 +15,13 @@ from slurm import context
 from slurm.api.requests import Submitted
 from slurm.errors import RemoteFileError, SlurmError, SubmissionUnknown
 from slurm.job_dir.paths import ArrayDirectory
-from slurm.submit.arrays import SubmittedArray, WaitingArray
+from slurm.submit.arrays import WaitingArray
 from slurm.submit.code_again import with_code
 from slurm.submit.effects import ClusterFunctions, Effects, NoEffects
 from slurm.submit.refusals import Refusals, no_main_guard, unknown, unknown_batch
+from slurm.tracking.lone_record import LoneRecord
 from slurm.tracking.record import ArrayElement, JobOperations, JobRecord
+from slurm.tracking.submitted_array import SubmittedArray
 from slurm.tracking.upstream import Dependency, Upstream
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from slurm.submit.calls import ArrayCall, Call, TaskCall
     from slurm.submit.draft import Drafter, Placement, PreparedCall
     from slurm.submit.packing import PickledCall
+    from slurm.tracking.array_record import ArrayRecord
     from slurm.tracking.listener import Listener, SubmissionNews
 
 
@@ -35,7 +38,7 @@ class CallInBatch(Protocol):
     """A call that is ready, and is submitted with others."""
 
     prepared: PreparedCall
-    record: JobRecord
+    record: LoneRecord
     problem: SlurmError | None
 
     def settle(self, answer: Submitted, problem: SlurmError | None) -> None:
@@ -170,9 +173,9 @@ class Submitter(NamedTuple):
         waits_for: Sequence[Dependency] = (),
         element: ArrayElement | None = None,
         options: Mapping[str, str] | None = None,
-    ) -> JobRecord:
-        """A record of a job here; see `JobRecord`."""
-        return JobRecord(
+    ) -> LoneRecord:
+        """A record of a job here; see `LoneRecord`."""
+        return LoneRecord(
             self.site,
             self.operations,
             task_name=task_name,
@@ -183,28 +186,13 @@ class Submitter(NamedTuple):
             options=options,
         )
 
-    def elements_of(
-        self, task_name: str, state: SubmittedArray, group: Upstream
-    ) -> list[JobRecord]:
-        """The records of all items of an array that the scheduler has; `group` is its `ArrayJob`."""
-        return [self._element(task_name, state, group, n) for n in range(state.layout.count)]
+    def array_record(self, task_name: str, state: SubmittedArray, group: Upstream) -> ArrayRecord:
+        """What is known of an array that the scheduler has; `group` is its `ArrayJob`."""
+        from slurm.tracking.array_record import (
+            ArrayRecord,
+        )  # late: as all that an array alone needs
 
-    def _element(
-        self, task_name: str, state: SubmittedArray, group: Upstream, index: int
-    ) -> JobRecord:
-        layout, directory = state.layout, state.directory
-        piece, task = layout.place_of(index)
-        path = directory.element(layout.name(index)).path
-        return self.record(
-            task_name=task_name,
-            token=f"{state.token}_{index}",
-            submission=Submitted(f"{state.ids[piece]}_{task}", path, state.reattached),
-            waits_for=state.waits_for,
-            element=ArrayElement(
-                index, directory, packed=layout.pack > 1, piece=piece, group=group
-            ),
-            options=state.options[piece] if state.options else None,
-        )
+        return ArrayRecord(self.site, self.operations, task_name, state, group)
 
     def job_of(self, record: JobRecord) -> Any:
         """The `Job` of a record: the one that somebody holds, or a new one."""

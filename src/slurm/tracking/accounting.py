@@ -75,5 +75,5 @@ class Accounting:
 
 
 def _forget_oldest(kept: dict[str, Any]) -> None:
-    for one in list(kept)[:-MOST_KEPT]:
+    for one in list(itertools.islice(kept, max(0, len(kept) - MOST_KEPT))):
         del kept[one]

@@ -17,7 +17,7 @@ from slurm.states import JobState, Observation
 
 if TYPE_CHECKING:
     from slurm.api.base import BackendBase
-    from slurm.tracking.record import JobRecord
+    from slurm.tracking.subject import Subject
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -30,22 +30,22 @@ class EndNotes:
 
     def __init__(self, backend: BackendBase) -> None:
         self._backend = backend
-        self._ended: list[tuple[JobRecord, JobState]] = []
+        self._ended: list[tuple[Subject, JobState]] = []
         self._changing = threading.Lock()
         self._writing = threading.Lock()
 
     def __bool__(self) -> bool:
         return bool(self._ended)
 
-    def add(self, job: JobRecord, seen: Observation) -> None:
-        """Remember how `job` ended, unless its runner has said so itself."""
+    def add(self, jobs: Subject, seen: Observation) -> None:
+        """Remember how `jobs` ended, unless their runners have said so themselves."""
         lost = seen.state is JobState.UNKNOWN
         if seen.state is JobState.COMPLETED or seen.source == NOTED:
             return
         if seen.source in SAID_BY_RUNNER and not lost:
             return
         with self._changing:
-            self._ended.append((job, seen.state))
+            self._ended.append((jobs, seen.state))
 
     def write(self) -> None:
         """Have what was remembered noted, or know it noted; once, for nobody's work depends on it."""
@@ -60,18 +60,19 @@ class EndNotes:
                 logger.debug("the ends of %d jobs were not noted: %s", len(ended), error)
 
 
-def entries(ended: Iterable[tuple[JobRecord, JobState]], at: str) -> list[dict[str, str]]:
+def entries(ended: Iterable[tuple[Subject, JobState]], at: str) -> list[dict[str, str]]:
     """What `BackendBase.note_ends` takes: one entry for a job, one for all items of an array that ended alike."""
     jobs: dict[str, dict[str, str]] = {}
     items: dict[tuple[str, str], list[int]] = {}
-    for job, state in ended:
+    for some, state in ended:
         status = state.lower()
-        if job.element is None:
-            path = job.directory.metadata
-            jobs[path] = {"path": path, "status": status, "ended_at": at}
-        else:
-            array = job.element.array.metadata
-            items.setdefault((array, status), []).append(job.element.index)
+        for job in some.records:
+            if job.element is None:
+                path = job.directory.metadata
+                jobs[path] = {"path": path, "status": status, "ended_at": at}
+            else:
+                array = job.element.array.metadata
+                items.setdefault((array, status), []).append(job.element.index)
     return [
         *jobs.values(),
         *(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from slurm.errors import RemoteFileMissing, ResultCorrupted
@@ -12,6 +12,7 @@ from slurm.states import FINAL_SOURCES, JobState, JobStatus, Observation, reduce
 if TYPE_CHECKING:
     from slurm.api.base import BackendBase
     from slurm.tracking.record import JobRecord
+    from slurm.tracking.subject import Subject
 
 HEAD = 1 << 16  # bytes
 
@@ -19,9 +20,15 @@ HEAD = 1 << 16  # bytes
 class Case(NamedTuple):
     """An observation of a job, and the `expected` status, which that alone would lead to."""
 
-    job: JobRecord
+    job: Subject
     seen: Observation
     expected: JobStatus
+
+    @property
+    def record(self) -> JobRecord:
+        """Of one job: its record."""
+        [record] = self.job.records
+        return record
 
     @property
     def never_starts(self) -> bool:
@@ -74,10 +81,20 @@ class Evidence:
     def __init__(self, backend: BackendBase) -> None:
         self._backend = backend
 
+    def of_all(
+        self, seen: Iterable[tuple[Subject, Observation]]
+    ) -> Iterator[tuple[Subject, Observation]]:
+        """What was `seen` means: for each job by itself where its files are asked."""
+        for jobs, one in seen:
+            case, meaning = _case(jobs, one)
+            if meaning in (Evidence.as_seen, Evidence.cancelled):
+                yield jobs, meaning(self, case)
+            else:
+                yield from ((record, self.of(record, one)) for record in jobs.records)
+
     def of(self, job: JobRecord, seen: Observation) -> Observation:
         """What `seen` means for one job, which may not be the same for all that share its id."""
-        case = Case(job, seen, reduce(job.status, seen))
-        meaning = next(meaning for applies, meaning in RULES if applies(case))
+        case, meaning = _case(job, seen)
         return meaning(self, case)
 
     def as_seen(self, case: Case) -> Observation:
@@ -90,7 +107,7 @@ class Evidence:
 
     def by_its_result(self, case: Case) -> Observation:
         """As the result says that it left; where there is none, what the scheduler says."""
-        state = self._state_by_result(case.job)
+        state = self._state_by_result(case.record)
         if state is JobState.UNKNOWN:
             return case.seen
         return case.seen._replace(source="result", state=state)
@@ -98,7 +115,7 @@ class Evidence:
     def by_its_files(self, case: Case) -> Observation:
         """As the result says; cancelled where it has not even begun: an element that did has metadata."""
         told = self.by_its_result(case)
-        if told is not case.seen or self._backend.file_exists(case.job.directory.metadata):
+        if told is not case.seen or self._backend.file_exists(case.record.directory.metadata):
             return told
         return case.seen._replace(source="result", state=JobState.CANCELLED)
 
@@ -118,8 +135,14 @@ class Evidence:
         return JobState.COMPLETED if kind == "value" else JobState.FAILED
 
 
+def _case(jobs: Subject, seen: Observation) -> tuple[Case, Meaning]:
+    case = Case(jobs, seen, reduce(jobs.status, seen))
+    return case, next(meaning for applies, meaning in RULES if applies(case))
+
+
+Meaning = Callable[[Evidence, Case], Observation]
 # The first that applies says what is asked.
-RULES: Sequence[tuple[Callable[[Case], bool], Callable[[Evidence, Case], Observation]]] = (
+RULES: Sequence[tuple[Callable[[Case], bool], Meaning]] = (
     (lambda case: case.never_starts, Evidence.cancelled),
     (lambda case: case.is_settled, Evidence.as_seen),
     (lambda case: case.forgotten_unended, Evidence.by_its_result),

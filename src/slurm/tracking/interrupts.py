@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from types import TracebackType
 
 from slurm.tracking.record import JobOperations, JobRecord
@@ -15,7 +15,7 @@ class InterruptibleWait:
     interrupt goes on in any case.
     """
 
-    def __init__(self, records: Sequence[JobRecord]) -> None:
+    def __init__(self, records: Iterable[JobRecord]) -> None:
         self.records = records
 
     def __enter__(self) -> None:

@@ -55,7 +55,15 @@ class SubmissionNews:
 
 
 class Listener:
-    """Tells nobody. Every method but `drain` and `close` returns at once."""
+    """Tells nobody. Every method but `drain` and `close` returns at once.
+
+    `hears_of_jobs` says whether it wants to be told what is `observed`, of each job and of each item of an array.
+    """
+
+    @property
+    def hears_of_jobs(self) -> bool:
+        """Whether anybody would be told of a job's state, or of its end."""
+        return False
 
     def packaging(self, call: CallFacts, packaging: str) -> contextlib.AbstractContextManager[None]:
         """Around the packaging of a task, with the strategy of this name."""

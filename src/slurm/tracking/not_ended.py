@@ -5,8 +5,11 @@ The reasons are the scheduler's, as the last poll had them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
+
+from slurm.tracking.elements import Elements
 
 if TYPE_CHECKING:
     from slurm.states import JobStatus
@@ -52,27 +55,41 @@ def summary_of(records: Sequence[JobRecord]) -> str:
 
     ``3 of 5 jobs have not ended: 2 PENDING (Resources): items 3-4; 1 RUNNING: item 0``.
     """
-    left = [record for record in records if not record.finished]
     groups: dict[str, list[JobRecord]] = {}
-    for record in left:
-        groups.setdefault(words_for(record.status), []).append(record)
+    statuses = []
+    for status, some in _alike(records):
+        if not status.finished:
+            statuses.append(status)
+            groups.setdefault(words_for(status), []).extend(some)
     parts = [f"{len(group)} {words}{_which(group)}" for words, group in groups.items()]
-    advice = advice_for(record.status for record in left)
-    return f"{len(left)} of {len(records)} jobs have not ended: {'; '.join(parts)}{advice}"
+    left = sum(map(len, groups.values()))
+    parts_and_advice = "; ".join(parts) + advice_for(statuses)
+    return f"{left} of {len(records)} jobs have not ended: {parts_and_advice}"
 
 
-def pending_in(statuses: Iterable[JobStatus]) -> str:
+def _alike(records: Sequence[JobRecord]) -> Iterator[tuple[JobStatus, Sequence[JobRecord]]]:
+    """Those of one status together where that is known without looking at each: of an array."""
+    if not isinstance(records, Elements):
+        yield from ((record.status, [record]) for record in records)
+        return
+    for status, indices in records.array.alike(range(len(records))):
+        yield status, [records[index] for index in indices]
+
+
+def pending_in(statuses: Iterable[JobStatus] | Mapping[JobStatus, int]) -> str:
     """How many jobs wait for which reason, the most frequent one first; empty where no reason is known.
+
+    Takes how many have each status as well.
 
     >>> from slurm.states import JobStatus
     >>> pending_in([JobStatus(reason="Priority"), JobStatus(reason="Resources"), JobStatus(reason="Resources")])
     '2 PENDING (Resources), 1 PENDING (Priority)'
     """
     counts: dict[str, int] = {}
-    for status in statuses:
+    for status, count in Counter(statuses).items():
         if status.pending_reason:
             words = words_for(status)
-            counts[words] = counts.get(words, 0) + 1
+            counts[words] = counts.get(words, 0) + count
     most_first = sorted(counts.items(), key=lambda both: -both[1])
     return ", ".join(f"{count} {words}" for words, count in most_first)
 

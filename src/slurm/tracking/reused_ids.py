@@ -19,7 +19,7 @@ import posixpath
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from slurm.job_dir.paths import JOB_SCRIPT, script_of_piece, token_of_piece
+from slurm.job_dir.paths import JOB_SCRIPT, ArrayDirectory, script_of_piece, token_of_piece
 from slurm.states import JobStatus, Observation
 
 if TYPE_CHECKING:
@@ -64,5 +64,9 @@ def mark_of(job: JobRecord) -> JobMark:
     element = job.element
     if element is None:
         return JobMark(job.token, job.job_dir)
-    token = token_of_piece(job.token.rpartition("_")[0], element.piece)
-    return JobMark(token, element.array.path, script_of_piece(element.piece))
+    return mark_of_piece(job.token.rpartition("_")[0], element.array, element.piece)
+
+
+def mark_of_piece(token: str, directory: ArrayDirectory, piece: int) -> JobMark:
+    """The mark of one of the submissions of the array that has this token and is in that directory."""
+    return JobMark(token_of_piece(token, piece), directory.path, script_of_piece(piece))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from slurm import forks
 from slurm.api.base import BackendBase
@@ -15,16 +14,20 @@ from slurm.api.site import Site
 from slurm.context import activated
 from slurm.errors import RemoteFileError, SlurmError
 from slurm.job_dir.paths import parse_event
-from slurm.states import JobState, Observation, reduce
+from slurm.states import JobState, JobStatus, Observation, reduce
 from slurm.tracking.accounting import Accounting
+from slurm.tracking.deadline import Moment
 from slurm.tracking.end_notes import EndNotes
 from slurm.tracking.evidence import Evidence
 from slurm.tracking.listener import Listener
+from slurm.tracking.live_jobs import LiveJobs
 from slurm.tracking.poll_interval import PollInterval
 from slurm.tracking.pushed_results import PushedResults
-from slurm.tracking.record import JobRecord
+from slurm.tracking.record import JobRecord, Record, Watched
 from slurm.tracking.retries import Retries
 from slurm.tracking.scheduler_answers import SchedulerAnswers, Seen
+from slurm.tracking.subject import Subject
+from slurm.tracking.waiting import Calls
 from slurm.tracking.written_ends import written_ends
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -62,17 +65,18 @@ class Tracker:
         self.listener = listener
         self.pushed = pushed
         self.accounting = accounting
-        self._jobs: dict[str, list[JobRecord]] = {}  # one job may have several futures
+        self._live = LiveJobs()
         self.notes: EndNotes = EndNotes(self.backend)
         self._evidence = Evidence(self.backend)
         self._answers = SchedulerAnswers()
-        self._ended: deque[JobRecord] = deque()  # and their callbacks do not know it yet
+        self._ended: deque[Calls] = deque()  # who does not know it yet
         self._announcing = False
         self._seen_events: list[str] = []
         self._changed = threading.Condition()
         self._polling = threading.Lock()
         self._polled = float("-inf")
-        self._polled_jobs: frozenset[JobRecord] = frozenset()
+        self._polled_jobs: frozenset[Watched] = frozenset()
+        self._moving = False  # whether a poll has found a job that goes on in another state
         self._poll_interval = PollInterval(interval_min, interval_max)
         self._next_poll = 0.0
         self._retries = Retries(interval_min, interval_max)
@@ -80,18 +84,17 @@ class Tracker:
         self._closed = False
         self._process = forks.here()
 
-    def watch(self, jobs: Sequence[JobRecord]) -> None:
+    def watch(self, jobs: Iterable[Record]) -> None:
         """Complete each of `jobs` when it ends. Watching one twice is watching it once."""
         with self._changed:
-            for job in jobs:
-                futures = self._jobs.get(job.id, [])
-                if job.finished or any(job is future for future in futures):
+            for one in dict.fromkeys(job.watched for job in jobs):
+                if one.finished or one in self._live:
                     continue
                 if self._closed:
-                    raise SlurmError(f"job {job.id} cannot be watched: its cluster was closed")
-                self._jobs[job.id] = [*futures, job]
+                    raise SlurmError(f"{_named(one)} cannot be watched: its cluster was closed")
+                self._live.add(one)
                 self._hurry()
-            if self._jobs and not self._threads:
+            if self._live and not self._threads:
                 self._start()
 
     def hurry(self) -> None:
@@ -99,7 +102,7 @@ class Tracker:
         with self._changed:
             self._hurry()
 
-    def refresh(self, job: JobRecord) -> None:
+    def refresh(self, job: Record) -> None:
         """Know `job` as it is now, or was at most `interval_min` seconds ago.
 
         A state that ends the job only if it stays is looked at until it is believed or gone.
@@ -107,11 +110,11 @@ class Tracker:
         self.watch([job])
         with self._polling:
             fresh = time.monotonic() - self._polled < self.interval_min
-            if not fresh or job not in self._polled_jobs:
+            if not fresh or job.watched not in self._polled_jobs:
                 self._poll()
         self._look_until_sure([job])
 
-    def meet(self, jobs: Sequence[JobRecord]) -> None:
+    def meet(self, jobs: Sequence[Record]) -> None:
         """Know jobs that were found again: all of `jobs` are looked at together, unless something was heard of each."""
         self.watch(jobs)
         with self._polling:
@@ -119,29 +122,30 @@ class Tracker:
                 self._poll()
         self._look_until_sure(jobs)
 
-    def _look_until_sure(self, jobs: Sequence[JobRecord]) -> None:
-        while not self._closed and any(one.status.uncertain for one in jobs):
+    def _look_until_sure(self, jobs: Sequence[Record]) -> None:
+        while not self._closed and any(one.uncertain for one in jobs):
             self._pause(self.interval_min)
             with self._polling:
                 self._poll()
         self._announce()
 
-    def cancel(self, jobs: Iterable[JobRecord], *, whole: bool = False) -> None:
+    def cancel(self, jobs: Iterable[Record], *, whole: bool = False) -> None:
         """Have the scheduler cancel those of `jobs` that have not ended, or the `whole` arrays they are in.
 
         It is asked first, for by now their ids may be other jobs'; what it does not know at all needs no
         cancelling, and ``12`` could be an array of somebody who got the id of a job.
         """
-        live = [job for job in jobs if not job.status.finished]
+        live = [job for job in jobs if not job.finished]
         seen = self._answers.of(self.backend, live)
-        others = [(job, one) for job, one in seen if one.source == "reused"]
+        others = [(some, one) for some, one in seen if one.source == "reused"]
         self._note_all(others)
-        for job, _ in others:
-            logger.warning("%s is not cancelled: its id is another job's now, see JobLost", job)
-        known = [job.id for job, one in seen if one.source not in UNKNOWN_TO_CONTROLLER]
-        ids = dict.fromkeys(one.partition("_")[0] if whole else one for one in known)
+        for some, _ in others:
+            logger.warning("%s is not cancelled: its id is another job's now, see JobLost", some)
+        known = [some for some, one in seen if one.source not in UNKNOWN_TO_CONTROLLER]
+        ids = [job_id for some in known for job_id in some.job_ids]
         if ids:
-            self.backend.cancel_jobs(list(ids))
+            whose = (one.partition("_")[0] if whole else one for one in ids)
+            self.backend.cancel_jobs(list(dict.fromkeys(whose)))
         if live:
             self.hurry()
 
@@ -150,9 +154,9 @@ class Tracker:
         with self._changed:
             self._closed = self._retries.quiet = True
             self._changed.notify_all()
-            left = list(self._every_future())
-        for job in left:
-            job.abandon()
+            left = list(self._live)
+        for one in left:
+            one.abandon()
 
     def join(self) -> None:
         """After `stop`, wait for the threads to end."""
@@ -187,7 +191,7 @@ class Tracker:
 
     def _wait_for_jobs(self) -> bool:
         with self._changed:
-            while not (self._jobs or self._ended or self._closed):
+            while not (self._live or self._ended or self._closed):
                 self._changed.wait()
             return not self._closed
 
@@ -195,7 +199,7 @@ class Tracker:
         """Wait until one is due, or there is something to write down."""
         with self._changed:
             while not (self._closed or self.notes):
-                left = self._next_poll - time.monotonic() if self._jobs else None
+                left = self._next_poll - time.monotonic() if self._live else None
                 if left is not None and left <= 0:
                     break
                 self._changed.wait(left)
@@ -226,78 +230,89 @@ class Tracker:
             self._pause(LONGEST_LISTEN)
             return
         self._seen_events = list(news)
-        by_token = {job.token: job for job in self._live()}
-        for name, result in news.items():
-            token, success = parse_event(name) or ("", False)
-            if token in by_token:
-                if result:
-                    self.pushed.put(token, result)
-                state = JobState.COMPLETED if success else JobState.FAILED
-                seen = Observation(by_token[token].id, "event", state)
-                futures = self._futures(seen.job_id)  # an id that several items share
-                self._note_all((job, seen) for job in futures if job.token == token)
+        told = [(*ended, result) for name, result in news.items() if (ended := parse_event(name))]
+        for success, state in ((True, JobState.COMPLETED), (False, JobState.FAILED)):
+            results = {token: result for token, well, result in told if well is success}
+            self._note_own_words(state, results)
+
+    def _note_own_words(self, state: JobState, results: Mapping[str, bytes]) -> None:
+        """Runners say that the jobs with these tokens have ended so; their results came along where they are small."""
+        with self._changed:
+            ended = self._live.with_tokens(results)
+        for jobs in ended:
+            for record in jobs.records:
+                if results[record.token]:
+                    self.pushed.put(record.token, results[record.token])
+        self._note_all((jobs, Observation("", "event", state)) for jobs in ended)
 
     def _poll(self) -> None:
         started = time.monotonic()
-        self._note_all(written_ends(self.backend, [job for job in self._live() if job.unmet]))
-        before = {job: job.status.state for job in self._live()}
-        if before:
-            seen = self._answers.of_all(self.backend, before)
+        unmet = [job for one in self._all_live() if one.unmet for job in one.live_records()]
+        self._note_all(written_ends(self.backend, unmet))
+        asked, self._moving = self._all_live(), False
+        if asked:
+            seen = self._answers.of_all(self.backend, asked)
             self._cancel_hopeless(seen)
-            self._note_all((job, self._evidence.of(job, one)) for job, one in seen)
-            self.listener.polled(self._live)
+            self._note_all(self._evidence.of_all(seen))
+            for one in {jobs.watched for jobs, _ in seen}:
+                one.met()
+            self.listener.polled(self._live_jobs)
         self._polled = time.monotonic()
-        self._polled_jobs = frozenset(before)
-        self._schedule(before, self._polled - started)
+        self._polled_jobs = frozenset(asked)
+        self._schedule(self._polled - started)
 
-    def _schedule(self, before: dict[JobRecord, JobState], took: float) -> None:
+    def _schedule(self, took: float) -> None:
         with self._changed:
             # What ended meanwhile was told by its runner: no reason to ask sooner.
-            changed = any(
-                job.status.sightings or job.status.state != before.get(job, job.status.state)
-                for job in self._every_future()
-            )
             wanted_within = self.listener.seconds_to_poll()
             pause = self._poll_interval.after(
-                changed=changed, took=took, wanted_within=wanted_within
+                changed=self._moving, took=took, wanted_within=wanted_within
             )
             self._next_poll = time.monotonic() + pause
             self._changed.notify_all()
 
     def _cancel_hopeless(self, seen: Iterable[Seen]) -> None:
         """Cancel, all at once, the jobs that wait for what can not happen any more."""
-        hopeless = {job.id: None for job, one in seen if reduce(job.status, one).never_starts}
+        never = (jobs for jobs, one in seen if reduce(jobs.status, one).never_starts)
+        hopeless = dict.fromkeys(job_id for jobs in never for job_id in jobs.job_ids)
         if hopeless:
             self.backend.cancel_jobs(list(hopeless))
 
-    def _note_all(self, seen: Iterable[tuple[JobRecord, Observation]]) -> None:
+    def _note_all(self, seen: Iterable[Seen]) -> None:
         """Callbacks are told once of a job, however many futures it has."""
-        told = set()
-        for job, observation in seen:
-            self._note(job, observation, tell=job.token not in told)
-            told.add(job.token)
+        told: set[str] = set()
+        at = Moment()
+        for jobs, observation in seen:
+            self._note(jobs, observation, at, told)
 
-    def _futures(self, job_id: str) -> Sequence[JobRecord]:
-        with self._changed:
-            return self._jobs.get(job_id, [])
-
-    def _note(self, job: JobRecord, seen: Observation, *, tell: bool) -> None:
+    def _note(self, jobs: Subject, seen: Observation, at: Moment, told: set[str]) -> None:
         """One observation at a time: a poll that took long must not undo what was seen meanwhile."""
         with self._changed:
-            status = reduce(job.status, seen)
-            if status.finished and job.id in self._jobs:
-                self.notes.add(job, seen._replace(state=status.state))
-                self._jobs[job.id] = [other for other in self._jobs[job.id] if other is not job]
-                if not self._jobs[job.id]:
-                    del self._jobs[job.id]
-            badly = status.finished and status.state is not JobState.COMPLETED
-            if badly and seen.source in ASKED:
-                self.accounting.expect(job.id)
-            if tell:  # before those who wait for the job: they may close the cluster
-                self.listener.observed(job, job.status, status)
-            job.observe(status)
-            if status.finished:
-                self._ended.append(job)
+            for alike, status in jobs.after(seen):
+                before = alike.status
+                if self.listener.hears_of_jobs:
+                    self._tell(alike, status, told)  # before who waits: they may close the cluster
+                calls = alike.observe(status, at)
+                if calls is not None:
+                    self._ended.append(calls)
+                if not status.finished:
+                    self._moving |= status.state is not before.state or status.uncertain
+                elif not before.finished:
+                    self._note_end(alike, seen._replace(state=status.state))
+
+    def _note_end(self, jobs: Subject, seen: Observation) -> None:
+        self.notes.add(jobs, seen)
+        if seen.state is not JobState.COMPLETED and seen.source in ASKED:
+            for job_id in jobs.job_ids:
+                self.accounting.expect(job_id)
+        if jobs.watched.finished and jobs.watched in self._live:
+            self._live.remove(jobs.watched)
+
+    def _tell(self, jobs: Subject, status: JobStatus, told: set[str]) -> None:
+        for record in jobs.records:
+            if record.token not in told:
+                self.listener.observed(record, jobs.status, status)
+                told.add(record.token)
 
     def _announce(self) -> None:
         """Call back for the jobs that have ended; under no lock, for a callback may do anything.
@@ -309,10 +324,10 @@ class Tracker:
                 if self._announcing or not self._ended:
                     return
                 self._announcing = True
-                job = self._ended[0]
+                calls = self._ended[0]
             all_called = False
             try:
-                job.call_back()
+                calls.make()
                 all_called = True
             finally:  # Ctrl-C in a callback: the listening thread goes on with the others
                 with self._changed:
@@ -321,9 +336,13 @@ class Tracker:
                         self._ended.popleft()
                     self._changed.notify_all()
 
-    def _live(self) -> Iterable[JobRecord]:
+    def _all_live(self) -> Sequence[Watched]:
         with self._changed:
-            return list(self._every_future())
+            return list(self._live)
 
-    def _every_future(self) -> Iterable[JobRecord]:
-        return itertools.chain.from_iterable(self._jobs.values())
+    def _live_jobs(self) -> Iterable[JobRecord]:
+        return (job for one in self._all_live() for job in one.live_records())
+
+
+def _named(one: Watched) -> str:
+    return f"job {one.id}" if isinstance(one, JobRecord) else str(one)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from slurm.job import Job
     from slurm.job_dir.arguments import JobResultPlaceholder
     from slurm.sbatch.array_layout import ArrayLayout
-    from slurm.tracking.record import ArrayElement, JobRecord
+    from slurm.tracking.record import ArrayElement, JobRecord, Record
 
 
 class Upstream(abc.ABC):
@@ -62,6 +62,11 @@ class Upstream(abc.ABC):
     @abc.abstractmethod
     def records(self) -> Sequence[JobRecord]:
         """What is known of each job in it; what is not submitted yet is now."""
+
+    @property
+    @abc.abstractmethod
+    def known(self) -> Record:
+        """What is known of all of it; what is not submitted yet is now."""
 
     @property
     def element(self) -> ArrayElement | None:
@@ -120,7 +125,7 @@ class Dependency(NamedTuple):
     @property
     def verdict(self) -> Verdict:
         """What is known of the ends of what is waited for means for it."""
-        return judged(self.type, [record.ended_well for record in self.on.records])
+        return judged(self.type, self.on.known.ends)
 
     @property
     def hopeless(self) -> bool:
@@ -129,8 +134,7 @@ class Dependency(NamedTuple):
 
     @property
     def _broken_for_good(self) -> bool:
-        sure = any(record.surely_has_its_id for record in self.on.records)
-        return self.verdict is Verdict.BROKEN and not sure
+        return self.verdict is Verdict.BROKEN and not self.on.known.surely_has_its_id
 
     @property
     def _judged_on_the_node(self) -> bool:
@@ -140,26 +144,24 @@ class Dependency(NamedTuple):
     @property
     def clause(self) -> DependencyClause:
         """The same as plain data, for sbatch. Raises `SubmissionError` for an id that is another job's by now."""
-        for record in self.on.records:
-            if record.status.reused and not record.finished:
-                raise SubmissionError(
-                    f"nothing can wait for job {record.id} ({record.task_name}), which the controller has "
-                    "forgotten and whose id is another job's now: submit it again first"
-                )
+        lost = self.on.known.given_away
+        if lost is not None:
+            raise SubmissionError(
+                f"nothing can wait for job {lost.id} ({lost.task_name}), which the controller has "
+                "forgotten and whose id is another job's now: submit it again first"
+            )
         return DependencyClause(self.type, self.ids, frozenset(self._done()))
 
     def _done(self) -> Iterator[str]:
         """The ids of those that have ended as they had to; an array has several where it took several submissions."""
         whole = self.verdict is Verdict.MET or (self._broken_for_good and self._judged_on_the_node)
+        in_parts = len(self.ids) > 1 and self.type != "afternotok"
         for piece, job_id in enumerate(self.ids):
-            own = [one for one in self.on.records if one.element and one.element.piece == piece]
-            ends = [record.ended_well for record in own]
-            if whole or (self.type != "afternotok" and len(self.ids) > 1 and _met(self.type, ends)):
+            if whole or (in_parts and self._is_met_by(piece)):
                 yield job_id
 
-
-def _met(type: str, ends: Sequence[bool | None]) -> bool:
-    return judged(type, ends) is Verdict.MET
+    def _is_met_by(self, piece: int) -> bool:
+        return judged(self.type, self.on.known.ends_of_piece(piece)) is Verdict.MET
 
 
 def behind_empty(dependencies: Iterable[Dependency]) -> Iterator[Dependency]:

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from collections.abc import Iterator
 
 import pytest
 
-from slurm.job_dir.result_file import BUILT_IN, LITTLE, Checksum
+from slurm.job_dir.result_file import BUILT_IN, LITTLE, Checksum, own_sha256
+
+
+@pytest.fixture(autouse=True)
+def looked_for_anew() -> Iterator[None]:
+    """What the interpreter has is looked for in each test, and is what it has afterwards."""
+    own_sha256.cache_clear()
+    yield
+    own_sha256.cache_clear()
+
 
 LENGTHS = [(), (0,), (5, 3), (LITTLE,), (LITTLE, 1), (LITTLE - 1, 2, LITTLE), (3 * LITTLE,)]
 

@@ -19,7 +19,6 @@ from slurm.job_dir.remote_exceptions import frames_in, traceback_of
 from slurm.job_dir.result import load_envelope
 from slurm.job_dir.tracebacks import OURS, UsersFrames, users_frames
 from slurm.results.outcome import Outcomes
-from slurm.tracking.record import JobRecord
 
 DEADLINE = 60.0
 
@@ -189,10 +188,10 @@ def test_an_error_shows_the_frames_of_the_program(
 def test_ctrl_c_in_a_wait_shows_where_the_program_waited(
     job: Job[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def pressed(record: JobRecord, timeout: float | None) -> bool:
+    def pressed(record: object, timeout: float | None) -> bool:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(JobRecord, "wait", pressed)
+    monkeypatch.setattr(type(job.known), "wait", pressed)
     with pytest.raises(KeyboardInterrupt) as raised:
         job.get_result(DEADLINE)
     assert sys.version_info < (3, 11) or frames_of_ours(raised.value) == []

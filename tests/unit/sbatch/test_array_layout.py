@@ -22,7 +22,10 @@ def test_every_item_has_one_place(layout: ArrayLayout) -> None:
     for item in (0, layout.count // 2, layout.count - 1):
         piece, number = layout.place_of(item)
         assert 0 <= number < layout.pieces[piece].count
-        assert item in layout.items_of_task(layout.pieces[piece].first + number)
+        own = layout.items_of_task(layout.pieces[piece].first + number)
+        assert item in own
+        assert layout.first_of(piece, number) == own[0]
+    assert layout.first_of(len(layout.pieces) - 1, layout.pieces[-1].count) is None
 
 
 @hypothesis.given(layouts)

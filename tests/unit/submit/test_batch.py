@@ -81,6 +81,7 @@ def test_what_needs_the_id_has_it(fake_cluster: Cluster, backend: FakeBackend) -
 
 
 def test_waiting_in_the_block_submits(fake_cluster: Cluster, backend: FakeBackend) -> None:
+    backend.say("1", "RUNNING")
     with fake_cluster.batch():
         job = double(1)
         assert not job.wait(0.001)

@@ -14,9 +14,9 @@ from slurm.errors import DependencyFailed, SubmissionError, TransportError
 from slurm.job_dir.paths import ArrayDirectory
 from slurm.sbatch.array_layout import ArrayLayout
 from slurm.sbatch.dependency import DependencyClause, Verdict, judged, option_of
-from slurm.submit.arrays import SubmittedArray
 from slurm.task import SlurmTask
 from slurm.tracking import record
+from slurm.tracking.submitted_array import SubmittedArray
 
 STRANGER = "somebody|/home/else/job.sh|/home/else"
 

@@ -18,7 +18,7 @@ from slurm.job_dir.paths import ArrayDirectory
 from slurm.job_dir.result import dump_envelope, value_envelope
 from slurm.sbatch.array_layout import ArrayLayout
 from slurm.states import Observation
-from slurm.submit.arrays import SubmittedArray
+from slurm.tracking.submitted_array import SubmittedArray
 
 DEADLINE = 60.0
 

@@ -1,0 +1,336 @@
+"""What is known of an array and of each of its items: one record for all of them, however many they are."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import weakref
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from slurm import forks
+from slurm.errors import SlurmError
+from slurm.job_dir.paths import ArrayDirectory
+from slurm.states import ACTIVE, JobStatus
+from slurm.tracking.deadline import Moment
+from slurm.tracking.element_record import ElementRecord, Items
+from slurm.tracking.elements import Elements
+from slurm.tracking.item_states import ItemStates
+from slurm.tracking.record import ArrayElement, JobOperations, JobRecord, Watched
+from slurm.tracking.waiting import Call, Calls, Waiting
+
+if TYPE_CHECKING:
+    from slurm.api.site import Site
+    from slurm.job_dir.result import Outcome
+    from slurm.sbatch.array_layout import ArrayLayout
+    from slurm.tracking.subject import Subject
+    from slurm.tracking.submitted_array import SubmittedArray
+    from slurm.tracking.upstream import Dependency, Upstream
+
+
+class ArrayRecord(Watched):
+    """An array that was `submitted`: `ids` of its submissions, the `directory` and the `layout` of its items.
+
+    - `group`: the array that users have; held until all items have ended, and with it its cluster.
+    - `outcomes`: what became of items, of which somebody has asked that.
+
+    A forked child that asks for anything about it has it watched there; what its parent waits for is the parent's.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        operations: JobOperations,
+        task_name: str,
+        submitted: SubmittedArray,
+        group: Upstream,
+    ) -> None:
+        self.site: Site = site
+        self.operations: JobOperations = operations
+        self.task_name: str = task_name
+        self.token: str = submitted.token
+        self.waits_for: tuple[Dependency, ...] = submitted.waits_for
+        self.ids: tuple[str, ...] = submitted.ids
+        self.directory: ArrayDirectory = submitted.directory
+        self.layout: ArrayLayout = submitted.layout
+        self.reattached: bool = submitted.reattached
+        self.group: Upstream = group
+        self.outcomes: dict[int, Outcome] = {}
+        known = () if self.reattached else submitted.options
+        self._options = dict(enumerate(known))  # by the piece
+        self._states = ItemStates(self.layout)
+        self._here = Waiting()
+        self._futures: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+        self._met = not self.reattached
+        self._alive: Moment | None = None if self.reattached else Moment()
+        self._alive_last: list[Moment | None] = []  # of items that have ended
+        if self.reattached and self.count:
+            operations.found_again(self)
+
+    # Where it is, and where its items are
+
+    @property
+    def count(self) -> int:
+        """How many items it has."""
+        return self.layout.count
+
+    def element(self, index: int) -> ElementRecord:
+        """What is known of one item."""
+        return ElementRecord(self, index)
+
+    def items(self, indices: Sequence[int], status: JobStatus, task: int | None = None) -> Items:
+        """Items that have this status; of the array `task`, if one is named."""
+        return Items(self, indices, status, task)
+
+    @property
+    def records(self) -> Elements[JobRecord]:
+        """What is known of each item."""
+        return Elements(self, self.element)
+
+    def place_of(self, index: int) -> ArrayElement:
+        """The place of an item in the array."""
+        piece, _ = self.layout.place_of(index)
+        return ArrayElement(index, self.directory, self.layout.pack > 1, piece, self.group)
+
+    def id_of(self, index: int | None) -> str:
+        """The scheduler's id of the array task that runs an item; without one, those of the array."""
+        return ",".join(self.ids) if index is None else self.id_of_task(index // self.layout.pack)
+
+    def id_of_task(self, task: int) -> str:
+        """The scheduler's id of an array task, numbered over all submissions."""
+        piece, number = self.layout.place_of_task(task)
+        return f"{self.ids[piece]}_{number}"
+
+    def directory_of(self, index: int) -> str:
+        """The directory of an item."""
+        return self.directory.element(self.layout.name(index)).path
+
+    def options_of(self, index: int) -> Mapping[str, str] | None:
+        """sbatch's options in the script that an item's job runs."""
+        return self._options.get(self.layout.place_of(index)[0])
+
+    def note_options(self, index: int, options: Mapping[str, str]) -> None:
+        """Those of an item's job have been read from its script."""
+        self._options[self.layout.place_of(index)[0]] = options
+
+    # What is known of it
+
+    @property
+    def states(self) -> ItemStates:
+        """What is known of each item."""
+        self._be_here()
+        return self._states
+
+    @property
+    def changing(self) -> Any:
+        """Held by whoever changes anything about it, for a moment."""
+        return self._waiting.changing
+
+    @property
+    def _waiting(self) -> Waiting:
+        self._be_here()
+        return self._here
+
+    def _be_here(self) -> None:
+        """In a forked child: nobody else waits here, and nobody watches the array yet."""
+        if self._here.process is forks.here():
+            return
+        with forks.renewing():
+            if self._here.process is forks.here():
+                return
+            self._states = self._states.copy()
+            self._here = Waiting()
+        if self._states.left:
+            with contextlib.suppress(SlurmError):  # its cluster was closed: who waits is told
+                self.operations.watch([self])
+
+    def status_of(self, index: int) -> JobStatus:
+        """What is known of an item at this moment."""
+        return self.states.statuses[index]
+
+    def alike(self, indices: Iterable[int]) -> list[tuple[JobStatus, list[int]]]:
+        """Items by what is known of them at this moment."""
+        return self.states.alike(indices)
+
+    @property
+    def finished(self) -> bool:
+        return not self.states.left
+
+    @property
+    def successful(self) -> bool:
+        """Whether all items have ended and their task returned."""
+        return self.ends <= {True}
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether any item has ended, and not well."""
+        return False in self.ends
+
+    @property
+    def is_running(self) -> bool:
+        """Whether any item was running when last heard of."""
+        return self.states.any(lambda status: not status.finished and status.state in ACTIVE)
+
+    @property
+    def unmet(self) -> bool:
+        return not self._met and not self.finished
+
+    @property
+    def uncertain(self) -> bool:
+        return self.states.any(lambda status: status.uncertain)
+
+    @property
+    def ends(self) -> set[bool | None]:
+        return {status.ended_well for status in self.states.each}
+
+    def ends_of_piece(self, number: int) -> Collection[bool | None]:
+        return {status.ended_well for status in self.states.of_piece(number)}
+
+    @property
+    def last_alive(self) -> Moment | None:
+        return self._alive
+
+    def last_alive_of(self, index: int) -> Moment | None:
+        """When it was heard last that an item had not ended."""
+        ended = self._alive_last and self.status_of(index).finished
+        return self._alive_last[index] if ended else self._alive
+
+    @property
+    def given_away(self) -> JobRecord | None:
+        found = self.states.first(lambda status: status.reused and not status.finished)
+        return None if found is None else self.element(found)
+
+    @property
+    def unfinished(self) -> JobRecord | None:
+        """The first item that has not ended."""
+        found = self.states.first(lambda status: not status.finished)
+        return None if found is None else self.element(found)
+
+    # For whoever watches it
+
+    def live_records(self) -> Iterator[JobRecord]:
+        for task in self.states.live_tasks():
+            yield from map(self.element, self._states.live_items(task))
+
+    def live_items(self, indices: Iterable[int]) -> Iterable[Subject]:
+        groups = self.alike(index for index in indices if index < self.count)
+        return [self.items(some, status) for status, some in groups if not status.finished]
+
+    def observe(
+        self, indices: Sequence[int], before: JobStatus, after: JobStatus, at: Moment | None = None
+    ) -> Calls | None:
+        """Take the tracker's news of items that are known as `before`; see `Subject.observe`."""
+        waiting = self._waiting
+        with waiting.changing:
+            if not (after.finished or after.forgotten):
+                self._alive = at or Moment()
+            if after is before:
+                return None
+            self._states.change(indices, before, after)
+            if not after.finished or before.finished:
+                return None
+            self._remember(indices)
+            calls = waiting.over(self, indices, all_of_it=self.finished)
+            waiting.wake()
+            return calls
+
+    def _remember(self, indices: Sequence[int]) -> None:
+        """These have ended: when they were alive is as the array is now."""
+        self._alive_last = self._alive_last or [None] * self.count
+        for index in indices:
+            self._alive_last[index] = self._alive
+
+    def met(self) -> None:
+        self._met = True
+
+    def abandon(self) -> None:
+        waiting = self._waiting
+        with waiting.changing:
+            waiting.abandoned = True
+            left = [n for n, one in enumerate(self._states.statuses) if not one.finished]
+            calls = waiting.over(self, left, all_of_it=True)
+            waiting.wake()
+        if calls is not None:
+            calls.make()
+
+    # For whoever waits for it
+
+    def _is_over(self, index: int) -> bool:
+        return self._here.abandoned or self._states.statuses[index].finished
+
+    def wait(self, timeout: float | None, *, or_failed: bool = False) -> bool:
+        """Wait until all items have ended, `or_failed` until one has not ended well, or until nobody watches any more.
+
+        Returns whether that came in time.
+        """
+        waiting = self._waiting
+
+        def enough() -> bool:
+            return waiting.abandoned or self.finished or (or_failed and self.has_failed)
+
+        with waiting.changing:
+            if enough():
+                return True
+            one = (enough, threading.Event())
+            waiting.enough.append(one)
+        try:
+            return one[1].wait(timeout)
+        finally:
+            with waiting.changing:
+                waiting.enough.remove(one)
+
+    def wait_for(self, index: int, timeout: float | None) -> bool:
+        """Wait for an item's end, as `JobRecord.wait`."""
+        waiting = self._waiting
+        with waiting.changing:
+            if self._is_over(index):
+                return True
+            news = waiting.news.setdefault(index, threading.Event())
+        return news.wait(timeout)
+
+    def add_callback(self, index: int, function: Callable[[], object]) -> None:
+        """Have `function` called when an item has ended; at once if it has."""
+        waiting = self._waiting
+        with waiting.changing:
+            if not self._is_over(index):
+                waiting.callbacks.setdefault(index, []).append(function)
+                return
+        Call(self, index, function).make()
+
+    def call_when_all_have_ended(self, function: Callable[[], object]) -> None:
+        """Have `function` called when the last item has ended; at once if all have."""
+        waiting = self._waiting
+        with waiting.changing:
+            if not (waiting.abandoned or self.finished):
+                waiting.last.append(function)
+                return
+        Call(self, None, function).make()
+
+    def call_for_each(self, function: Callable[[int], object]) -> list[int]:
+        """Have `function` called with the index of each item that ends from now on; returns those that have ended."""
+        waiting = self._waiting
+        with waiting.changing:
+            if waiting.abandoned or self.finished:
+                return list(range(self.count))
+            waiting.each.append(function)
+            return [n for n, one in enumerate(self._states.statuses) if one.finished]
+
+    def call_no_more(self, function: Callable[[int], object]) -> None:
+        """Have `function` called no longer."""
+        waiting = self._waiting
+        with waiting.changing, contextlib.suppress(ValueError):
+            waiting.each.remove(function)
+
+    def future_of(self, index: int, make: Callable[[], Any], *, hold: bool = False) -> Any:
+        """The future of an item that somebody holds, or what `make` returns; see `JobRecord.future`."""
+        waiting = self._waiting
+        with waiting.changing:
+            known = self._futures.get(index)
+            if known is None:
+                known = self._futures[index] = make()
+            if hold and not self._is_over(index):
+                waiting.held[index] = known
+            return known
+
+    def __repr__(self) -> str:
+        return f"array {self.id_of(None)} of {self.count} ({self.task_name})"

@@ -1,0 +1,90 @@
+"""What many jobs cost: in proportion to their number, by the steps it takes. The backend is a fake."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.helpers.counted import assert_linear
+from tests.helpers.fakes import FakeBackend, job_on, tracker_of
+
+from slurm import Cluster, as_completed, task
+from slurm.states import JobState, Observation
+
+
+@task
+def double(number: int) -> int:
+    return 2 * number
+
+
+class Idle(FakeBackend):
+    """Says the same of all jobs; and its client hears of it when the test has it ask."""
+
+    state = JobState.RUNNING
+
+    def query_jobs(self, job_ids: object) -> list[Observation]:
+        assert isinstance(job_ids, list)
+        return [Observation(one, "squeue", self.state) for one in job_ids]
+
+
+def patient(backend: FakeBackend) -> Cluster:
+    return Cluster(backend, job_base_dir="/jobs", poll_interval_min=3600, poll_interval_max=3600)
+
+
+def test_items_that_share_a_job_are_watched_one_by_one() -> None:
+    cluster = patient(Idle())
+
+    def submit(count: int) -> Callable[[], object]:
+        return cluster.map(double, range(count), pack=count).submit
+
+    assert_linear(submit, 300)
+    cluster.close()
+
+
+def test_items_end_and_are_given_one_by_one() -> None:
+    backend = Idle()
+    cluster = patient(backend)
+
+    def end(count: int) -> Callable[[], object]:
+        backend.state = JobState.RUNNING
+        array = cluster.map(double, range(count), pack=count // 10).submit()
+        backend.state = JobState.FAILED
+
+        def ended() -> None:
+            assert not array.is_completed()
+            for number in range(3):
+                array[number].get_status()
+            assert len(list(as_completed(array))) == count
+            assert array.wait(0)
+            assert not array.is_successful()
+
+        return ended
+
+    assert_linear(end, 300)
+    cluster.close()
+
+
+def test_jobs_end_one_by_one() -> None:
+    cluster = patient(backend := Idle())
+
+    def end(count: int) -> Callable[[], object]:
+        backend.state = JobState.RUNNING
+        jobs = [job_on(cluster, str(number)) for number in range(count)]
+        backend.state = JobState.CANCELLED
+        return lambda: [job.get_status() for job in jobs]
+
+    assert_linear(end, 200)
+    cluster.close()
+
+
+def test_jobs_that_have_ended_are_given_one_by_one() -> None:
+    cluster = patient(backend := Idle())
+    backend.state = JobState.COMPLETED
+    jobs = [job_on(cluster, str(number)) for number in range(600)]
+    tracker_of(cluster).refresh(jobs[-1].records[0])
+    assert all(job.is_completed() for job in jobs)
+
+    def take(count: int) -> Callable[[], object]:
+        return lambda: list(as_completed(jobs[:count]))
+
+    assert_linear(take, 300)
+    cluster.close()
