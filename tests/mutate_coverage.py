@@ -26,15 +26,20 @@ from pathlib import Path
 from tests.helpers.mutations import Mutation, Tables, problems, statements
 
 ROOT = Path(__file__).parents[1]
-# Not copied: environments, caches, what make writes.
-IGNORED = shutil.ignore_patterns(
+# Not copied: environments, caches, and what make writes beside the sources, where packages may have the same names.
+CACHES = shutil.ignore_patterns(
     *(".git", ".venv*", ".*_cache", ".hypothesis", ".work", ".slurm-cluster"),
-    *("build", "demo-output", "dist", "site"),
 )
+WRITTEN = frozenset({"build", "demo-output", "dist", "site"})
 TYPED = "typed_usage.py::"
 ON_THE_CLUSTER = "slurm/"
 SECONDS = 120
 SECONDS_ON_THE_CLUSTER = 900
+
+
+def _ignored(folder: str, names: list[str]) -> set[str]:
+    written = WRITTEN if Path(folder) == ROOT else frozenset()
+    return CACHES(folder, names) | (written & set(names))
 
 
 class Copy:
@@ -44,8 +49,9 @@ class Copy:
         self.folder, self.root, self.home = folder, folder / "tree", folder / "home"
         self.home.mkdir(parents=True)
         # One copy of another has the bytecode, and what mypy knows, as well.
-        ignored = None if origin else IGNORED
-        shutil.copytree(origin or ROOT, self.root, symlinks=True, ignore=ignored)
+        shutil.copytree(
+            origin or ROOT, self.root, symlinks=True, ignore=None if origin else _ignored
+        )
         # Bytecode is known by the second and the size of its source: every edit has a second of its own.
         self._seconds = itertools.count(int(time.time()) + 1000)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.helpers.mutations import Tables, problems, rows
+from tests.mutate_coverage import Copy
 
 TESTS = Path(__file__).parent
 DOCS = TESTS.parent / "docs"
@@ -87,6 +88,16 @@ def test_the_page_of_runs_is_about_all_of_the_cookbook() -> None:
 def test_every_statement_has_a_mutation_that_can_be_made() -> None:
     found = problems(TESTS.parent, Tables.read(TESTS.parent))
     assert not found, "\n".join(found)
+
+
+def test_what_is_mutated_is_a_copy_with_every_module(tmp_path: Path) -> None:
+    copy = Copy(tmp_path)
+    for folder in ("src", "tests"):
+        assert modules_below(copy.root / folder) == modules_below(TESTS.parent / folder)
+
+
+def modules_below(folder: Path) -> set[Path]:
+    return {path.relative_to(folder) for path in folder.rglob("*.py")}
 
 
 def test_every_test_of_a_fault_is_on_its_page() -> None:
