@@ -99,3 +99,22 @@ def test_own_modules_are_known_by_file_and_content(
     assert own_modules()["my_numbers"] == (str(file), "")
     assert "my_numbers" not in own_modules(without=["my_numbers"])
     assert not {"pytest", "json", "slurm", "slurm.task", "__main__"} & set(own_modules())
+
+
+def test_where_a_module_is_from_is_looked_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program has hundreds of modules, and each submission asks for the user's own among them."""
+    monkeypatch.setattr(sys, "path", [str(tmp_path), STDLIB])
+    found = own_modules()
+    resolved: list[str] = []
+    real = os.path.realpath
+
+    def noted(path: str) -> str:
+        resolved.append(path)
+        return real(path)
+
+    monkeypatch.setattr(os.path, "realpath", noted)
+    assert own_modules() == found
+    search_path((), (), shared=True)
+    assert sorted(resolved) == sorted(sys.path)

@@ -37,7 +37,7 @@ def search_path(
         for entries in _own_entries()
     )
     # An editable installation may find its modules where no entry leads.
-    otherwise = (_there(one, False, copies) for one in _found_otherwise() if copies)
+    otherwise = [_there(one, False, copies) for one in _found_otherwise()] if copies else []
     after += [
         there for there in dict.fromkeys(otherwise) if there and there not in {*before, *after}
     ]
@@ -174,8 +174,14 @@ def _own_files() -> Iterator[tuple[str, str]]:
     for name, module in list(sys.modules.items()):
         if "." not in name and isinstance(module, ModuleType):
             file = getattr(module, "__file__", None)
-            if file and file.endswith(".py") and not is_installed(file):
+            if file and file.endswith(".py") and not _is_from_installed(file):
                 yield name, os.path.abspath(file)
+
+
+@functools.cache
+def _is_from_installed(file: str) -> bool:
+    """`is_installed` of a module's file, looked at once: there are hundreds, and they stay what they were imported as."""
+    return is_installed(file)
 
 
 _digests: dict[str, tuple[tuple[int, int], str]] = {}
