@@ -86,8 +86,10 @@ FAST = $(WITHOUT_SLURM) -m "not slurm and not story"
 test-unit: $(DEV) ## Run the fast tests, which need neither Slurm nor Docker
 	$(PY) $(HERE) $(FAST)
 
-test-stories: $(DEV) ## Run long stories on this machine: power losses, resume after kill -9, the tutorial
-	$(PY) $(HERE) $(WITHOUT_SLURM) -m "story and not slurm"
+# Tests of properties, which Hypothesis marks, are in the fast tier with a few examples and here with the full number.
+test-stories: export HYPOTHESIS_PROFILE = full
+test-stories: $(DEV) ## Run long stories on this machine: power losses, resume after kill -9, properties by many examples
+	$(PY) $(HERE) $(WITHOUT_SLURM) -m "(story or hypothesis) and not slurm"
 
 # Where a dependency is used: by what travels, by the Slurmfile, by what is shown, by the pytest plugin.
 WITH_DEPENDENCIES = $(wildcard $(addprefix tests/unit/,callbacks cli config job_dir packaging runner runs testing test_imports.py)) \

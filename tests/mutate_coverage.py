@@ -133,6 +133,7 @@ class Copy:
         """Run a module here; None if it took too long. What a mutation leaves at home is left in `home`, or in one of ours."""
         path = f"{self.root / 'src'}{os.pathsep}{self.root}"
         env = {**os.environ, "PYTHONPATH": path, "HOME": str(home or self.home)}
+        env["HYPOTHESIS_PROFILE"] = "full"
         for name in ("PYTHONDONTWRITEBYTECODE", "PYTEST_ADDOPTS"):
             env.pop(name, None)
         # Not a pipe, which processes that tests leave could hold open.

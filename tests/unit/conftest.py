@@ -31,11 +31,13 @@ from slurm.job_dir.paths import SDK
 
 HELPERS = Path(__file__).parents[1] / "helpers"
 
-# The same examples in every run, and no clock: a busy machine is no failure.
-hypothesis.settings.register_profile(
-    "unit", deadline=None, derandomize=True, database=None, max_examples=40
-)
-hypothesis.settings.load_profile("unit")
+# A few examples of each property, the same in every run, or many: `make test-stories` takes the full number. There is
+# no clock: a busy machine is no failure.
+for profile, examples in {"fast": 15, "full": 200}.items():
+    hypothesis.settings.register_profile(
+        profile, deadline=None, derandomize=True, database=None, max_examples=examples
+    )
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
 
 @pytest.fixture(autouse=True)

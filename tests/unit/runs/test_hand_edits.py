@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.helpers.clicked import Said
 from tests.helpers.run_manifests import content
@@ -119,12 +119,12 @@ def edited(data: st.DataObject, before: dict[str, Any]) -> dict[str, Any]:
     return after
 
 
+@pytest.mark.hypothesis
 def test_whatever_is_edited_each_command_says_something_that_can_be_read(
     ended: RunProject,
 ) -> None:
     path, before = Path(ended.manifest.path), stages(ended)
 
-    @settings(max_examples=15, deadline=None)
     @given(data=st.data())
     def one(data: st.DataObject) -> None:
         after = edited(data, before[data.draw(st.sampled_from(sorted(before)), "stage")])

@@ -321,7 +321,6 @@ def attempt(text: str, told: Manifest) -> tuple[str, Outcome]:
         hypothesis.reject()
 
 
-@hypothesis.settings(max_examples=60)
 @hypothesis.given(texts, manifests)
 def test_an_upsert_is_idempotent_and_passes(text: str, told: Manifest) -> None:
     changed, _ = attempt(text, told)
@@ -329,7 +328,6 @@ def test_an_upsert_is_idempotent_and_passes(text: str, told: Manifest) -> None:
     assert verify(changed, told, strict=True).passed
 
 
-@hypothesis.settings(max_examples=60)
 @hypothesis.given(texts, manifests)
 def test_an_upsert_keeps_all_other_lines_in_their_order(text: str, told: Manifest) -> None:
     changed, outcome = attempt(text, told)
@@ -342,7 +340,6 @@ def test_an_upsert_keeps_all_other_lines_in_their_order(text: str, told: Manifes
             assert changed[:at] + rest.removeprefix("\r").removeprefix("\n") == text
 
 
-@hypothesis.settings(max_examples=60)
 @hypothesis.given(texts, st.lists(manifests, max_size=4))
 def test_a_rebuild_is_idempotent_and_every_run_of_it_passes(
     text: str, told: list[Manifest]

@@ -6,7 +6,7 @@ import datetime
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from slurm.errors import ConfigError
@@ -298,7 +298,6 @@ def rank(manifest: Manifest) -> int:
     return 9 if manifest.status is RunStatus.FAILED else ORDER.index(manifest.status)
 
 
-@settings(max_examples=80, deadline=None)
 @given(st.data(), st.booleans())
 def test_whatever_happened_the_next_runs_bring_it_to_an_end(data: st.DataObject, sdk: bool) -> None:
     """Each step may be the last of its process: what it would have written is lost then."""

@@ -37,8 +37,7 @@ def search_path(
         for entries in _own_entries()
     )
     # An editable installation may find its modules where no entry leads.
-    found = _found_otherwise() if copies else ()
-    otherwise = (_there(one, False, copies) for one in found)
+    otherwise = [_there(one, False, copies) for one in _found_otherwise()] if copies else []
     after += [
         there for there in dict.fromkeys(otherwise) if there and there not in {*before, *after}
     ]
