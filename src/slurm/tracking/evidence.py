@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from slurm.errors import RemoteFileMissing, ResultCorrupted
 from slurm.job_dir.result import kind_in, load_envelope
 from slurm.states import FINAL_SOURCES, JobState, JobStatus, Observation, reduce
+from slurm.tracking.item_records import ItemRecords
 
 if TYPE_CHECKING:
     from slurm.api.base import BackendBase
+    from slurm.job_dir.item_records import ItemRecord
     from slurm.tracking.record import JobRecord
+    from slurm.tracking.scheduler_answers import Seen
 
 HEAD = 1 << 16  # bytes
 
 
 class Case(NamedTuple):
-    """An observation of a job, and the `expected` status, which that alone would lead to."""
+    """An observation of a job, and the `expected` status, which that alone would lead to.
+
+    `recorded` is how an item of a packed array ended by its record, UNKNOWN where it has none; None for any other job.
+    """
 
     job: JobRecord
     seen: Observation
     expected: JobStatus
+    recorded: JobState | None = None
 
     @property
     def never_starts(self) -> bool:
@@ -75,11 +82,21 @@ class Evidence:
     def __init__(self, backend: BackendBase) -> None:
         self._backend = backend
 
-    def of(self, job: JobRecord, seen: Observation) -> Observation:
-        """What `seen` means for one job, which may not be the same for all that share its id."""
-        case = Case(job, seen, reduce(job.status, seen))
-        meaning = next(meaning for applies, meaning in RULES if applies(case))
-        return meaning(self, case)
+    def of_all(self, seen: Iterable[Seen]) -> Iterator[Seen]:
+        """What was `seen` of each means for it, which may not be the same for all that share an id.
+
+        The items of packed arrays are asked about together.
+        """
+        cases = [Case(job, one, reduce(job.status, one)) for job, one in seen]
+        meanings = [next(meaning for applies, meaning in RULES if applies(case)) for case in cases]
+        packed = [
+            case.job
+            for case, meaning in zip(cases, meanings)
+            if case.is_packed and meaning in ASKING
+        ]
+        recorded = _states_by_records(self._backend, packed)
+        for case, meaning in zip(cases, meanings):
+            yield case.job, meaning(self, case._replace(recorded=recorded.get(case.job)))
 
     def as_seen(self, case: Case) -> Observation:
         """What the scheduler says is enough."""
@@ -91,7 +108,7 @@ class Evidence:
 
     def by_its_result(self, case: Case) -> Observation:
         """As the result says that it left; where there is none, what the scheduler says."""
-        state = self._state_by_result(case.job)
+        state = case.recorded or self._state_by_result(case.job)
         if state is JobState.UNKNOWN:
             return case.seen
         return replace(case.seen, source="result", state=state)
@@ -130,3 +147,25 @@ RULES: Sequence[tuple[Callable[[Case], bool], Callable[[Evidence, Case], Observa
     (lambda case: case.is_unknown, Evidence.by_its_result),
     (lambda case: True, Evidence.as_seen),
 )
+ASKING = (Evidence.by_its_result, Evidence.by_its_files)
+
+
+def _states_by_records(
+    backend: BackendBase, packed: Sequence[JobRecord]
+) -> dict[JobRecord, JobState]:
+    """How items of packed arrays ended by what they left, UNKNOWN for those that left nothing.
+
+    Nothing is said of those whose arrays have no record files.
+    """
+    asked = ItemRecords(backend, packed)
+    found = dict(asked.read(bodies=False)) if packed else {}
+    unsaid = set(asked.without)
+    return {
+        job: _state_of(found[job]) if job in found else JobState.UNKNOWN
+        for job in packed
+        if job not in unsaid
+    }
+
+
+def _state_of(record: ItemRecord) -> JobState:
+    return JobState.COMPLETED if record.successful else JobState.FAILED

@@ -15,7 +15,7 @@ from slurm.api.base import BackendBase
 from slurm.api.site import Site
 from slurm.context import activated
 from slurm.errors import RemoteFileError, SlurmError
-from slurm.job_dir.paths import parse_event
+from slurm.job_dir.news import ends_in
 from slurm.states import JobState, Observation, reduce
 from slurm.tracking.accounting import Accounting
 from slurm.tracking.end_notes import EndNotes
@@ -228,10 +228,9 @@ class Tracker:
             return
         self._seen_events = list(news)
         by_token = {job.token: job for job in self._live()}
-        for name, result in news.items():
-            token, success = parse_event(name) or ("", False)
+        for token, success, result in (end for one in news.items() for end in ends_in(*one)):
             if token in by_token:
-                if result:
+                if result is not None:
                     self.pushed.put(token, result)
                 state = JobState.COMPLETED if success else JobState.FAILED
                 seen = Observation(by_token[token].id, "event", state)
@@ -245,7 +244,7 @@ class Tracker:
         if before:
             seen = self._answers.of_all(self.backend, before)
             self._cancel_hopeless(seen)
-            self._note_all((job, self._evidence.of(job, one)) for job, one in seen)
+            self._note_all(self._evidence.of_all(seen))
             self.listener.polled(self._live)
         self._polled = time.monotonic()
         self._polled_jobs = frozenset(before)
