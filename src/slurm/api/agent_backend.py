@@ -255,15 +255,21 @@ class AgentBackend(BackendBase):
             complete = said["complete"] or most is not None
 
     def assemble_file(self, path: str, parts: Sequence[FilePart]) -> None:
-        places: list[list[Any]] = []
-        literal = b""
+        sources: dict[str, int] = {}
+        places: list[tuple[int, ...]] = []
+        given: list[bytes] = []
         for part in parts:
-            if isinstance(part, bytes):
-                places.append([len(literal), len(part)])
-                literal += part
+            if not isinstance(part, bytes):
+                source, offset, length = part
+                places.append((sources.setdefault(source, len(sources)), offset, length))
+            elif places and len(places[-1]) == 1:
+                given.append(part)
+                places[-1] = (places[-1][0] + len(part),)
             else:
-                places.append(list(part))
-        self.request("assemble", {"path": path, "parts": places}, literal)
+                given.append(part)
+                places.append((len(part),))
+        params = {"path": path, "sources": list(sources), "parts": places}
+        self.request("assemble", params, b"".join(given))
 
     def read_head(self, path: str, size: int) -> bytes:
         return self.request("read", {"path": path, "size": size})[1]
