@@ -227,8 +227,8 @@ class SlurmTask(Generic[P, R]):
         runs so many items, one after the other: for items that take seconds, or much less. Give each item what is
         its own, and a path to what all share: items are pickled one by one.
 
-        The items of a pack run in the array's directory, and one has a directory of its own when it fails, or when its
-        function takes a `JobContext`. With `item_dirs` each has, and runs in it, as the items of an array without `pack` do.
+        The items of a pack run in the array's directory, or in one of their own where the function takes a `JobContext`. With
+        `item_dirs` each has one and leaves its files there, as the items of an array without `pack` do.
 
         For no items nothing is submitted, and there are no results. Raises `NoActiveContext` where no cluster is active,
         `ConfigError` for what is no list of items, ``TypeError`` naming the item that does not fit the function. See `ArrayJob` for when it is submitted.

@@ -1,7 +1,7 @@
 """The items that one array task runs, one after the other, in one process.
 
-Each leaves a record (`slurm.runner.item_log`). A directory of its own is made for one that failed, so that its traceback is
-found beside those of other jobs, and for one whose function or callbacks may ask for it.
+Each leaves a record (`slurm.runner.item_log`). One that failed has its files in a directory of its own as well, where those
+of other jobs are; so has one whose callbacks, or jobs, look for them there. One that is given its job runs in such a directory.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Pack:
         self._work.prepare = self._prepare
         self._item = 0
         self._began = 0.0
-        self._has_directory = False
+        self._keeps_files = False
 
     def run(self, items: Sequence[int]) -> int:
         """Run those that have no result from before a requeue; 0 when the function returned for all of them."""
@@ -86,7 +86,7 @@ class Pack:
         if self._at_home:
             os.chdir(self._array.path)
         self._item = self._work.item = item
-        self._began, self._has_directory = time.time(), False
+        self._began, self._keeps_files = time.time(), False
         with own_job.running():
             envelope = enveloped(self._work.call, directory, self._facts["attempt"])
         ended = time.time()
@@ -99,18 +99,19 @@ class Pack:
         return self._put_away(directory, envelope, ended)
 
     def _prepare(self, loaded: Loaded) -> None:
-        """Before the call: make the item's directory, if somebody may ask for it."""
-        if not (self._item_dirs or loaded.needs_directory):
+        """Before the call: make the item's directory, if somebody may ask for it, and what is looked for there."""
+        self._keeps_files = self._item_dirs or loaded.reads_metadata
+        if not (self._keeps_files or loaded.takes_context):
             return
         directory = self._array.element(self._layout.name(self._item))
-        self._make(directory, {"status": "running", "started_at": rfc3339(self._began)})
+        make_private_directory(directory.path)
+        if self._keeps_files:
+            self._note(directory, {"status": "running", "started_at": rfc3339(self._began)})
         if self._at_home:  # relative paths mean an item's own files, as they mean a job's
             os.chdir(directory.path)
 
-    def _make(self, directory: JobDirectory, more: Mapping[str, Any]) -> None:
-        """Make its directory, with metadata; the record counts if the machine crashes."""
-        make_private_directory(directory.path)
-        self._has_directory = True
+    def _note(self, directory: JobDirectory, more: Mapping[str, Any]) -> None:
+        """Note in its own metadata how far it is; the record counts if the machine crashes."""
         about = {"token": f"{self._token}_{self._item}", "array_index": self._item}
         content = {
             **self._metadata,
@@ -130,7 +131,7 @@ class Pack:
             return
         try:
             self._log.share(status="requeued")
-            if interrupted is not None and self._has_directory:
+            if interrupted is not None and self._keeps_files:
                 update_json(interrupted.metadata, {"status": "requeued"}, sync=False)
         except OSError as error:
             say(f"slurm-tasks: that the job goes back could not be noted: {error}")
@@ -146,7 +147,7 @@ class Pack:
         success = envelope.kind == "value"
         # The record is there: whatever fails from here on must not make it a failure for dependents.
         try:
-            if self._has_directory or not success:
+            if self._keeps_files or not success:
                 self._keep_in(directory, put, called, ended)
             self._work.callbacks.end(directory, envelope)
         except (AgentError, OSError, ValueError) as error:
@@ -164,7 +165,8 @@ class Pack:
             "called_at": rfc3339(called) if called else None,
             "completed_at": rfc3339(ended),
         }
-        self._make(directory, end if success else {**end, "error": in_a_line(put.envelope)})
+        make_private_directory(directory.path)
+        self._note(directory, end if success else {**end, "error": in_a_line(put.envelope)})
         if not put.is_in_directory:
             with replacing(directory.result, sync=False) as file:
                 write_envelope(Writer(file), put.envelope)

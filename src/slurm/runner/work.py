@@ -34,9 +34,14 @@ class Loaded:
             self.binder = binder if binder.injected else None
 
     @property
-    def needs_directory(self) -> bool:
-        """Whether a call may ask for the job's directory: by a context, or by what its callbacks are told."""
-        return bool(self.binder or self.payload.children or self.payload.callbacks)
+    def takes_context(self) -> bool:
+        """Whether the function is given a context, and with it the job's directory."""
+        return self.binder is not None
+
+    @property
+    def reads_metadata(self) -> bool:
+        """Whether somebody reads there what the job has noted: its callbacks, or those who look for a workflow's jobs."""
+        return bool(self.payload.children or self.payload.callbacks)
 
 
 class Work:

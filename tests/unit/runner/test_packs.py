@@ -176,11 +176,14 @@ def test_with_item_dirs_each_has_what_other_jobs_have(map_on_disk: MapOnDisk) ->
         assert metadata["called_at"]
 
 
-def test_a_function_that_takes_its_job_has_a_directory(map_on_disk: MapOnDisk) -> None:
-    array = map_on_disk(describe, [5, 6], pack=2)
-    assert array.run(0).returncode == 0
-    assert [array.result(n) for n in ("000", "001")] == [(25, "12_0", "000"), (36, "12_0", "001")]
-    assert (array.path / "tasks" / "001" / "own").read_text() == "6"
+def test_a_function_that_takes_its_job_runs_in_its_directory(map_on_disk: MapOnDisk) -> None:
+    array = map_on_disk(describe, [5, 13, 6], pack=3)
+    assert array.run(0).returncode == 1
+    assert [array.value(n) for n in (0, 2)] == [(25, "12_0", "000"), (36, "12_0", "002")]
+    own = array.path / "tasks"
+    assert (own / "002" / "own").read_text() == "6"
+    assert os.listdir(own / "002") == ["own"]
+    assert {"own", "metadata.json", "result.pkl"} <= set(os.listdir(own / "001"))
 
 
 def test_one_that_asks_for_it_later_as_well(map_on_disk: MapOnDisk) -> None:
