@@ -71,12 +71,17 @@ class Outcomes:
         left = [one for one in records if one not in found]
         paths = [one.directory.result for one in left]
         files = self._backend.open_files(paths, progress=progress) if paths else ()
+        without: set[JobRecord] = set()
         with contextlib.suppress(errors.FileTooLarge):  # each by itself from there on
             for one, file in zip(left, files):
                 if file is not None:
                     found[one] = one.keep(_in(file, one))
+                elif not _has_result(one):
+                    without.add(one)
         for one in records:
-            if one not in found:
+            if one in without:
+                found[one] = one.keep(self._failure(one, timeout))
+            elif one not in found:
                 found[one] = one.keep(self._read(one, timeout, progress))
         return found
 
@@ -84,8 +89,7 @@ class Outcomes:
         pushed = self._that_was_pushed(record)
         if pushed is not None:
             return pushed
-        has_one = record.successful or record.status.has_result
-        grace = self.grace if has_one else 0.0
+        grace = self.grace if _has_result(record) else 0.0
         waited = grace if timeout is None else min(grace, timeout)
         try:
             return self._look(record, waited, progress)
@@ -94,13 +98,16 @@ class Outcomes:
                 raise TimeoutError(
                     f"the result of job {record.id} is not visible here yet"
                 ) from None
-            from slurm.results.failures import failure_of  # late: most jobs end well
-
-            return Outcome(error=failure_of(record, self._accounting, timeout))
+            return self._failure(record, timeout)
         except errors.FileTooLarge as error:
             where = {"job_id": record.id, "job_dir": record.job_dir}
             told = too_large(record.directory.result, error.size, error.limit, **where)
             return Outcome(error=told, lasts=False)
+
+    def _failure(self, record: JobRecord, timeout: float | None) -> Outcome:
+        from slurm.results.failures import failure_of  # late: most jobs end well
+
+        return Outcome(error=failure_of(record, self._accounting, timeout))
 
     def _that_was_pushed(self, record: JobRecord) -> Outcome | None:
         """The outcome that came with the news of the job's end, once."""
@@ -138,6 +145,11 @@ class Outcomes:
         if found is None:  # there may be too much before it
             found = next((item for _, item in ItemRecords(self._backend, [record]).read()), None)
         return _of_item(found, record) if found is not None and found.has_result else None
+
+
+def _has_result(record: JobRecord) -> bool:
+    """Whether the job has left one, visible here or not yet."""
+    return record.successful or record.status.has_result
 
 
 def _in(file: BinaryIO, record: JobRecord) -> Outcome:

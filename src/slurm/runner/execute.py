@@ -17,13 +17,12 @@ from slurm.job_dir.result import Envelope, load_envelope
 from slurm.node.job_id import own_attempt
 from slurm.node.stopping import BACK_IN_THE_QUEUE, own_job, say
 from slurm.runner.put_away import (
+    Client,
     enveloped,
-    event_folder,
     facts_of_process,
     in_a_line,
     launched_at,
     log,
-    tell,
     written,
 )
 from slurm.runner.work import Work, is_here
@@ -157,9 +156,12 @@ def _put_away(envelope: Envelope, directory: JobDirectory, work: Work, token: st
 
 def _tell_the_client(event: str, result: str) -> None:
     """Leave a file where the client listens, with the result if that is small."""
-    folder = event_folder()
-    if folder is not None:
-        tell(os.path.join(folder, event), _if_small(result))
+    client = Client()
+    if client.listens:
+        try:
+            client.tell(event, _if_small(result))
+        except OSError:  # a disk that is full may have room for a name
+            client.tell(event, b"")
 
 
 def _if_small(path: str) -> bytes:

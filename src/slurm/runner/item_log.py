@@ -41,7 +41,7 @@ from slurm.job_dir.result import (
 )
 from slurm.job_dir.result_file import Writer
 from slurm.node.stopping import say
-from slurm.runner.put_away import event_folder, in_a_line, log, tell, written
+from slurm.runner.put_away import Client, in_a_line, log, written
 from slurm.runner.record_writer import Groups, RecordFile
 
 LARGEST_BODY = (
@@ -79,8 +79,7 @@ class ItemLog:
         self._safe = safe
         self._file: RecordFile | None = None
         self._groups = Groups(self._end_group)
-        self._token = os.environ.get("SLURM_SDK_TOKEN", "")
-        self._events = event_folder()
+        self._client = Client()
         self._numbers = itertools.count()
         self._began = 0.0
 
@@ -212,13 +211,13 @@ class ItemLog:
             except OSError as error:
                 self._not_kept(error)
                 return
-        if self._look_for_successor() or self._events is None:
+        if self._look_for_successor() or not self._client.listens:
             return
         try:
             for news in _news_of(self._shared_frame(0), records):
                 number = next(self._numbers)
-                name = group_event_name(self._token, self._attempt, self._job, number)
-                tell(os.path.join(self._events, name), news)
+                token = self._client.token
+                self._client.tell(group_event_name(token, self._attempt, self._job, number), news)
         except OSError as error:
             say(f"slurm-tasks: the client could not be told of {len(records)} items: {error}")
 

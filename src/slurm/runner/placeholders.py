@@ -45,8 +45,8 @@ def result_of_job(placeholder: JobResultPlaceholder) -> Any:
     index = _index_of(placeholder.job_dir)
     try:
         if index is not None:
-            record = _record_within(grace, index, int(os.path.basename(placeholder.job_dir)))
-            if record.has_result:
+            record = _record_within(grace, index, int(os.path.basename(placeholder.job_dir)), path)
+            if record is not None and record.has_result:
                 return _opened(record.envelope(), placeholder)
         file = _open_within(grace, path)
     except FileNotFoundError as error:
@@ -83,12 +83,12 @@ _indices: dict[
 ] = {}  # by the directories of arrays: an argument may have many of their items
 
 
-def _record_within(seconds: float, index: RecordIndex, item: int) -> ItemRecord:
-    """The item's record, which may not be visible yet. Raises FileNotFoundError."""
+def _record_within(seconds: float, index: RecordIndex, item: int, result: str) -> ItemRecord | None:
+    """The item's record, which may not be visible yet; None where it has a result file alone. Raises FileNotFoundError."""
     deadline = time.monotonic() + seconds
     while True:
         record = index.find(item)
-        if record is not None:
+        if record is not None or os.path.exists(result):
             return record
         if time.monotonic() >= deadline:
             name = f"the record of item {item} in {index.folder}"

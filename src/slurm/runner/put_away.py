@@ -111,15 +111,18 @@ def _file_behind(descriptor: int) -> str | None:
     return path if path.startswith("/") else None
 
 
-def event_folder() -> str | None:
-    """Where the client listens; None for one that is gone, which has no such directory."""
-    folder = os.environ.get("SLURM_SDK_EVENT_DIR", "")
-    return folder if os.environ.get("SLURM_SDK_TOKEN") and os.path.isdir(folder) else None
+class Client:
+    """The client that waits for this job, as the environment names it. One that is gone has no directory any more."""
 
+    def __init__(self) -> None:
+        self.token: str = os.environ.get("SLURM_SDK_TOKEN", "")
+        self._folder = os.environ.get("SLURM_SDK_EVENT_DIR", "")
 
-def tell(path: str, content: bytes) -> None:
-    """Leave an event; without the content where there is no room for it. Raises ``OSError``."""
-    try:
-        write_news(path, content)
-    except OSError:  # a disk that is full may have room for a name
-        write_news(path, b"")
+    @property
+    def listens(self) -> bool:
+        """Whether it is there."""
+        return bool(self.token) and os.path.isdir(self._folder)
+
+    def tell(self, event: str, content: bytes) -> None:
+        """Leave an event for it. Raises ``OSError``."""
+        write_news(os.path.join(self._folder, event), content)
