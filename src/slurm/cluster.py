@@ -291,6 +291,7 @@ class Cluster:
         max_concurrent: int | None = None,
         *,
         pack: int = 1,
+        item_dirs: bool = False,
         after: Job[Any] | ArrayJob[Any] | Sequence[Job[Any] | ArrayJob[Any]] = (),
         **sbatch_options: Any,
     ) -> ArrayJob[R]:
@@ -303,7 +304,7 @@ class Cluster:
 
         _check_task("map", task)
         bound = task.after(*jobs_in(after)).with_options(**sbatch_options)
-        call = array_call_of(bound, items, max_concurrent, pack)
+        call = array_call_of(bound, items, max_concurrent, pack, item_dirs)
         return cast("ArrayJob[R]", self.submitter.map(call))
 
     @UsersFrames()

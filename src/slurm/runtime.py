@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from slurm.agent.directories import make_private_directory
 from slurm.job_dir.paths import SHARED
 from slurm.node.binding import CallBinder
 from slurm.node.job_id import own_job_id
@@ -284,6 +285,8 @@ def current_job_context(environ: Mapping[str, str] = os.environ) -> JobContext:
     cpus_per_task = number("SLURM_CPUS_PER_TASK", 1)
     array_task = environ.get("SLURM_ARRAY_TASK_ID")
     index = environ.get("SLURM_SDK_ARRAY_INDEX")
+    if index is not None:  # an item of a pack has a directory when somebody asks for it
+        make_private_directory(environ["JOB_DIR"])
     return JobContext(
         job_id=own_job_id(environ) or environ["SLURM_JOB_ID"],
         job_name=environ.get("SLURM_JOB_NAME", ""),

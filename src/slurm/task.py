@@ -213,14 +213,22 @@ class SlurmTask(Generic[P, R]):
         return derived
 
     def map(
-        self, items: Iterable[Any], max_concurrent: int | None = None, *, pack: int = 1
+        self,
+        items: Iterable[Any],
+        max_concurrent: int | None = None,
+        *,
+        pack: int = 1,
+        item_dirs: bool = False,
     ) -> ArrayJob[R]:
         """One array of jobs, a call for each of `items`: a single submission, however many.
 
         A tuple's members are positional arguments, a dict's are keywords, anything else is the first
         argument. At most `max_concurrent` of the array's jobs run at once. With `pack`, one job
-        runs so many items, one after the other: for items that take seconds. Give each item what is
+        runs so many items, one after the other: for items that take seconds, or much less. Give each item what is
         its own, and a path to what all share: items are pickled one by one.
+
+        The items of a pack run in the array's directory, or in one of their own where the function takes a `JobContext`. With
+        `item_dirs` each has one and leaves its files there, as the items of an array without `pack` do.
 
         For no items nothing is submitted, and there are no results. Raises `NoActiveContext` where no cluster is active,
         `ConfigError` for what is no list of items, ``TypeError`` naming the item that does not fit the function. See `ArrayJob` for when it is submitted.
@@ -234,7 +242,9 @@ class SlurmTask(Generic[P, R]):
 
         with UsersFrames(TypeError):
             submitter = self._submitter(".map()")
-            array: ArrayJob[R] = submitter.map(array_call_of(self, items, max_concurrent, pack))
+            array: ArrayJob[R] = submitter.map(
+                array_call_of(self, items, max_concurrent, pack, item_dirs)
+            )
         return array
 
     def with_options(self, **sbatch_options: Any) -> SlurmTask[P, R]:

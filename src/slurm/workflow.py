@@ -21,6 +21,7 @@ from slurm.job_dir.paths import (
     JobDirectory,
     directory_name,
 )
+from slurm.job_dir.record_index import RecordIndex
 from slurm.job_dir.result import load_envelope, open_envelope
 from slurm.job_dir.runs import Run, metadata_in, runs_of_task
 from slurm.sbatch.array_layout import ArrayLayout
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from slurm.array_job import ArrayJob
     from slurm.cluster import Cluster
     from slurm.job import Job
+    from slurm.job_dir.item_records import ItemRecord
 
 NOT_ENDED = ("running", "requeued")  # as the runner notes it
 
@@ -192,6 +194,9 @@ class WorkflowContext:
 
     def _has_its_result(self, run: Run) -> bool:
         """Whether its files tell the outcome; where there is somebody to ask, one of a job that runs again does not."""
+        index = RecordIndex(ArrayDirectory(run.path))
+        if index.exists:
+            return all(index.find(item) is not None for item in range(run.count or 0))
         return all(
             os.path.isfile(job.result)
             and (self.cluster is None or metadata_in(job.path).get("status") not in NOT_ENDED)
@@ -199,8 +204,11 @@ class WorkflowContext:
         )
 
     def _result_of(self, run: Run) -> Any:
-        results = [_opened(job) for job in _jobs_of(run)]
-        return results[0] if run.count is None else results
+        if run.count is None:
+            return _opened(JobDirectory(run.path))
+        index = RecordIndex(ArrayDirectory(run.path))
+        records = [index.find(item) if index.exists else None for item in range(run.count)]
+        return [_opened(job, record) for job, record in zip(_jobs_of(run), records)]
 
     def _future_of(self, run: Run) -> Job[Any] | ArrayJob[Any] | None:
         """The job or array of a run; None if it was prepared, or is just being so, and not submitted."""
@@ -241,7 +249,10 @@ def _jobs_of(run: Run) -> Iterator[JobDirectory]:
         yield array.element(layout.name(item))
 
 
-def _opened(job: JobDirectory) -> Any:
+def _opened(job: JobDirectory, record: ItemRecord | None = None) -> Any:
+    """The result of a job, which is in its record where it is a packed item's and not large."""
+    if record is not None and record.has_result:
+        return open_envelope(record.envelope(), job_dir=job.path)
     try:
         file = open_regular(job.result)
     except FileNotFoundError:

@@ -13,6 +13,7 @@ from .metadata_requests import MetadataRequests
 from .package_requests import PackageRequests
 from .program_requests import ProgramRequests
 from .programs import Programs
+from .record_requests import RecordRequests
 from .slurm_commands import SlurmCommands
 from .staging_requests import StagingRequests
 from .submit_requests import SubmitRequests
@@ -29,6 +30,7 @@ class Agent(
     FileRequests,
     StagingRequests,
     MetadataRequests,
+    RecordRequests,
     TreeRequests,
     CopyRequests,
     PackageRequests,

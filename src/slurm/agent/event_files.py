@@ -1,11 +1,13 @@
 """How a runner tells the client that listens for it that it has finished."""
 
 import os
-from typing import List
+from typing import Dict, List
 
 from .files import beginning
 
 LARGEST_NEWS = 32 << 10  # bytes of a result that go with the news that it is there
+LARGEST_GROUP = 256 << 10  # bytes of the news of several items
+GROUP = ".items-"  # in the names of files with those
 MOST_NEWS = 4 << 20  # bytes in one answer
 
 
@@ -17,15 +19,21 @@ def write_news(path: str, content: bytes) -> None:
     os.rename(file.name, path)
 
 
-def read_news(directory: str, names: List[str]) -> List[bytes]:
-    """What these files hold; nothing in the place of what is too long for one answer."""
+def read_news(directory: str, names: List[str]) -> Dict[str, bytes]:
+    """What these files hold; nothing in the place of what is too long for one answer.
+
+    The news of several items are left for the next one then: their files tell which have ended, and not their names.
+    """
     room = MOST_NEWS
-    news: List[bytes] = []
+    news: Dict[str, bytes] = {}
     for name in names:
+        largest = LARGEST_GROUP if GROUP in name else LARGEST_NEWS
         try:
-            content = beginning(os.path.join(directory, name), LARGEST_NEWS + 1)
+            content = beginning(os.path.join(directory, name), largest + 1)
         except OSError:  # whatever it is, it must not hide the others
             content = b""
+        if len(content) > room and GROUP in name:
+            continue
+        news[name] = content if len(content) <= min(largest, room) else b""
         room -= len(content)
-        news.append(content if len(content) <= min(LARGEST_NEWS, room) else b"")
     return news

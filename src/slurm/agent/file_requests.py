@@ -5,7 +5,15 @@ from typing import Any, List, Optional, Tuple
 
 from .directories import make_private_directory, remove
 from .errors import AgentError
-from .files import NO_LINKS, copy_part, create_exclusive, create_in_place, replacing, write_atomic
+from .files import (
+    NO_LINKS,
+    OneOpen,
+    copy_from,
+    create_exclusive,
+    create_in_place,
+    replacing,
+    write_atomic,
+)
 from .frames import Blob, FilePart
 from .regular_files import open_regular
 from .users import expanded
@@ -94,16 +102,21 @@ class FileRequests:
             return create_in_place(path, blob), b""
         return True, b""
 
-    def op_assemble(self, blob: bytes, path: str, parts: List[Any]) -> Tuple[Any, bytes]:
-        """Write a file out of pieces: ``[offset, length]`` of `blob`, ``[path, offset, length]`` of a file."""
+    def op_assemble(
+        self, blob: bytes, path: str, sources: List[str], parts: List[Any]
+    ) -> Tuple[Any, bytes]:
+        """Write a file out of pieces: ``[length]`` of what is next in `blob`, ``[number, offset, length]`` of a source."""
         path = expanded(path)
         make_private_directory(os.path.dirname(path))
-        with replacing(path) as target:
+        at = 0
+        with replacing(path) as target, OneOpen(sources) as opened:
             for part in parts:
-                if len(part) == 2:
-                    target.write(blob[part[0] : part[0] + part[1]])
+                if len(part) == 1:
+                    target.write(blob[at : at + part[0]])
+                    at += part[0]
                 else:
-                    copy_part(target, *part)
+                    number, offset, length = part
+                    copy_from(opened.file(number), target, offset, length, sources[number])
         return None, b""
 
     def op_listdir(self, blob: bytes, path: str) -> Tuple[Any, bytes]:

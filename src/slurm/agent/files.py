@@ -3,7 +3,7 @@
 import contextlib
 import errno
 import os
-from typing import Any, Iterator
+from typing import Any, Iterator, List
 
 from .errors import AgentError
 from .regular_files import open_regular
@@ -113,13 +113,45 @@ def create_in_place(path: str, data: bytes) -> bool:
 def copy_part(target: Any, path: str, offset: int, length: int) -> None:
     """Write a part of the file `path` into one that is open."""
     with open_regular(expanded(path)) as source:
-        source.seek(offset)
-        while length:
-            chunk = source.read(min(length, COPY_CHUNK))
-            if not chunk:
-                raise AgentError("file", "{} is shorter than it was".format(path))
-            target.write(chunk)
-            length -= len(chunk)
+        copy_from(source, target, offset, length, path)
+
+
+def copy_from(source: Any, target: Any, offset: int, length: int, path: str) -> None:
+    """The same where the file `path` is open as well."""
+    source.seek(offset)
+    while length:
+        chunk = source.read(min(length, COPY_CHUNK))
+        if not chunk:
+            raise AgentError("file", "{} is shorter than it was".format(path))
+        target.write(chunk)
+        length -= len(chunk)
+
+
+class OneOpen:
+    """``with OneOpen(paths) as opened:`` has one of these files open at a time: the one that was asked for last."""
+
+    def __init__(self, paths: List[str]) -> None:
+        self.paths = paths
+        self._number = -1
+        self._file: Any = None
+
+    def file(self, number: int) -> Any:
+        """The file with this number, to be read."""
+        if number != self._number:
+            self._close()
+            self._file, self._number = open_regular(expanded(self.paths[number])), number
+        return self._file
+
+    def _close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file, self._number = None, -1
+
+    def __enter__(self) -> "OneOpen":
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._close()
 
 
 def beginning(path: str, size: int) -> bytes:

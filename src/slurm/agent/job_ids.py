@@ -40,3 +40,16 @@ def ranges(numbers: List[int]) -> str:
     return ",".join(
         "{}-{}".format(first, last) if last > first else str(first) for first, last in parts
     )
+
+
+def numbers(text: str) -> Iterator[int]:
+    """The numbers that `ranges` wrote; what else stands there is passed over.
+
+    >>> list(numbers("0-2,x,7"))
+    [0, 1, 2, 7]
+    """
+    for part in text.split(","):
+        first, dash, last = part.partition("-")
+        if first.isdigit() and (last.isdigit() if dash else not last):
+            for number in range(int(first), int(last or first) + 1):
+                yield number

@@ -52,4 +52,4 @@ class JobRequests:
                 break
             time.sleep(every)
         news = read_news(directory, names)
-        return [names, [len(content) for content in news]], b"".join(news)
+        return [list(news), [len(one) for one in news.values()]], b"".join(news.values())

@@ -4,12 +4,15 @@ import os
 import time
 from typing import Any, Dict, Iterator, List, Tuple
 
+from .directory_names import RECORDS
 from .files import beginning
 from .json_files import lock_of, read_json, write_json
+from .record_files import Wanted, counting, in_folder, wanted_part
 from .users import expanded
 
-METADATA_FILES = ("metadata.json", "array_metadata.json")
+METADATA_FILES = ITEM, ARRAY = ("metadata.json", "array_metadata.json")
 LARGEST_METADATA = 1 << 20  # bytes; what is longer is none
+LARGEST_RECORDS = 256 << 20  # bytes of what the items of an array task have noted
 UNDER_WAY = ("submitted", "running", "requeued")  # what a killed runner leaves in `status`
 
 
@@ -19,7 +22,8 @@ class MetadataRequests:
     def op_collect(self, blob: bytes, path: str, most: int) -> Tuple[Any, bytes]:
         """The metadata files of the jobs in and under `path`, having looked into `most` directories at most.
 
-        Answers where each is below `path`, and its place in the blob; and the time here.
+        And the record files of packed arrays, without the results in them. Answers where each is below `path`, and its
+        place in the blob; and the time here.
         """
         path = expanded(path)
         # What is not there, or is a file, is an error; further down it is passed over.
@@ -86,6 +90,8 @@ def _job_directories(root: str) -> Iterator[Tuple[str, Dict[str, bytes]]]:
                 for kind in METADATA_FILES
                 if kind in found and found[kind].is_file()
             }
+            if RECORDS in found and ARRAY in contents:
+                contents.update(_recorded(found[RECORDS].path))
         except OSError:  # removed meanwhile, or not ours to read
             contents, found = {}, {}
         yield name, contents
@@ -95,3 +101,12 @@ def _job_directories(root: str) -> Iterator[Tuple[str, Dict[str, bytes]]]:
         for child in sorted(below, reverse=True) if levels else ():
             if found[child].is_dir(follow_symlinks=False):
                 left.append((os.path.join(name, child), levels - 1))
+
+
+def _recorded(folder: str) -> Dict[str, bytes]:
+    """What items of a packed array have noted, by the names of record files."""
+    opened, whole = in_folder(folder), Wanted(None, {}, bodies=False, most=LARGEST_RECORDS)
+    contents: Dict[str, bytes] = {}
+    for one in counting(os.listdir(folder), opened):
+        contents[os.path.join(RECORDS, one.name)] = wanted_part([one], opened, whole).data
+    return contents

@@ -5,14 +5,14 @@ import re
 import time
 from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
 
-from .directory_names import RECEIPTS
+from .directory_names import RECEIPTS, RECORDS
 from .errors import AgentError
 from .files import beginning
 from .job_ids import expand_job_id
 from .json_files import parse_object, read_json_if_whole
-from .metadata_requests import LARGEST_METADATA, METADATA_FILES, UNDER_WAY
+from .metadata_requests import ARRAY, ITEM, LARGEST_METADATA, METADATA_FILES, UNDER_WAY
+from .record_files import recorded_items
 
-ITEM, ARRAY = METADATA_FILES
 ASKED_FOR = 3600.0  # seconds after which what was prepared and has no id becomes no job any more
 LOST_AFTER = (
     30 * 86400.0
@@ -135,6 +135,7 @@ def _items_ended(path: str, content: Dict[str, Any]) -> bool:
     for note in notes if isinstance(notes, list) else ():
         for first, last in re.findall(r"(\d+)(?:-(\d+))?", _items(note)):
             ended.update(range(int(first), min(count, int(last or first) + 1)))
+    ended.update(recorded_items(os.path.join(path, RECORDS)))
     try:
         names = os.listdir(os.path.join(path, "tasks"))
     except FileNotFoundError:

@@ -6,16 +6,18 @@ import abc
 import io
 import itertools
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
 from slurm import errors, forks
 from slurm.agent.directory_names import STAGED
 from slurm.agent.file_requests import UNSENT
+from slurm.agent.job_ids import ranges
 from slurm.agent.locks import Locked
 from slurm.agent.programs import STARTING
 from slurm.api.base import BackendBase
 from slurm.api.disk_and_memory import too_large
+from slurm.api.record_parts import NOTHING_YET, parts_in
 from slurm.api.requests import (
     Archive,
     FilePart,
@@ -24,6 +26,7 @@ from slurm.api.requests import (
     MetadataFiles,
     PartSum,
     Progress,
+    RecordPart,
     Submitted,
     Tree,
     TreeFile,
@@ -241,16 +244,48 @@ class AgentBackend(BackendBase):
                     offset += length
             left = left[len(lengths) :]
 
+    def read_records(
+        self,
+        folder: str,
+        *,
+        jobs: Collection[str] | None = None,
+        items: Collection[int] | None = None,
+        after: Mapping[str, int] = NOTHING_YET,
+        bodies: bool = True,
+        most: int | None = None,
+    ) -> Iterator[RecordPart]:
+        params = {
+            "folder": folder,
+            "jobs": None if jobs is None else list(jobs),
+            "items": None if items is None else ranges(list(items)),
+            "bodies": bodies,
+            "most": self.together if most is None else most,
+        }
+        ends = dict(after)
+        complete = False
+        while not complete:
+            said, blob = self.request("records", {**params, "after": ends})
+            for part in parts_in(said["files"], blob):
+                ends[part.name] = part.end
+                yield part
+            complete = said["complete"] or most is not None
+
     def assemble_file(self, path: str, parts: Sequence[FilePart]) -> None:
-        places: list[list[Any]] = []
-        literal = b""
+        sources: dict[str, int] = {}
+        places: list[tuple[int, ...]] = []
+        given: list[bytes] = []
         for part in parts:
-            if isinstance(part, bytes):
-                places.append([len(literal), len(part)])
-                literal += part
+            if not isinstance(part, bytes):
+                source, offset, length = part
+                places.append((sources.setdefault(source, len(sources)), offset, length))
+            elif places and len(places[-1]) == 1:
+                given.append(part)
+                places[-1] = (places[-1][0] + len(part),)
             else:
-                places.append(list(part))
-        self.request("assemble", {"path": path, "parts": places}, literal)
+                given.append(part)
+                places.append((len(part),))
+        params = {"path": path, "sources": list(sources), "parts": places}
+        self.request("assemble", params, b"".join(given))
 
     def read_head(self, path: str, size: int) -> bytes:
         return self.request("read", {"path": path, "size": size})[1]

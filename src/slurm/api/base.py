@@ -5,9 +5,10 @@ from __future__ import annotations
 import abc
 import contextlib
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from slurm.api.record_parts import NOTHING_YET, parts_of
 from slurm.api.requests import (
     Archive,
     FilePart,
@@ -16,12 +17,13 @@ from slurm.api.requests import (
     MetadataFiles,
     PartSum,
     Progress,
+    RecordPart,
     Submitted,
     Tree,
     TreeFile,
 )
 from slurm.api.stored_packages import RemovedPackages, StoredPackage, StoredPackages
-from slurm.errors import RemoteFileError, SlurmError
+from slurm.errors import RemoteFileError, RemoteFileMissing, SlurmError
 from slurm.states import Observation
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ __all__ = [
     "MetadataFiles",
     "PartSum",
     "Progress",
+    "RecordPart",
     "RemovedPackages",
     "StoredPackage",
     "StoredPackages",
@@ -274,6 +277,33 @@ class BackendBase(abc.ABC):
         """
         for content in self.read_files(paths):
             yield None if content is None else io.BytesIO(content)
+
+    def read_records(
+        self,
+        folder: str,
+        *,
+        jobs: Collection[str] | None = None,
+        items: Collection[int] | None = None,
+        after: Mapping[str, int] = NOTHING_YET,
+        bodies: bool = True,
+        most: int | None = None,
+    ) -> Iterator[RecordPart]:
+        """What items of a packed array have come to, by the record files in a directory; in pieces that fit into memory.
+
+        Of the array tasks with the ids `jobs` and of `items` by their indices, if these are given; in each file from `after`
+        on, where an earlier answer ended; with `most` no more than so many bytes of them, but one. Without `bodies`, results
+        stay where they are. Raises `RemoteFileMissing` where there is no such directory.
+
+        >>> folder = f"{cluster.map(double, [1, 2, 3], pack=3).submit().job_dir}/records"
+        >>> {part.name.split(".")[1] for part in backend.read_records(folder)} <= {"1"}
+        True
+        """
+        names = self.list_directory(folder)
+        if not names:
+            raise RemoteFileMissing(f"No such file or directory: {folder}")
+        contents = self.read_files([f"{folder}/{name}" for name in names])
+        files = {name: content for name, content in zip(names, contents) if content is not None}
+        yield from parts_of(files, jobs, items, after, bodies, most)
 
     @abc.abstractmethod
     def assemble_file(self, path: str, parts: Sequence[FilePart]) -> None:

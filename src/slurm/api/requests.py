@@ -157,7 +157,8 @@ class MetadataFiles(NamedTuple):
     """What the jobs in and under a directory have noted of themselves.
 
     - `path`: the directory, absolute; `now`: the time there, in seconds since the epoch.
-    - `files`: path below the directory -> content of a ``metadata.json`` or ``array_metadata.json``.
+    - `files`: path below the directory -> content of a ``metadata.json`` or ``array_metadata.json``, or the frames of a
+      record file of a packed array, without results.
     - `complete`: False when there were more directories than were to be looked into.
 
     >>> found = backend.collect_metadata(job.job_dir, most=10)
@@ -169,6 +170,21 @@ class MetadataFiles(NamedTuple):
     now: float
     files: Mapping[str, bytes]
     complete: bool = True
+
+
+class RecordPart(NamedTuple):
+    """Frames of a record file, in which items of a packed array have left what they have come to.
+
+    - `name`: the file's, ``<job id>.<attempt>``; `frames`: their bytes, see ``slurm.agent.record_frames``.
+    - `end`: from where on there may be more of them in that file.
+
+    >>> RecordPart("12_3.1", b"", end=0).name
+    '12_3.1'
+    """
+
+    name: str
+    frames: bytes
+    end: int
 
 
 class TreeFile(NamedTuple):

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from slurm.agent.json_files import parse_object
 from slurm.callbacks.contexts import CompletedContext
 from slurm.errors import SlurmError
+from slurm.tracking.job_metadata import metadata_of
 
 if TYPE_CHECKING:
     from slurm.job import Job
@@ -46,7 +46,8 @@ def _with_details(context: CompletedContext) -> CompletedContext:
 
 def _metadata_of(job: Job[Any]) -> Mapping[str, Any]:
     try:
-        return parse_object(job.cluster.backend.read_file(job.directory.metadata))
+        [record] = job.records
+        return metadata_of(record)
     except (SlurmError, ValueError) as error:
         logger.debug("the metadata of job %s cannot be read now: %s", job.id, error)
         return {}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import atexit
 import os
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from slurm.agent.json_files import read_json_if_whole
-from slurm.job_dir.metadata import utc_now
+from slurm.job_dir.metadata import rfc3339
 from slurm.job_dir.paths import JobDirectory, array_of
 from slurm.node.job_id import own_job_id
 
@@ -21,13 +22,13 @@ if TYPE_CHECKING:
 class NodeCallbacks:
     """Calls a job's callbacks, in its process and main thread, which is where its function runs.
 
-    `loaded` are those that have arrived; `called_at` is when the function was called, None before.
+    `loaded` are those that have arrived; `called_at` is when the function was called, in seconds since the epoch, None before.
     A job that runs several items of an array begins and ends once for each, and closes when it exits.
     """
 
     def __init__(self) -> None:
         self.loaded: list[BaseCallback] = []
-        self.called_at: str | None = None
+        self.called_at: float | None = None
         self._packed: Sequence[tuple[str, bytes]] | None = None
 
     def load(self, packed: Sequence[tuple[str, bytes]], python: str = "") -> None:
@@ -46,7 +47,7 @@ class NodeCallbacks:
             from slurm.callbacks.contexts import RunBeginContext
 
             self._tell("on_begin_run_job_ctx", RunBeginContext(**_about(directory)))
-        self.called_at = utc_now()
+        self.called_at = time.time()
 
     def end(self, directory: JobDirectory, envelope: Envelope) -> None:
         """The function has ended, and `envelope` is written. Begins first if that was not reached."""
@@ -74,7 +75,7 @@ class NodeCallbacks:
         if self.loaded and called_at is not None:
             from slurm.callbacks.contexts import RunEndContext, seconds_between, time_of, utc_now
 
-            started = time_of(called_at)
+            started = time_of(rfc3339(called_at))
             took = seconds_between(started, utc_now())
             left = RunEndContext(
                 **_about(directory), requeued=True, started_at=started, duration=took

@@ -13,6 +13,8 @@ imports most of it, so it is standard library, Python 3.9, and quick to load.
 - `by_value`: pickling what has no name; `unpickling`: what is read back, unless it is code of another Python;
 - `result`: the envelope with a value or an exception, pickled and read, and why a value cannot be pickled;
 - `result_file`: its layout, with a checksum;
+- `item_records`: results and notes of the items of packed arrays, many in one file; `record_index`: which are there;
+  `news`: what the event of a runner says;
 - `remote_exceptions`: an exception as itself where that can be, in words where it cannot;
 - `unpicklable`: what in a value cannot be pickled, and the way to it;
 - `tracebacks`: those that people are shown, without the SDK's frames;

@@ -152,6 +152,20 @@ def _dump(pickler: Any, value: Any, placeholder_of: Callable[[Any], Placeholder]
     pickler.dump(value)
 
 
+class _WithResults(Unpickler):
+    """An unpickler that puts results in the place of jobs. One class for all: making one takes as long as a small pickle."""
+
+    result_of: Callable[[JobResultPlaceholder], Any]
+    later: Sequence[JobResultPlaceholder]
+    results: dict[JobResultPlaceholder, Any]
+
+    def persistent_load(self, pid: Any) -> Any:
+        placeholder = self.later[pid] if isinstance(pid, int) else JobResultPlaceholder(*pid)
+        if placeholder not in self.results:
+            self.results[placeholder] = self.result_of(placeholder)
+        return self.results[placeholder]
+
+
 def load_arguments(
     source: bytes | BinaryIO,
     result_of: Callable[[JobResultPlaceholder], Any],
@@ -163,15 +177,8 @@ def load_arguments(
     `python` is the version that pickled them, `later` are the placeholders that were written as numbers. Raises
     `SerializationError` for code of another version.
     """
-    results: dict[JobResultPlaceholder, Any] = {}
-
-    class WithResults(Unpickler):
-        def persistent_load(self, pid: Any) -> Any:
-            placeholder = later[pid] if isinstance(pid, int) else JobResultPlaceholder(*pid)
-            if placeholder not in results:
-                results[placeholder] = result_of(placeholder)
-            return results[placeholder]
-
     file = io.BytesIO(source) if isinstance(source, bytes) else source
-    args, kwargs = WithResults(file, python).load()
+    unpickler = _WithResults(file, python)
+    unpickler.result_of, unpickler.later, unpickler.results = result_of, later, {}
+    args, kwargs = unpickler.load()
     return args, kwargs

@@ -9,6 +9,7 @@
     {job_base_dir}/{task_name}/{YYYYMMDD_HHMMSS}_{8 hex}/               of an array
         job.sh  job_<piece>.sh  payload.pkl  items.pkl  <the user's script>  module.py  array_metadata.json
         tasks/<item>/{metadata.json,result.pkl,slurm_<jobid>.out,slurm_<jobid>.err}  results/aggregated.pkl
+        records/<jobid>.<attempt>                of one that is packed: what the items of an array task have come to
     {job_base_dir}/.sdk/<content address>/      the SDK's own code, unpacked once
     {job_base_dir}/.packages/<content address>/ a container image
     {job_base_dir}/.packages/source/, contents/ frozen copies of the user's code, and the files that they are made of
@@ -29,7 +30,8 @@ import re
 import time
 from typing import NamedTuple
 
-from slurm.agent.directory_names import EVENTS, RECEIPTS
+from slurm.agent.directory_names import EVENTS, RECEIPTS, RECORDS
+from slurm.agent.event_files import GROUP
 
 UNWRITTEN = os.EX_IOERR  # how a runner exits that could write neither its result nor why not
 OLD_PYTHON = os.EX_CONFIG  # and one that was started by a Python that is too old for it
@@ -63,7 +65,7 @@ STAMP = "%Y%m%d_%H%M%S"
 
 _FILES = (JOB_SCRIPT, PAYLOAD, ARGUMENTS, USER_SCRIPT, USER_MODULE, RESULT, METADATA)
 _FILES_OF_ARRAYS = (ITEMS, ARRAY_METADATA)
-OWN_NAMES = frozenset((*_FILES, *_FILES_OF_ARRAYS, ENVIRONMENT, SHARED, TASKS, RESULTS))
+OWN_NAMES = frozenset((*_FILES, *_FILES_OF_ARRAYS, ENVIRONMENT, SHARED, TASKS, RESULTS, RECORDS))
 
 
 LONGEST_NAME = 100
@@ -176,6 +178,14 @@ class ArrayDirectory(NamedTuple):
     def aggregated(self) -> str:
         return posixpath.join(self.results, AGGREGATED)
 
+    @property
+    def records(self) -> str:
+        return posixpath.join(self.path, RECORDS)
+
+    def notes(self, job_id: str) -> str:
+        """Where an array task that runs several items notes what is of none of them."""
+        return posixpath.join(self.records, f"{job_id}.json")
+
     def element(self, name: str) -> JobDirectory:
         """The directory of one item, by its name in `ArrayLayout`."""
         return JobDirectory(posixpath.join(self.path, TASKS, name))
@@ -217,8 +227,18 @@ def event_name(token: str, attempt: int, success: bool) -> str:
 
 
 def parse_event(name: str) -> tuple[str, bool] | None:
-    """``(token, success)`` of an event file's name; None for a file that is no event."""
+    """``(token, success)`` of an event file's name; None for a file that is no event of a job by itself."""
     parts = name.split(".")
     if len(parts) != 3 or parts[2] not in ("ok", "error"):
         return None
     return parts[0], parts[2] == "ok"
+
+
+def group_event_name(token: str, attempt: int, job_id: str, number: int) -> str:
+    """The name of the file by which an array task says which of its items have ended; `token` is the array's."""
+    return f"{token}.{attempt}{GROUP}{job_id}-{number}"
+
+
+def parse_group_event(name: str) -> str | None:
+    """The array's token in the name of such a file; None for another."""
+    return name.partition(".")[0] if GROUP in name else None

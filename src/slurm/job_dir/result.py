@@ -6,6 +6,7 @@ import errno
 import io
 import pickle
 import sys
+from collections.abc import Callable
 from typing import Any, BinaryIO, NamedTuple, Union
 
 from slurm import errors
@@ -100,11 +101,10 @@ def write_envelope(out: Writer, envelope: Envelope) -> Envelope:
     Raises ``OSError`` where it cannot be written.
     """
     start = out.mark()
-    header = envelope._asdict()
-    body = header.pop("body")
-    out.write(pickle.dumps(header, PROTOCOL))
+    body = envelope.body
+    out.write(_header_of(envelope))
     if isinstance(body, Returned):
-        problem = _write_value(out, body.value)
+        problem = write_value(out, body.value)
         if problem is not None:
             out.rewind(start)
             return write_envelope(out, exception_envelope(problem, envelope.attempt))
@@ -114,8 +114,14 @@ def write_envelope(out: Writer, envelope: Envelope) -> Envelope:
     return envelope
 
 
-def _write_value(out: Writer, value: Any) -> errors.ResultError | None:
-    """Pickle a value; answers why it cannot be."""
+def _header_of(envelope: Envelope) -> bytes:
+    header = envelope._asdict()
+    del header["body"]
+    return pickle.dumps(header, PROTOCOL)
+
+
+def write_value(out: Writer, value: Any) -> errors.ResultError | None:
+    """Pickle a value; answers why it cannot be. Raises ``OSError`` where it cannot be written."""
     kind, place = type(value).__qualname__, out.mark()
     try:
         try:
@@ -157,7 +163,21 @@ def load_envelope(source: bytes | BinaryIO, *, path: str = "result.pkl") -> Enve
     is to stay open until the envelope has been.
     """
     file = io.BytesIO(source) if isinstance(source, bytes) else source
-    end = require_whole(file, path)
+    return _envelope_in(file, require_whole(file, path), path)
+
+
+def pack_exception(envelope: Envelope) -> bytes:
+    """An exception's envelope without a checksum, for a place that has one of its own."""
+    assert isinstance(envelope.body, bytes)  # noqa: S101 - exceptions are pickled when the envelope is made
+    return _header_of(envelope) + envelope.body
+
+
+def unpack_exception(content: bytes, path: str) -> Envelope:
+    """What `pack_exception` was given. Raises as `load_envelope`."""
+    return _envelope_in(io.BytesIO(content), len(content), path)
+
+
+def _envelope_in(file: BinaryIO, end: int, path: str) -> Envelope:
     file.seek(0)
     try:
         written = pickle.load(file)  # noqa: S301 - the user's own file
@@ -207,14 +227,14 @@ def _remote_traceback(envelope: Envelope, error: BaseException) -> errors.Remote
 class Outcome(NamedTuple):
     """What became of a job: a value or an exception, handed out as often as asked.
 
-    `place` is where the pickled value begins in the result file, and its length; None where it does
+    `place` is the file with the pickled value, where that begins in it, and its length; None where it does
     not stand there by itself. One that does not last may be another the next time: there was not the
     memory for the value.
     """
 
     value: Any = None
     error: BaseException | None = None
-    place: tuple[int, int] | None = None
+    place: tuple[str, int, int] | None = None
     lasts: bool = True
 
     def get(self) -> Any:
@@ -226,19 +246,33 @@ class Outcome(NamedTuple):
 
 def outcome_in(file: BinaryIO, path: str, *, job_id: str, job_dir: str) -> Outcome:
     """What the result file of a job says, which is closed then; or why it cannot be had from it."""
-    raised_there = False
+    envelope: Envelope | None = None
+
+    def load() -> Envelope:
+        nonlocal envelope
+        envelope = load_envelope(file, path=path)
+        return envelope
+
     with file:
-        try:
-            envelope = load_envelope(file, path=path)
-            raised_there = envelope.kind == "exception"
-            value = open_envelope(envelope, job_id=job_id, job_dir=job_dir)
-        except Exception as error:  # noqa: BLE001 - the task's own exception, kept and raised
-            if isinstance(error, errors.JobError) and not error.job_id:
-                error.job_id, error.job_dir = job_id, job_dir
-            no_memory = not raised_there and isinstance(error, errors.ResultTooLarge)
-            return Outcome(error=error.with_traceback(None), lasts=not no_memory)
-    body = envelope.body
-    return Outcome(value, place=(body.offset, body.length) if isinstance(body, Part) else None)
+        outcome = outcome_of(load, job_id=job_id, job_dir=job_dir)
+    body = envelope.body if envelope is not None else b""
+    if outcome.error is None and isinstance(body, Part):
+        return outcome._replace(place=(path, body.offset, body.length))
+    return outcome
+
+
+def outcome_of(load: Callable[[], Envelope], *, job_id: str, job_dir: str) -> Outcome:
+    """What an envelope says; or why it cannot be had."""
+    raised_there = False
+    try:
+        envelope = load()
+        raised_there = envelope.kind == "exception"
+        return Outcome(open_envelope(envelope, job_id=job_id, job_dir=job_dir))
+    except Exception as error:  # noqa: BLE001 - the task's own exception, kept and raised
+        if isinstance(error, errors.JobError) and not error.job_id:
+            error.job_id, error.job_dir = job_id, job_dir
+        no_memory = not raised_there and isinstance(error, errors.ResultTooLarge)
+        return Outcome(error=error.with_traceback(None), lasts=not no_memory)
 
 
 def _rebuild(envelope: Envelope, body: Pickled, job_id: str, job_dir: str) -> BaseException:

@@ -6,6 +6,7 @@ crashes when it is called.
 
 from __future__ import annotations
 
+import functools
 import io
 import pickle
 import sys
@@ -83,6 +84,7 @@ class Unpickler(pickle.Unpickler):
         )
 
 
+@functools.lru_cache(maxsize=16)
 def is_another_python(version: str) -> bool:
     """Whether that is not this Python's minor version; False where it is not known.
 

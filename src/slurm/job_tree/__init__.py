@@ -10,7 +10,8 @@ its backend.
       -> fold   pure: siblings of one task that are too many become one Row          rows
       -> draw   pure: text, mermaid, and page (timeline, page.css, page.js)
 
-`tree` has what a user holds. `build` reads values with `facts`, and arrays with `elements`; `page` and `timeline` draw
+`tree` has what a user holds. `build` reads values with `facts`, and arrays with `elements`, and with `recorded`
+the items that have record files; `page` and `timeline` draw
 with `bars`, `scale` and `markup`; times and states have the same `words` everywhere.
 """
 

@@ -9,11 +9,13 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from slurm.job_dir.paths import ARRAY_METADATA, METADATA
+from slurm.agent.directory_names import RECORDS
+from slurm.job_dir.paths import ARRAY_METADATA, METADATA, TASKS
 from slurm.job_dir.runs import submission_order
 from slurm.job_tree.elements import array_of
 from slurm.job_tree.facts import LONGEST_TEXT, Content, moment, number, state_in, text
 from slurm.job_tree.nodes import BAD, JOB, OVER, WORKFLOW, JobNode, Wait
+from slurm.job_tree.recorded import recorded
 
 ROOT = "."
 
@@ -36,10 +38,18 @@ def build(files: Mapping[str, bytes]) -> tuple[JobNode, ...]:
 def _contents(files: Mapping[str, bytes]) -> dict[str, tuple[str, Content]]:
     """Directory -> the name of its metadata file, and what that holds; an array's own counts first."""
     contents: dict[str, tuple[str, Content]] = {}
+    records: defaultdict[str, dict[str, bytes]] = defaultdict(dict)
     for file in sorted(files, key=lambda file: posixpath.basename(file) != ARRAY_METADATA):
         folder, name = posixpath.split(file)
         if name in (METADATA, ARRAY_METADATA):
             contents.setdefault(folder or ROOT, (name, _parsed(name, files[file])))
+        elif posixpath.basename(folder) == RECORDS:
+            records[posixpath.dirname(folder) or ROOT][name] = files[file]
+    for array, own in records.items():
+        for item, content in recorded(contents[array][1], own) if array in contents else ():
+            path = posixpath.normpath(posixpath.join(array, TASKS, item))
+            in_directory = contents.get(path, (METADATA, {}))[1]  # which a few items have as well
+            contents[path] = (METADATA, {**in_directory, **content})
     return contents
 
 

@@ -11,6 +11,7 @@ from slurm.job_dir.metadata import ENDED, piece_key
 from slurm.job_dir.paths import TASKS
 from slurm.job_tree.facts import Content, moment, number, state_in, text
 from slurm.job_tree.nodes import ARRAY, OVER, JobNode, overall
+from slurm.job_tree.recorded import layout_of
 from slurm.sbatch.array_layout import ArrayLayout
 from slurm.states import JobState
 
@@ -29,9 +30,7 @@ def array_of(node: JobNode, content: Content) -> JobNode:
     ends = dict(_noted(content, count))
     elements = [_element(child, node.task_name, ends) for child in node.children]
     seen = {child.index for child in elements}
-    layout = ArrayLayout(
-        count, number(content, "pack") or 1, number(content, "max_array_size") or count
-    )
+    layout = layout_of(content, count)
     for index in sorted(ends.keys() - seen):
         elements.append(_unstarted(node, content, layout, index, ends[index]))
     elements.sort(key=lambda child: -1 if child.index is None else child.index)

@@ -33,8 +33,8 @@ def write_aggregated(
 
     What cannot be written is logged: the results themselves have been had.
     """
-    found = [(record.directory.result, outcome.place) for record, outcome in done]
-    places = [(path, *place) for path, place in found if place is not None]
+    found = [outcome.place for _, outcome in done]
+    places = [place for place in found if place is not None]
     if len(places) < len(found):
         return  # an older SDK wrote them
     if sum(length for _, _, length in places) > LARGEST:

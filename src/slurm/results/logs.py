@@ -6,7 +6,6 @@ Slurm writes them where the options ``output`` and ``error`` say, under names th
 from __future__ import annotations
 
 import contextlib
-import json
 import posixpath
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,6 +15,7 @@ from slurm.job_dir.paths import JobDirectory, script_of_piece
 from slurm.rendering import options_in
 from slurm.sbatch.filename_pattern import NO_INDEX, NOWHERE, JobNames, expand, symbols_in
 from slurm.states import ACTIVE, JobState
+from slurm.tracking.job_metadata import metadata_of
 from slurm.usage import NO_NODES
 
 if TYPE_CHECKING:
@@ -149,8 +149,7 @@ def _names_of(record: JobRecord, options: Mapping[str, str], pattern: str) -> Jo
 def _noted(record: JobRecord, stream: Stream) -> str:
     """Where the job itself saw the stream go; empty before it has."""
     try:
-        [content] = record.site.backend.read_files([record.directory.metadata])
-        path = json.loads(content or b"{}").get(stream.name)
-    except (RemoteFileError, ValueError, AttributeError):
+        path = metadata_of(record).get(stream.name)
+    except (RemoteFileError, ValueError):
         return ""
     return path if isinstance(path, str) and path.startswith("/") else ""

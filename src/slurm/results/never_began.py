@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import posixpath
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from slurm import errors
+from slurm.agent.json_files import parse_object
 from slurm.job_dir.paths import OLD_PYTHON, SETUP_FAILED, JobDirectory
 from slurm.rendering import interpreter_in
 from slurm.results.logs import STDERR, STDOUT, path_of, tail
+from slurm.tracking.item_records import is_packed
+from slurm.tracking.job_metadata import metadata_of
 
 if TYPE_CHECKING:
     from slurm.tracking.record import JobRecord
@@ -20,19 +23,37 @@ STDERR_TAIL = 2000
 NOT_FOUND = {"127": "is not there", "126": "cannot be run"}
 
 
-def read_script_and_metadata(job: JobRecord) -> tuple[str, bytes | None]:
-    """The job's script, and its metadata; nothing for what cannot be read."""
+def read_script_and_metadata(job: JobRecord) -> tuple[str, Mapping[str, Any] | None]:
+    """The job's script, and its metadata; nothing for what cannot be read, and no keys for what is damaged."""
     directory = job.directory if job.element is None else JobDirectory(job.element.array.path)
+    packed = is_packed(job)
     try:
-        paths = [directory.script, job.directory.metadata]
-        script, metadata = job.site.backend.read_files(paths)
+        paths = [directory.script, *(() if packed else (job.directory.metadata,))]
+        script, *metadata = job.site.backend.read_files(paths)
     except errors.RemoteFileError:
         return "", None
-    return (script or b"").decode("utf-8", "replace"), metadata
+    noted = _noted_by_item(job) if packed else _parsed(metadata[0])
+    return (script or b"").decode("utf-8", "replace"), noted
+
+
+def _noted_by_item(job: JobRecord) -> Mapping[str, Any] | None:
+    try:
+        return metadata_of(job)
+    except errors.RemoteFileError:
+        return None
+    except ValueError:
+        return {}
+
+
+def _parsed(metadata: bytes | None) -> Mapping[str, Any] | None:
+    try:
+        return None if metadata is None else parse_object(metadata)
+    except ValueError:
+        return {}
 
 
 def why_it_never_began(
-    job: JobRecord, script: str, metadata: bytes | None, exit_code: str, node: str
+    job: JobRecord, script: str, metadata: Mapping[str, Any] | None, exit_code: str, node: str
 ) -> str:
     """What to mend where the runner of a FAILED job never began; empty where it did, or nobody can tell."""
     if not script or _has_begun(job, metadata):
@@ -70,14 +91,11 @@ def _said_by_script(job: JobRecord) -> str:
     return said[-1][len(SDK_SAYS) :] if said else ""
 
 
-def _has_begun(job: JobRecord, metadata: bytes | None) -> bool:
+def _has_begun(job: JobRecord, metadata: Mapping[str, Any] | None) -> bool:
     """Whether the runner has noted its start; an item of an array has no notes before that."""
     if metadata is None:
         return job.element is None
-    try:
-        return bool(json.loads(metadata).get("started_at"))
-    except (ValueError, AttributeError):
-        return True
+    return not metadata or bool(metadata.get("started_at"))
 
 
 def _has_output(job: JobRecord) -> bool:

@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
 from slurm import errors
-from slurm.job_dir.result import Outcome, outcome_in, too_large
+from slurm.job_dir.result import Outcome, outcome_in, outcome_of, too_large
+from slurm.tracking.item_records import ItemRecords, following, is_packed
 from slurm.tracking.record import JobRecord
 
 if TYPE_CHECKING:
     from slurm.api.requests import Progress
     from slurm.api.site import Site
+    from slurm.job_dir.item_records import ItemRecord
     from slurm.tracking.accounting import Accounting
     from slurm.tracking.listener import Listener
     from slurm.tracking.pushed_results import PushedResults
@@ -62,15 +64,24 @@ class Outcomes:
     ) -> dict[JobRecord, Outcome]:
         pushed = ((one, self._that_was_pushed(one)) for one in records)
         found = {one: one.keep(outcome) for one, outcome in pushed if outcome is not None}
+        packed = [one for one in records if is_packed(one) and one not in found]
+        for one, item in ItemRecords(self._backend, packed).read() if packed else ():
+            if item.has_result:
+                found[one] = one.keep(_of_item(item, one))
         left = [one for one in records if one not in found]
         paths = [one.directory.result for one in left]
-        files = self._backend.open_files(paths, progress=progress)
+        files = self._backend.open_files(paths, progress=progress) if paths else ()
+        without: set[JobRecord] = set()
         with contextlib.suppress(errors.FileTooLarge):  # each by itself from there on
             for one, file in zip(left, files):
                 if file is not None:
                     found[one] = one.keep(_in(file, one))
+                elif not _has_result(one):
+                    without.add(one)
         for one in records:
-            if one not in found:
+            if one in without:
+                found[one] = one.keep(self._failure(one, timeout))
+            elif one not in found:
                 found[one] = one.keep(self._read(one, timeout, progress))
         return found
 
@@ -78,42 +89,76 @@ class Outcomes:
         pushed = self._that_was_pushed(record)
         if pushed is not None:
             return pushed
-        has_one = record.successful or record.status.has_result
-        grace = self.grace if has_one else 0.0
+        grace = self.grace if _has_result(record) else 0.0
         waited = grace if timeout is None else min(grace, timeout)
         try:
-            file = self._open_result(record, waited, progress)
+            return self._look(record, waited, progress)
         except errors.RemoteFileMissing:
             if waited < grace:
                 raise TimeoutError(
                     f"the result of job {record.id} is not visible here yet"
                 ) from None
-            from slurm.results.failures import failure_of  # late: most jobs end well
-
-            return Outcome(error=failure_of(record, self._accounting, timeout))
+            return self._failure(record, timeout)
         except errors.FileTooLarge as error:
             where = {"job_id": record.id, "job_dir": record.job_dir}
             told = too_large(record.directory.result, error.size, error.limit, **where)
             return Outcome(error=told, lasts=False)
-        return _in(file, record)
+
+    def _failure(self, record: JobRecord, timeout: float | None) -> Outcome:
+        from slurm.results.failures import failure_of  # late: most jobs end well
+
+        return Outcome(error=failure_of(record, self._accounting, timeout))
 
     def _that_was_pushed(self, record: JobRecord) -> Outcome | None:
         """The outcome that came with the news of the job's end, once."""
-        content = self._pushed.take(record.token)
-        return None if content is None else _in(io.BytesIO(content), record)
+        result = self._pushed.take(record.token)
+        if result is None:
+            return None
+        if isinstance(result, bytes):
+            return _in(io.BytesIO(result), record)
+        return _of_item(result, record)
 
-    def _open_result(
-        self, record: JobRecord, seconds: float, progress: Progress | None
-    ) -> BinaryIO:
+    def _look(self, record: JobRecord, seconds: float, progress: Progress | None) -> Outcome:
+        """The outcome by what the job has left; that may be late. Raises `RemoteFileMissing` where there is nothing."""
         deadline = time.monotonic() + seconds
         while True:
             try:
-                return self._backend.open_file(record.directory.result, progress=progress)
+                if is_packed(record):
+                    outcome = self._by_its_record(record)
+                    if outcome is not None:
+                        return outcome
+                path = record.directory.result
+                return _in(self._backend.open_file(path, progress=progress), record)
             except errors.RemoteFileMissing:
                 if time.monotonic() >= deadline:
                     raise
                 time.sleep(RESULT_RETRY)
 
+    def _by_its_record(self, record: JobRecord) -> Outcome | None:
+        """The outcome in the job's record; those of items behind it are kept, for they may be asked for next."""
+        found = None
+        for token, item in following(self._backend, record):
+            if token == record.token:
+                found = item
+            elif item.has_result:
+                self._pushed.put(token, item)
+        if found is None:  # there may be too much before it
+            found = next((item for _, item in ItemRecords(self._backend, [record]).read()), None)
+        return _of_item(found, record) if found is not None and found.has_result else None
+
+
+def _has_result(record: JobRecord) -> bool:
+    """Whether the job has left one, visible here or not yet."""
+    return record.successful or record.status.has_result
+
 
 def _in(file: BinaryIO, record: JobRecord) -> Outcome:
     return outcome_in(file, record.directory.result, job_id=record.id, job_dir=record.job_dir)
+
+
+def _of_item(item: ItemRecord, record: JobRecord) -> Outcome:
+    assert record.element is not None  # noqa: S101 - tells type checkers
+    outcome = outcome_of(item.envelope, job_id=record.id, job_dir=record.job_dir)
+    if outcome.error is not None:
+        return outcome
+    return outcome._replace(place=(f"{record.element.array.records}/{item.file}", *item.place))

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slurm.agent.json_files import parse_object
+from slurm.agent.record_frames import frames_of
 from slurm.api.requests import Submitted
 from slurm.errors import RemoteFileError, SchedulerUnreachable
+from slurm.job_dir.item_records import Records
 from slurm.job_dir.metadata import piece_key
 from slurm.job_dir.paths import ArrayDirectory, JobDirectory, receipt_of_job
 from slurm.sbatch.array_layout import ArrayLayout
@@ -257,7 +259,28 @@ class _Search:
         unknown = [job_id for job_id, state in states.items() if state is JobState.UNKNOWN]
         for job_id, content in zip(unknown, self._json([files[job_id] for job_id in unknown])):
             states[job_id] = STATE_OF_STATUS.get(str(content.get("status")))
+            if states[job_id] is None:
+                states[job_id] = self._state_by_records(job_id)
         return states
+
+    def _state_by_records(self, job_id: str) -> JobState | None:
+        """How a job ended that ran several items of an array, by what these have left; None where some left nothing."""
+        other = self.written.get(_number(job_id))
+        if other is None or other.layout is None or other.layout.pack == 1:
+            return None
+        items = {path for one, path in other.elements(_number(job_id)) if one == job_id}
+        known, ended = Records(), {}
+        try:
+            for part in self.site.backend.read_records(
+                ArrayDirectory(other.path).records, jobs=[job_id], bodies=False
+            ):
+                for one in known.of(part.name, frames_of(part.frames)):
+                    ended[one.item] = one.successful
+        except RemoteFileError:
+            return None
+        if not all(ended.values()):
+            return JobState.FAILED
+        return JobState.COMPLETED if len(ended) == len(items) else None
 
     def _own(self, seen: Observation) -> Observation:
         """What was seen of a job of this process, and not of another that has got its id."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from slurm import errors
 from slurm.job_dir.remote_exceptions import text_of, type_name
-from slurm.job_dir.result import outcome_in
+from slurm.job_dir.result import outcome_in, outcome_of
+from slurm.tracking.item_records import ItemRecords, is_packed
 
 if TYPE_CHECKING:
     from slurm.results.root_cause import Root
@@ -30,16 +31,35 @@ def exception_of(records: Iterable[JobRecord]) -> RootError | None:
 
     Raises `TransportError`.
     """
-    for record in records:
-        path = record.directory.result
-        try:
-            file = record.site.backend.open_file(path)
-        except errors.RemoteFileError:
-            continue
-        error = outcome_in(file, path, job_id=record.id, job_dir=record.job_dir).error
+    for record in _may_have_raised(list(records)):
+        error = _error_of(record)
         if error is not None:
             return RootError(error, True, record)
     return None
+
+
+def _may_have_raised(records: Sequence[JobRecord]) -> Iterable[JobRecord]:
+    """All of them, of items that share a job only those whose records say so."""
+    packed = [record for record in records if is_packed(record)]
+    if not packed:
+        return records
+    asked = ItemRecords(packed[0].site.backend, packed)
+    found = dict(asked.read(bodies=False))
+    raised = [one for one in packed if one in found and not found[one].successful]
+    return [*(one for one in records if not is_packed(one)), *raised, *asked.without]
+
+
+def _error_of(record: JobRecord) -> BaseException | None:
+    backend, path = record.site.backend, record.directory.result
+    place = {"job_id": record.id, "job_dir": record.job_dir}
+    try:
+        items = ItemRecords(backend, [record]).read() if is_packed(record) else ()
+        for _, item in items:
+            if item.has_result:
+                return outcome_of(item.envelope, **place).error
+        return outcome_in(backend.open_file(path), path, **place).error
+    except errors.RemoteFileError:
+        return None
 
 
 def dependency_failed(

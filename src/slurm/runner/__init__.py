@@ -1,12 +1,16 @@
 """What runs on the compute node: ``python <archive> <job directory>``. Standard library only.
 
 For an array the directory is followed by three numbers: the first of this submission's tasks, how
-many items there are, and how many of them a task runs.
+many items there are, and how many of them a task runs; and by a fourth, 1, where each item of a pack is to have a
+directory of its own.
 
 Reads the payload, restores the imports the client had, replaces placeholders by the results of
 other jobs, calls the function, and leaves the result envelope, the job's metadata and an event.
 
-- `execute`: one job, from its payload to its result file;
+- `execute`: one job, from its payload to its result file; `work`: its function, and the arguments of each call;
+  `put_away`: what a call has come to;
+- `packed`: the items that an array task runs one after the other; `item_log`: what they have come to, in the files that
+  `record_writer` writes;
 - `imports`: the order of imports, and modules of the user's whose name is another's there;
 - `scripts`: the user's ``__main__``; `functions`: the user's function, found by the reference that travelled;
 - `injection`: the contexts among its arguments;

@@ -13,7 +13,6 @@ from slurm import context
 from slurm.agent.files import write_atomic
 from slurm.errors import SchedulerUnreachable, SlurmError
 from slurm.job_dir.paths import JobDirectory
-from slurm.node.context_names import may_want_context
 from slurm.node.job_id import own_job_id
 from slurm.node.stopping import say
 from slurm.runner.returned import awaited, settled
@@ -21,24 +20,27 @@ from slurm.runner.returned import awaited, settled
 if TYPE_CHECKING:
     from slurm.callbacks.base import BaseCallback
     from slurm.cluster import Cluster
+    from slurm.node.binding import CallBinder
     from slurm.workflow import WorkflowContext
 
 
 class Injection:
-    """``with Injection(function, children, directory) as i:`` makes the job's contexts, and ends them.
+    """``with Injection(function, binder, children, directory) as i:`` makes the job's contexts, and ends them.
 
-    `children` is the configuration of a workflow's cluster; empty for a plain task. That cluster
-    inherits `callbacks`.
+    `binder` binds the arguments of a function that takes contexts; None for another. `children` is the configuration of a
+    workflow's cluster; empty for a plain task. That cluster inherits `callbacks`.
     """
 
     def __init__(
         self,
         function: Callable[..., Any],
+        binder: CallBinder | None,
         children: Mapping[str, Any],
         directory: JobDirectory,
         callbacks: Sequence[BaseCallback] = (),
     ) -> None:
         self.function = function
+        self.binder = binder
         self.children = children
         self.directory = directory
         self.callbacks = callbacks
@@ -67,13 +69,10 @@ class Injection:
 
     def call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Call the function with a context for every parameter that is annotated as one."""
-        if not may_want_context(self.function):
+        if self.binder is None:
             return awaited(self.function(*args, **kwargs))
-        from slurm.node.binding import CallBinder  # late: it takes long to import
-
-        binder = CallBinder(self.function)
-        contexts = {kind: self._context(kind) for kind in binder.injected.values()}
-        bound = binder.bind(args, kwargs, contexts)
+        contexts = {kind: self._context(kind) for kind in self.binder.injected.values()}
+        bound = self.binder.bind(args, kwargs, contexts)
         return awaited(self.function(*bound.args, **bound.kwargs))
 
     def settle(self, value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from typing import Any, BinaryIO
@@ -9,7 +10,15 @@ from typing import Any, BinaryIO
 from slurm.agent.regular_files import open_regular
 from slurm.errors import DependencyFailed, ResultCorrupted, ResultMissing
 from slurm.job_dir.arguments import JobResultPlaceholder
-from slurm.job_dir.paths import RESULT_GRACE, RESULT_GRACE_VARIABLE, ArrayDirectory, JobDirectory
+from slurm.job_dir.item_records import ItemRecord
+from slurm.job_dir.paths import (
+    RESULT_GRACE,
+    RESULT_GRACE_VARIABLE,
+    ArrayDirectory,
+    JobDirectory,
+    array_of,
+)
+from slurm.job_dir.record_index import RecordIndex
 from slurm.job_dir.result import Envelope, load_envelope, open_envelope
 
 RETRY = 0.2  # seconds
@@ -33,9 +42,15 @@ def result_of_job(placeholder: JobResultPlaceholder) -> Any:
     """The result of the job a placeholder stands for. Raises `DependencyFailed` when it raised."""
     path = JobDirectory(placeholder.job_dir).result
     grace = float(os.environ.get(RESULT_GRACE_VARIABLE, RESULT_GRACE))
+    index = _index_of(placeholder.job_dir)
     try:
+        if index is not None:
+            record = _record_within(grace, index, int(os.path.basename(placeholder.job_dir)), path)
+            if record is not None and record.has_result:
+                return _opened(record.envelope(), placeholder)
         file = _open_within(grace, path)
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        path = error.filename
         raise ResultMissing(
             f"an argument is the result of job {placeholder.job_id}, and {path} is not there, nor was it within "
             f"{grace:g} s: where files appear later than that, raise the cluster's result_grace",
@@ -50,6 +65,35 @@ def result_of_job(placeholder: JobResultPlaceholder) -> Any:
         ) from error
     with file:
         return _opened(load_envelope(file, path=path), placeholder)
+
+
+def _index_of(job_dir: str) -> RecordIndex | None:
+    """The records among which that of a job is which would have this directory; None where it has a result file."""
+    array = array_of(job_dir)
+    if array is None:
+        return None
+    if array.path not in _indices:
+        index = RecordIndex(array)
+        _indices[array.path] = index if index.exists else None
+    return _indices[array.path]
+
+
+_indices: dict[
+    str, RecordIndex | None
+] = {}  # by the directories of arrays: an argument may have many of their items
+
+
+def _record_within(seconds: float, index: RecordIndex, item: int, result: str) -> ItemRecord | None:
+    """The item's record, which may not be visible yet; None where it has a result file alone. Raises FileNotFoundError."""
+    deadline = time.monotonic() + seconds
+    while True:
+        record = index.find(item)
+        if record is not None or os.path.exists(result):
+            return record
+        if time.monotonic() >= deadline:
+            name = f"the record of item {item} in {index.folder}"
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
+        time.sleep(RETRY)
 
 
 def _open_within(seconds: float, path: str) -> BinaryIO:

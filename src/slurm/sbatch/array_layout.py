@@ -57,7 +57,7 @@ class ArrayLayout:
     def _piece_size(self) -> int:
         return int(10 ** (len(str(max(1, self.largest))) - 1))
 
-    @property
+    @functools.cached_property
     def width(self) -> int:
         """Digits in the name of an item's directory."""
         return max(LEAST_WIDTH, len(str(self.count - 1)))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, Union
 
-from slurm.config.checks import check_count, check_encodable
+from slurm.config.checks import check_count, check_encodable, check_flag
 from slurm.errors import ConfigError
 from slurm.sbatch.plain_values import plain
 from slurm.tracking.upstream import Upstream
@@ -71,7 +71,7 @@ class TaskCall:
 
 @dataclass(frozen=True)
 class ArrayCall:
-    """Calls of one task with the arguments of each item, `pack` of them to an array task.
+    """Calls of one task with the arguments of each item, `pack` of them to an array task, where `item_dirs` gives each a directory.
 
     The items are taken one by one as `arguments` is iterated over, once: a generator may give the same object, changed,
     again and again. Raises then ``TypeError`` for one that does not fit the function.
@@ -83,6 +83,7 @@ class ArrayCall:
     options: Mapping[str, str | None] = field(default_factory=dict)
     max_concurrent: int | None = None
     pack: int = 1
+    item_dirs: bool = False
     token: str = field(default_factory=_new_token)
 
 
@@ -102,14 +103,21 @@ def call_of(
 
 
 def array_call_of(
-    task: CalledTask, items: Iterable[Any], max_concurrent: int | None, pack: int
+    task: CalledTask,
+    items: Iterable[Any],
+    max_concurrent: int | None,
+    pack: int,
+    item_dirs: bool = False,
 ) -> ArrayCall:
     """A call of `task` for each of `items`, which are not looked at yet. Raises `ConfigError` for what is no collection."""
     max_concurrent, pack = plain(max_concurrent), plain(pack)
     check_count("max_concurrent", max_concurrent)
     check_count("pack", pack)
+    check_flag("item_dirs", item_dirs)
     arguments = _checked(items_of(items, task.name), task)
-    return ArrayCall(task, arguments, task.waits_for, task.own_options, max_concurrent, pack)
+    return ArrayCall(
+        task, arguments, task.waits_for, task.own_options, max_concurrent, pack, item_dirs
+    )
 
 
 def _checked(items: Iterable[Arguments], task: CalledTask) -> Iterator[Arguments]:

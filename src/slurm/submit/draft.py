@@ -165,6 +165,7 @@ class Drafter:
             clauses=tuple(clause for _, clause in needed),
             result_grace=self._site.result_grace,
             max_concurrent=call.max_concurrent if isinstance(call, ArrayCall) else None,
+            item_dirs=isinstance(call, ArrayCall) and call.item_dirs,
             packaging=packaging.name,
         )
         return draft, dependencies, archive

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from slurm._version import __version__
+from slurm.agent.directory_names import RECORDS
 from slurm.api.requests import JobRequest
 from slurm.errors import ConfigError
 from slurm.job_dir.metadata import initial_metadata, piece_key
@@ -43,7 +44,8 @@ class Draft:
     - `site_options`: sbatch options for every job of the site.
     - `directory`: where its files go; `files` and `large` are those to begin with, `environment` says how Python starts.
     - `packaging`: the name of the strategy that has made the environment.
-    - `clauses`: what must come before it; `max_concurrent`: how many of an array's jobs run at once.
+    - `clauses`: what must come before it; `max_concurrent`: how many of an array's jobs run at once; `item_dirs`: whether
+      each item of a pack has a directory of its own.
     - `sdk_directory`, `event_dir`: where the SDK's code is, and where runners tell this client that they have finished.
     - `result_grace`: seconds for which a result that the job reads may not be visible yet.
     - `at`: the moment that is noted as that of the submission.
@@ -64,6 +66,7 @@ class Draft:
     large: Mapping[str, SpooledFile] = field(default_factory=dict)
     clauses: tuple[DependencyClause, ...] = ()
     max_concurrent: int | None = None
+    item_dirs: bool = False
     result_grace: float = RESULT_GRACE
     packaging: str = ""
 
@@ -106,7 +109,6 @@ def prepare_array(draft: Draft, layout: ArrayLayout) -> tuple[JobRequest, ...]:
 
 def _pieces(draft: Draft, layout: ArrayLayout) -> Iterator[JobRequest]:
     limit = f"%{draft.max_concurrent}" if draft.max_concurrent else ""
-    names = [layout.name(item) for item in range(layout.count)]
     whole = {
         **draft.files,
         ARRAY_METADATA: _metadata(
@@ -124,6 +126,7 @@ def _pieces(draft: Draft, layout: ArrayLayout) -> Iterator[JobRequest]:
         options["array"] = f"0-{piece.count - 1}{limit}"
         name = script_of_piece(number)
         arguments = [str(piece.first), str(layout.count), str(layout.pack)]
+        arguments += ["1"] if draft.item_dirs else []
         script = _script(draft, options, output, arguments)
         yield JobRequest(
             job_dir=draft.directory.path,
@@ -133,9 +136,7 @@ def _pieces(draft: Draft, layout: ArrayLayout) -> Iterator[JobRequest]:
             token=token_of_piece(draft.token, number),
             script=name,
             orchestrator=draft.is_workflow,
-            directories=()
-            if number
-            else (*(f"{TASKS}/{one}" for one in names), RESULTS, *output.directories),
+            directories=() if number else (*_directories(layout), RESULTS, *output.directories),
             metadata=ARRAY_METADATA,
             id_key=piece_key(number),
             continues=number > 0,
@@ -143,6 +144,14 @@ def _pieces(draft: Draft, layout: ArrayLayout) -> Iterator[JobRequest]:
             large_files={} if number else draft.large,
             needed=draft.environment.needed,
         )
+
+
+def _directories(layout: ArrayLayout) -> Iterator[str]:
+    """Those in which items leave what they have come to. One of a pack makes its own, where it needs one."""
+    if layout.pack > 1:
+        yield RECORDS
+    else:
+        yield from (f"{TASKS}/{layout.name(item)}" for item in range(layout.count))
 
 
 def _output(draft: Draft, folder: JobDirectory, job_id: str) -> OutputFiles:

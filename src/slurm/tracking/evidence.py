@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from slurm.errors import RemoteFileMissing, ResultCorrupted
 from slurm.job_dir.result import kind_in, load_envelope
 from slurm.states import FINAL_SOURCES, JobState, JobStatus, Observation, reduce
+from slurm.tracking.item_records import ItemRecords
 
 if TYPE_CHECKING:
     from slurm.api.base import BackendBase
+    from slurm.job_dir.item_records import ItemRecord
     from slurm.tracking.record import JobRecord
     from slurm.tracking.subject import Subject
 
@@ -18,11 +20,15 @@ HEAD = 1 << 16  # bytes
 
 
 class Case(NamedTuple):
-    """An observation of a job, and the `expected` status, which that alone would lead to."""
+    """An observation of a job, and the `expected` status, which that alone would lead to.
+
+    `recorded` is how an item of a packed array ended by its record, UNKNOWN where it has none; None for any other job.
+    """
 
     job: Subject
     seen: Observation
     expected: JobStatus
+    recorded: JobState | None = None
 
     @property
     def record(self) -> JobRecord:
@@ -84,18 +90,22 @@ class Evidence:
     def of_all(
         self, seen: Iterable[tuple[Subject, Observation]]
     ) -> Iterator[tuple[Subject, Observation]]:
-        """What was `seen` means: for each job by itself where its files are asked."""
+        """What was `seen` means: for each job by itself where its files are asked.
+
+        The items of packed arrays are asked about together.
+        """
+        asking: list[tuple[Case, Meaning]] = []
         for jobs, one in seen:
             case, meaning = _case(jobs, one)
-            if meaning in (Evidence.as_seen, Evidence.cancelled):
-                yield jobs, meaning(self, case)
+            if meaning in ASKING:
+                asking += [_case(record, one) for record in jobs.records]
             else:
-                yield from ((record, self.of(record, one)) for record in jobs.records)
-
-    def of(self, job: JobRecord, seen: Observation) -> Observation:
-        """What `seen` means for one job, which may not be the same for all that share its id."""
-        case, meaning = _case(job, seen)
-        return meaning(self, case)
+                yield jobs, meaning(self, case)
+        recorded = _states_by_records(
+            self._backend, [case.record for case, _ in asking if case.is_packed]
+        )
+        for case, meaning in asking:
+            yield case.job, meaning(self, case._replace(recorded=recorded.get(case.record)))
 
     def as_seen(self, case: Case) -> Observation:
         """What the scheduler says is enough."""
@@ -107,7 +117,7 @@ class Evidence:
 
     def by_its_result(self, case: Case) -> Observation:
         """As the result says that it left; where there is none, what the scheduler says."""
-        state = self._state_by_result(case.record)
+        state = case.recorded or self._state_by_result(case.record)
         if state is JobState.UNKNOWN:
             return case.seen
         return case.seen._replace(source="result", state=state)
@@ -152,3 +162,25 @@ RULES: Sequence[tuple[Callable[[Case], bool], Meaning]] = (
     (lambda case: case.is_unknown, Evidence.by_its_result),
     (lambda case: True, Evidence.as_seen),
 )
+ASKING = (Evidence.by_its_result, Evidence.by_its_files)
+
+
+def _states_by_records(
+    backend: BackendBase, packed: Sequence[JobRecord]
+) -> dict[JobRecord, JobState]:
+    """How items of packed arrays ended by what they left, UNKNOWN for those that left nothing.
+
+    Nothing is said of those whose arrays have no record files.
+    """
+    asked = ItemRecords(backend, packed)
+    found = dict(asked.read(bodies=False)) if packed else {}
+    unsaid = set(asked.without)
+    return {
+        job: _state_of(found[job]) if job in found else JobState.UNKNOWN
+        for job in packed
+        if job not in unsaid
+    }
+
+
+def _state_of(record: ItemRecord) -> JobState:
+    return JobState.COMPLETED if record.successful else JobState.FAILED

@@ -13,7 +13,7 @@ from slurm.api.base import BackendBase
 from slurm.api.site import Site
 from slurm.context import activated
 from slurm.errors import RemoteFileError, SlurmError
-from slurm.job_dir.paths import parse_event
+from slurm.job_dir.news import Result, ends_in
 from slurm.states import JobState, JobStatus, Observation, reduce
 from slurm.tracking.accounting import Accounting
 from slurm.tracking.deadline import Moment
@@ -230,19 +230,18 @@ class Tracker:
             self._pause(LONGEST_LISTEN)
             return
         self._seen_events = list(news)
-        told = [(*ended, result) for name, result in news.items() if (ended := parse_event(name))]
+        told = [end for one in news.items() for end in ends_in(*one)]
         for success, state in ((True, JobState.COMPLETED), (False, JobState.FAILED)):
-            results = {token: result for token, well, result in told if well is success}
+            results = {end.token: end.result for end in told if end.success is success}
             self._note_own_words(state, results)
 
-    def _note_own_words(self, state: JobState, results: Mapping[str, bytes]) -> None:
+    def _note_own_words(self, state: JobState, results: Mapping[str, Result | None]) -> None:
         """Runners say that the jobs with these tokens have ended so; their results came along where they are small."""
         with self._changed:
             ended = self._live.with_tokens(results)
-        for jobs in ended:
-            for record in jobs.records:
-                if results[record.token]:
-                    self.pushed.put(record.token, results[record.token])
+        for token, result in results.items() if ended else ():
+            if result is not None:
+                self.pushed.put(token, result)
         self._note_all((jobs, Observation("", "event", state)) for jobs in ended)
 
     def _poll(self) -> None:

@@ -6,15 +6,18 @@ What a runner noted of its job counts, and what a client noted of one that could
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from slurm.errors import RemoteFileError
+from slurm.job_dir.item_records import STATUS
 from slurm.job_dir.metadata import ENDED as NOTES
 from slurm.states import ENDED, ENDED_IF_IT_STAYS, JobState, Observation, parse_state
+from slurm.tracking.item_records import ItemRecords, is_packed
 
 if TYPE_CHECKING:
     from slurm.api.base import BackendBase
+    from slurm.job_dir.item_records import ItemRecord
     from slurm.tracking.record import JobRecord
 
 SOURCE = "metadata"
@@ -23,23 +26,33 @@ SOURCE = "metadata"
 def written_ends(
     backend: BackendBase, records: Sequence[JobRecord]
 ) -> Iterator[tuple[JobRecord, Observation]]:
-    """Those of `records` whose files say that they have ended, and how; all files are read in one round trip.
+    """Those of `records` whose files say that they have ended, and how; all files of a kind are read in one round trip.
 
     Raises `TransportError`.
     """
-    paths = dict.fromkeys(path for record in records for path in _files_of(record))
-    if not paths:
-        return
+    packed = ItemRecords(backend, filter(is_packed, records))
     try:
-        contents = dict(zip(paths, map(_object, backend.read_files(list(paths)))))
+        ended = dict(packed.read(bodies=False))
+        own = {one for one in records if not is_packed(one)} | set(packed.without)
+        paths = dict.fromkeys(path for one in records for path in _files_of(one, own))
+        contents = dict(zip(paths, map(_object, backend.read_files(list(paths)) if paths else ())))
     except RemoteFileError:
         return  # whoever may not read them has to ask the scheduler
     for record in records:
-        own, *array = (contents[path] for path in _files_of(record))
-        index = record.element.index if record.element is not None else None
-        end = end_in(own, array[0].get(NOTES) if array else None, index)
+        element = record.element
+        noted = contents[element.array.metadata].get(NOTES) if element is not None else None
+        if record in own:
+            content: Mapping[str, Any] = contents[record.directory.metadata]
+        else:
+            content = _item(packed.begun(record), ended.get(record))
+        end = end_in(content, noted, None if element is None else element.index)
         if end is not None:
-            yield record, Observation(record.id, SOURCE, end, node=_text(own, "node"))
+            yield record, Observation(record.id, SOURCE, end, node=_text(content, "node"))
+
+
+def _item(begun: Mapping[str, Any], ended: ItemRecord | None) -> Mapping[str, Any]:
+    """What `end_in` has to know of a packed item's metadata: those of its array task, until it has ended."""
+    return begun if ended is None else {**ended.shared, "status": STATUS[ended.frame.kind]}
 
 
 def end_in(
@@ -65,9 +78,11 @@ def end_in(
     return None
 
 
-def _files_of(record: JobRecord) -> tuple[str, ...]:
-    own = record.directory.metadata
-    return (own,) if record.element is None else (own, record.element.array.metadata)
+def _files_of(record: JobRecord, own: Container[JobRecord]) -> Iterator[str]:
+    if record in own:
+        yield record.directory.metadata
+    if record.element is not None:
+        yield record.element.array.metadata
 
 
 def _ended(content: Mapping[str, Any]) -> JobState | None:

@@ -177,3 +177,14 @@ def test_a_file_is_assembled_where_its_parts_are(files: InProcessBackend, tmp_pa
         files.assemble_file(str(target), [(str(tmp_path / "part"), 8, 3)])
     assert target.read_bytes() == b"<234|>"
     assert [path.name for path in target.parent.iterdir()] == ["whole"]
+
+
+def test_parts_of_several_files_take_turns(files: InProcessBackend, tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.write_bytes(b"abcdef")
+    two.write_bytes(b"012345")
+    first, last = [(str(one), 3, 2), (str(one), 0, 1), (str(two), 0, 6)], (str(one), 5, 1)
+    files.assemble_file(str(tmp_path / "whole"), [*first, b"-", b"", last])
+    assert (tmp_path / "whole").read_bytes() == b"dea012345-f"
+    files.assemble_file(str(tmp_path / "whole"), [])
+    assert (tmp_path / "whole").read_bytes() == b""

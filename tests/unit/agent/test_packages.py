@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.helpers.recorded import RecordFile
 
 from slurm.agent.agent import Agent
 from slurm.agent.errors import AgentError
@@ -275,6 +276,18 @@ def test_an_array_has_ended_when_its_items_have(base: Base) -> None:
     noted = array / "array_metadata.json"
     content = json.loads(noted.read_text())
     noted.write_text(json.dumps({**content, "ended": [{"items": "1-2", "status": "cancelled"}]}))
+    assert CODE in base.removed(older_than=0)
+
+
+def test_a_packed_array_has_ended_when_its_records_say_so(base: Base) -> None:
+    code = base.copy(CODE)
+    array = base.job("train/1", f"[ -d {code} ]\n", job_id="7", count=3, pack=2)
+    first, second = RecordFile("7_0").value(0, "a").error(1, ValueError()), RecordFile("7_1")
+    (array / "records").mkdir()
+    for file in (first, second):
+        (array / "records" / file.name).write_bytes(file.content)
+    assert base.removed(older_than=0) == []
+    (array / "records" / second.name).write_bytes(second.value(2, "c").content)
     assert CODE in base.removed(older_than=0)
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from slurm.agent.agent import Agent
 from slurm.agent.errors import AgentError
-from slurm.agent.event_files import LARGEST_NEWS, MOST_NEWS, write_news
+from slurm.agent.event_files import LARGEST_GROUP, LARGEST_NEWS, MOST_NEWS, write_news
 from slurm.api.slurm_cli import InProcessBackend
 from slurm.errors import SlurmError
 
@@ -130,6 +130,22 @@ def test_one_answer_brings_no_more_news_than_it_should(
     found = files.wait_events(str(tmp_path), [], 0, 0.01)
     assert len(found) == count
     assert sum(map(len, found.values())) <= MOST_NEWS
+
+
+def test_news_of_several_items_are_not_told_without_what_they_say(
+    files: InProcessBackend, tmp_path: Path
+) -> None:
+    """The names of their files do not tell which: what does not fit comes with the next answer."""
+    content = bytes(LARGEST_GROUP)
+    count = MOST_NEWS // LARGEST_GROUP + 3
+    for number in range(count):
+        write_news(str(tmp_path / f"t.1.items-12_{number:03}-0"), content)
+    first = files.wait_events(str(tmp_path), [], 0, 0.01)
+    assert set(first.values()) == {content}
+    assert len(first) < count
+    second = files.wait_events(str(tmp_path), list(first), 0, 0.01)
+    assert set(second.values()) == {content}
+    assert len(first) + len(second) == count
 
 
 def test_seen_names_stay_inside_the_event_directory(

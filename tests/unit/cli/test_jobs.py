@@ -105,6 +105,19 @@ def test_jobs_and_arrays_are_found_by_id_and_by_directory(
     assert (element["job_id"], element["directory"]) == (array[1].id, array[1].job_dir)
 
 
+def test_items_of_a_pack_are_told_one_by_one(
+    local: Cluster, local_base: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    array = add.map([(1, 2), (3, None), (5, 6)], pack=2)
+    array.wait(60)
+    told = [json.loads(show(capsys, local_base, job.job_dir, "--json")) for job in array]
+    assert [one["state"] for one in told] == ["COMPLETED", "FAILED", "COMPLETED"]
+    assert [one["job_id"] for one in told] == [job.id for job in array]
+    assert {(one["task"], one["attempt"], one["packaging"]) for one in told} == {("add", 1, "none")}
+    assert all(one["submitted"] < one["started"] <= one["ended"] for one in told)
+    assert "TypeError" in told[1]["error"]
+
+
 def test_a_job_that_failed_is_told_with_its_last_lines(
     local: Cluster, local_base: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

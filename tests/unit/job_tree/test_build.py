@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.helpers.fakes import FakeBackend
 from tests.helpers.noted import NOON, Noted, a_run, array, at, job
+from tests.helpers.recorded import RecordFile
 
 from slurm import Cluster, JobState
+from slurm.agent.record_frames import SHARED, VALUE, encoded
 from slurm.errors import RemoteFileError, RemoteFileMissing
 from slurm.job_tree import JobTree, Wait, tree
 from slurm.job_tree.build import build
@@ -229,6 +231,94 @@ def test_an_array_in_pieces_and_packs_knows_its_elements_ids(noted: Noted) -> No
     assert ids[:3] == ["60_0", "60_0", "60_1"]
     assert (ids[19], ids[20], ids[-1]) == ("60_9", "61_0", "62_4")
     assert {wait.path for wait in merge.waits_for} == {"count/a"}
+
+
+# --- the items of packs --------------------------------------------------------------------------
+
+
+def record(noted: Noted, *files: RecordFile, folder: str = "count/a") -> None:
+    noted.files.update({f"{folder}/records/{one.name}": one.content for one in files})
+
+
+def test_items_of_a_pack_are_known_by_their_records(noted: Noted) -> None:
+    noted["count/a"] = {**array("5", 6), "pack": 3}
+    first = RecordFile("5_0").value(0, "a").error(1, ValueError("no")).value(2, "c")
+    record(noted, first, RecordFile("5_1").value(3, "d"))
+    [node] = noted.nodes()
+    assert [(child.index, child.job_id, child.state) for child in node.children] == [
+        *((0, "5_0", "COMPLETED"), (1, "5_0", "FAILED"), (2, "5_0", "COMPLETED")),
+        *((3, "5_1", "COMPLETED"), (4, "5_1", "RUNNING")),
+    ]
+    assert [(child.started, child.ended) for child in node.children] == [
+        *((at(n), at(n + 0.5)) for n in range(4)),
+        (at(3.5), None),
+    ]
+    assert [child.error for child in node.children] == ["", "ValueError: no", "", "", ""]
+    assert [child.path for child in node.children[:2]] == [
+        *("count/a/tasks/000", "count/a/tasks/001")
+    ]
+    assert {(child.attempt, child.node, child.submitted) for child in node.children} == {
+        (1, "c1", at(0))
+    }
+    assert dict(node.states()) == {"COMPLETED": 3, "FAILED": 1, "RUNNING": 1, "PENDING": 1}
+
+
+def test_a_pack_that_goes_back_shows_where_it_was(noted: Noted) -> None:
+    noted["count/a"] = {**array("5", 4), "pack": 4}
+    first = RecordFile("5_0").value(0, "a").share(status="requeued")
+    record(noted, first)
+    [node] = noted.nodes()
+    assert [child.state for child in node.children] == ["COMPLETED", "REQUEUED"]
+    second = RecordFile("5_0", 2, before={first.name: len(first.content)})
+    record(noted, second)
+    [node] = noted.nodes()
+    assert [(child.state, child.attempt) for child in node.children] == [
+        *(("COMPLETED", 1), ("RUNNING", 2))
+    ]
+
+
+def test_an_item_that_was_killed_ended_as_the_scheduler_said(noted: Noted) -> None:
+    ends = [{"items": "1-2", "status": "timeout", "ended_at": "2025-03-01T12:00:05+00:00"}]
+    noted["count/a"] = {**array("5", 3, ended=ends), "pack": 3}
+    record(noted, RecordFile("5_0").value(0, "a"))
+    [node] = noted.nodes()
+    assert [(child.state, child.ended) for child in node.children] == [
+        *(("COMPLETED", at(0.5)), ("TIMEOUT", at(5)), ("TIMEOUT", at(5)))
+    ]
+
+
+def test_a_packed_workflow_is_one_and_has_its_jobs_below_it(noted: Noted) -> None:
+    noted["sweep/a"] = {**array("5", 2, "sweep"), "pack": 2, "is_workflow": True}
+    noted["sweep/a/tasks/000"] = job("5_0", "sweep", (0, 0), "running", is_workflow=True)
+    noted["sweep/a/tasks/000/tasks/train/b"] = job("6", times=(0.1, 0.2, 0.3))
+    record(noted, RecordFile("5_0").value(0, "a").value(1, "b"), folder="sweep/a")
+    [node] = noted.nodes()
+    first, second = node.children
+    assert (first.kind, first.state, second.state) == ("workflow", "COMPLETED", "COMPLETED")
+    assert [child.job_id for child in first.children] == ["6"]
+
+
+def test_packs_in_pieces_know_which_items_theirs_are(noted: Noted) -> None:
+    noted["count/a"] = {**array("60", 50), "max_array_size": 10, "pack": 2, "job_id_1": "61"}
+    record(noted, RecordFile("61_3"))
+    [node] = noted.nodes()
+    assert [(child.index, child.state) for child in node.children] == [(26, "RUNNING")]
+
+
+@given(st.binary(max_size=200), st.floats(), st.dictionaries(st.text(), st.text(), max_size=3))
+def test_whatever_a_record_file_holds_there_is_a_tree(
+    rubbish: bytes, epoch: float, shared: dict[str, str]
+) -> None:
+    noted = Noted()
+    noted["count/a"] = {**array("5", 3), "pack": 3}
+    times, notes = (epoch, epoch, epoch), json.dumps(shared).encode()
+    content = b"".join(
+        [encoded(SHARED, times=times, notes=notes), encoded(VALUE, item=1, times=times), rubbish]
+    )
+    noted.files["count/a/records/5_0.1"] = content
+    noted.files["count/b/records/5_0.1"] = content
+    [node] = noted.nodes()
+    assert [child.index for child in node.children if child.state == "COMPLETED"] == [1]
 
 
 # --- what may be in a file -----------------------------------------------------------------------

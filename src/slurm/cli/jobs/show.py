@@ -16,9 +16,11 @@ from slurm.cli.commands import TEXT, Command, cluster_options
 from slurm.cli.jobs.found import Found, found
 from slurm.cli.jobs.report import Seen, as_json, lines
 from slurm.cli.output import printed
-from slurm.errors import JobError, RemoteFileError
+from slurm.errors import JobError, RemoteFileError, RemoteFileMissing
 from slurm.job_dir.paths import ArrayDirectory, array_of
 from slurm.states import JobState, JobStatus
+from slurm.tracking.item_records import is_packed
+from slurm.tracking.job_metadata import metadata_of
 from slurm.usage import Usage, read_accounts
 
 LAST_LINES, LAST_BYTES = 15, 8 << 10
@@ -57,6 +59,7 @@ def see(cluster: Cluster, job: Found) -> Seen:
     array = array_of(job.job_dir) if job.element is not None else None
     folder = array.path if array is not None else job.job_dir
     metadata, script = _files(cluster, job.directory.metadata, f"{folder}/job.sh")
+    metadata = _recorded(job) or metadata
     if array is not None and not metadata:  # an element that has not begun
         metadata, _ = _files(cluster, array.metadata, f"{folder}/job.sh")
     job.get_status()
@@ -77,6 +80,15 @@ def see(cluster: Cluster, job: Found) -> Seen:
         stderr=job.stderr_path,
         last=_last_lines(cluster, job) if failed else (),
     )
+
+
+def _recorded(job: Job[Any]) -> dict[str, Any]:
+    """What an item of a packed array has noted, which has no metadata file of its own; nothing for any other job."""
+    [record] = job.records
+    try:
+        return metadata_of(record) if is_packed(record) else {}
+    except (RemoteFileMissing, ValueError):
+        return {}
 
 
 def _array(cluster: Cluster, array: ArrayJob[Any]) -> Seen:
