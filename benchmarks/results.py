@@ -52,13 +52,15 @@ class Results:
         }
 
     def problems(self) -> Iterator[str]:
-        """Bars that were missed, and benchmarks that failed."""
+        """Bars that were missed, benchmarks that failed, and peers that could not be measured."""
         for name, one in self.benchmarks.items():
             if one["failed"]:
                 yield f"{name} failed: {one['failed']}"
         for line in self.lines:
             if line.ok is False:
                 yield f"missed: {line.what}"
+            if line.than and line.other is None:
+                yield f"nothing to compare with: {line.what}: {line.than}: {line.note}"
 
     def write(self, path: Path) -> None:
         """Write the JSON, whole or not at all."""

@@ -118,6 +118,15 @@ class Session:
         argv = [str(python), "-m", "benchmarks.clients.peer_submitit", "local", str(folder)]
         return self.start("submitit-local", argv, peers.clean_environment())
 
+    def peer_here(self, peer: str, *arguments: str) -> Driver:
+        """A peer on this machine. Raises `NotPossible`."""
+        python = peers.environment(peer, WORK)
+        argv = [str(python), "-m", f"benchmarks.clients.peer_{peer}", *arguments]
+        environment = peers.clean_environment()
+        # parsl starts programs of its own by their names.
+        environment["PATH"] = os.pathsep.join([str(python.parent), environment.get("PATH", "")])
+        return self.start(peer, argv, environment)
+
     def paramiko(self) -> Driver:
         """paramiko's ``exec_command``. Raises `NotPossible`."""
         python = peers.environment("paramiko", WORK)

@@ -31,6 +31,12 @@ class Client:
         items = [(number, 1) for number in range(count)]
         return self._rate(count, lambda: add.map(items).get_results())
 
+    def small_calls(self, count: int) -> float:
+        """Calls per second, with one job for each core."""
+        items = [(number, 1) for number in range(count)]
+        pack = -(-count // CORES)
+        return self._rate(count, lambda: add.map(items, pack=pack).get_results())
+
     def bare(self, count: int) -> float:
         """The same with bare processes, as many at once as there are cores."""
 
@@ -69,7 +75,10 @@ def main() -> None:
     """Serve a local cluster with its files in the folder that the argument names."""
     base = Path(sys.argv[1])
     client = Client(base)
-    ours = (client.one_by_one, client.as_array, client.bare, client.submit_array)
+    ours = (
+        *(client.one_by_one, client.as_array, client.small_calls),
+        *(client.bare, client.submit_array),
+    )
     try:
         serve({one.__name__: one for one in ours})
     finally:

@@ -15,6 +15,7 @@ from benchmarks.measured import (
     one_job,
     packagings,
     profile_submission,
+    small_calls,
     starting,
 )
 from benchmarks.session import Session
@@ -31,4 +32,5 @@ CATALOGUE: Mapping[str, Callable[[Session], None]] = {
     "packaging": packagings.run,
     "import": imports.run,
     "local": local_backend.run,
+    "small-calls": small_calls.run,
 }

@@ -78,6 +78,14 @@ def test_a_missed_bar_and_a_failure_are_problems() -> None:
     assert list(results.problems()) == ["b failed: no cluster", "missed: slow"]
 
 
+def test_a_peer_that_could_not_be_measured_is_a_problem() -> None:
+    results = Results({})
+    line = Line("submit", "ms", 12.0, "a peer", None, note="not possible: could not be installed")
+    results.add("a", 1.0, [], [line], None)
+    said = "nothing to compare with: submit: a peer: not possible: could not be installed"
+    assert list(results.problems()) == [said]
+
+
 def test_the_stages_of_a_submission_add_up_to_its_time() -> None:
     call = Call(called=0.0, sent=1.0, answered=10.0, returned=10.5)
     events = [
