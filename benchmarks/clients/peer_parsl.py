@@ -12,17 +12,19 @@ from parsl.providers import LocalProvider
 from benchmarks.clients.line_server import CORES, seconds_of, serve
 
 
-@parsl.python_app
 def add(left: int, right: int) -> int:
     """Next to no work."""
     return left + right
+
+
+add_there = parsl.python_app(add)
 
 
 def small_calls(count: int) -> float:
     """Calls a second, from the first one made to the last result."""
 
     def run() -> None:
-        calls = [add(number, 1) for number in range(count)]
+        calls = [add_there(number, 1) for number in range(count)]
         if [call.result() for call in calls] != [number + 1 for number in range(count)]:
             raise ValueError("the calls gave wrong results")
 

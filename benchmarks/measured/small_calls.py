@@ -44,13 +44,11 @@ def run(session: Session) -> None:
         ways: dict[str, Callable[[], float]] = {
             OURS: partial(ours.seconds, "small_calls", count=count)
         }
-        for name, driver in drivers.items():
-            if name == SUBMITIT:
-                ways[name] = partial(
-                    driver.seconds, "throughput", count=SUBMITIT_CALLS, pause=False
-                )
-            else:
-                ways[name] = partial(driver.seconds, "small_calls", count=PEER_CALLS)
+        for peer, driver in drivers.items():
+            ways[peer] = partial(driver.seconds, "small_calls", count=PEER_CALLS)
+        if SUBMITIT in drivers:
+            calls = {"count": SUBMITIT_CALLS, "pause": False}
+            ways[SUBMITIT] = partial(drivers[SUBMITIT].seconds, "throughput", **calls)
         found = interleave(ways, session.rounds(ROUNDS), failures=reasons, peers=drivers)
         session.release()
     series = {
