@@ -24,6 +24,8 @@ import pytest
 from slurm.api.local import LocalBackend
 from slurm.examples.parallel_train_eval import workflow
 
+pytestmark = pytest.mark.local
+
 DEADLINE = 200.0
 
 
