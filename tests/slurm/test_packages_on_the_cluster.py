@@ -89,20 +89,21 @@ def let_go(cluster, waits):
     return [cluster.get_job(waits).get_result(PATIENCE), scale(2).get_result(PATIENCE)]
 
 
-def race(cluster, base, count):
-    values = []
-    for number in range(count):
-        for name in cluster.backend.list_directory(f"{base}/.packages/source") if number else ():
+def race(cluster, base, removed):
+    values, until = [], time.monotonic() + PATIENCE
+    while len(values) < 12 or not Path(removed).exists():
+        assert time.monotonic() < until, "nothing was removed"
+        for name in cluster.backend.list_directory(f"{base}/.packages/source") if values else ():
             age(cluster, f"{base}/.packages/source/{name}")
-        values.append(scale(number).get_result(PATIENCE))
+        values.append(scale(len(values)).get_result(PATIENCE))
     return values
 
 
-def remove_all_the_time(cluster, base, until):
-    count = 0
-    while not Path(until).exists():
-        count += len(gc(cluster, base)[0])
-    return count
+def remove_all_the_time(cluster, base, removed):
+    enough = Path(removed).with_name("enough")
+    while not enough.exists():
+        if gc(cluster, base)[0]:
+            Path(removed).touch()
 
 
 if __name__ == "__main__":
@@ -116,7 +117,7 @@ if __name__ == "__main__":
         elif what == "let go":
             said = let_go(cluster, more)
         elif what == "race":
-            said = race(cluster, base, int(more))
+            said = race(cluster, base, more)
         else:
             said = remove_all_the_time(cluster, base, more)
     cluster.close()
@@ -199,10 +200,11 @@ def test_a_job_that_waits_runs_the_code_that_was_submitted(project: Project) -> 
 def test_no_submission_loses_its_code_to_one_who_removes_all_the_time(
     project: Project, tmp_path: Path
 ) -> None:
-    enough = tmp_path / "enough"
-    remover = project.start("remove", enough)
+    removed = tmp_path / "removed"
+    remover = project.start("remove", removed)
     try:
-        assert said(project.start("race", 12)) == [10 * number for number in range(12)]
+        values = said(project.start("race", removed))
     finally:
-        enough.touch()
-    assert said(remover) > 0
+        (tmp_path / "enough").touch()
+    assert said(remover) is None
+    assert values == [10 * number for number in range(len(values))]
