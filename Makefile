@@ -9,8 +9,9 @@ DEBIAN_RELEASE ?=
 SLURM_WORKERS ?= 4
 # What make bench is told, such as --only one-job, or make mutate-coverage, such as --slurm.
 ARGS ?=
-# Many tests of the fast tier wait for processes of their own: three at once for every two cores.
-UNIT_WORKERS ?= $(shell expr 3 \* `getconf _NPROCESSORS_ONLN` / 2)
+# Tests of the unit tier keep a core busy. Others wait for processes of their own: three at once for every two cores.
+UNIT_WORKERS ?= $(shell getconf _NPROCESSORS_ONLN)
+LOCAL_WORKERS ?= $(shell expr 3 \* `getconf _NPROCESSORS_ONLN` / 2)
 SLURM_TIMEOUT ?= 900
 DEMO_DIR = demo-output
 DEMO_ARGS = --backend local --job-base-dir $(DEMO_DIR)/jobs --workdir $(DEMO_DIR)/run
@@ -34,7 +35,7 @@ CLUSTER_UP_ARGS = $(CLUSTER_ARGS) $(if $(PORT),--port "$$PORT") $(if $(DEBIAN_RE
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-stories test-slurm test-matrix test-oldest mutate-coverage bench lint format docs env \
+.PHONY: help demo test test-unit test-local test-stories test-slurm test-matrix test-oldest mutate-coverage bench lint format docs env \
 	cluster-up cluster-down cluster-shell cluster-status cluster-logs lock clean
 
 help: ## Say what there is
@@ -47,7 +48,7 @@ demo: $(RUNTIME) ## Run the train/eval example on this machine, without Slurm
 	@echo "Written:"
 	@find $(DEMO_DIR)/run -type f -not -name ".*" -not -name "*.lock" | LC_ALL=C sort | sed 's/^/  /'
 
-test: lint docs test-unit test-slurm ## What must be so after every change: lint, docs, test-unit, test-slurm
+test: lint docs test-unit test-local test-slurm ## What must be so after every change: lint, docs and these three tiers
 
 VERMIN = $(VENV)/bin/vermin --quiet --no-tips --violations
 # vermin does not follow conditions: these are imported only where they exist. One line alone is excused by `# novm`.
@@ -78,13 +79,16 @@ IN_MEMORY = $(shell test -w $(MEMORY) && grep -qs '^[^ ]* $(MEMORY) tmpfs ' /pro
 	! grep -qs '^[^ ]* $(MEMORY) tmpfs [^ ]*noexec' /proc/mounts && \
 	df -Pk $(MEMORY) | awk 'NR == 2 && $$4 > 1000000 { print "$(MEMORY)" }')
 HERE = -m pytest -n auto $(BY_FILE) -o tmp_path_retention_count=1
-test-unit test-stories test-oldest: export PYTEST_XDIST_AUTO_NUM_WORKERS = $(UNIT_WORKERS)
-test-unit test-stories test-oldest: export PYTEST_DEBUG_TEMPROOT = $(IN_MEMORY)
+test-unit: export PYTEST_XDIST_AUTO_NUM_WORKERS = $(UNIT_WORKERS)
+test-local test-stories test-oldest: export PYTEST_XDIST_AUTO_NUM_WORKERS = $(LOCAL_WORKERS)
+test-unit test-local test-stories test-oldest: export PYTEST_DEBUG_TEMPROOT = $(IN_MEMORY)
 # What needs the cluster is not even collected: three processes would each load all of it.
 WITHOUT_SLURM = --ignore=tests/slurm
-FAST = $(WITHOUT_SLURM) -m "not slurm and not story"
-test-unit: $(DEV) ## Run the fast tests, which need neither Slurm nor Docker
-	$(PY) $(HERE) $(FAST)
+test-unit: $(DEV) ## Run the fast tests, of what one process does by itself
+	$(PY) $(HERE) $(WITHOUT_SLURM) -m "not (slurm or story or local)"
+
+test-local: $(DEV) ## Run the tests that start Python or jobs on this machine, without Slurm
+	$(PY) $(HERE) $(WITHOUT_SLURM) -m "local and not (slurm or story)"
 
 # Tests of properties, which Hypothesis marks, are in the fast tier with a few examples and here with the full number.
 test-stories: export HYPOTHESIS_PROFILE = full
@@ -94,8 +98,8 @@ test-stories: $(DEV) ## Run long stories on this machine: power losses, resume a
 # Where a dependency is used: by what travels, by the Slurmfile, by what is shown, by the pytest plugin.
 WITH_DEPENDENCIES = $(wildcard $(addprefix tests/unit/,callbacks cli config job_dir packaging runner runs testing test_imports.py)) \
 	$(addprefix tests/conformance/test_,arguments.py callbacks.py failures.py results.py workflows.py)
-test-oldest: $(OLDEST) ## Run the fast tests that use a dependency with the oldest allowed versions of all of them
-	$(OLDEST_VENV)/bin/python $(HERE) $(FAST) $(WITH_DEPENDENCIES)
+test-oldest: $(OLDEST) ## Run those tests of both that use a dependency with the oldest allowed versions of all of them
+	$(OLDEST_VENV)/bin/python $(HERE) $(WITHOUT_SLURM) -m "not (slurm or story)" $(WITH_DEPENDENCIES)
 
 ON_THE_CLUSTER = -m pytest -n $(SLURM_WORKERS) $(BY_FILE) --timeout $(SLURM_TIMEOUT)
 test-slurm: $(DEV) ## Run the tests that need the dockerised cluster

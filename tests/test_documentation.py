@@ -56,6 +56,7 @@ def checkout(tmp_path: Path, lend_sdk: Callable[[Path], None]) -> Iterator[Path]
     scheduler.shutdown(kill_jobs=True)
 
 
+@pytest.mark.local
 def test_the_program_in_the_readme_runs(checkout: Path) -> None:
     [program] = [block for block in blocks(ROOT / "README.md") if block.language == "python"]
     (checkout / "first.py").write_text(program.text)

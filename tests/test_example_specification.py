@@ -100,6 +100,7 @@ def options_of(parser: argparse.ArgumentParser) -> set[str]:
     return set(re.findall(r"(?<=[\s[])--[a-z-]+", parser.format_help()))
 
 
+@pytest.mark.local
 @pytest.mark.parametrize("rule", [["format", "--check"], ["check"]], ids=" ".join)
 def test_ruff_is_content_with_the_example_and_its_tests(rule: list[str]) -> None:
     pytest.importorskip("ruff")

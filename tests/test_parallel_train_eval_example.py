@@ -28,6 +28,8 @@ from slurm.examples.parallel_train_eval.eval_task import read_metrics
 from slurm.examples.parallel_train_eval.files import set_aside_damaged
 from slurm.examples.parallel_train_eval.train_task import read_checkpoint
 
+pytestmark = pytest.mark.local
+
 DEADLINE = 200.0
 
 

@@ -30,6 +30,7 @@ def project(tmp_path: Path, lend_sdk: Callable[[Path], None]) -> Iterator[Path]:
     scheduler.shutdown(kill_jobs=True)
 
 
+@pytest.mark.local
 def test_its_program_says_what_the_page_shows(project: Path) -> None:
     marked = [block for block in blocks(PAGE) if block.is_of("local")]
     search = f"export PATH={shlex.quote(str(project.parent / 'bin'))}:$PATH\n"

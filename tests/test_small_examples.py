@@ -37,6 +37,7 @@ def local(base: Path) -> list[str]:
     return ["--backend", "local", "--job-base-dir", str(base), "--max-cpus", "4"]
 
 
+@pytest.mark.local
 def test_hello_world_greets_and_says_where_it_ran(
     local: list[str], base: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -50,6 +51,7 @@ def test_hello_world_greets_and_says_where_it_ran(
 # --- map_reduce ----------------------------------------------------------------------------------
 
 
+@pytest.mark.local
 def test_map_reduce_counts_words_in_one_array(
     local: list[str], base: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

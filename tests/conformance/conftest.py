@@ -1,6 +1,6 @@
 """One suite for all backends: each test runs on every backend that `limits` does not excuse.
 
-``local`` belongs to the fast tier. ``ssh`` and ``slurm`` carry the marker ``slurm``: the first submits
+``local`` carries the marker ``local``. ``ssh`` and ``slurm`` carry the marker ``slurm``: the first submits
 to the dockerised cluster from here, the second runs there, on the login node (see `login_node`).
 On the login node of any cluster, ``CONFORMANCE_BACKEND=slurm pytest tests/conformance`` runs the
 suite directly.
@@ -57,7 +57,7 @@ def _marks(backend: str, module: str) -> list[pytest.MarkDecorator]:
         return []
     # What a module submits once for all its tests needs them in one process.
     if backend == "local":
-        return [pytest.mark.xdist_group(f"{module}-local")]
+        return [pytest.mark.xdist_group(f"{module}-local"), pytest.mark.local]
     return [pytest.mark.xdist_group(f"{module}-slurm"), pytest.mark.slurm]
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from tests.conformance.sites import Site
 from tests.conformance.waiting import PATIENCE
 
@@ -23,6 +24,7 @@ DONE = {
 }
 
 
+@pytest.mark.story
 def test_jobs_start_processes_and_pickle_as_the_program_does(site: Site) -> None:
     """Single jobs, arrays, workflows, the executor; every start method; functions that go by value."""
     how = {"backend": site.backend, "arguments": site.arguments, "slurmfile": site.slurmfile}

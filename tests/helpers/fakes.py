@@ -1,4 +1,4 @@
-"""Fakes that the unit tier shares; each says of itself that it is one."""
+"""Fakes that tests share; each says of itself that it is one."""
 
 from __future__ import annotations
 

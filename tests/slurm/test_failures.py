@@ -2,7 +2,7 @@
 in faults/nodes.
 
 A job is killed for its memory here without cgroups, which makes it FAILED; OUT_OF_MEMORY, as PREEMPTED, is
-shown on recorded rows in the fast tier.
+shown on recorded rows in the unit tier.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Shared by the unit tier: a clean environment, fake Slurm programs, a fake backend, real job runs."""
+"""Shared by the tests of one part: a clean environment, fake Slurm programs, a fake backend, real job runs."""
 
 from __future__ import annotations
 
@@ -38,6 +38,44 @@ for profile, examples in {"fast": 15, "full": 200}.items():
         profile, deadline=None, derandomize=True, database=None, max_examples=examples
     )
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
+
+
+# --- what belongs to the unit tier ---------------------------------------------------------------
+
+LOCAL = frozenset({"local_base", "make_site", "prepared_python", "roomy", "run_python"})
+ALONE: list[pytest.Item] = []
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test that runs jobs or programs here, as those do that ask for certain fixtures."""
+    for item in items:
+        if LOCAL.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker("local")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Watch a test of the unit tier, which is alone in its process."""
+    ALONE[:] = (
+        [] if {"local", "story", "slurm"} & {mark.name for mark in item.iter_markers()} else [item]
+    )
+    try:
+        yield
+    finally:
+        ALONE.clear()
+
+
+def refuse_python(event: str, arguments: tuple[Any, ...]) -> None:
+    """Fail a test that starts Python without the marker for that: each start takes as long as twenty tests."""
+    if not ALONE or event != "subprocess.Popen":
+        return
+    is_python = os.path.basename(os.fsdecode(arguments[0])).startswith("python")
+    if is_python and threading.current_thread() is threading.main_thread():
+        pytest.fail(f"{ALONE[0].name} starts Python: it needs the marker local")
+
+
+sys.addaudithook(refuse_python)
 
 
 @pytest.fixture(autouse=True)

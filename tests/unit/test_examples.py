@@ -25,6 +25,8 @@ from slurm.api.local import LocalBackend
 from slurm.context import activated
 from slurm.executor import JobFuture
 
+pytestmark = pytest.mark.local
+
 FLAGS = doctest.ELLIPSIS | doctest.REPORT_NDIFF
 
 

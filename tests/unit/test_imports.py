@@ -92,6 +92,7 @@ print(json.dumps([before, {name: getattr(slurm.api, name).__module__ for name in
 """
 
 
+@pytest.mark.local
 def test_task_and_workflow_are_decorators_in_every_import_order() -> None:
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", IN_EVERY_ORDER],

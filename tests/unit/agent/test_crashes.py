@@ -15,6 +15,8 @@ from slurm.agent.errors import AgentError
 from slurm.api.requests import Submitted
 from slurm.errors import SubmissionRefused, SubmissionUnknown
 
+pytestmark = pytest.mark.local
+
 # --- perhaps ---------------------------------------------------------------------------------------
 
 LOST = AgentError("unanswered", "sbatch: error: Socket timed out on send/recv operation")

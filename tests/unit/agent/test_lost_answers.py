@@ -213,6 +213,7 @@ def test_an_id_leads_to_the_last_job_that_got_it(
     assert known == {"job_dir": later.job_dir, "token": "bb22"}
 
 
+@pytest.mark.local
 def test_a_job_directory_that_was_removed_is_written_again(
     base: Path, scheduler: disk.SchedulerOnDisk
 ) -> None:

@@ -64,6 +64,7 @@ def test_what_is_submitted_already_is_found_without_it(
     assert len(scheduler.submissions()) == 1
 
 
+@pytest.mark.local
 def test_an_attempt_that_was_cut_off_is_not_repeated_without_it(
     base: Path, scheduler: disk.SchedulerOnDisk, code: Path
 ) -> None:

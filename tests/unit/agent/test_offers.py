@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 from tests.helpers.fakes import Programs
 from tests.helpers.job_tasks import add
@@ -16,7 +19,8 @@ PARTITIONS = "echo 'Welcome!'; echo 'cpu*|up|infinite|1-infinite|2|8|16000|gpu:2
 
 
 @pytest.fixture
-def cluster(slurm: SlurmCliBackend, base: object) -> Cluster:
+def cluster(slurm: SlurmCliBackend, base: Path, lend_sdk: Callable[[Path], None]) -> Cluster:
+    lend_sdk(base)
     return Cluster(slurm, job_base_dir=str(base))
 
 

@@ -16,6 +16,8 @@ from tests.helpers.fakes import Programs
 from slurm.api.requests import Archive, JobRequest
 from slurm.api.slurm_cli import SlurmCliBackend
 
+pytestmark = pytest.mark.local
+
 DEADLINE = 60.0
 SUBMIT = """
 import sys

@@ -118,6 +118,7 @@ def test_a_bug_in_a_submission_does_not_say_that_nothing_was_submitted(client: C
     assert client.ask("hello")["error"]["kind"] == "agent"
 
 
+@pytest.mark.local
 def test_what_runs_for_a_client_that_is_gone_is_ended(channel_to: Open, tmp_path: Path) -> None:
     held = tmp_path / "held"
     os.mkfifo(held)

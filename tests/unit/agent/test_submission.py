@@ -120,6 +120,7 @@ def test_many_threads_with_one_token_make_one_job(
     assert sum(not a.reattached for a in answers) == 1
 
 
+@pytest.mark.local
 def test_many_processes_with_one_token_make_one_job(
     base: Path, scheduler: disk.SchedulerOnDisk
 ) -> None:
@@ -282,6 +283,7 @@ def test_a_new_client_tidies_up_after_those_that_died_long_ago(
     assert sorted(path.name for path in (base / ".events").iterdir()) == ["me", "young"]
 
 
+@pytest.mark.local
 def test_the_archive_is_sent_only_where_it_is_missing(
     base: Path, scheduler: disk.SchedulerOnDisk
 ) -> None:

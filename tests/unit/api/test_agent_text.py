@@ -23,6 +23,7 @@ def run(text: bytes) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(ALONE, input=data, capture_output=True, check=False)
 
 
+@pytest.mark.local
 def test_it_needs_nothing_but_python(channel_to: Open, tmp_path: Path) -> None:
     channel = channel_to(ALONE)
     params = {"path": str(tmp_path / "file"), "exclusive": False}
@@ -35,6 +36,7 @@ def test_it_is_sent_before_anybody_reads() -> None:
     assert len(agent_text()) < 1 << 16
 
 
+@pytest.mark.local
 def test_an_error_shows_the_line() -> None:
     sources = agent_sources()
     sources["server"] += "\n\ndef serve_over_stdio(nonce):\n    read_frame(None)\n"
@@ -55,6 +57,7 @@ def test_its_modules_import_no_other_part_of_the_sdk(module: str) -> None:
         assert "slurm" not in [name.split(".")[0] for name in names], module
 
 
+@pytest.mark.local
 def test_any_modules_can_be_packed() -> None:
     sources = {
         "loader": agent_sources()["loader"],

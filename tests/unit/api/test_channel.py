@@ -78,11 +78,13 @@ def said(channel: Channel) -> Any:
 # --- answers -------------------------------------------------------------------------------------
 
 
+@pytest.mark.local
 def test_the_agent_answers_from_the_other_process(channel: Channel) -> None:
     assert said(channel)["python"] == list(sys.version_info[:3])
     assert channel.alive
 
 
+@pytest.mark.local
 @pytest.mark.parametrize(
     "noise",
     [
@@ -149,6 +151,7 @@ def test_a_request_that_takes_too_long_fails_and_the_others_do_not(
     assert said(channel)["protocol"] == 1, "its late answer is for nobody"
 
 
+@pytest.mark.local
 def test_a_killed_process_fails_everybody_who_waits(
     channel_to: Open, slow: Slow, tmp_path: Path
 ) -> None:
@@ -165,6 +168,7 @@ def test_a_killed_process_fails_everybody_who_waits(
         said(channel)
 
 
+@pytest.mark.local
 def test_closing_does_not_wait_for_whoever_else_holds_stderr(
     channel_to: Open, tmp_path: Path
 ) -> None:
@@ -182,6 +186,7 @@ def test_closing_does_not_wait_for_whoever_else_holds_stderr(
     assert closed
 
 
+@pytest.mark.local
 def test_closing_fails_everybody_who_waits(channel_to: Open, slow: Slow) -> None:
     channel = channel_to()
     with ThreadPoolExecutor() as pool:

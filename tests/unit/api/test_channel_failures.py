@@ -13,6 +13,8 @@ from slurm.api import liveness, transport
 from slurm.api.transport import BOOTSTRAP
 from slurm.errors import AuthenticationFailed, HostKeyError, TransportError
 
+pytestmark = pytest.mark.local
+
 
 def answering(then: str) -> list[str]:
     """A child that speaks as the agent does up to the marker, and then runs `then`."""

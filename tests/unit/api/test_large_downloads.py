@@ -8,7 +8,6 @@ import resource
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.conformance.forking import forks, in_child
 from tests.helpers.far import Far
 
 from slurm.api.slurm_cli import InProcessBackend
@@ -157,20 +157,16 @@ def test_a_connection_that_is_lost_for_good_leaves_no_thread_and_no_file(
     assert content_of(far, file) == bytes(range(100))
 
 
-@pytest.fixture
-def small_disk(file: Path) -> Iterator[None]:
-    """From now on no file of this process may have more than 60 bytes."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (60, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-@pytest.mark.usefixtures("small_disk")
+@forks
 def test_a_file_for_which_there_is_no_disk_says_where(far: Far, file: Path) -> None:
-    with pytest.raises(FileTooLarge, match=r"100 bytes are more than .*TMPDIR") as caught:
-        far.open_file(str(file))
-    assert caught.value.size == 100
+    def with_small_files() -> int:
+        _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (60, most))
+        with pytest.raises(FileTooLarge, match=r"100 bytes are more than .*TMPDIR") as caught:
+            far.open_file(str(file))
+        return caught.value.size
+
+    assert in_child(with_small_files) == 100
 
 
 def test_a_disk_that_is_too_small_is_noticed_before(

@@ -44,6 +44,7 @@ def test_the_scheduler_refuses_a_bound_below_one(tmp_path: Path, option: str) ->
         LocalScheduler(str(tmp_path), **{option: 0})
 
 
+@pytest.mark.local
 def test_bounds_reach_the_daemon(tmp_path: Path) -> None:
     backend = LocalBackend(state_dir=str(tmp_path / "state"), max_cpus=3, max_mem="2G")
     try:

@@ -34,6 +34,8 @@ from slurm.errors import (
     TransportError,
 )
 
+pytestmark = pytest.mark.local
+
 # What sshd does: hands the last argument to the user's login shell, which has something to say.
 SSH = 'echo $$ >> $HERE/pids; echo "Welcome to login1"; for last; do :; done; exec sh -c "$last"'
 

@@ -22,7 +22,7 @@ from slurm.api.ssh import SSHCommandBackend
 from slurm.api.transport import Channel
 from slurm.errors import SubmissionUnknown, TransportError
 
-pytestmark = forks
+pytestmark = [forks, pytest.mark.local]
 
 # What sshd does, and one note of each connection.
 SSH = 'echo $$ >> $HERE/pids; for last; do :; done; exec sh -c "$last"'

@@ -380,11 +380,13 @@ def test_a_shell_completes_commands_and_options(
     assert "compdef _slurm_completion slurm" in run_python("-m", "slurm.cli", "--help").stdout
 
 
+@pytest.mark.local
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["tree", "--help"]])
 def test_help_of_which_nobody_reads_the_end_is_no_error(arguments: list[str]) -> None:
     assert without_a_reader(arguments) == (0, b"")
 
 
+@pytest.mark.local
 def test_a_reader_that_goes_away_is_no_error(jobs: Path) -> None:
     assert without_a_reader(["tree", "--all", str(jobs)]) == (0, b"")
 

@@ -29,6 +29,8 @@ from slurm.errors import (
     SlurmError,
 )
 
+pytestmark = pytest.mark.local
+
 
 def gone(pid: int) -> bool:
     listed = subprocess.run(
@@ -122,10 +124,13 @@ with Cluster("local", job_base_dir={str(local_base)!r}):
 
 
 @pytest.mark.parametrize("name", [".sdk", ".receipts", ".events"])
-def test_directories_that_others_can_write_to_are_refused(tmp_path: Path, name: str) -> None:
+def test_directories_that_others_can_write_to_are_refused(
+    tmp_path: Path, name: str, lend_sdk: Callable[[Path], None]
+) -> None:
     """What stands in them is run or believed; on a shared scratch anybody could have made them."""
     base = tmp_path / "shared"
-    (base / name).mkdir(parents=True)
+    lend_sdk(base)
+    (base / name).mkdir(exist_ok=True)
     (base / name).chmod(0o777)
     cluster = Cluster("local", job_base_dir=base)
     with pytest.raises(RemoteFileError, match="only you can write"):

@@ -146,6 +146,7 @@ def test_a_warning_is_due_so_many_seconds_before_the_limit() -> None:
     assert early < 101.0
 
 
+@pytest.mark.local
 def test_an_early_warning_waits_until_there_is_a_handler(process: subprocess.Popen[str]) -> None:
     if catches(process.pid, signal.SIGUSR1) is None:  # macOS does not say
         blind = Warner(WarningSignal(signal.SIGUSR1, 60, batch=True), 10, 0.0)
@@ -165,6 +166,7 @@ def test_an_early_warning_waits_until_there_is_a_handler(process: subprocess.Pop
     assert said(process) == "warned"
 
 
+@pytest.mark.local
 def test_a_warning_in_time_goes_out_whoever_has_a_handler(process: subprocess.Popen[str]) -> None:
     assert warned(Warner(WarningSignal(signal.SIGUSR1, 1, batch=True), 10, 0.0), process.pid, 9.0)
     assert process.wait(60) == -signal.SIGUSR1

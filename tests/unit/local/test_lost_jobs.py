@@ -128,6 +128,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 if sys.platform == "linux":
 
+    @pytest.mark.local
     @pytest.mark.parametrize("environment", ["", "env -i PATH=/usr/bin:/bin "])
     @pytest.mark.parametrize("end", ["itself", "cancel", "supervisor"])
     def test_what_forks_itself_away_ends_with_its_job(

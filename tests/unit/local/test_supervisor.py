@@ -13,6 +13,8 @@ import pytest
 from slurm.local.launch import Launch
 from slurm.local.supervisor import spawn
 
+pytestmark = pytest.mark.local
+
 
 def launch_in(folder: Path) -> Launch:
     return Launch(

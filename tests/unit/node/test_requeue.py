@@ -33,6 +33,8 @@ from slurm.node import time_left
 from slurm.node.time_left import ask_time_left
 from slurm.rendering import Environment, ScriptSpec, render_job_script
 
+pytestmark = pytest.mark.local
+
 COMES_BACK: dict[str, Any] = {"requeue": True, "time": "0:04"}
 
 

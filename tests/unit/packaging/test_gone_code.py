@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from slurm import Cluster
 from slurm.api.local import LocalBackend
 from slurm.errors import PackagingError
 from slurm.packaging import strategy_of
+
+pytestmark = pytest.mark.local
 
 SDK = Path(slurm.__file__).parents[1]
 PROGRAM = Path(__file__).parents[2] / "helpers" / "gone_code_program.py"
@@ -58,8 +60,9 @@ def said(program: subprocess.Popen[str]) -> Any:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
+def project(tmp_path: Path, lend_sdk: Callable[[Path], None]) -> Iterator[Project]:
     made = Project(tmp_path)
+    lend_sdk(made.jobs)
     yield made
     LocalBackend(state_dir=str(made.state)).shutdown(kill_jobs=True)
 

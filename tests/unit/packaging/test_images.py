@@ -91,6 +91,7 @@ def asked(docker: Programs) -> list[str]:
 # --- built and pushed ----------------------------------------------------------------------------
 
 
+@pytest.mark.local
 def test_an_image_is_built_and_pushed_once_until_it_changes(
     docker: Programs, context: Path, fake_cluster: Cluster
 ) -> None:
@@ -109,6 +110,7 @@ def test_an_image_is_built_and_pushed_once_until_it_changes(
     assert asked(docker).count("build") == asked(docker).count("push") == 2
 
 
+@pytest.mark.local
 def test_a_change_of_any_file_that_the_build_sees_builds_anew(
     docker: Programs, context: Path, fake_cluster: Cluster
 ) -> None:
@@ -124,6 +126,7 @@ def test_a_change_of_any_file_that_the_build_sees_builds_anew(
     assert asked(docker).count("build") == 2
 
 
+@pytest.mark.local
 def test_podman_builds_where_there_is_no_docker(
     docker: Programs, context: Path, fake_cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,6 +140,7 @@ def test_podman_builds_where_there_is_no_docker(
         request_of(fake_cluster, packaged("me/tools", context=str(context)))
 
 
+@pytest.mark.local
 def test_a_push_that_fails_is_not_remembered_as_done(
     docker: Programs, context: Path, fake_cluster: Cluster, backend: FakeBackend
 ) -> None:
@@ -172,6 +176,7 @@ def processes(context: Path, count: int) -> list[subprocess.Popen[str]]:
     ]
 
 
+@pytest.mark.local
 def test_processes_that_start_together_build_once_and_the_next_builds_nothing(
     docker: Programs, context: Path
 ) -> None:
@@ -183,6 +188,7 @@ def test_processes_that_start_together_build_once_and_the_next_builds_nothing(
     assert asked(docker).count("build") == 1
 
 
+@pytest.mark.local
 def test_a_process_that_is_killed_while_it_builds_keeps_nobody_waiting(
     docker: Programs, context: Path
 ) -> None:
@@ -260,6 +266,7 @@ def copied_in(script: str) -> Path:
     return Path(path)
 
 
+@pytest.mark.local
 def test_an_image_without_a_registry_is_copied_once(
     docker: Programs, context: Path, there: Cluster
 ) -> None:
@@ -280,6 +287,7 @@ def test_an_image_without_a_registry_is_copied_once(
     assert "push" not in asked(docker)
 
 
+@pytest.mark.local
 def test_a_root_file_system_is_copied_for_what_takes_no_archive_of_dockers(
     docker: Programs, context: Path, there: Cluster
 ) -> None:
@@ -302,6 +310,7 @@ def test_a_root_file_system_is_copied_for_what_takes_no_archive_of_dockers(
     assert asked(docker).count("export") == asked(docker).count("rm") == 1
 
 
+@pytest.mark.local
 def test_an_image_that_is_here_is_copied_without_a_build(docker: Programs, there: Cluster) -> None:
     names = docker.folder / "names"
     names.mkdir()
@@ -316,6 +325,7 @@ def test_an_image_that_is_here_is_copied_without_a_build(docker: Programs, there
     assert "No such image: other" in str(caught.value)
 
 
+@pytest.mark.local
 def test_enroot_makes_here_what_enroot_and_pyxis_take(
     docker: Programs, context: Path, there: Cluster
 ) -> None:
@@ -329,6 +339,7 @@ def test_enroot_makes_here_what_enroot_and_pyxis_take(
     assert image.read_text().startswith("imported dockerd://train:sdk-")
 
 
+@pytest.mark.local
 def test_the_log_says_how_far_a_large_image_is_on_its_way(
     docker: Programs, context: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -358,6 +369,7 @@ def test_the_runtime_is_one_for_which_it_can_be_copied(
     assert "cannot be copied to a cluster with pyxis, enroot" in str(caught.value)
 
 
+@pytest.mark.local
 def test_a_backend_that_copies_nothing_says_so(
     docker: Programs, context: Path, fake_cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:

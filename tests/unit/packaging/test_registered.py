@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Optional
 
@@ -178,8 +178,12 @@ def flow() -> list[str]:
     return [os.environ["TMPDIR"], temporary().get_result(60)[0]]
 
 
-def test_a_job_and_a_workflows_jobs_run_with_it(installed: Path, tmp_path: Path) -> None:
+@pytest.mark.local
+def test_a_job_and_a_workflows_jobs_run_with_it(
+    installed: Path, tmp_path: Path, lend_sdk: Callable[[Path], None]
+) -> None:
     """On this machine, where the strategy brings frozen copies as well as a directory for each job."""
+    lend_sdk(tmp_path / "jobs")
     root = tmp_path / "node"
     root.mkdir()
     packaging: dict[str, Any] = {

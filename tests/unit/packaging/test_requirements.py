@@ -253,6 +253,7 @@ def test_where_it_cannot_be_taken_from_it_is_refused_by_name(
     assert required(mine) == ["far==1 --hash=sha256:ab"], "a lock file is there"
 
 
+@pytest.mark.story
 def test_a_wheel_beside_the_project_is_sent_and_belongs_to_the_key(
     tmp_path: Path, index: Path
 ) -> None:
@@ -472,6 +473,7 @@ def test_a_scripts_metadata_is_its_environment(tmp_path: Path) -> None:
 # --- for which Python ----------------------------------------------------------------------------
 
 
+@pytest.mark.local
 def test_wheels_are_those_of_the_clusters_python_and_platform(tmp_path: Path, index: Path) -> None:
     for tag in (
         "cp39-cp39-manylinux_2_17_aarch64.manylinux2014_aarch64",
@@ -499,6 +501,7 @@ def test_wheels_are_those_of_the_clusters_python_and_platform(tmp_path: Path, in
     ]
 
 
+@pytest.mark.story
 def test_a_package_without_a_wheel_for_it_is_refused_by_name(tmp_path: Path, index: Path) -> None:
     write_wheel(index, "compiled", tag="cp39-cp39-manylinux_2_34_aarch64")
     write_wheel(index, "above", requires=["compiled>=1"])
@@ -511,6 +514,7 @@ def test_a_package_without_a_wheel_for_it_is_refused_by_name(tmp_path: Path, ind
         resolved(project(tmp_path / "built", "far @ git+https://example.org/far"), ALMA)
 
 
+@pytest.mark.story
 def test_the_sdk_is_asked_of_no_index(tmp_path: Path, index: Path) -> None:
     write_wheel(index, "above", requires=["slurm-tasks[rich]>=0.0.1"])
     write_wheel(index, "slurm-tasks", "99.0")
@@ -519,6 +523,7 @@ def test_the_sdk_is_asked_of_no_index(tmp_path: Path, index: Path) -> None:
     ]
 
 
+@pytest.mark.story
 def test_a_lock_is_kept_to_the_hash(tmp_path: Path, index: Path) -> None:
     wheel = write_wheel(index, "tiny")
     write_wheel(index, "tiny", "2.0")
@@ -532,6 +537,7 @@ def test_a_lock_is_kept_to_the_hash(tmp_path: Path, index: Path) -> None:
         resolved(mine)
 
 
+@pytest.mark.local
 def test_an_index_that_does_not_answer_is_said(
     tmp_path: Path, index: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -549,6 +555,7 @@ def test_a_lock_of_uv_needs_uv(tmp_path: Path, index: Path) -> None:
         resolved(mine)
 
 
+@pytest.mark.local
 def test_without_pip_and_uv_it_is_said_what_to_install(python_without_pip: list[str]) -> None:
     program = f"from slurm.packaging.environments.resolving import pip_for\n{TRY}"
     said = subprocess.check_output([*python_without_pip, "-c", program], text=True, env=NO_UV)
@@ -563,6 +570,7 @@ def test_without_pip_and_uv_it_is_said_what_to_install(python_without_pip: list[
 UV = shutil.which("uv") or shutil.which("uv", path=os.path.dirname(sys.executable))
 
 
+@pytest.mark.story
 def test_uv_resolves_and_its_lock_is_read(
     tmp_path: Path, index: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

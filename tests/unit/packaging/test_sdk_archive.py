@@ -10,6 +10,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
 from tests.helpers.processes import RunPython
 
 import slurm
@@ -66,6 +67,7 @@ def test_it_holds_what_a_node_needs_and_not_what_only_a_client_does() -> None:
     assert len(names) == len(set(names))
 
 
+@pytest.mark.local
 def test_inside_a_job_it_is_the_one_that_runs(sdk_directory: Path) -> None:
     """A workflow's children use the archive that is there already; nothing is packed on the node."""
     [installed] = sdk_directory.iterdir()

@@ -23,6 +23,8 @@ from slurm.packaging import Environment, environment_for, strategy_of
 from slurm.packaging.site import site_checks
 from slurm.packaging.site.setup_script import lines_of, under
 
+pytestmark = pytest.mark.local
+
 HOSTILE = """it's "$(false)"; `false` & é *"""
 SHOW = "import json, os; print(json.dumps(dict(os.environ)))"
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ import slurm
 from slurm.errors import ConfigError
 from slurm.packaging import strategy_of
 from slurm.packaging.code.source_files import Selection, files_of
+
+pytestmark = pytest.mark.local
 
 SDK = Path(slurm.__file__).parents[1]
 PROGRAM = Path(__file__).parents[2] / "helpers" / "source_program.py"
@@ -106,8 +109,10 @@ def files_in(folder: Path, selection: Selection = ALL) -> list[str]:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project(tmp_path)
+def project(tmp_path: Path, lend_sdk: Callable[[Path], None]) -> Project:
+    made = Project(tmp_path)
+    lend_sdk(made.jobs)
+    return made
 
 
 def test_a_projects_code_reaches_the_node_without_a_step(project: Project) -> None:

@@ -37,6 +37,7 @@ def hold() -> subprocess.Popen[bytes]:
     return process  # type: ignore[no-any-return]
 
 
+@pytest.mark.local
 def test_who_waits_goes_on_when_the_holder_is_killed(
     cache: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -57,6 +58,7 @@ def test_who_waits_goes_on_when_the_holder_is_killed(
     assert (cache / "locks").stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.local
 def test_what_a_holder_has_started_holds_the_lock_as_well(
     cache: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -154,6 +154,7 @@ def test_jobs_run_with_the_project_installed_once(
     assert (environment / READY).stat().st_ino == made
 
 
+@pytest.mark.story
 def test_a_workflows_jobs_run_with_what_it_was_built_with(
     local: Cluster, tiny: Any, python: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -495,6 +496,7 @@ def test_where_no_index_answers_the_way_out_is_said(
     assert "\n" not in said
 
 
+@pytest.mark.local
 @pytest.mark.parametrize(
     ("version", "abi", "about", "parts"),
     [

@@ -103,6 +103,7 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     folder = tmp_path_factory.mktemp("session")
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(folder)
+        gc.freeze()  # what was there before is not gone through again for each row
         yield Session(folder)
 
 
@@ -143,6 +144,7 @@ def test_inside_of_a_context(row: Mistake, session: Session) -> None:
     gc.collect()
 
 
+@pytest.mark.local
 @rows("outside")
 def test_outside_of_a_context(
     row: Mistake, session: Session, scratch: Path, monkeypatch: pytest.MonkeyPatch
@@ -191,6 +193,7 @@ def test_a_job_that_the_scheduler_ended(
 # --- programs ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.local
 @rows("script")
 def test_all_that_a_program_writes(row: Mistake, scratch: Path) -> None:
     (scratch / "Slurmfile.toml").write_text('[default.cluster]\nbackend = "local"\n')

@@ -167,6 +167,7 @@ def children_of(cluster: Cluster) -> Mapping[str, Any]:
     return load_payload(cluster.dry_run(pipeline).files["payload.pkl"]).children
 
 
+@pytest.mark.local
 def test_a_workflows_cluster_means_the_same_in_another_directory(
     local: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

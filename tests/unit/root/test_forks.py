@@ -25,7 +25,7 @@ from slurm.agent.programs import Program
 from slurm.errors import SubmissionError
 from slurm.forks import Lock, Own, here
 
-pytestmark = forks
+pytestmark = [forks, pytest.mark.local]
 
 
 # --- the parts -----------------------------------------------------------------------------------

@@ -68,27 +68,27 @@ ARGUMENTS: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize(
-    "names", [names for n in range(6) for names in itertools.combinations(ARGUMENTS, n)]
-)
 def test_any_of_its_arguments_may_be_left_out(
-    names: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()
-    made = WorkflowContext(**{name: ARGUMENTS[name] for name in names})
-    assert made.workflow_job_id == ("42" if "workflow_job_id" in names else "")
-    for folder in (made.workflow_job_dir, made.shared_dir, made.tasks_dir):
-        assert folder.is_absolute()
-        assert folder.is_dir()
-    assert made.tasks_dir.parent == made.workflow_job_dir
-    if "shared_dir" not in names:
-        assert made.shared_dir == made.workflow_job_dir / "shared"
-    assert made.list_task_runs("train") == []
-    with pytest.raises(SlurmError, match=r"train cannot be submitted .* without a cluster"):
-        train.submit(made)()
-    del made
+    every = [names for n in range(6) for names in itertools.combinations(ARGUMENTS, n)]
+    for number, names in enumerate(every):
+        (tmp_path / str(number)).mkdir()
+        monkeypatch.chdir(tmp_path / str(number))
+        made = WorkflowContext(**{name: ARGUMENTS[name] for name in names})
+        assert made.workflow_job_id == ("42" if "workflow_job_id" in names else ""), names
+        for folder in (made.workflow_job_dir, made.shared_dir, made.tasks_dir):
+            assert folder.is_absolute(), names
+            assert folder.is_dir(), names
+        assert made.tasks_dir.parent == made.workflow_job_dir, names
+        if "shared_dir" not in names:
+            assert made.shared_dir == made.workflow_job_dir / "shared", names
+        assert made.list_task_runs("train") == [], names
+        with pytest.raises(SlurmError, match=r"train cannot be submitted .* without a cluster"):
+            train.submit(made)()
+        del made
     gc.collect()
     assert list((tmp_path / "temporary").iterdir()) == []
 

@@ -158,6 +158,7 @@ def test_a_connection_that_breaks_leaves_the_submission_open(
     assert backend.requests == []
 
 
+@pytest.mark.story
 def test_a_thousand_runs_are_one_question(root: Path, run: Run, backend: FakeBackend) -> None:
     for number in range(1000):
         written(root, run_id=f"run{number}", job_id=str(number + 1))
@@ -170,6 +171,7 @@ def test_a_thousand_runs_are_one_question(root: Path, run: Run, backend: FakeBac
     assert text.count("status=running") == 1000
 
 
+@pytest.mark.local
 def test_a_thousand_runs_are_one_squeue_and_one_sacct(
     root: Path, policy: Policy, slurm: SlurmCliBackend, programs: Programs
 ) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from tests.helpers.run_project import SCRIPT, RunProject
 
+pytestmark = pytest.mark.local
+
 DOC = "docs/slurm_job_list.md"
 # The cookbook's command lines, with what stands in them for a run.
 COMMANDS = """\

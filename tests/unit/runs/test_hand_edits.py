@@ -17,6 +17,8 @@ from tests.helpers.clicked import Said
 from tests.helpers.run_manifests import content
 from tests.helpers.run_project import RunProject
 
+pytestmark = pytest.mark.local
+
 DESIGN = """\
 compute: {location: slurm}
 artifacts: {required: [metrics.json]}

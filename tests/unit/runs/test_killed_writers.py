@@ -18,6 +18,8 @@ from slurm.runs import ledger_file, store
 from slurm.runs.ledger import HEADING
 from slurm.runs.ledger_lines import Entry
 
+pytestmark = pytest.mark.story
+
 # Root may write everywhere; without these it may not.
 AS_OTHERS = ["setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner"]
 AS_OTHERS = AS_OTHERS if os.getuid() == 0 else []

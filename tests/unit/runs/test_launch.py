@@ -13,6 +13,8 @@ from tests.helpers.run_project import SCRIPT, RunProject
 from slurm.runs import store
 from slurm.runs.launch_script import checked, interpreter, job_script
 
+pytestmark = pytest.mark.local
+
 
 def test_a_launch_writes_a_manifest_and_a_line_and_does_not_wait(project: RunProject) -> None:
     project.script("#!/bin/bash\n#SBATCH -p cpu --mem=1M\nsleep 600\n")

@@ -13,8 +13,9 @@ import pytest
 from tests.helpers import many_people, two_users
 from tests.helpers.told import told
 
+pytestmark = pytest.mark.story
 
-@pytest.mark.story
+
 def test_whatever_they_type_at_once_each_run_is_one_job(tmp_path: Path) -> None:
     seen = told(many_people, tmp_path)
     for one in seen["said"]:

@@ -14,6 +14,8 @@ from tests.helpers.run_project import SCRIPT, RunProject
 from slurm.runs import store
 from slurm.runs.clusters import Clusters
 
+pytestmark = pytest.mark.local
+
 DESIGN = """\
 compute: {location: slurm}
 artifacts: {required: [metrics.json]}

@@ -93,6 +93,7 @@ def test_threads_that_begin_at_once_have_an_id_each(tmp_path: Path) -> None:
     assert ids == {"20260218T160045Z", *(f"20260218T160045Z-{n}" for n in range(2, 51))}
 
 
+@pytest.mark.local
 def test_processes_that_begin_at_once_have_an_id_each(tmp_path: Path) -> None:
     children = []
     for _ in range(8):

@@ -375,6 +375,7 @@ def kept(run: Run) -> list[Path]:
     return list((run.path.parent / ".sync").glob("*.part"))
 
 
+@pytest.mark.local
 def test_a_wrong_byte_in_what_was_kept_is_noticed(run: Run, far: Distant) -> None:
     run.put("large", block(2 * MB))
     killed(run, 5)
@@ -386,6 +387,7 @@ def test_a_wrong_byte_in_what_was_kept_is_noticed(run: Run, far: Distant) -> Non
     assert kept(run) == []
 
 
+@pytest.mark.local
 def test_what_was_kept_of_another_version_is_forgotten(run: Run, far: Distant) -> None:
     run.put("large", block(2 * MB))
     killed(run, 5)
@@ -403,6 +405,7 @@ def killed(run: Run, after: int) -> None:
     assert done.returncode == -9
 
 
+@pytest.mark.story
 def test_killed_at_any_moment_the_next_one_brings_the_rest(run: Run) -> None:
     """One after the other on the same run, each killed a little later."""
     for number in range(20):
@@ -425,6 +428,7 @@ def test_killed_at_any_moment_the_next_one_brings_the_rest(run: Run) -> None:
     assert run.here()["a"] == block(2 * MB)
 
 
+@pytest.mark.story
 def test_killed_at_every_step_nothing_is_lost_or_fetched_twice(tmp_path: Path) -> None:
     assert told(runs_home, "every", tmp_path) > 30
 
@@ -432,6 +436,7 @@ def test_killed_at_every_step_nothing_is_lost_or_fetched_twice(tmp_path: Path) -
 # --- this machine --------------------------------------------------------------------------------
 
 
+@pytest.mark.local
 def test_a_full_disk_is_one_line(run: Run) -> None:
     """Of a real limit, on the size of a file."""
     run.put("large", block(3 * MB))

@@ -187,6 +187,7 @@ def test_what_makes_no_sense_is_said_before_anything_is_done(
     assert not one.home.exists()
 
 
+@pytest.mark.local
 def test_a_real_run_whose_artifacts_are_written_where_they_belong(project: RunProject) -> None:
     project.design("compute: {location: slurm}\nartifacts: {required: [metrics.json]}\n")
     manifest = project.launched()

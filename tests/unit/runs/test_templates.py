@@ -47,6 +47,7 @@ def test_an_interpreter_may_have_spaces_in_its_path() -> None:
     assert found == ["/my env/bin/python", "-m", "mine.dry_run"]
 
 
+@pytest.mark.local
 def test_no_shell_reads_the_template(tmp_path: Path) -> None:
     template = (
         "{{python_bin}} -c 'import sys; print(sys.argv[1:])' $(touch hacked) ; touch hacked > out"

@@ -377,6 +377,7 @@ def test_an_array_in_several_submissions_is_one_run(
     assert len(entries(project)) == 1
 
 
+@pytest.mark.local
 def test_of_a_large_array_the_first_elements_are_listed_and_the_file_is_rarely_written(
     tracked: Make, backend: Scheduler, project: Path
 ) -> None:
@@ -435,6 +436,7 @@ def test_a_workflow_is_one_run_with_what_it_submitted(
     ]
 
 
+@pytest.mark.local
 def test_fifty_threads_make_fifty_runs(tracked: Make, backend: Scheduler, project: Path) -> None:
     cluster, together = tracked(), threading.Barrier(50)
 

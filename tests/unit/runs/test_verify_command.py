@@ -112,6 +112,7 @@ def test_a_stage_that_is_none_is_a_usage_error(stage: str | None) -> None:
     assert said.status == 2
 
 
+@pytest.mark.local
 def test_what_the_policy_asks_for_is_looked_at(project: Path) -> None:
     launched(project, host_mode="local")
     (project / "plan/iter1/run_slurm.sbatch").write_text("#!/bin/bash\n")

@@ -25,6 +25,8 @@ from slurm.runs.moments import now
 from slurm.runs.policy import load_policy
 from slurm.runs.selection import select
 
+pytestmark = pytest.mark.local
+
 ESCAPES = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
 
 

@@ -14,6 +14,8 @@ from tests.helpers.run_project import RunProject
 from slurm.cli import commands
 from slurm.config.command_line import CLUSTER_OPTIONS
 
+pytestmark = pytest.mark.local
+
 WRONG = ("", " ", "nope", "-1", "nan", "\x1b[2J", "\udce9", "x" * 5000, "../../..", "/dev/null")
 ABOUT_RUNS = ("detect", "policy", "slurm-job-list", "launch", "run", "runs", "verify")
 OF_A_CLUSTER = {option.name for option in CLUSTER_OPTIONS}

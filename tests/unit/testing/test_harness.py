@@ -41,6 +41,7 @@ def run_pytest(project: Path, *options: str) -> subprocess.CompletedProcess[str]
     )
 
 
+@pytest.mark.story
 def test_a_cluster_that_does_not_come_up_is_explained_once_at_the_end(project: Path) -> None:
     done = run_pytest(project)
     assert done.returncode == 1
@@ -51,6 +52,7 @@ def test_a_cluster_that_does_not_come_up_is_explained_once_at_the_end(project: P
     assert not list(project.glob(".slurm-cluster/*/id_ed25519"))
 
 
+@pytest.mark.story
 def test_tests_that_need_the_cluster_are_marked(project: Path) -> None:
     done = run_pytest(project, "-m", "not slurm")
     assert done.returncode == 0
