@@ -22,7 +22,11 @@ from typing import Any, NamedTuple
 import pytest
 
 from slurm.api.local import LocalBackend
+from slurm.errors import ConfigError
 from slurm.examples.parallel_train_eval import workflow
+from slurm.examples.parallel_train_eval.eval_task import read_metrics
+from slurm.examples.parallel_train_eval.files import set_aside_damaged
+from slurm.examples.parallel_train_eval.train_task import read_checkpoint
 
 DEADLINE = 200.0
 
@@ -432,12 +436,13 @@ def test_a_run_goes_on_when_its_job_directories_were_removed(
 
 
 @pytest.mark.story
+@pytest.mark.parametrize("damage", ["{", '{"epoch": 1, "loss": 0.5}'])
 def test_a_failed_evaluation_stops_no_training_and_the_next_start_mends_it(
-    example: Example,
+    damage: str, example: Example
 ) -> None:
     metrics = example.workdir / "metrics" / "epoch_000.json"
     metrics.parent.mkdir(parents=True)
-    metrics.write_text("{")
+    metrics.write_text(damage)
     example.epochs = 3
     failed = example.run()
     assert failed.status == 1, "2 would say that nothing was submitted"
@@ -457,7 +462,7 @@ def test_a_failed_evaluation_stops_no_training_and_the_next_start_mends_it(
     example.wait_until(lambda: example.scheduler.info()["running"] == 0)
     assert example.run().status == 0
     assert_whole(example)
-    assert metrics.with_name("epoch_000.json.damaged").read_text() == "{"
+    assert metrics.with_name("epoch_000.json.damaged").read_text() == damage
     submitted = Counter(event["epoch"] for event in example.events("eval_submitted"))
     assert submitted == {0: 2, 1: 1, 2: 1}
     assert len(example.events("train_submitted")) == 3
@@ -477,6 +482,34 @@ def test_a_checkpoint_that_is_damaged_is_named_in_one_line(example: Example) -> 
     example.wait_until(lambda: example.scheduler.info()["running"] == 0)
     assert example.run().status == 0
     assert_whole(example)
+
+
+@pytest.mark.parametrize(
+    ("damage", "why"),
+    [
+        ("", "Expecting value"),
+        ("[" * 100_000, "recursion"),
+        ("[1]", "no JSON object"),
+        ("{}", "not of epoch 2"),
+        ('{"epoch": 1, "loss": 0.5}', "not of epoch 2"),
+        ('{"epoch": 2}', "loss is missing"),
+        ('{"epoch": 2, "loss": "low"}', "loss is missing or something else"),
+    ],
+)
+def test_what_is_no_file_of_its_epoch_is_said_and_set_aside(
+    damage: str, why: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "epoch_002.json"
+    path.write_text(damage)
+    with pytest.raises(ConfigError, match=rf"{path} cannot be read: .*{why}"):
+        read_metrics(path, 2)
+    with pytest.raises(ConfigError, match=f"{path} cannot be read"):
+        read_checkpoint(path, 2)
+    assert set_aside_damaged(path, lambda file: read_metrics(file, 2))
+    assert (tmp_path / "epoch_002.json.damaged").read_text() == damage
+    assert read_metrics(path, 2) is None
+    path.write_text('{"epoch": 2, "loss": 0.5}')
+    assert set_aside_damaged(path, lambda file: read_metrics(file, 2)) is None
 
 
 # --- what is refused -----------------------------------------------------------------------------

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from slurm import JobContext, task
-from slurm.examples.parallel_train_eval.files import exclusive, read_json, write_json
+from slurm.examples.parallel_train_eval.files import exclusive, read_of_epoch, write_json
 from slurm.examples.parallel_train_eval.plan import Plan
-from slurm.examples.parallel_train_eval.train_task import loss_of
+from slurm.examples.parallel_train_eval.train_task import loss_of, read_checkpoint
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ def evaluate_epoch(job: JobContext, plan: Plan, trained: dict[str, Any]) -> dict
     started = time.time()
     path = plan.metrics_path(trained["epoch"])
     with exclusive(path.with_suffix(".lock")):
-        metrics = read_json(path)
+        metrics = read_metrics(path, trained["epoch"])
         if metrics is None:
             metrics = _evaluate(plan, trained, job.job_id)
             write_json(path, metrics)
@@ -39,8 +39,13 @@ def evaluate_epoch(job: JobContext, plan: Plan, trained: dict[str, Any]) -> dict
     }
 
 
+def read_metrics(path: Path, epoch: int) -> dict[str, Any] | None:
+    """An epoch's metrics, None where there are none. Raises `ConfigError` for a file that is something else."""
+    return read_of_epoch(path, epoch, loss=float)
+
+
 def _evaluate(plan: Plan, trained: dict[str, Any], job_id: str) -> dict[str, Any]:
-    checkpoint = read_json(Path(trained["checkpoint"]))
+    checkpoint = read_checkpoint(Path(trained["checkpoint"]), trained["epoch"])
     if checkpoint is None:
         raise FileNotFoundError(f"the checkpoint {trained['checkpoint']} is gone")
     time.sleep(plan.eval_seconds)

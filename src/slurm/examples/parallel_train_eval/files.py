@@ -6,7 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,31 @@ from slurm.errors import ConfigError
 def read_json(path: Path) -> dict[str, Any] | None:
     """The object in a JSON file, None where there is no such file. Raises `ConfigError` if it is none."""
     try:
-        content: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        content = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         return None
-    except (ValueError, OSError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}. Restore it, or remove it") from error
+    except (ValueError, OSError, RecursionError) as error:
+        raise _unreadable(path, str(error)) from error
+    if not isinstance(content, dict):
+        raise _unreadable(path, "it is no JSON object")
     return content
+
+
+def read_of_epoch(path: Path, epoch: int, **kinds: type) -> dict[str, Any] | None:
+    """What a job wrote of an epoch, with a value of its kind for each name. Raises `ConfigError` where it is not that."""
+    content = read_json(path)
+    if content is None:
+        return None
+    if content.get("epoch") != epoch:
+        raise _unreadable(path, f"it is not of epoch {epoch}")
+    wrong = [name for name, kind in kinds.items() if type(content.get(name)) is not kind]
+    if wrong:
+        raise _unreadable(path, f"its {wrong[0]} is missing or something else")
+    return content
+
+
+def _unreadable(path: Path, why: str) -> ConfigError:
+    return ConfigError(f"{path} cannot be read: {why}. Restore it, or remove it")
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
@@ -36,10 +55,10 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     os.replace(staged, path)
 
 
-def set_aside_damaged(path: Path) -> Path | None:
-    """Rename a file that `read_json` cannot read, so that it can be written anew; its new name, None for one that it can."""
+def set_aside_damaged(path: Path, read: Callable[[Path], object]) -> Path | None:
+    """Rename a file that `read` refuses, so that it can be written anew; its new name, None for one that it takes."""
     try:
-        read_json(path)
+        read(path)
     except ConfigError:
         damaged = path.with_name(f"{path.name}.damaged")
         os.replace(path, damaged)

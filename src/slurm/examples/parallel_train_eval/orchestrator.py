@@ -20,11 +20,11 @@ from slurm.errors import (
     SubmissionRefused,
     TransportError,
 )
-from slurm.examples.parallel_train_eval.eval_task import evaluate_epoch
-from slurm.examples.parallel_train_eval.files import read_json, set_aside_damaged
+from slurm.examples.parallel_train_eval.eval_task import evaluate_epoch, read_metrics
+from slurm.examples.parallel_train_eval.files import set_aside_damaged
 from slurm.examples.parallel_train_eval.plan import Plan
 from slurm.examples.parallel_train_eval.state import RunState
-from slurm.examples.parallel_train_eval.train_task import train_epoch
+from slurm.examples.parallel_train_eval.train_task import read_checkpoint, train_epoch
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -123,7 +123,7 @@ class Orchestrator:
         logger.info("epoch %d: %d of %d steps", epoch, steps, self.plan.epoch_steps)
 
     def _steps_on_disk(self, epoch: int) -> int:
-        checkpoint = read_json(self.plan.checkpoint_path(epoch))
+        checkpoint = read_checkpoint(self.plan.checkpoint_path(epoch), epoch)
         return checkpoint["steps_completed"] if checkpoint else 0
 
     # Evaluation
@@ -135,7 +135,8 @@ class Orchestrator:
         if jobs and jobs[-1]["outcome"] == "completed":
             return
         if jobs:  # an earlier one failed: perhaps over metrics that nobody can read
-            damaged = set_aside_damaged(self.plan.metrics_path(epoch))
+            path = self.plan.metrics_path(epoch)
+            damaged = set_aside_damaged(path, lambda file: read_metrics(file, epoch))
             if damaged is not None:
                 logger.warning("epoch %d: its metrics cannot be read, kept as %s", epoch, damaged)
         source: Any = trained or self._last_training(epoch)

@@ -57,7 +57,7 @@ def parse_state(text: str, plan: Plan) -> dict[str, Any]:
         for part, fresh in initial_state(plan).items():
             if type(state[part]) is not type(fresh):
                 raise ValueError(f"{part} is missing or something else")
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ConfigError(f"{where} is not the state of a run: choose another --workdir") from error
     if parameters != plan.identity:
         different = ", ".join(

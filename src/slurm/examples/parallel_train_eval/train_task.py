@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import time
+from pathlib import Path
 from typing import Any
 
 from slurm import JobContext, task
-from slurm.examples.parallel_train_eval.files import exclusive, read_json, write_json
+from slurm.examples.parallel_train_eval.files import exclusive, read_of_epoch, write_json
 from slurm.examples.parallel_train_eval.plan import Plan
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -30,7 +31,7 @@ def train_epoch(job: JobContext, plan: Plan, epoch: int) -> dict[str, Any]:
     started = time.time()
     path = plan.checkpoint_path(epoch)
     with exclusive(path.with_suffix(".lock")):
-        checkpoint = read_json(path) or _first_checkpoint(plan, epoch)
+        checkpoint = read_checkpoint(path, epoch) or _first_checkpoint(plan, epoch)
         done = checkpoint["steps_completed"]
         last = min(plan.epoch_steps, done + plan.steps_per_job_cap)
         for step in range(done + 1, last + 1):
@@ -53,6 +54,11 @@ def train_epoch(job: JobContext, plan: Plan, epoch: int) -> dict[str, Any]:
     }
 
 
+def read_checkpoint(path: Path, epoch: int) -> dict[str, Any] | None:
+    """An epoch's checkpoint, None where there is none. Raises `ConfigError` for a file that is something else."""
+    return read_of_epoch(path, epoch, steps_completed=int, weights=list, history=list)
+
+
 def loss_of(weights: list[float]) -> float:
     """The mean squared error over the points."""
     slope, offset = weights
@@ -62,7 +68,8 @@ def loss_of(weights: list[float]) -> float:
 
 def _first_checkpoint(plan: Plan, epoch: int) -> dict[str, Any]:
     """An epoch begins with the weights at the end of the one before it."""
-    previous = read_json(plan.checkpoint_path(epoch - 1)) if epoch else None
+    before = epoch - 1
+    previous = read_checkpoint(plan.checkpoint_path(before), before) if epoch else None
     weights = list(previous["weights"]) if previous else [0.0, 0.0]
     return {"epoch": epoch, "steps_completed": 0, "weights": weights, "history": []}
 
