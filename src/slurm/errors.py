@@ -152,7 +152,7 @@ class SubmissionUnknown(SubmissionError):
 
 
 class NoMainGuard(SubmissionError):
-    """A script submits jobs, or makes its cluster, on a node that loads it: it has no ``if __name__ == "__main__":``.
+    """A node that loads a script would run its main part: it has no ``if __name__ == "__main__":``.
 
     >>> issubclass(NoMainGuard, SubmissionError)
     True

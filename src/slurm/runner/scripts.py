@@ -8,11 +8,12 @@ import importlib.util
 import os
 import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from typing import Any
 
 from slurm.context import loading_script
+from slurm.errors import NoMainGuard, SlurmError
 from slurm.job_dir import main_module
 from slurm.job_dir.main_module import MAIN, MAIN_OF_CHILDREN, MainModule
 
@@ -42,19 +43,14 @@ def _load(main: MainModule) -> None:
 
 
 def _load_script(path: str) -> None:
-    from slurm.job_dir.main_guard import code_without_main_part
-
     loader = SourceFileLoader(MAIN, path)
     module = types.ModuleType(MAIN)
     vars(module).update({**LIKE_A_SCRIPT, "__file__": path, "__loader__": loader})
-    sys.argv[:] = [path]
-    _run(module, lambda: code_without_main_part(loader.get_data(path), path))
+    _run(module, loader, path)
 
 
 def _load_module(name: str) -> None:
     """As ``python -m`` does: under the other name, and with the spec of its own."""
-    from slurm.job_dir.main_guard import code_without_main_part
-
     spec = _spec_of(name)
     path, loader = spec.origin or "", spec.loader
     if not isinstance(
@@ -64,8 +60,7 @@ def _load_module(name: str) -> None:
         return
     module = importlib.util.module_from_spec(spec)
     vars(module).update({**LIKE_A_SCRIPT, "__name__": MAIN, "__cached__": spec.cached})
-    sys.argv[:] = [path]
-    _run(module, lambda: code_without_main_part(loader.get_data(path), path))
+    _run(module, loader, path)
 
 
 def _spec_of(name: str) -> ModuleSpec:
@@ -89,10 +84,36 @@ def not_importable(module: str, missing: str | None) -> ModuleNotFoundError:
     )
 
 
-def _run(module: types.ModuleType, code: Callable[[], types.CodeType]) -> None:
+def _run(module: types.ModuleType, loader: SourceFileLoader, path: str) -> None:
+    from slurm.job_dir.main_guard import code_without_main_part, has_main_guard
+
+    sys.argv[:] = [path]
     _put(module)
-    with told_of_exits(str(module.__file__)):
-        exec(code(), vars(module))  # noqa: S102 - the user's own script
+    source = loader.get_data(path)
+    with told_of_exits(path):
+        try:
+            exec(code_without_main_part(source, path), vars(module))  # noqa: S102 - the user's own script
+        except (ImportError, SyntaxError, SlurmError):
+            raise  # what the node lacks is another matter
+        except (Exception, SystemExit) as error:
+            # Without a main guard it would submit, had it come so far: that is what to mend.
+            if has_main_guard(source, path):
+                raise
+            raise _no_guard(error, path) from None
+
+
+def _no_guard(error: BaseException, path: str) -> NoMainGuard:
+    # Late: most scripts can be loaded.
+    from traceback import walk_tb
+
+    from slurm.submit.refusals import no_main_guard
+
+    frames = walk_tb(error.__traceback__)
+    lines = [line for frame, line in frames if frame.f_code.co_filename == path]
+    where = f" (line {lines[0]})" if lines else ""
+    problem = " ".join(f"{type(error).__name__}: {error}".split())
+    told = no_main_guard(f"does what a job cannot{where}", problem)
+    return told.with_traceback(error.__traceback__)
 
 
 def _put(main: types.ModuleType) -> None:

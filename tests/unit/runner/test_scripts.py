@@ -140,12 +140,72 @@ def test_a_script_that_fails_to_load_is_an_error_that_shows_where(
         HEAD
         + 'import os\nif "CLIENT" in os.environ:\n    request(train, Config(1))\n'
         + f"else:\n    {line}\n"
+        + "if __name__ == '__main__':\n    pass\n"
     )
     run_python("mine.py", CLIENT="1")
     directory, output = run_request()
     with pytest.raises(error):
         result_in(directory)
     assert shown in output
+
+
+@pytest.mark.parametrize("start", [["mine.py"], ["-m", "mine"]], ids=" ".join)
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("os.environ['CLIENT']", "(KeyError: 'CLIENT')"),
+        ("open(os.environ.get('CLIENT', 'not there'))", "No such file or directory: 'not there')"),
+        ("argparse.ArgumentParser().parse_args(['1'])", "(SystemExit: 2)"),
+    ],
+)
+def test_a_script_without_a_main_guard_is_told_so_where_it_fails_before_it_submits(
+    line: str,
+    problem: str,
+    start: list[str],
+    tmp_path: Path,
+    run_python: RunPython,
+    run_request: RunRequest,
+) -> None:
+    program = HEAD + "import argparse, os\n"
+    program += "if 'CLIENT' in os.environ:\n    request(train, Config(1))\n    sys.exit()\n"
+    (tmp_path / "mine.py").write_text(f"{program}{line}\nrequest(train, Config(1))\n")
+    (tmp_path / "1").touch()
+    run_python(*start, CLIENT="1")
+    directory, output = run_request()
+    with pytest.raises(errors.NoMainGuard) as raised:
+        result_in(directory)
+    number = program.count("\n") + 1
+    assert str(raised.value).startswith(
+        f"the script does what a job cannot (line {number}) whenever it is loaded, and a job loads it, too: put the "
+        "part of it that does so under \"if __name__ == '__main__':\" ("
+    )
+    assert str(raised.value).endswith(problem)
+    assert f"line {number}, in <module>" in output
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        ("import not_there", ModuleNotFoundError),
+        ("from json import not_there", ImportError),
+        ("compile('1 +', 'text', 'exec')", SyntaxError),
+    ],
+)
+def test_what_the_node_lacks_is_not_taken_for_a_missing_guard(
+    line: str,
+    error: type[Exception],
+    tmp_path: Path,
+    run_python: RunPython,
+    run_request: RunRequest,
+) -> None:
+    client = (
+        "import os\nif 'CLIENT' in os.environ:\n    request(train, Config(1))\n    sys.exit()\n"
+    )
+    (tmp_path / "mine.py").write_text(f"{HEAD}{client}{line}\n")
+    run_python("mine.py", CLIENT="1")
+    directory, _ = run_request()
+    with pytest.raises(error):
+        result_in(directory)
 
 
 def test_a_lambda_of_a_script_may_use_what_the_script_defined(
