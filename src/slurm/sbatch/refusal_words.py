@@ -25,6 +25,9 @@ WORDS: tuple[tuple[str, str], ...] = (
     ("nodelist", r"invalid node name"),
     ("reservation", r"reservation is invalid|reservation .*access"),
     ("licenses", r"invalid license"),
+    ("clusters", r"no cluster .* known|invalid entry for --cluster"),
+    ("dependency", r"dependency problem(?!:)|invalid (--)?dependency"),
+    ("begin", r"invalid --begin"),
     ("size", r"node configuration is not available|partition configuration not available"),
     ("size", r"node count specification|memory required by task|more processors requested"),
     ("size", r"can ?not be satisfied"),
@@ -52,6 +55,11 @@ NAMED_BY: Mapping[str, str] = {
     "nodelist": "sinfo -N",
     "reservation": "scontrol show reservation",
     "licenses": "scontrol show license",
+    "clusters": "sacctmgr show clusters",
+}
+HOW: Mapping[str, str] = {
+    "dependency": "Slurm knows no such job, or it can no longer end so: name those of a program with .after(job)",
+    "begin": "as now+1hour, 16:00 or 2030-01-20T16:00:00",
 }
 NONE = ("", "(null)", "N/A", "n/a")
 UNTOLD = (("nodes", "1"), ("ntasks", "1"))
@@ -101,6 +109,8 @@ def _what_there_is(kind: str, options: Mapping[str, str], rows: Rows) -> str:
         return (
             "a limit of your account or QOS (sacctmgr show assoc, sacctmgr show qos): ask for less"
         )
+    if kind in HOW:
+        return HOW[kind]
     if kind in NAMED_BY:
         return f"{NAMED_BY[kind]} names those there are"
     own = _of_partition(options.get("partition", ""), rows)

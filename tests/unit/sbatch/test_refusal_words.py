@@ -36,7 +36,11 @@ SAID = {
     FAILED + "More processors requested than permitted": "size",
     FAILED + "Memory required by task is not available": "size",
     FAILED + "Node count specification invalid": "size",
-    FAILED + "Job dependency problem": "",  # 24.11
+    FAILED + "Job dependency problem": "dependency",
+    "sbatch: error: Invalid time specification (pos=0): soon\n"
+    "sbatch: error: Invalid --begin specification": "begin",
+    "sbatch: error: No cluster 'far' known by database.\n"
+    "sbatch: error: 'far' can't be reached now, or it is an invalid entry for --cluster.": "clusters",
     FAILED + "Invalid job array specification": "",
     "sbatch: error: a word of the site's own": "",
 }
@@ -107,6 +111,18 @@ def test_what_was_wrong_is_recognised(said: str) -> None:
             "licenses",
             {"licenses": "m:1"},
             "licenses=m:1; scontrol show license names those there are",
+        ),
+        (
+            "dependency",
+            {"dependency": "afterok:7"},
+            "dependency=afterok:7; Slurm knows no such job, or it can no longer end so: name those of a program "
+            "with .after(job)",
+        ),
+        ("begin", {"begin": "soon"}, "begin=soon; as now+1hour, 16:00 or 2030-01-20T16:00:00"),
+        (
+            "clusters",
+            {"clusters": "far"},
+            "clusters=far; sacctmgr show clusters names those there are",
         ),
     ],
 )
