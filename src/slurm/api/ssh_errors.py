@@ -73,14 +73,17 @@ REASONS = (
         "Name an interpreter that is there with python=",
     ),
 )
+NO_AGENT = "No agent began there (exit status {}): if python= is no Python 3.6 or newer there, name one that is"
 HUNG_UP = re.compile(r"kex_exchange_identification: .*|Connection (?:closed|reset) by \S+ port \d+")
 
 
-def explain(target: str, what: str, said: Sequence[str], login: str = "") -> TransportError:
+def explain(
+    target: str, what: str, said: Sequence[str], login: str = "", ended: int | None = None
+) -> TransportError:
     """The error for a connection to `target` that was lost or never was.
 
     `what` is what was seen here, `said` the last lines of ssh and of the login shell; `login` is
-    the command by which the user logs in.
+    the command by which the user logs in; `ended` the exit status of what was to be the agent, if it ended before it was.
 
     >>> explain("hpc", "closed", ["Hi!", "me@hpc: Permission denied (keyboard-interactive)."])
     AuthenticationFailed('hpc: me@hpc: Permission denied (keyboard-interactive). Nothing can be asked \
@@ -94,7 +97,12 @@ here; log in once for all programs: slurm login hpc')
     ):
         if found:
             return kind(f"{target}: {found}")
-    return TransportError(f"{target}: {_reason(lines) or what}")
+    reason = _known_reason(lines)
+    if not reason:
+        reason = _other_words(lines) or what
+        if ended is not None:
+            reason = f"{_sentence(reason)} {NO_AGENT.format(ended)}"
+    return TransportError(f"{target}: {reason}")
 
 
 def _about_host_key(lines: Sequence[str], login: str) -> str:
@@ -128,10 +136,14 @@ def _about_authentication(lines: Sequence[str], login: str) -> str:
     return ""
 
 
-def _reason(lines: Sequence[str]) -> str:
+def _known_reason(lines: Sequence[str]) -> str:
     for pattern, advice in REASONS:
         if found := _first(pattern, lines):
             return f"{_sentence(found[0])} {advice}"
+    return ""
+
+
+def _other_words(lines: Sequence[str]) -> str:
     words = [line for line in lines if not (ASIDE.fullmatch(line) or HUNG_UP.fullmatch(line))]
     hung_up = _first(HUNG_UP, lines)
     if hung_up is None or (words and _by_jump(lines)):  # what stood in for the connection says why

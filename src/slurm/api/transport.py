@@ -33,6 +33,8 @@ BOOTSTRAP = (
     "serve_over_stdio(k.decode())"
 )
 STDERR_LINES_KEPT = 50
+SSH_FAILED = 255  # its exit status where it is not that of the command
+ENDING = 0.5  # seconds for a process to end whose output has ended
 LOOK = 2.0  # seconds between two looks whether a silent peer is still there
 
 
@@ -251,10 +253,18 @@ class Channel:
     def _lost(self, what: str) -> TransportError:
         with self._lock:  # whoever sees the end of the process that is killed here knows no reason
             what = self._reason = self._reason or what
+        ended = None if self.has_opened else self._how_it_ended()
         self._process.kill()
         self._process.wait()
         self._drain.join(0.3)
-        return self._break(explain(self.target, what, list(self._stderr), self.login))
+        return self._break(explain(self.target, what, list(self._stderr), self.login, ended))
+
+    def _how_it_ended(self) -> int | None:
+        """The exit status of the command at the other end; None for ssh's own, and where it goes on."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            status = self._process.wait(ENDING)
+            return status if 0 <= status < SSH_FAILED else None
+        return None
 
     @staticmethod
     def _pipe(stream: IO[bytes] | None) -> IO[bytes]:

@@ -10,7 +10,7 @@ from slurm import errors
 from slurm.job_dir.paths import UNWRITTEN
 from slurm.rendering import options_in
 from slurm.results.logs import STDERR, STDOUT, path_of, tail
-from slurm.results.never_began import read_script_and_metadata, why_it_never_began
+from slurm.results.never_began import or_no_python, read_script_and_metadata, why_it_never_began
 from slurm.results.root_cause import Root, root_of
 from slurm.results.root_error import RootError, dependency_failed, exception_of
 from slurm.states import NEVER_STARTS, REUSED, RUNAWAY, JobState
@@ -83,7 +83,8 @@ def failure_of(
     if status.state is JobState.COMPLETED:
         return errors.ResultMissing(
             f"job {job.id} ({job.task_name}) is COMPLETED but {job.directory.result} is not there, nor was it "
-            f"within {job.site.result_grace:g} s: where files appear later than that, raise the cluster's result_grace",
+            f"within {job.site.result_grace:g} s: where files appear later than that, raise the cluster's result_grace"
+            f"{or_no_python(job)}",
             job_id=job.id,
             job_dir=job.job_dir,
         )

@@ -54,6 +54,15 @@ def why_it_never_began(
     return ""
 
 
+def or_no_python(job: JobRecord) -> str:
+    """What else there is to mend where a job that ended well left nothing: its runner never began."""
+    script, metadata = read_script_and_metadata(job)
+    if not script or _has_begun(job, metadata):
+        return ""
+    python = (interpreter_in(script) or [job.site.python])[0]
+    return f"; or {python} is no Python there: name one with python="
+
+
 def _said_by_script(job: JobRecord) -> str:
     """The last line of its stderr that the job's script has written."""
     stderr, _ = tail(job, STDERR_TAIL)

@@ -30,12 +30,22 @@ def explain(error: ModuleNotFoundError, packaging: str) -> None:
     """
     if not error.name:
         return
-    package = error.name.partition(".")[0]
+    package, _, below = error.name.rpartition(".")
     brought = BROUGHT.get(packaging) or OTHERWISE.format(packaging)
-    error.msg = (
-        f"{error.msg}: {_who()} looked in {_path()}; {brought}; or name the directory on the nodes that "
-        f"holds it in the packaging's pythonpath=, or install it there: {sys.executable} -m pip install {package}"
-    )
+    holds = "or name the directory on the nodes that holds it in the packaging's pythonpath="
+    if below and package in sys.modules:
+        where = getattr(sys.modules[package], "__file__", None) or "what is built in"
+        looked = (
+            f"{_who()} found {package} in {where}, which has no such module: it is another version "
+            "than yours, or another project's"
+        )
+        error.msg = f"{error.msg}: {looked}; {brought}; {holds}"
+    else:
+        install = f"{sys.executable} -m pip install {error.name.partition('.')[0]}"
+        error.msg = (
+            f"{error.msg}: {_who()} looked in {_path()}; {brought}; {holds}, or install it there: "
+            f"{install}"
+        )
     error.args = (error.msg,)
 
 

@@ -140,6 +140,27 @@ def test_a_login_that_ends_says_why(script: str, message: str, channel_to: Open)
     assert message in str(error)
 
 
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        (
+            "exit 0",
+            "the connection was closed. No agent began there (exit status 0): if python= is",
+        ),
+        (
+            "echo \"AttributeError: 'file' object has no attribute 'buffer'\" >&2; exit 1",
+            "no attribute 'buffer'. No agent began there (exit status 1): if python= is no Python 3.6",
+        ),
+    ],
+)
+def test_a_program_that_is_no_python_is_said_with_the_name_of_the_setting(
+    script: str, said: str, channel_to: Open
+) -> None:
+    with pytest.raises(TransportError) as caught:
+        channel_to(shell(script))
+    assert said in str(caught.value)
+
+
 def test_a_login_that_says_nothing_is_given_up(channel_to: Open) -> None:
     error = refused(channel_to, ["sleep", "600"], connect_timeout=0.1)
     assert "did not answer" in str(error)

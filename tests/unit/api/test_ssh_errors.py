@@ -214,6 +214,22 @@ def test_other_words_are_passed_on_but_for_what_a_terminal_would_obey() -> None:
     )
 
 
+@pytest.mark.parametrize("ended", [0, 1])
+def test_a_command_that_ended_is_no_login_that_failed(ended: int) -> None:
+    """Only where nothing else is known: the shell has said by itself what it did not find."""
+    advice = (
+        f"No agent began there (exit status {ended}): if python= is no Python 3.6 or newer there"
+    )
+    assert str(explain("hpc", "it was closed", ["ls: no option -u"], "", ended)).startswith(
+        f"hpc: ls: no option -u. {advice}"
+    )
+    assert str(explain("hpc", "it was closed", [], "", ended)).startswith(
+        f"hpc: it was closed. {advice}"
+    )
+    missing = explain("hpc", "it was closed", ["bash: line 1: exec: py: not found"], "", ended)
+    assert advice not in str(missing)
+
+
 def test_a_flood_is_cut_to_its_end() -> None:
     error = explained("\n".join(["Welcome!" * 50] * 50 + ["This account is closed"]))
     assert str(error).endswith("This account is closed")

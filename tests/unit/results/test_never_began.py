@@ -52,6 +52,24 @@ def test_the_interpreter_is_named(
     assert told in failure(job, backend, code, slurm_7_err=b"bash: no\n")
 
 
+@pytest.mark.parametrize(("metadata", "named"), [(NOT_BEGUN, True), (BEGUN, False)])
+def test_a_program_that_is_no_python_may_be_why_there_is_no_result(
+    metadata: bytes,
+    named: bool,
+    job: Job[Any],
+    backend: FakeBackend,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(job.cluster.operations._own.get().outcomes, "grace", 0.0)
+    backend.files["/jobs/7/job.sh"] = SCRIPT
+    with_metadata(backend, metadata)
+    backend.say("7", "COMPLETED")
+    with pytest.raises(errors.ResultMissing) as raised:
+        job.get_result(timeout=DEADLINE)
+    told = "; or /opt/py/bin/python3 is no Python there: name one with python="
+    assert str(raised.value).endswith(told) is named
+
+
 @pytest.mark.parametrize("code", ["0:53", "2:0", "1:0"])
 def test_a_directory_that_nodes_do_not_see_is_named(
     code: str, job: Job[Any], backend: FakeBackend
