@@ -268,9 +268,15 @@ class ArrayBlocks:
             self._own.get().append(block)
 
     def end(self, *, failed: bool) -> None:
-        """The innermost block ends: submit its arrays, or give them up after it has `failed`."""
-        *outer, block = _open_blocks.get()
-        _open_blocks.set(tuple(outer))
+        """The innermost block of this cluster ends: submit its arrays, or give them up after it has `failed`.
+
+        Nothing ends where none was begun, or in another thread: then another cluster's is not taken for it.
+        """
+        here = _open_blocks.get()
+        block = next((one for one in reversed(here) if one.owner is self), None)
+        if block is None:
+            return
+        _open_blocks.set(tuple(one for one in here if one is not block))
         block.leave()
         with self._changing:
             blocks = self._own.get()

@@ -275,6 +275,15 @@ def test_a_callback_of_a_job_sees_the_cluster_that_was_active_when_it_was_added(
     assert seen == [None, cluster]
 
 
+def test_a_block_that_was_not_begun_ends_no_other(clusters: tuple[Cluster, Cluster]) -> None:
+    outer, other = clusters
+    assert other.__exit__(None, None, None) is False
+    with outer:
+        assert other.__exit__(None, None, None) is False
+        assert get_active_context() is outer
+    assert get_active_context() is None
+
+
 def test_none_can_be_active_inside_a_block(cluster: Cluster) -> None:
     with cluster, activated(None):
         assert get_active_context() is None
