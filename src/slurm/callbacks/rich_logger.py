@@ -47,7 +47,7 @@ class RichLoggerCallback(HearsOfReasons):
     - `linger_secs`: the table stays live so long after everything has ended, should more come.
 
     Where the console is no terminal, or another live display has it, every event is a plain line; so it is in a
-    forked child.
+    forked child. A reason to wait is one there as well, once for each job or array.
     Raises `ConfigError` where Rich is not installed.
 
     >>> callback = RichLoggerCallback(max_rows=10)
@@ -75,6 +75,7 @@ class RichLoggerCallback(HearsOfReasons):
         self.linger_secs = linger_secs
         self._plain = not (self.console.is_interactive or self.console.is_jupyter)
         self._job_table = JobTable()
+        self._reasons_told: dict[str, set[str]] = {}  # in plain lines, of each job or array
         # The table of jobs; never held while Rich is called, which draws it.
         self._noting = forks.Lock()
         self._live: Live | None = None
@@ -99,14 +100,21 @@ class RichLoggerCallback(HearsOfReasons):
         self._show(ctx)
 
     def reason_changed(self, ctx: JobStatusUpdatedContext) -> None:
-        """Note why a job waits; the next drawing of the table shows it."""
+        """Note why a job waits; the next drawing of the table shows it, or else a line."""
         with self._noting:
             self._job_table.note(ctx)
+            told = self._reasons_told.setdefault(ctx.array_dir or ctx.job_id, set())
+            is_new = ctx.reason not in told
+            told.add(ctx.reason)
+        if is_new and ctx.reason not in ("", "None") and self._is_plain():
+            with self._displaying:
+                self._print(line_of(ctx), failed=False)
 
     def on_transfer_ctx(self, ctx: TransferContext) -> None:
         self._show(ctx)
 
     def on_completed_ctx(self, ctx: CompletedContext) -> None:
+        self._reasons_told.pop(ctx.job_id, None)
         self._show(ctx)
 
     def close(self) -> None:
@@ -148,7 +156,7 @@ class RichLoggerCallback(HearsOfReasons):
             at_rest = self._job_table.at_rest
         with self._displaying:
             self._forget_ending()
-            if self._plain or self._process is not forks.here() or not self._start():
+            if self._is_plain() or not self._start():
                 if not isinstance(context, TransferContext) or context.finished:
                     self._print(line_of(context), failed=is_failure(context))
                 return
@@ -158,6 +166,9 @@ class RichLoggerCallback(HearsOfReasons):
                 self._ending = threading.Timer(self.linger_secs, self._end)
                 self._ending.daemon = True
                 self._ending.start()
+
+    def _is_plain(self) -> bool:
+        return self._plain or self._process is not forks.here()
 
     def _print(self, line: str, *, failed: bool) -> None:
         style = "red" if failed else None

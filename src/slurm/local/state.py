@@ -68,8 +68,9 @@ class StateDirectory:
         try:
             _make_with_parents(self.path)
             names = set(os.listdir(self.path))
-            first_made = os.path.basename(self.daemon_lock)
-            if names and first_made not in names:
+            # The lock is made first; what clears old files away takes that, for nobody ever writes to it.
+            own = {os.path.basename(path) for path in (self.daemon_lock, self.journal)}
+            if names and not names & own:
                 raise StateError(f"{self.path} has other things in it; choose a new directory")
             _make_private(self.path, "choose another")
             for path in (self.daemon_lock, self.start_lock, self.log):

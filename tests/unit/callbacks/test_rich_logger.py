@@ -156,6 +156,20 @@ def test_the_reason_comes_with_what_is_asked_anyway(tmp_path: Path, backend: Fak
     cluster.close()
 
 
+def test_without_a_terminal_a_reason_is_a_line_once_for_each_job_or_array() -> None:
+    plain = Screen(terminal=False)
+    for reason in ("Resources", "Priority", "Resources", "None", ""):
+        plain.callback.reason_changed(state(1, "PENDING", reason=reason))
+    for index in range(3):
+        plain.callback.reason_changed(state(0, "PENDING", reason="Priority", **element(index)))
+    assert plain.text.splitlines() == [
+        "train 1: still PENDING (Resources)",
+        "train 1: still PENDING (Priority)",
+        "train 8_0: still PENDING (Priority)",
+    ]
+    plain.callback.close()
+
+
 def test_jobs_of_another_client_are_counted_when_they_are_heard_of(screen: Screen) -> None:
     screen.tell(state(1), state(1, "COMPLETING"), ended(2))
     screen.tell(state(0, **element(0)), ended(0, **element(0)), state(0, **element(1)))

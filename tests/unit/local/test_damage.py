@@ -13,7 +13,7 @@ from tests.conformance.waiting import wait_until
 from tests.helpers.damage import DAMAGE
 from tests.helpers.local_site import Site, kill_daemon
 
-from slurm.local.state import DamagedFile, StateDirectory
+from slurm.local.state import DamagedFile, StateDirectory, StateError
 
 RIGHT: dict[str, dict[str, Any]] = {
     "json": {"environment": {"A": "b"}, "umask": 0o22},
@@ -124,6 +124,24 @@ def test_a_job_that_waits_without_its_environment_fails_and_names_the_file(site:
         assert f"JobLaunchFailure: {spooled(site, job_id, 'json')}" in row["reason"]
     assert site.end_of(last)["state"] == "COMPLETED"
     assert not (site.base / "ran").exists()
+
+
+def test_locks_that_were_cleared_away_are_nobodys_trouble(site: Site) -> None:
+    gate = site.gate()
+    job_id = site.submit(f"{gate.wait}; exit 3")
+    site.running(job_id)
+    kill_daemon(site)
+    for lock in site.state.glob("*.lock"):
+        lock.unlink()
+    gate.open()
+    assert site.end_of(job_id)["exit_code"] == "3:0"
+
+
+def test_a_directory_with_other_things_is_not_taken(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(StateError, match=f"{tmp_path} has other things in it"):
+        StateDirectory(str(tmp_path)).prepare()
+    assert os.listdir(tmp_path) == ["thesis.tex"]
 
 
 def test_a_job_whose_pipe_was_taken_is_ended_before_anything_else(site: Site) -> None:
