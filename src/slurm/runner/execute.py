@@ -108,6 +108,7 @@ def _run(directory: JobDirectory, work: Work, metadata: Mapping[str, Any], token
     process = os.getpid()
     with own_job.running():
         envelope = enveloped(work.call, directory, attempt)
+    work.close()
     if os.getpid() != process:
         os._exit(1)  # a child that the function forked came back from it: the job is its parent's
     if own_job.leaving:

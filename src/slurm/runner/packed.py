@@ -61,6 +61,7 @@ class Pack:
         try:
             status = self._run_all(items)
         finally:
+            self._work.close()
             self._log.close()
         return status if own_job.leaving else status | self._log.status
 

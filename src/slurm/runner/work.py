@@ -60,6 +60,11 @@ class Work:
         self._loaded: Loaded | None = None
         self._arguments_file: BinaryIO | None = None
 
+    def close(self) -> None:
+        """Call no more."""
+        if self._arguments_file is not None:
+            self._arguments_file.close()
+
     def call(self, directory: JobDirectory) -> Any:
         """Call the function for the job, or the array's item, in `directory`."""
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -68,6 +69,24 @@ def test_a_result_for_which_there_is_no_room_says_so(room: Site) -> None:
     again = fault_tasks.bytes_of(room.gate, 4 * MIB)
     assert len(again.get_result(TIMEOUT)) == 4 * MIB
     room.assert_submitted_once([large, again], 2)
+
+
+def test_an_item_of_a_pack_for_which_there_is_no_room_says_so_and_the_others_go_on(
+    room: Site,
+) -> None:
+    sizes = [10, 20_000, 30]
+    array = fault_tasks.bytes_of.map([(room.gate, size) for size in sizes], pack=3).submit()
+    room.wait_for_runs(1)
+    leave(room, 0)
+    room.open_gate()
+    found: list[Any] = array.get_results(TIMEOUT, return_exceptions=True)
+    first, second, third = found
+    assert [len(first), len(third)] == [10, 30], "there is room in the last block of their file"
+    assert isinstance(second, ResultTooLarge)
+    assert re.search(r"No space left on device: \S+/records/\d+_0\.1$", str(second))
+    assert [str(job.get_status()) for job in array] == ["COMPLETED", "FAILED", "COMPLETED"]
+    give_room(room)
+    room.assert_submitted_once([array[0]], 1)
 
 
 def test_a_job_that_can_write_nothing_at_all_is_no_riddle(room: Site) -> None:
