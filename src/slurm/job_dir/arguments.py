@@ -34,6 +34,8 @@ class JobResultPlaceholder(NamedTuple):
 
 
 Placeholder = Union[JobResultPlaceholder, int, None]
+# What most arguments are made of; none of it is a job.
+PLAIN = frozenset({type(None), bool, int, float, str, bytes, tuple, list, dict})
 
 
 def dump_arguments(
@@ -64,24 +66,56 @@ def write_arguments(
     What the script's main part defined is pickled by value, and unless `main_travels`, all that ``__main__`` did. Raises `SerializationError`
     for what cannot be pickled at all.
     """
-    start = spool.size
-    try:
-        _dump(_Pickler(spool, PROTOCOL), (args, kwargs), placeholder_of)
-        words = words_of_main_part() if main_travels else MAIN_WORDS
-        if not words or not all(spool.contains(some, start) for some in (MAIN_WORDS, words)):
+    return ArgumentsWriter(spool, placeholder_of, main_travels=main_travels).write(args, kwargs)
+
+
+class ArgumentsWriter:
+    """Pickles the arguments of one call after the other behind what is in `spool`; see `write_arguments`."""
+
+    def __init__(
+        self,
+        spool: SpooledFile,
+        placeholder_of: Callable[[Any], Placeholder],
+        *,
+        main_travels: bool = True,
+    ) -> None:
+        self._spool = spool
+        self._placeholder_of = placeholder_of
+        self._main_travels = main_travels
+        self._pickler = self._made(_Pickler)
+
+    def write(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+        """Pickle those of one call; returns whether it took ``cloudpickle``. Raises `SerializationError`."""
+        start = self._spool.size
+        try:
+            self._pickler.clear_memo()
+            self._pickler.dump((args, kwargs))
+            if not self._names_main_part(start):
+                return False
+        except errors.SlurmError:  # an array among the arguments is submitted now
+            raise
+        except Exception:  # noqa: BLE001 - __reduce__ is the user's and may raise anything; see below
+            self._pickler = self._made(_Pickler)
+        self._spool.truncate(start)
+        try:
+            self._made(_by_value_pickler(self._main_travels)).dump((args, kwargs))
+            return True
+        except errors.SlurmError:
+            raise
+        except Exception as error:  # noqa: BLE001 - as above
+            raise errors.SerializationError(f"an argument cannot be pickled: {error}") from None
+
+    def _made(self, kind: Any) -> Any:
+        pickler = kind(self._spool, PROTOCOL)
+        pickler.placeholder_of = self._placeholder_of
+        return pickler
+
+    def _names_main_part(self, start: int) -> bool:
+        """Whether what was written from `start` on names what does not travel."""
+        if not self._spool.contains(MAIN_WORDS, start):
             return False
-    except errors.SlurmError:  # an array among the arguments is submitted now
-        raise
-    except Exception:  # noqa: BLE001 - __reduce__ is the user's and may raise anything; see below
-        pass
-    spool.truncate(start)
-    try:
-        _dump(_by_value_pickler(main_travels)(spool, PROTOCOL), (args, kwargs), placeholder_of)
-        return True
-    except errors.SlurmError:
-        raise
-    except Exception as error:  # noqa: BLE001 - as above
-        raise errors.SerializationError(f"an argument cannot be pickled: {error}") from None
+        words = words_of_main_part() if self._main_travels else MAIN_WORDS
+        return bool(words) and self._spool.contains(words, start)
 
 
 def why_unpicklable(
@@ -129,6 +163,8 @@ class _WithPlaceholders:
     placeholder_of: Callable[[Any], Placeholder]
 
     def persistent_id(self, value: Any) -> tuple[Any, ...] | int | None:
+        if type(value) in PLAIN:
+            return None
         placeholder = self.placeholder_of(value)
         return tuple(placeholder) if isinstance(placeholder, JobResultPlaceholder) else placeholder
 

@@ -74,9 +74,12 @@ class SpooledFile:
 
     def write(self, data: Any) -> int:
         """Take bytes, or what a pickle has in their place. Raises `SerializationError` for want of room."""
+        if type(data) is bytes and self._fits(len(data)):  # what most pickles are made of
+            self._memory.write(data)
+            self.size += len(data)
+            return len(data)
         view = memoryview(data.raw() if isinstance(data, PickleBuffer) else data)
-        most = self.in_memory
-        if self._file is None and most is not None and self.size + view.nbytes > most:
+        if self._file is None and not self._fits(view.nbytes):
             self._move()
         if self._file is None:
             self._memory.write(view)
@@ -84,6 +87,11 @@ class SpooledFile:
             self._write_out(self._file, view)
         self.size += view.nbytes
         return view.nbytes
+
+    def _fits(self, size: int) -> bool:
+        """Whether it stays in memory with so many bytes more."""
+        most = self.in_memory
+        return self._file is None and (most is None or self.size + size <= most)
 
     def truncate(self, size: int) -> None:
         """Forget all but the first `size` bytes."""
@@ -115,6 +123,9 @@ class SpooledFile:
 
     def contains(self, words: Sequence[bytes], start: int = 0) -> bool:
         """Whether any of `words` stands in it, from `start` on."""
+        if self._file is None:
+            rest = self._memory.getbuffer()[start:].tobytes()
+            return any(word in rest for word in words)
         overlap = max(map(len, words)) - 1
         end = b""
         for piece in self.pieces(start):

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, BinaryIO, NamedTuple
 
@@ -35,6 +36,43 @@ class FunctionReference(NamedTuple):
     source: str = ""
 
 
+class Places(Sequence[tuple[int, int]]):
+    """Where the items of an array begin and end in a file in which one is behind the other, by where each ends.
+
+    >>> places = Places([0, 5, 9])
+    >>> len(places), places[1], list(Places.of(places.packed))
+    (2, (5, 9), [(0, 5), (5, 9)])
+    """
+
+    def __init__(self, ends: Sequence[int]) -> None:
+        self.ends: Sequence[int] = ends
+
+    @classmethod
+    def of(cls, packed: bytes) -> Places:
+        """Those that were `packed`."""
+        if sys.byteorder == "little":
+            return cls(memoryview(packed).cast("Q"))
+        return cls([int.from_bytes(packed[n : n + 8], "little") for n in range(0, len(packed), 8)])
+
+    @property
+    def packed(self) -> bytes:
+        """The same in 8 bytes for each."""
+        return b"".join(end.to_bytes(8, "little") for end in self.ends)
+
+    def __len__(self) -> int:
+        return max(0, len(self.ends) - 1)
+
+    def __getitem__(self, index: Any) -> Any:
+        item = range(len(self))[index]
+        return self.ends[item], self.ends[item + 1]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Places) and list(self.ends) == list(other.ends)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.ends))
+
+
 class Payload(NamedTuple):
     """All the runner needs to call the function.
 
@@ -52,7 +90,7 @@ class Payload(NamedTuple):
     main: MainModule | None = None
     sys_path: tuple[str, ...] = (SDK_PATH, NODE_PATH)
     children: Mapping[str, Any] = MappingProxyType({})
-    items: tuple[tuple[int, int], ...] = ()
+    items: Places = Places(())
     callbacks: tuple[tuple[str, bytes], ...] = ()
     python: str = ""
     own_modules: Mapping[str, OwnModule] = MappingProxyType({})
@@ -67,6 +105,7 @@ def dump_payload(payload: Payload) -> bytes:
     content["main"] = payload.main._asdict() if payload.main else None
     content["children"] = dict(payload.children)
     content["own_modules"] = {name: tuple(one) for name, one in payload.own_modules.items()}
+    content["items"] = payload.items.packed
     content["later"] = [tuple(placeholder) for placeholder in payload.later]
     return pickle.dumps(content, PROTOCOL)
 
@@ -77,6 +116,7 @@ def load_payload(source: bytes | BinaryIO) -> Payload:
     content = pickle.load(file)  # noqa: S301 - the user's own file
     main = content.pop("main")
     own = {name: OwnModule(*one) for name, one in content.pop("own_modules").items()}
+    content["items"] = Places.of(content["items"])
     content["later"] = tuple(JobResultPlaceholder(*one) for one in content["later"])
     function = FunctionReference(**content.pop("function"))
     return Payload(

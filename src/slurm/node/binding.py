@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -33,10 +34,22 @@ class CallBinder:
         self._function = function
         self.signature: inspect.Signature = _signature_of(function)
         self.injected: dict[str, type] = dict(injected(function, self.signature))
+        self._without: dict[tuple[str, ...], inspect.Signature] = {}
+        self._fewest, self._most = _positional(self._signature({}))
 
     def check(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """Raises ``TypeError`` when the function cannot be called like this."""
-        self._given(args, kwargs)
+        if kwargs or not self._fewest <= len(args) <= self._most:
+            self._given(args, kwargs)
+
+    def _signature(self, kwargs: Mapping[str, Any]) -> inspect.Signature:
+        """That of the function as it is called with such keywords: without the parameters that are filled in."""
+        left_out = tuple(name for name in self.injected if name not in kwargs)
+        if left_out not in self._without:
+            of = self.signature.parameters.items()
+            kept = [parameter for name, parameter in of if name not in left_out]
+            self._without[left_out] = self.signature.replace(parameters=_defaults_last(kept))
+        return self._without[left_out]
 
     def needs_workflow(self) -> bool:
         """Whether a `WorkflowContext` must be filled in: a parameter for one has no default."""
@@ -63,13 +76,8 @@ class CallBinder:
         return bound
 
     def _given(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> inspect.BoundArguments:
-        kept = [
-            parameter
-            for name, parameter in self.signature.parameters.items()
-            if name not in self.injected or name in kwargs
-        ]
         try:
-            return self.signature.replace(parameters=_defaults_last(kept)).bind(*args, **kwargs)
+            return self._signature(kwargs).bind(*args, **kwargs)
         except TypeError as error:
             missing = MISSING.match(str(error))
             if missing:
@@ -99,6 +107,21 @@ def _signature_of(function: Callable[..., Any]) -> inspect.Signature:
         args = inspect.Parameter("args", inspect.Parameter.VAR_POSITIONAL)
         kwargs = inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD)
         return inspect.Signature([args, kwargs])
+
+
+def _positional(signature: inspect.Signature) -> tuple[float, float]:
+    """How few and how many arguments a call without keywords may have; more than any where it needs keywords."""
+    fewest = most = 0.0
+    for parameter in signature.parameters.values():
+        required = parameter.default is inspect.Parameter.empty
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
+            fewest += required
+            most += 1
+        elif parameter.kind is parameter.VAR_POSITIONAL:
+            most = math.inf
+        elif parameter.kind is parameter.KEYWORD_ONLY and required:
+            fewest = math.inf
+    return fewest, most
 
 
 def _defaults_last(parameters: list[inspect.Parameter]) -> list[inspect.Parameter]:

@@ -35,7 +35,7 @@ class ArrayLayout:
     pack: int = 1
     largest: int = 1001
 
-    @property
+    @functools.cached_property
     def tasks(self) -> int:
         """How many array tasks there are."""
         return -(-self.count // self.pack)
@@ -48,7 +48,7 @@ class ArrayLayout:
             Piece(first, min(size, self.tasks - first)) for first in range(0, self.tasks, size)
         )
 
-    @property
+    @functools.cached_property
     def tasks_to_a_piece(self) -> int:
         """How many array tasks each submission but the last has."""
         return self.tasks if self.tasks <= self.largest else self._piece_size

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from slurm.errors import SerializationError
 from slurm.job_dir.arguments import (
+    ArgumentsWriter,
     JobResultPlaceholder,
     Placeholder,
     why_unpicklable,
-    write_arguments,
 )
 from slurm.job_dir.large_files import SpooledFile
 from slurm.job_dir.main_module import (
@@ -25,7 +26,7 @@ from slurm.job_dir.main_module import (
     travelled_main,
 )
 from slurm.job_dir.paths import ARGUMENTS, ITEMS, OWN_NAMES, PAYLOAD, USER_MODULE, USER_SCRIPT
-from slurm.job_dir.payload import FunctionReference, Payload, dump_payload
+from slurm.job_dir.payload import FunctionReference, Payload, Places, dump_payload
 from slurm.packaging.code.own_code import is_copied, own_modules, search_path
 from slurm.packaging.function_reference import is_importable, main_module, refer_to
 from slurm.submit.calls import ArrayCall
@@ -81,7 +82,7 @@ class PickledCall:
 
     function: FunctionReference
     arguments: SpooledFile
-    ends: list[int]
+    ends: array[int]
     found: list[tuple[Upstream, ...]]
     later: Sequence[Upstream]
     by_value: bool
@@ -138,7 +139,7 @@ def pack(
         b"" if apart else pickled.getvalue(),
         main if may_need_main else None,
         children=to.children,
-        items=tuple(zip(arguments.ends, arguments.ends[1:])) if apart else (),
+        items=Places(arguments.ends if apart else ()),
         callbacks=to.callbacks,
         python=sys.version.split()[0],
         own_modules=own_modules(to.environment.packaged),
@@ -165,30 +166,40 @@ def pickle_call(
     """
     function = refer_to(call.task.unwrapped)
     later, main_travels = Later(), main_module() is not None
-    stand_in = placeholder_of or later.placeholder
-    pickled, ends, by_value = SpooledFile(large_from), [0], False
+    pickled, ends, by_value = SpooledFile(large_from), array("Q", [0]), False
     found: list[tuple[Upstream, ...]] = []
+    met = Met(placeholder_of or later.placeholder)
+    writer = ArgumentsWriter(pickled, met.placeholder, main_travels=main_travels)
     for index, (args, kwargs) in enumerate(call.arguments):
-        jobs: list[Upstream] = []
-
-        def placeholder(value: Any, met: list[Upstream] = jobs) -> Placeholder:
-            if not isinstance(value, Upstream):
-                return None
-            met.append(value)
-            return stand_in(value)
-
         try:
-            took_cloudpickle = write_arguments(
-                pickled, args, dict(kwargs), placeholder, main_travels=main_travels
-            )
+            by_value |= writer.write(args, dict(kwargs))
         except SerializationError as error:
             which = f".map(): item {index}" if isinstance(call, ArrayCall) else "()"
             why = _why(error, args, kwargs, main_travels)
             raise SerializationError(f"{call.task.name}{which}: {why}") from None
-        by_value = by_value or took_cloudpickle
         ends.append(pickled.size)
-        found.append(tuple(jobs))
+        found.append(met.taken())
     return PickledCall(function, pickled, ends, found, later.upstreams, by_value)
+
+
+class Met:
+    """The jobs that one call after the other has among its arguments; `stand_in` says what stands for each there."""
+
+    def __init__(self, stand_in: Callable[[Upstream], Placeholder]) -> None:
+        self._stand_in = stand_in
+        self._met: list[Upstream] = []
+
+    def placeholder(self, value: Any) -> Placeholder:
+        """What stands for an object; None for one that is no job."""
+        if not isinstance(value, Upstream):
+            return None
+        self._met.append(value)
+        return self._stand_in(value)
+
+    def taken(self) -> tuple[Upstream, ...]:
+        """Those of the call that was just pickled."""
+        met, self._met = tuple(self._met), []
+        return met
 
 
 def _why(

@@ -50,7 +50,7 @@ class ArrayRecord(Watched):
         self.task_name: str = task_name
         self.token: str = submitted.token
         self.waits_for: tuple[Dependency, ...] = submitted.waits_for
-        self.ids: tuple[str, ...] = submitted.ids
+        self._ids = submitted.ids
         self.directory: ArrayDirectory = submitted.directory
         self.layout: ArrayLayout = submitted.layout
         self.reattached: bool = submitted.reattached
@@ -68,6 +68,10 @@ class ArrayRecord(Watched):
             operations.found_again(self)
 
     # Where it is, and where its items are
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        return self._ids
 
     @property
     def count(self) -> int:

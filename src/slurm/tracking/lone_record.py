@@ -103,6 +103,10 @@ class LoneRecord(JobRecord, Watched):
         known = self._submission
         return known if isinstance(known, Submitted) else known()
 
+    @property
+    def ids(self) -> tuple[str, ...]:
+        return (self.id,)
+
     def settle(self, answer: Submitted) -> None:
         """Take the scheduler's answer."""
         self._submission = answer

@@ -135,6 +135,11 @@ class Watched(Record):
     def watched(self) -> Watched:
         return self
 
+    @property
+    @abc.abstractmethod
+    def ids(self) -> tuple[str, ...]:
+        """The scheduler's ids: one, or as many as an array took submissions. A job of an open batch is submitted now."""
+
     @abc.abstractmethod
     def live_records(self) -> Iterable[JobRecord]:
         """Those of the jobs in it that have not ended."""

@@ -86,12 +86,14 @@ class Tracker:
 
     def watch(self, jobs: Iterable[Record]) -> None:
         """Complete each of `jobs` when it ends. Watching one twice is watching it once."""
+        ids = {one: one.ids for one in (job.watched for job in jobs)}
         with self._changed:
-            for one in dict.fromkeys(job.watched for job in jobs):
+            for one, known_as in ids.items():
                 if one.finished or one in self._live:
                     continue
                 if self._closed:
-                    raise SlurmError(f"{_named(one)} cannot be watched: its cluster was closed")
+                    name = ",".join(known_as)
+                    raise SlurmError(f"job {name} cannot be watched: its cluster was closed")
                 self._live.add(one)
                 self._hurry()
             if self._live and not self._threads:
@@ -341,7 +343,3 @@ class Tracker:
 
     def _live_jobs(self) -> Iterable[JobRecord]:
         return (job for one in self._all_live() for job in one.live_records())
-
-
-def _named(one: Watched) -> str:
-    return f"job {one.id}" if isinstance(one, JobRecord) else str(one)

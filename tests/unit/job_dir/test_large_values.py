@@ -25,6 +25,7 @@ from slurm.job_dir import large_files
 from slurm.job_dir.arguments import load_arguments, write_arguments
 from slurm.job_dir.large_files import SpooledFile
 from slurm.job_dir.main_module import MAIN_WORDS
+from slurm.job_dir.payload import load_payload
 from slurm.job_dir.result import load_envelope, open_envelope, value_envelope, write_envelope
 from slurm.job_dir.result_file import Writer
 
@@ -204,7 +205,7 @@ def test_so_have_the_items_of_an_array(fake_cluster: Cluster, backend: FakeBacke
     [request] = backend.requests
     spool = request.large_files["items.pkl"]
     assert "items.pkl" not in request.files
-    [begin, end] = pickle.loads(request.files["payload.pkl"])["items"][3]  # noqa: S301
+    [begin, end] = load_payload(request.files["payload.pkl"]).items[3]
     args, _ = load_arguments(spool.read_at(begin, end - begin), lambda placeholder: None)
     assert args == (bytes(400), 3)
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from tests.helpers.fakes import FakeBackend
+from tests.helpers.fakes import DEADLINE, FakeBackend, job_on
 
 from slurm import Cluster, Job, WorkflowContext, get_active_context, task
 from slurm.callbacks import BaseCallback, SubmitBeginContext, SubmitEndContext
@@ -86,6 +86,20 @@ def test_waiting_in_the_block_submits(fake_cluster: Cluster, backend: FakeBacken
         job = double(1)
         assert not job.wait(0.001)
         assert sizes(backend) == [1]
+
+
+def test_who_waits_in_the_block_hears_that_it_cannot_be_submitted(
+    fake_cluster: Cluster, backend: FakeBackend
+) -> None:
+    """And not the thread that watches the cluster's jobs."""
+    other = job_on(fake_cluster, "7")
+    backend.refusal = SubmissionRefused("no such partition")
+    with fake_cluster.batch():
+        job = double(1)
+        with pytest.raises(SubmissionRefused, match="double: no such partition"):
+            job.wait(DEADLINE)
+    backend.say("7", "COMPLETED")
+    assert other.wait(DEADLINE)
 
 
 def test_every_way_to_call_a_task_is_batched(fake_cluster: Cluster, backend: FakeBackend) -> None:

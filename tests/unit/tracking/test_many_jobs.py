@@ -40,6 +40,12 @@ def test_items_that_share_a_job_are_watched_one_by_one() -> None:
     cluster.close()
 
 
+def test_items_are_pickled_one_by_one() -> None:
+    cluster = patient(Idle())
+    assert_linear(lambda count: lambda: cluster.map(double, range(count), pack=count), 300)
+    cluster.close()
+
+
 def test_items_end_and_are_given_one_by_one() -> None:
     backend = Idle()
     cluster = patient(backend)
