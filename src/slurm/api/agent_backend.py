@@ -17,8 +17,9 @@ from slurm.agent.locks import Locked
 from slurm.agent.programs import STARTING
 from slurm.api.base import BackendBase
 from slurm.api.disk_and_memory import too_large
-from slurm.api.record_parts import NOTHING_YET, parts_in
+from slurm.api.record_parts import parts_in
 from slurm.api.requests import (
+    NOTHING,
     Archive,
     FilePart,
     Host,
@@ -250,7 +251,7 @@ class AgentBackend(BackendBase):
         *,
         jobs: Collection[str] | None = None,
         items: Collection[int] | None = None,
-        after: Mapping[str, int] = NOTHING_YET,
+        after: Mapping[str, int] = NOTHING,
         bodies: bool = True,
         most: int | None = None,
     ) -> Iterator[RecordPart]:

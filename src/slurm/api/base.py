@@ -8,8 +8,8 @@ import io
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from slurm.api.record_parts import NOTHING_YET, parts_of
 from slurm.api.requests import (
+    NOTHING,
     Archive,
     FilePart,
     Host,
@@ -284,7 +284,7 @@ class BackendBase(abc.ABC):
         *,
         jobs: Collection[str] | None = None,
         items: Collection[int] | None = None,
-        after: Mapping[str, int] = NOTHING_YET,
+        after: Mapping[str, int] = NOTHING,
         bodies: bool = True,
         most: int | None = None,
     ) -> Iterator[RecordPart]:
@@ -303,6 +303,8 @@ class BackendBase(abc.ABC):
             raise RemoteFileMissing(f"No such file or directory: {folder}")
         contents = self.read_files([f"{folder}/{name}" for name in names])
         files = {name: content for name, content in zip(names, contents) if content is not None}
+        from slurm.api.record_parts import parts_of  # late: an agent does this itself
+
         yield from parts_of(files, jobs, items, after, bodies, most)
 
     @abc.abstractmethod

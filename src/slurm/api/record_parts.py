@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import io
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from types import MappingProxyType
 from typing import BinaryIO
 
 from slurm.agent.record_files import Wanted, counting, wanted_part
 from slurm.api.requests import RecordPart
-
-NOTHING_YET: Mapping[str, int] = MappingProxyType({})
 
 
 def parts_in(files: Iterable[tuple[str, int, int]], data: bytes) -> Iterator[RecordPart]:

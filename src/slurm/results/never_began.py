@@ -11,8 +11,8 @@ from slurm.agent.json_files import parse_object
 from slurm.job_dir.paths import OLD_PYTHON, SETUP_FAILED, JobDirectory
 from slurm.rendering import interpreter_in
 from slurm.results.logs import STDERR, STDOUT, path_of, tail
-from slurm.tracking.item_records import is_packed
 from slurm.tracking.job_metadata import metadata_of
+from slurm.tracking.record import is_packed
 
 if TYPE_CHECKING:
     from slurm.tracking.record import JobRecord

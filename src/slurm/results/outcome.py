@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from slurm import errors
 from slurm.job_dir.result import Outcome, outcome_in, outcome_of, too_large
-from slurm.tracking.item_records import ItemRecords, following, is_packed
-from slurm.tracking.record import JobRecord
+from slurm.tracking.record import JobRecord, is_packed
 
 if TYPE_CHECKING:
     from slurm.api.requests import Progress
@@ -65,9 +64,12 @@ class Outcomes:
         pushed = ((one, self._that_was_pushed(one)) for one in records)
         found = {one: one.keep(outcome) for one, outcome in pushed if outcome is not None}
         packed = [one for one in records if is_packed(one) and one not in found]
-        for one, item in ItemRecords(self._backend, packed).read() if packed else ():
-            if item.has_result:
-                found[one] = one.keep(_of_item(item, one))
+        if packed:
+            from slurm.tracking.item_records import ItemRecords  # late: many programs pack nothing
+
+            for one, item in ItemRecords(self._backend, packed).read():
+                if item.has_result:
+                    found[one] = one.keep(_of_item(item, one))
         left = [one for one in records if one not in found]
         paths = [one.directory.result for one in left]
         files = self._backend.open_files(paths, progress=progress) if paths else ()
@@ -136,6 +138,8 @@ class Outcomes:
 
     def _by_its_record(self, record: JobRecord) -> Outcome | None:
         """The outcome in the job's record; those of items behind it are kept, for they may be asked for next."""
+        from slurm.tracking.item_records import ItemRecords, following
+
         found = None
         for token, item in following(self._backend, record):
             if token == record.token:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from slurm import errors
 from slurm.job_dir.remote_exceptions import text_of, type_name
 from slurm.job_dir.result import outcome_in, outcome_of
-from slurm.tracking.item_records import ItemRecords, is_packed
+from slurm.tracking.item_records import ItemRecords
+from slurm.tracking.record import is_packed
 
 if TYPE_CHECKING:
     from slurm.results.root_cause import Root

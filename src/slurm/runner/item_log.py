@@ -70,8 +70,8 @@ class ItemLog:
 
     def __init__(self, array: ArrayDirectory, facts: Mapping[str, Any], *, safe: bool) -> None:
         self.ended: dict[int, bool] = {}
-        self.status = 0
-        self.succeeded = False
+        self.status: int = 0
+        self.succeeded: bool = False
         self._folder = array.records
         self._job = str(facts["job_id"])
         self._attempt: int = facts["attempt"]

@@ -19,11 +19,6 @@ TOGETHER = 5000  # items
 MOST = 1 << 20  # bytes
 
 
-def is_packed(record: JobRecord) -> bool:
-    """Whether the job runs other items of an array as well."""
-    return record.element is not None and record.element.packed
-
-
 class ItemRecords:
     """What these jobs, all of them packed items, have left; `read` says it one by one.
 

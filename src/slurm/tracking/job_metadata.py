@@ -14,8 +14,7 @@ from slurm.errors import RemoteFileMissing
 from slurm.job_dir.item_records import ItemRecord, Records, facts_in
 from slurm.job_dir.metadata import element_metadata
 from slurm.job_dir.paths import ArrayDirectory
-from slurm.tracking.item_records import is_packed
-from slurm.tracking.record import ArrayElement, JobRecord
+from slurm.tracking.record import ArrayElement, JobRecord, is_packed
 
 if TYPE_CHECKING:
     from slurm.api.base import BackendBase

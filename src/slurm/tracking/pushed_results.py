@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from typing import TYPE_CHECKING
 
-from slurm.job_dir.news import Result
+if TYPE_CHECKING:
+    from slurm.job_dir.news import Result
 
 MOST_BYTES = 32 << 20
 

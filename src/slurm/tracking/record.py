@@ -46,11 +46,11 @@ class ArrayElement:
         piece: int = 0,
         group: Upstream | None = None,
     ) -> None:
-        self.index = index
-        self.array = array
-        self.packed = packed
-        self.piece = piece
-        self.group = group
+        self.index: int = index
+        self.array: ArrayDirectory = array
+        self.packed: bool = packed
+        self.piece: int = piece
+        self.group: Upstream | None = group
 
 
 class Record(abc.ABC):
@@ -329,3 +329,8 @@ class JobOperations(abc.ABC):
 def watched_no_more(record: JobRecord) -> SlurmError:
     """The error for whoever waits for a job that nobody watches."""
     return SlurmError(f"job {record.id} is watched no more: its cluster was closed")
+
+
+def is_packed(record: JobRecord) -> bool:
+    """Whether the job runs other items of an array as well."""
+    return record.element is not None and record.element.packed

@@ -13,7 +13,8 @@ from slurm.errors import RemoteFileError
 from slurm.job_dir.item_records import STATUS
 from slurm.job_dir.metadata import ENDED as NOTES
 from slurm.states import ENDED, ENDED_IF_IT_STAYS, JobState, Observation, parse_state
-from slurm.tracking.item_records import ItemRecords, is_packed
+from slurm.tracking.item_records import ItemRecords
+from slurm.tracking.record import is_packed
 
 if TYPE_CHECKING:
     from slurm.api.base import BackendBase

@@ -19,8 +19,8 @@ from slurm.cli.output import printed
 from slurm.errors import JobError, RemoteFileError, RemoteFileMissing
 from slurm.job_dir.paths import ArrayDirectory, array_of
 from slurm.states import JobState, JobStatus
-from slurm.tracking.item_records import is_packed
 from slurm.tracking.job_metadata import metadata_of
+from slurm.tracking.record import is_packed
 from slurm.usage import Usage, read_accounts
 
 LAST_LINES, LAST_BYTES = 15, 8 << 10
