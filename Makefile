@@ -101,7 +101,8 @@ WITH_DEPENDENCIES = $(wildcard $(addprefix tests/unit/,callbacks cli config job_
 test-oldest: $(OLDEST) ## Run those tests of both that use a dependency with the oldest allowed versions of all of them
 	$(OLDEST_VENV)/bin/python $(HERE) $(WITHOUT_SLURM) -m "not (slurm or story)" $(WITH_DEPENDENCIES)
 
-ON_THE_CLUSTER = -m pytest -n $(SLURM_WORKERS) $(BY_FILE) --timeout $(SLURM_TIMEOUT)
+# Of tests/unit, nothing needs the cluster.
+ON_THE_CLUSTER = -m pytest --ignore=tests/unit -n $(SLURM_WORKERS) $(BY_FILE) --timeout $(SLURM_TIMEOUT)
 test-slurm: $(DEV) ## Run the tests that need the dockerised cluster
 	docker/ensure-docker.sh
 	$(PY) $(ON_THE_CLUSTER) -m "slurm and not matrix"

@@ -23,6 +23,31 @@ from slurm.job_dir.paths import SDK
 from slurm.packaging.sdk_archive import archive_for
 
 FAULTS = "tests/slurm/faults/"
+# The files of each tier that take longest: begun with, they are done when the others are.
+LONGEST = (
+    "tests/conformance/test_time_limits.py",
+    FAULTS,
+    "tests/slurm/test_sleeping_client.py",
+    "tests/test_runs_page.py",
+    "tests/slurm/test_example_on_the_cluster.py",
+    "tests/slurm/at_most_once/test_lost_answers_of_sbatch.py",
+    "tests/slurm/test_wheel_on_the_cluster.py",
+    "tests/slurm/test_source_dependencies.py",
+    "tests/slurm/test_large_files.py",
+    "tests/unit/runner/test_scripts.py",
+)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have whoever runs several files at once begin with the longest."""
+
+    def place(item: pytest.Item) -> int:
+        return next(
+            (n for n, one in enumerate(LONGEST) if item.nodeid.startswith(one)), len(LONGEST)
+        )
+
+    items.sort(key=place)
 
 
 def pytest_collection_finish() -> None:

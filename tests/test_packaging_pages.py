@@ -23,10 +23,11 @@ from slurm.testing.plugin import SHARED
 
 HOW_TO = Path(__file__).parents[1] / "docs/how-to"
 CHOOSE = HOW_TO / "packaging.md"
-PAGES = ["send-your-code.md", "send-dependencies.md", "build-a-wheel.md"]
+PAGES, LONG_PAGE = ["send-your-code.md", "send-dependencies.md"], "build-a-wheel.md"
 CONTAINERS = "run-in-a-container.md"
 EVERY_PAGE = [
     *PAGES,
+    LONG_PAGE,
     CONTAINERS,
     "use-an-environment-of-the-site.md",
     "write-a-packaging-strategy.md",
@@ -56,7 +57,7 @@ def type_in(page: str, site: DockerCluster, folder: Path) -> None:
 
 
 @pytest.mark.slurm
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [*PAGES, pytest.param(LONG_PAGE, marks=pytest.mark.matrix)])
 def test_a_page_shows_what_comes_of_it(
     page: str, slurm_cluster: DockerCluster, tmp_path: Path
 ) -> None:

@@ -181,6 +181,7 @@ def test_its_commands_do_what_it_says_through_ssh(
 
 
 @pytest.mark.slurm
+@pytest.mark.matrix
 def test_its_commands_do_what_it_says_on_a_login_node(slurm_cluster: DockerCluster) -> None:
     node = LoginNode(["ssh", "-F", str(slurm_cluster.ssh_config), slurm_cluster.project])
     programs = {

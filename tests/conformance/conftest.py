@@ -23,7 +23,6 @@ from slurm import Cluster
 from slurm.results import failures
 
 BACKENDS = ("local", "ssh", "slurm")
-SLOWEST = "test_time_limits.py"
 # The one backend on which to run the suite from here, without any other machine.
 DIRECTLY = os.environ.get("CONFORMANCE_BACKEND")
 THERE = pytest.StashKey[TestsThere]()
@@ -64,7 +63,6 @@ def _marks(backend: str, module: str) -> list[pytest.MarkDecorator]:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
     """Put in the place of each test for ``slurm`` one that has it run on the login node."""
-    items.sort(key=lambda item: item.path.name != SLOWEST)  # it takes minutes beside the others
     if not DIRECTLY:
         session.stash[THERE] = TestsThere(session)
         items[:] = [session.stash[THERE].stand_in_for(item) for item in items]

@@ -38,7 +38,9 @@ minversion = 8.2
 pythonpath = tests/conformance/tasks
 addopts = --strict-markers --strict-config --import-mode=importlib -p no:cacheprovider
 xfail_strict = true
-markers = story: takes long on the local backend
+markers =
+    story: takes long on the local backend
+    matrix: takes long on a cluster
 filterwarnings = error
 faulthandler_timeout = 200
 """

@@ -28,6 +28,7 @@ def warned(client: Cluster, limited: Job[Any]) -> Job[Any]:
 
 
 @pytest.mark.story
+@pytest.mark.matrix
 def test_a_job_that_ignores_its_warning_is_requeued_before_its_limit(warned: Job[Any]) -> None:
     assert warned.get_result(PATIENCE) == ["told False", "told True"]
     assert "goes back into the queue" in warned.get_stderr()

@@ -14,19 +14,11 @@ from slurm.results import failures
 from slurm.testing import DockerCluster
 from slurm.testing.plugin import SHARED
 
-# They take longest and mostly wait: whoever begins with them is done when the others are.
-FIRST = ("tests/slurm/faults/", "tests/slurm/test_sleeping_client.py")
-
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_itemcollected(item: pytest.Item) -> None:
     """All that is here belongs to this tier: the fast one does not even look."""
     item.add_marker("slurm")
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: not item.nodeid.startswith(FIRST))
 
 
 @pytest.fixture(scope="session")

@@ -145,6 +145,7 @@ def test_every_evaluation_depended_on_its_training(finished: Pipeline) -> None:
         assert entry["eval_jobs"][0]["depends_on"] == [entry["train_jobs"][-1]["job_id"]]
 
 
+@pytest.mark.matrix
 def test_two_pipelines_at_once_do_not_meet(slurm_cluster: DockerCluster, backend: Cluster) -> None:
     pipelines = [Pipeline(slurm_cluster, backend) for _ in range(2)]
     clients = [pipeline.start(eval_seconds=0.2) for pipeline in pipelines]
@@ -185,6 +186,7 @@ def test_a_client_that_was_killed_finds_its_run_again(pipeline: Pipeline) -> Non
     pipeline.assert_whole()
 
 
+@pytest.mark.matrix
 def test_orchestrator_and_train_job_killed_together_are_replaced(pipeline: Pipeline) -> None:
     client = pipeline.start(eval_seconds=0.2, step_seconds=0.5)
     pipeline.wait_until(lambda: pipeline.state["epochs"][1]["train_jobs"] != [])

@@ -107,6 +107,7 @@ def test_a_wheel_reaches_nodes_without_pip_and_a_workflows_jobs_inherit_it(
     assert len(environments) == 3
 
 
+@pytest.mark.matrix
 def test_a_compiled_dependency_is_the_one_for_the_clusters_python(
     tmp_path: Path, slurm_cluster: DockerCluster, workdir: str
 ) -> None:

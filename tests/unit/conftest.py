@@ -28,6 +28,7 @@ from slurm.api.local import LocalBackend
 from slurm.api.slurm_cli import InProcessBackend, SlurmCliBackend
 from slurm.api.transport import Channel
 from slurm.job_dir.paths import SDK
+from slurm.testing.plugin import FIXTURES
 
 HELPERS = Path(__file__).parents[1] / "helpers"
 
@@ -46,20 +47,20 @@ LOCAL = frozenset({"local_base", "make_site", "prepared_python", "roomy", "run_p
 ALONE: list[pytest.Item] = []
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test that runs jobs or programs here, as those do that ask for certain fixtures."""
-    for item in items:
-        if LOCAL.intersection(getattr(item, "fixturenames", ())):
-            item.add_marker("local")
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark every test that asks for jobs or programs of this machine. One of the cluster is elsewhere: here nobody looks."""
+    asked = frozenset(getattr(item, "fixturenames", ()))
+    if asked & FIXTURES or item.get_closest_marker("slurm"):
+        raise pytest.UsageError(f"{item.nodeid} needs the cluster: it belongs in tests/slurm")
+    if asked & LOCAL:
+        item.add_marker("local")
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     """Watch a test of the unit tier, which is alone in its process."""
-    ALONE[:] = (
-        [] if {"local", "story", "slurm"} & {mark.name for mark in item.iter_markers()} else [item]
-    )
+    if not any(mark.name in ("local", "story") for mark in item.iter_markers()):
+        ALONE.append(item)
     try:
         yield
     finally:
@@ -267,6 +268,7 @@ def local(local_base: Path) -> Iterator[Cluster]:
 def roomy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A local scheduler with room for every job, shared by the tests of a module."""
     site = Site(tmp_path_factory.mktemp("roomy"), max_cpus=64, max_mem=64 * 1024)
+    site.scheduler.info()  # it begins with these bounds, whichever test is first
     yield site
     site.close()
 

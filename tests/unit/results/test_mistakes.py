@@ -1,100 +1,28 @@
-"""What people see of their mistakes: the page ``docs/reference/mistakes.md`` is the table, and every row of it is made.
-
-A ``python`` block after ``<!-- mistake: KIND -->`` is typed, the ``text`` block after it is what is shown then; ``...``
-there stands for anything on one line. Of a program that is all that it writes, else the traceback's last lines.
-"""
+"""What people see of their mistakes: every row of the page is made, those of a real Slurm in tests/slurm."""
 
 from __future__ import annotations
 
 import gc
-import importlib
-import os
-import re
 import subprocess
 import sys
-import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 from tests.helpers.fakes import FakeBackend, job_on
+from tests.helpers.mistakes import (
+    OUR_FRAME,
+    OURS,
+    Mistake,
+    Session,
+    assert_no_frame_of_ours,
+    assert_same,
+    assert_shown,
+    rows,
+)
 
-import slurm
 from slurm import Cluster
 from slurm.api.local import LocalBackend
-from slurm.testing import DockerCluster
-from slurm.testing.plugin import SHARED
-
-PAGE = Path(__file__).parents[3] / "docs/reference/mistakes.md"
-ROW = re.compile(
-    r"^<!-- mistakes?: (?P<kind>[^\n]+) -->\n```python\n(?P<typed>.*?)^```\n(?:\n```text\n(?P<shown>.*?)^```$)?",
-    re.MULTILINE | re.DOTALL,
-)
-OURS = f"{Path(slurm.__file__).parent}{os.sep}"
-MARKERS = re.compile(r"\s*[~^]+\s*")
-# What a Python before 3.11 shows of `UsersFrames` itself.
-OUR_FRAME = re.compile(rf'^  File "{re.escape(OURS)}.*\n    .*\n', re.MULTILINE)
-
-
-class Mistake(NamedTuple):
-    """A row of the page."""
-
-    kind: str
-    typed: str
-    shown: str
-
-
-TABLE = [
-    Mistake(*(match[name] or "" for name in Mistake._fields))
-    for match in ROW.finditer(PAGE.read_text("utf-8"))
-]
-[BEFORE] = [row.typed for row in TABLE if row.kind == "before"]
-
-
-def rows(kind: str) -> pytest.MarkDecorator:
-    """The rows of a kind, as parameters of a test."""
-    found = [row for row in TABLE if row.kind.partition(" ")[0] == kind]
-    assert found, f"the page has no mistakes of the kind {kind}"
-    return pytest.mark.parametrize("row", found, ids=lambda row: row.typed.splitlines()[-1][:60])
-
-
-class Session:
-    """Types rows one after the other, as into one prompt; what stands before them all is a module in `folder`."""
-
-    def __init__(self, folder: Path, **names: Any) -> None:
-        (folder / "before_mistakes.py").write_text(BEFORE)
-        module = importlib.import_module("before_mistakes")
-        self.names: dict[str, Any] = {**vars(module), "__name__": "typed", **names}
-
-    def error_of(self, typed: str) -> Exception:
-        """What the lines raise."""
-        with pytest.raises(Exception) as raised:  # noqa: PT011 - the page says which
-            exec(compile(typed, "<typed>", "exec"), self.names)  # noqa: S102 - the page's own lines
-        return raised.value
-
-
-def assert_shown(row: Mistake, error: Exception) -> None:
-    """The error's own lines are those of the page."""
-    assert_same(row, "".join(traceback.format_exception_only(type(error), error)))
-
-
-def assert_same(row: Mistake, written: str) -> None:
-    wanted = [re.escape(line).replace(re.escape("..."), ".*") for line in row.shown.splitlines()]
-    lines = [line.rstrip() for line in written.splitlines() if not MARKERS.fullmatch(line)]
-    shown = "\n".join(lines)
-    assert re.fullmatch("\n".join(wanted), shown), shown
-
-
-def assert_no_frame_of_ours(error: Exception) -> None:
-    frames = traceback.extract_tb(error.__traceback__)
-    ours = [frame for frame in frames if frame.filename.startswith(OURS)]
-    assert frames
-    assert sys.version_info < (3, 11) or not ours, ours
-    assert sys.version_info < (3, 11) or (
-        f'File "{OURS}' not in "".join(traceback.format_exception(error))
-    )
 
 
 @pytest.fixture(scope="module")
@@ -231,45 +159,3 @@ def test_pytest_shows_the_tests_own_line(scratch: Path) -> None:
     assert "    return 1 / number" in done.stdout
     assert done.stdout.count("E           ZeroDivisionError: division by zero") == 1
     assert sys.version_info < (3, 11) or OURS not in done.stdout
-
-
-# --- on a real Slurm ---------------------------------------------------------------------------------
-
-
-@rows("slurm")
-def test_on_a_cluster(row: Mistake, session: Session, slurm_cluster: DockerCluster) -> None:
-    session.names["slurmfile"] = slurm_cluster.slurmfile
-    with Cluster.from_env(slurm_cluster.slurmfile) as cluster:
-        error = session.error_of(row.typed)
-    cluster.close()
-    assert_shown(row, error)
-    assert_no_frame_of_ours(error)
-
-
-@pytest.fixture(scope="module")
-def enforcing_cluster(pytestconfig: pytest.Config) -> DockerCluster:
-    """One on which users may charge one account, and a partition's limits are held when a job is submitted."""
-    settings = {"AccountingStorageEnforce": "associations,limits,qos", "EnforcePartLimits": "ALL"}
-    shared = replace(
-        pytestconfig.stash[SHARED], purpose="enforcing", options={"settings": settings}
-    )
-    cluster = shared.bring_up()
-    for argv in (
-        ["sacctmgr", "-i", "add", "account", "physics"],
-        ["sacctmgr", "-i", "add", "user", "dev", "account=physics"],
-        ["scontrol", "create", "partition=short", "nodes=c1", "maxtime=10", "state=up"],
-    ):
-        cluster.exec("slurmctld", argv, check=False)  # a cluster that was kept has them
-    return cluster
-
-
-@pytest.mark.slurm
-@rows("enforcing")
-def test_on_a_cluster_that_enforces(
-    row: Mistake, session: Session, enforcing_cluster: DockerCluster
-) -> None:
-    with Cluster.from_env(enforcing_cluster.slurmfile) as cluster:
-        error = session.error_of(row.typed)
-    cluster.close()
-    assert_shown(row, error)
-    assert_no_frame_of_ours(error)

@@ -13,7 +13,7 @@ from faults.site import A_WHILE, TIMEOUT, Site, wait_until
 from slurm import Job, states
 from slurm.errors import DependencyFailed, JobLost
 
-pytestmark = pytest.mark.slurm
+pytestmark = [pytest.mark.slurm, pytest.mark.matrix]
 
 SOON = 3 * A_WHILE  # in the place of the minutes after which a job is lost
 STATE = "/var/lib/slurm/slurmctld"

@@ -11,7 +11,7 @@ from tests.helpers.run_project import SCRIPT
 
 from slurm.testing import DockerCluster
 
-pytestmark = pytest.mark.slurm
+pytestmark = [pytest.mark.slurm, pytest.mark.matrix]
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 import fault_tasks
 from faults.site import TIMEOUT, Site, wait_until
 
-pytestmark = pytest.mark.slurm
+pytestmark = [pytest.mark.slurm, pytest.mark.matrix]
 
 
 def connects(site: Site, service: str, port: int) -> str:
