@@ -244,6 +244,7 @@ def submissions_to_a_named_cluster_keep_the_signature() -> None:
         assert_type(cluster.submit(train, after=train(1), mem="2G")(1, rate=0.2), Job[float])
         train.submit(cluster)("1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
         assert_type(cluster.map(train, [1, 2], pack=2, mem="2G"), ArrayJob[float])
+        assert_type(cluster.map(train, [1, 2], pack=2, item_dirs=True), ArrayJob[float])
 
 
 def an_executor_keeps_the_signature() -> None:

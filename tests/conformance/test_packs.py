@@ -16,7 +16,7 @@ import conformance_tasks as tasks
 from slurm import ArrayJob, Cluster, Job, JobTree
 from slurm.errors import DependencyFailed, JobFailed, RemoteTraceback
 
-SIZES = [3, 200_000, 5, 7, 1 << 20]  # what is large has a file of its own
+SIZES = [3, 300_000, 5, 7, 1 << 20]  # what is large has a file of its own
 
 
 class Packs(NamedTuple):

@@ -30,9 +30,11 @@ class ArrayOnDisk:
         for name, content in request.files.items():
             (self.path / name).write_bytes(content)
 
-    def run(self, task: int, **env: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, task: int, cwd: Path | None = None, **env: str
+    ) -> subprocess.CompletedProcess[str]:
         own = {"SLURM_ARRAY_JOB_ID": "12", "SLURM_ARRAY_TASK_ID": str(task), **env}
-        return self.python.run(self.script, self.path, environment_of_a_job(own))
+        return self.python.run(self.script, cwd or self.path, environment_of_a_job(own))
 
     def again(self, task: int, attempt: int = 2) -> subprocess.CompletedProcess[str]:
         """Another attempt of the task."""

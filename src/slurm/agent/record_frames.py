@@ -21,7 +21,7 @@ _CHECKSUM = struct.Struct(">I")
 HEADER = _FIELDS.size + _CHECKSUM.size  # bytes
 NEVER = (0.0, 0.0, 0.0)
 
-WINDOW = 1 << 18  # bytes that are read at once
+WINDOW = 1 << 20  # bytes that are read at once
 WINDOW_OF_HEADERS = 1 << 14  # the same where bodies, which may be large, are passed over
 
 

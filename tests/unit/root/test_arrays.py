@@ -100,6 +100,10 @@ def test_a_pack_is_one_task_for_several_items(active: Cluster, backend: FakeBack
     assert request.options["output"].endswith("/slurm_%A_%a.out")
     assert [job.id for job in array] == [*["1_0"] * 4, *["1_1"] * 4, *["1_2"] * 2]
     assert array[9].stdout_path == f"{request.job_dir}/slurm_1_2.out"
+    assert request.directories == ("records", "results"), "items make their own where they need one"
+    assert request.files["job.sh"].decode().rstrip().endswith(' "$JOB_DIR" 0 10 4')
+    scale.map(range(10), pack=4, item_dirs=True).submit()
+    assert backend.requests[1].files["job.sh"].decode().rstrip().endswith(' "$JOB_DIR" 0 10 4 1')
 
 
 def test_more_items_than_the_site_allows_are_several_submissions(
@@ -144,6 +148,12 @@ def test_what_is_no_list_of_items_is_refused(active: Cluster, items: Any, messag
 def test_bounds_are_whole_numbers(active: Cluster, options: Any) -> None:
     with pytest.raises(ConfigError, match="whole number"):
         scale.map([1], **options)
+
+
+def test_whether_items_have_directories_is_yes_or_no(active: Cluster) -> None:
+    wrong: Any = "no"
+    with pytest.raises(ConfigError, match="item_dirs"):
+        scale.map([1], pack=2, item_dirs=wrong)
 
 
 def test_a_job_is_no_list(active: Cluster, job: Job[Any]) -> None:
