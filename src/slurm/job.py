@@ -232,8 +232,9 @@ class Job(NotAValue, NotASequence, Awaitable[T], Upstream, Promise, Generic[T]):
         """
         with UsersFrames():
             record = self._met
-            if not record.finished:
-                record.operations.watch([record])
+            if record.finished:
+                return True
+            record.operations.watch([record])
             with InterruptibleWait([record]):
                 news = record.wait(timeout)
             if news and not record.finished:

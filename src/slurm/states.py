@@ -96,6 +96,7 @@ ACTIVE = frozenset(
 )
 NO_REASON = ("", "None", "(null)")
 FINAL_SOURCES = frozenset({"event", "result", "metadata", "never starts", "client"})
+SAYING_WHAT_IS = frozenset({"squeue", "local"})  # at this moment, and not what accounts know
 NEVER_STARTS = frozenset({"DependencyNeverSatisfied"})
 
 
@@ -219,8 +220,23 @@ def reduce(status: JobStatus, seen: Observation) -> JobStatus:
     >>> reduce(status, seen) is status
     True
     """
+    if _is_as_before(status, seen):
+        return status
     reduced = _reduced(status, seen)
     return status if reduced == status else reduced
+
+
+def _is_as_before(status: JobStatus, seen: Observation) -> bool:
+    """Whether the scheduler says again of a job that goes on what it said last: most of its answers, of many jobs."""
+    return (
+        seen.state is status.state
+        and seen.reason == status.reason
+        and seen.source in SAYING_WHAT_IS
+        and (seen.node == status.node or not seen.node)
+        and not (status.finished or status.forgotten or status.sightings)
+        and seen.state not in ENDED
+        and seen.state not in ENDED_IF_IT_STAYS
+    )
 
 
 def _reduced(status: JobStatus, seen: Observation) -> JobStatus:

@@ -1,6 +1,6 @@
 """Job ids as Slurm writes them, several in one word."""
 
-from typing import Dict, Iterator, List
+from typing import Any, Dict, Iterator, List
 
 
 def expand_job_id(text: str) -> Iterator[str]:
@@ -27,6 +27,24 @@ def collapse_job_ids(job_ids: List[str]) -> List[str]:
         else:
             plain.append(job_id)
     return plain + ["{}_[{}]".format(array, ranges(of)) for array, of in tasks.items()]
+
+
+def rows_together(rows: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
+    """Rows about tasks of arrays that say the same as one row, whose ``job_id`` has them in few words.
+
+    >>> rows_together([{"job_id": "12_%d" % task, "state": "PENDING"} for task in range(3)])
+    [{'job_id': '12_[0-2]', 'state': 'PENDING'}]
+    """
+    alike: Dict[Any, List[Dict[str, Any]]] = {}
+    for row in rows:
+        array, _, task = row["job_id"].partition("_")
+        said = tuple(sorted((name, str(row[name])) for name in row if name != "job_id"))
+        alike.setdefault((array, said) if task else row["job_id"], []).append(row)
+    return [
+        dict(same[0], job_id=job_id)
+        for same in alike.values()
+        for job_id in collapse_job_ids([row["job_id"] for row in same])
+    ]
 
 
 def ranges(numbers: List[int]) -> str:

@@ -6,6 +6,7 @@ from typing import Any, List, Tuple
 
 from .directories import remove
 from .event_files import read_news
+from .job_ids import expand_job_id, rows_together
 
 
 class JobRequests:
@@ -17,7 +18,9 @@ class JobRequests:
         return self.scheduler.limits(), b""
 
     def op_query(self, blob: bytes, job_ids: List[str]) -> Tuple[Any, bytes]:
-        return self.scheduler.query(job_ids), b""
+        """What is known of these jobs; of tasks of an array they and the answers come as ``12_[0-2,5]``."""
+        wanted = [one for word in job_ids for one in expand_job_id(word)]
+        return rows_together(self.scheduler.query(wanted)), b""
 
     def op_usage(self, blob: bytes, job_ids: List[str]) -> Tuple[Any, bytes]:
         return self.scheduler.usage(job_ids), b""

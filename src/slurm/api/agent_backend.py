@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 from slurm import errors, forks
 from slurm.agent.directory_names import STAGED
 from slurm.agent.file_requests import UNSENT
-from slurm.agent.job_ids import ranges
+from slurm.agent.job_ids import collapse_job_ids, expand_job_id, ranges
 from slurm.agent.locks import Locked
 from slurm.agent.programs import STARTING
 from slurm.api.base import BackendBase
@@ -143,9 +143,11 @@ class AgentBackend(BackendBase):
         return self._limits
 
     def query_jobs(self, job_ids: Sequence[str]) -> list[Observation]:
-        found = {
-            row["job_id"]: _observation(row) for row in self._ask("query", job_ids=list(job_ids))
-        }
+        found = {}
+        for row in self._ask("query", job_ids=collapse_job_ids(list(job_ids))):
+            one = _observation(row)
+            for job_id in expand_job_id(row["job_id"]):
+                found[job_id] = one._replace(job_id=job_id)
         return [found.get(job_id) or Observation(job_id, "absent") for job_id in job_ids]
 
     def query_usage(self, job_ids: Sequence[str]) -> list[Mapping[str, str]]:

@@ -220,6 +220,10 @@ class ArrayRecord(Watched):
         groups = self.alike(index for index in indices if index < self.count)
         return [self.items(some, status) for status, some in groups if not status.finished]
 
+    def seen_alive(self, at: Moment) -> None:
+        """Take notice that the scheduler knew some of it `at` that moment, as what goes on."""
+        self._alive = at
+
     def observe(
         self, indices: Sequence[int], before: JobStatus, after: JobStatus, at: Moment | None = None
     ) -> Calls | None:

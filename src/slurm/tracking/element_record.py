@@ -105,6 +105,9 @@ class ElementRecord(JobRecord):
     def last_alive(self) -> Moment | None:
         return self.array.last_alive_of(self.index)
 
+    def seen_alive(self, at: Moment) -> None:
+        self.array.seen_alive(at)
+
     def observe(self, status: JobStatus, at: Moment | None = None) -> Calls | None:
         return self.array.observe([self.index], self.status, status, at)
 
@@ -167,6 +170,9 @@ class Items(Subject):
     def after(self, seen: Observation) -> Iterator[tuple[Subject, JobStatus]]:
         for status, indices in self.array.alike(self.indices):
             yield Items(self.array, indices, status), reduce(status, seen)
+
+    def seen_alive(self, at: Moment) -> None:
+        self.array.seen_alive(at)
 
     def observe(self, status: JobStatus, at: Moment | None = None) -> Calls | None:
         return self.array.observe(self.indices, self._status, status, at)

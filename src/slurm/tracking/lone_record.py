@@ -184,6 +184,9 @@ class LoneRecord(JobRecord, Watched):
     def met(self) -> None:
         self._met = True
 
+    def seen_alive(self, at: Moment) -> None:
+        self._alive = at
+
     def observe(self, status: JobStatus, at: Moment | None = None) -> Calls | None:
         self._be_here()
         if not (status.finished or status.forgotten):

@@ -67,6 +67,10 @@ class Subject(abc.ABC):
         return ((self, reduce(self.status, seen)),)
 
     @abc.abstractmethod
+    def seen_alive(self, at: Moment) -> None:
+        """Take notice that the scheduler knew it `at` that moment, as one that goes on."""
+
+    @abc.abstractmethod
     def observe(self, status: JobStatus, at: Moment | None = None) -> Calls | None:
         """Take the tracker's news, as they were `at` that moment; the last ones end every wait.
 

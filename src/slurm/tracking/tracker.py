@@ -14,7 +14,7 @@ from slurm.api.site import Site
 from slurm.context import activated
 from slurm.errors import RemoteFileError, SlurmError
 from slurm.job_dir.news import Result, ends_in
-from slurm.states import JobState, JobStatus, Observation, reduce
+from slurm.states import SAYING_WHAT_IS, JobState, JobStatus, Observation, reduce
 from slurm.tracking.accounting import Accounting
 from slurm.tracking.deadline import Moment
 from slurm.tracking.end_notes import EndNotes
@@ -253,8 +253,9 @@ class Tracker:
         asked, self._moving = self._all_live(), False
         if asked:
             seen = self._answers.of_all(self.backend, asked)
-            self._cancel_hopeless(seen)
-            self._note_all(self._evidence.of_all(seen))
+            news = self._new_in(seen)
+            self._cancel_hopeless(news)
+            self._note_all(self._evidence.of_all(news))
             for one in {jobs.watched for jobs, _ in seen}:
                 one.met()
             self.listener.polled(self._live_jobs)
@@ -271,6 +272,18 @@ class Tracker:
             )
             self._next_poll = time.monotonic() + pause
             self._changed.notify_all()
+
+    def _new_in(self, seen: Iterable[Seen]) -> list[Seen]:
+        """Without what the scheduler says again of jobs that go on; that they do is noted."""
+        at, news = Moment(), []
+        for jobs, one in seen:
+            status = jobs.status
+            as_before = one.source in SAYING_WHAT_IS and reduce(status, one) is status
+            if as_before and not (status.finished or status.never_starts):
+                jobs.seen_alive(at)
+            else:
+                news.append((jobs, one))
+        return news
 
     def _cancel_hopeless(self, seen: Iterable[Seen]) -> None:
         """Cancel, all at once, the jobs that wait for what can not happen any more."""

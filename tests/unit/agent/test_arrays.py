@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -57,6 +58,30 @@ def test_each_task_of_an_array_has_its_state(slurm: SlurmCliBackend, programs: P
     ]
     [sacct] = programs.calls("sacct")
     assert sacct[sacct.index("-j") + 1] == "12"
+
+
+def test_tasks_of_which_the_same_is_said_are_told_of_in_few_words(
+    slurm: SlurmCliBackend, programs: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (programs.folder / "queue").write_text(
+        "12_[500-999]|PENDING|Priority||N/A|x\n"
+        + "".join(f"12_{task}|RUNNING|None|c1|N/A|x\n" for task in range(500))
+    )
+    asked: list[Any] = []
+    call = slurm.agent.call
+
+    def listening(op: str, params: Any, blob: bytes) -> Any:
+        answer = call(op, params, blob)
+        asked.append((params, answer[0]))
+        return answer
+
+    monkeypatch.setattr(slurm.agent, "call", listening)
+    seen = slurm.query_jobs([f"12_{task}" for task in range(1000)])
+    assert [one.job_id for one in seen] == [f"12_{task}" for task in range(1000)]
+    assert [str(one.state) for one in seen] == ["RUNNING"] * 500 + ["PENDING"] * 500
+    [(params, rows)] = asked
+    assert params == {"job_ids": ["12_[0-999]"]}
+    assert sorted(row["job_id"] for row in rows) == ["12_[0-499]", "12_[500-999]"]
 
 
 def test_tasks_are_cancelled_in_few_words(slurm: SlurmCliBackend, programs: Programs) -> None:

@@ -36,13 +36,13 @@ def test_items_that_share_a_job_are_watched_one_by_one() -> None:
     def submit(count: int) -> Callable[[], object]:
         return cluster.map(double, range(count), pack=count).submit
 
-    assert_linear(submit, 300)
+    assert_linear(submit, 150)
     cluster.close()
 
 
 def test_items_are_pickled_one_by_one() -> None:
     cluster = patient(Idle())
-    assert_linear(lambda count: lambda: cluster.map(double, range(count), pack=count), 300)
+    assert_linear(lambda count: lambda: cluster.map(double, range(count), pack=count), 150)
     cluster.close()
 
 
@@ -65,7 +65,7 @@ def test_items_end_and_are_given_one_by_one() -> None:
 
         return ended
 
-    assert_linear(end, 300)
+    assert_linear(end, 150)
     cluster.close()
 
 
@@ -78,19 +78,32 @@ def test_jobs_end_one_by_one() -> None:
         backend.state = JobState.CANCELLED
         return lambda: [job.get_status() for job in jobs]
 
-    assert_linear(end, 200)
+    assert_linear(end, 100)
+    cluster.close()
+
+
+def test_nothing_is_made_of_what_the_scheduler_says_again() -> None:
+    cluster = patient(backend := Idle())
+    jobs = [job_on(cluster, str(number)) for number in range(10)]
+    array = cluster.map(double, range(10), pack=5).submit()
+    tracker_of(cluster).interval_min = 0.0
+    assert jobs[0].get_status() == "RUNNING"
+    known = [job.status for job in (*jobs, *array)]
+    assert jobs[0].get_status() == array[0].get_status() == "RUNNING"
+    assert all(job.status is before for job, before in zip((*jobs, *array), known))
+    assert backend.reads == []
     cluster.close()
 
 
 def test_jobs_that_have_ended_are_given_one_by_one() -> None:
     cluster = patient(backend := Idle())
     backend.state = JobState.COMPLETED
-    jobs = [job_on(cluster, str(number)) for number in range(600)]
+    jobs = [job_on(cluster, str(number)) for number in range(300)]
     tracker_of(cluster).refresh(jobs[-1].records[0])
     assert all(job.is_completed() for job in jobs)
 
     def take(count: int) -> Callable[[], object]:
         return lambda: list(as_completed(jobs[:count]))
 
-    assert_linear(take, 300)
+    assert_linear(take, 150)
     cluster.close()
