@@ -27,6 +27,7 @@ class Queue:
 
     def __init__(self) -> None:
         self.live: list[str] = []
+        self.comments: dict[str, str] = {}  # of the live ones, with their scripts behind
         self.accounts: dict[str, str] = {}  # id -> its token
         self.problem = ""
         self.meanwhile: Callable[[], object] = lambda: None
@@ -35,10 +36,13 @@ class Queue:
         self.meanwhile()
         if self.problem:
             raise AgentError("unreachable", self.problem)
-        return [{"job_id": one, "state": "PENDING"} for one in self.live]
+        return [
+            {"job_id": one, "state": "PENDING", "comment": self.comments.get(one, "")}
+            for one in self.live
+        ]
 
-    def ended(self, jobs: dict[str, list[str]]) -> list[str]:
-        return [one for one, words in jobs.items() if self.accounts.get(one) in words]
+    def ended(self, jobs: dict[str, list[str]]) -> dict[str, float]:
+        return {one: 0.0 for one, words in jobs.items() if self.accounts.get(one) in words}
 
 
 class Base:
@@ -293,6 +297,32 @@ def test_a_job_whose_id_is_on_its_way_has_not_ended(base: Base) -> None:
     assert base.removed(older_than=0) == []
     base.old(base.path / "train/1/metadata.json", 0.1)  # two hours: sbatch was never asked
     assert CODE in base.removed(older_than=0)
+
+
+@pytest.mark.parametrize("known_by", ["token", "script"])
+def test_a_job_that_waits_and_whose_id_nobody_could_note_keeps_its_code(
+    base: Base, known_by: str
+) -> None:
+    """Whoever submitted it was killed when sbatch had answered; a site may write comments of its own."""
+    code = base.copy(CODE)
+    folder = base.job("train/1", f"[ -d {code} ]\n", age=3, job_id=None, token="c0ffee01")
+    base.queue.live = ["7"]
+    script = f"the site's|{folder}/job.sh|{folder}"
+    base.queue.comments = {"7": "c0ffee01 mine||" if known_by == "token" else script}
+    assert base.removed(older_than=0) == []
+    base.queue.live = []
+    assert CODE in base.removed(older_than=0)
+
+
+def test_a_job_of_another_base_keeps_the_code_that_it_was_given_from_this_one(
+    base: Base, tmp_path: Path
+) -> None:
+    code = base.copy(CODE)
+    other = Base(tmp_path / "others")
+    folder = other.job("train/1", f"[ -d {code} ]\n", job_id="7")
+    base.queue.live = ["7"]
+    base.queue.comments = {"7": f"|{folder}/job.sh|{folder}"}
+    assert base.removed(older_than=0) == []
 
 
 def test_a_job_whose_directory_was_removed_needs_nothing(base: Base) -> None:

@@ -456,9 +456,9 @@ def test_only_known_jobs_are_answered_for(roomy: Site) -> None:
 def test_the_queue_has_what_has_not_ended(make_site: Callable[..., Site]) -> None:
     site = make_site(max_cpus=1)
     gate = site.gate()
-    done = site.submit("true")
-    site.end_of(done)
-    first = site.submit(gate.wait, job_name="waits", partition="gpu")
+    done = site.submit("true", token="t0")
+    end = site.end_of(done)["end"]
+    first = site.submit(gate.wait, token="t1", job_name="waits", partition="gpu", comment="t1 mine")
     second = site.submit("true", cpus_per_task="7")
     site.running(first)
     queue = {row["job_id"]: row for row in site.scheduler.queue()}
@@ -467,6 +467,11 @@ def test_the_queue_has_what_has_not_ended(make_site: Callable[..., Site]) -> Non
     assert (queue[second]["state"], queue[second]["cpus"]) == ("PENDING", 7)
     info = site.scheduler.info()
     assert (info["max_cpus"], info["running"], info["pending"]) == (1, 1, 1)
+    said = {row["job_id"]: row["comment"].split("|") for row in site.scheduler.unended()}
+    assert said[first][0] == "t1 mine"
+    assert os.path.isfile(said[second][1])
+    asked = {done: ["t0"], first: ["t1"], second: ["another's token"]}
+    assert site.scheduler.ended(asked) == {done: end}
     gate.open()
 
 
