@@ -87,7 +87,7 @@ class LocalScheduler:
         token: str,
         orchestrator: bool,
     ) -> str:
-        """Queue the job script at the path `script`; its job id, or that of an earlier `token`.
+        """Queue the job script at the path `script`; its job id, or that of an earlier submission of both it and `token`.
 
         The job runs in `cwd` with this process's environment. `submit_options` win over `options`.
         An `orchestrator` waits for other jobs and takes no cpu and no memory from them. With the
@@ -150,8 +150,8 @@ class LocalScheduler:
         return {"max_array_size": self._max_array_size}
 
     def find_submission(self, token: str, script: str = "", asked_at: float = 0.0) -> str | None:
-        """The job an earlier submission with this token became, whatever its script and its time."""
-        job_id: str | None = self._call("find_by_token", token=token)
+        """The job an earlier submission with this token became, and with this `script` if that is given, whatever its time."""
+        job_id: str | None = self._call("find_by_token", token=token, script=script)
         return job_id
 
     def queue(self) -> list[dict[str, Any]]:
