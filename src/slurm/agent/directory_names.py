@@ -3,3 +3,4 @@
 RECEIPTS = ".receipts"
 EVENTS = ".events"
 STAGED = ".staged"  # large files on their way into a job's directory
+ASIDE = ".removed"  # what is being removed

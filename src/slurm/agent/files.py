@@ -107,5 +107,8 @@ def copy_part(target: Any, path: str, offset: int, length: int) -> None:
 def beginning(path: str, size: int) -> bytes:
     """The first `size` bytes of a file."""
     with open_regular(path) as file:
-        content: bytes = file.read(size)
+        whole = os.fstat(
+            file.fileno()
+        ).st_size  # a buffer of `size` costs more than what is in most files
+        content: bytes = file.read(min(size, whole + 1))
         return content

@@ -43,7 +43,7 @@ class Jobs:
     """The jobs under `base`: after `look`, those `unended`, by their directories, with one of their ids.
 
     A directory is named without links in its path. `live` are the numbers in the scheduler's queue, those of other jobs of
-    this user included; `ends` when jobs ended that could not note it, as far as the scheduler knows.
+    this user included, and `words` what is said of them there, such as their tokens; `ends` when jobs ended that could not note it, as far as the scheduler knows.
     """
 
     def __init__(self, base: str, scheduler: Any) -> None:
@@ -51,6 +51,7 @@ class Jobs:
         self.scheduler = scheduler
         self.unended: Dict[str, Optional[str]] = {}
         self.live: Set[str] = set()
+        self.words: Set[str] = set()
         self.ends: Dict[str, float] = {}
 
     def look(self, told: Told) -> None:
@@ -74,17 +75,18 @@ class Jobs:
 
     def _ask(self, noted: List[Job]) -> None:
         """Find out which of the jobs have not ended that have `noted` no end, and which others are live again."""
-        words: Set[str] = set()
         for row in self.scheduler.unended():
             numbers = {one.split("_")[0].split("+")[0] for one in expand_job_id(row["job_id"])}
             self.live |= numbers
             origin = row.get("comment", "")
-            words.update(re.findall("[0-9A-Za-z]+", origin))
+            self.words.update(re.findall("[0-9A-Za-z]+", origin))
             for path in self._directories_of(numbers, origin):
                 self.unended[os.path.realpath(path)] = next(iter(numbers))
         now = time.time()
         unknown = [
-            job for job in noted if job.token not in words and not self.live.intersection(job.ids)
+            job
+            for job in noted
+            if job.token not in self.words and not self.live.intersection(job.ids)
         ]
         self.ends = self._ended([job for job in unknown if job.ids and _is_recent(job, now)])
         over = {job.path for job in unknown if job.path in self.ends or not _is_recent(job, now)}
@@ -101,7 +103,7 @@ class Jobs:
                 yield path
         for script in origin.split("|"):
             folder, name = os.path.split(script)
-            if SCRIPT.match(name) and any(map(os.path.isfile, _metadata_in(folder))):
+            if SCRIPT.match(name) and any(metadata_in(folder)):
                 yield folder
 
     def _ended(self, jobs: List[Job]) -> Dict[str, float]:
@@ -220,8 +222,9 @@ def _folders(
             yield folder, levels, in_array
 
 
-def _metadata_in(folder: str) -> List[str]:
-    return [os.path.join(folder, name) for name in METADATA_FILES]
+def metadata_in(folder: str) -> List[Dict[str, Any]]:
+    """What the metadata files hold that are in a directory; nothing for one that is damaged."""
+    return [_read(os.path.join(folder, name)) for name in METADATA_FILES]
 
 
 def _names_in(path: str) -> List[str]:
