@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from benchmarks.measured import (
     arrays,
+    housekeeping,
     hundred_jobs,
     imports,
     job_end,
@@ -31,4 +32,5 @@ CATALOGUE: Mapping[str, Callable[[Session], None]] = {
     "packaging": packagings.run,
     "import": imports.run,
     "local": local_backend.run,
+    "housekeeping": housekeeping.run,
 }
