@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from benchmarks.measured import (
     arrays,
+    housekeeping,
     hundred_jobs,
     imports,
     job_end,
@@ -33,4 +34,5 @@ CATALOGUE: Mapping[str, Callable[[Session], None]] = {
     "import": imports.run,
     "local": local_backend.run,
     "small-calls": small_calls.run,
+    "housekeeping": housekeeping.run,
 }

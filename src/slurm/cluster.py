@@ -32,7 +32,9 @@ from slurm.tracking.upstream import jobs_in
 
 if TYPE_CHECKING:
     import argparse
+    import datetime
 
+    from slurm.api.base import CleanedUp
     from slurm.api.requests import JobRequest
     from slurm.array_job import ArrayJob
     from slurm.callbacks.base import BaseCallback
@@ -408,6 +410,29 @@ class Cluster:
         {...}
         """
         return self.backend.get_cluster_info()
+
+    @UsersFrames()
+    def clean_up(
+        self, older_than: float | str | datetime.timedelta, dry_run: bool = True
+    ) -> CleanedUp:
+        """Remove what jobs have left below the `job_base_dir` and no job needs; or, unless `dry_run` is False, say what that is.
+
+        The directory of a job, of an array, of a workflow with all its jobs goes when all in it have ended and nothing was
+        done to it for `older_than`: seconds, a `datetime.timedelta`, or text such as ``"30d"``, ``"12h"``. With it go its
+        receipts: it is not found again by its id, and a ``key`` of its submission makes a new job. What a job that has not
+        ended waits for stays, and what is no job's of the SDK. Raises `ConfigError` for what is no age, `SchedulerUnreachable`
+        where nobody can tell which jobs have not ended.
+
+        >>> would = cluster.clean_up("30d")
+        >>> would.jobs.removed, would.dry_run
+        (0, True)
+        >>> done = cluster.clean_up("30d", dry_run=False)
+        """
+        from slurm.config.ages import seconds_of
+
+        check_flag("dry_run", dry_run)
+        seconds = seconds_of("older_than", older_than)
+        return self.backend.clean_up(self.job_base_dir, older_than=seconds, dry_run=dry_run)
 
     @property
     def closed(self) -> bool:

@@ -6,7 +6,7 @@ import doctest
 from types import ModuleType
 
 import pytest
-from benchmarks import measure, page, plot
+from benchmarks import growth, measure, page, plot
 from benchmarks.driver import BenchmarkError
 from benchmarks.measure import Bar, Line, Series, interleave
 from benchmarks.measured import live_jobs, profile_submission
@@ -14,7 +14,7 @@ from benchmarks.measured.profile_submission import Call, Event, stages_of
 from benchmarks.results import Results
 
 
-@pytest.mark.parametrize("module", [measure, page, live_jobs, profile_submission])
+@pytest.mark.parametrize("module", [measure, growth, page, live_jobs, profile_submission])
 def test_the_examples_of_the_benchmarks_hold(module: ModuleType) -> None:
     assert doctest.testmod(module).failed == 0
 

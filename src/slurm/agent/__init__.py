@@ -12,10 +12,12 @@ only some need is imported where they need it.
 
 - `agent`: the agent itself; `server`, `frames`: at the end of two pipes; `loader`: out of memory;
 - `submit_requests`, `job_requests`, `metadata_requests`, `file_requests`, `tree_requests`, `copy_requests`, `staging_requests`,
-  `program_requests`, `package_requests`, `record_requests`;
+  `program_requests`, `package_requests`, `record_requests`, `clean_up_requests`;
 - `submission`, `receipts`: one submission, at most once, also when sbatch's answer is lost;
 - `parallel`: several at once; `needed`: what jobs need is there, and stays until they are on record;
 - `packages`: what lies there for many jobs; `package_users`: which jobs use it; `package_listing`, `package_removal`;
+- `clean_up`: removing what no job needs any more: `old_jobs`, `old_receipts`; `job_marks`: that jobs were used lately;
+  `aside`, `removal`: so that nobody meets half of it;
 - `slurm_commands`, `commands`: Slurm's commands, and how they are run; `sbatch`: the one that submits;
   `queries`: squeue and sacct; `offers`: sinfo and sacctmgr; `tables`, `job_ids`: what those print;
 - `files`, `directories`, `locks`: files that appear whole, directories that are private, one writer at a time;

@@ -4,6 +4,7 @@ import sys
 from contextlib import ExitStack
 from typing import Any, Dict, Optional, Tuple
 
+from .clean_up_requests import CleanUpRequests
 from .copy_requests import CopyRequests
 from .errors import AgentError, as_agent_error
 from .file_requests import FileRequests
@@ -34,12 +35,14 @@ class Agent(
     TreeRequests,
     CopyRequests,
     PackageRequests,
+    CleanUpRequests,
 ):
     """Answers requests: `call("read", {"path": ...})` runs `op_read`. Paths may start with ``~``."""
 
     def __init__(self, scheduler: Any = None) -> None:
         self.scheduler: Any = SlurmCommands() if scheduler is None else scheduler
         self.programs: Programs = Programs()
+        self.clean_ups: Dict[str, Any] = {}
 
     def call(
         self, op: str, params: Dict[str, Any], blob: bytes = b"", later: Optional[ExitStack] = None

@@ -9,6 +9,9 @@ import time
 from .errors import AgentError
 from .users import user_name
 
+SWEPT = ".swept"  # behind the name of a directory: the file that was changed when it was last gone through
+SWEEP_EVERY = 3600.0  # seconds
+
 
 def make_private_directory(path: str) -> bool:
     """Create `path` and what is missing above it, every new folder with mode 0700; returns whether it was missing."""
@@ -85,8 +88,17 @@ def remove(path: str) -> None:
         pass
 
 
-def remove_older(folder: str, age: float) -> None:
-    """Remove what dead clients have left in `folder`: what nobody has touched for `age` seconds."""
+def sweep(folder: str, age: float) -> None:
+    """Remove what dead clients have left in `folder`: what nobody has touched for `age` seconds.
+
+    Once in an hour: who submits a job does not look at all that others have there.
+    """
+    mark = folder + SWEPT
+    with contextlib.suppress(FileNotFoundError):
+        if abs(time.time() - os.stat(mark).st_mtime) < SWEEP_EVERY:
+            return
+    with contextlib.suppress(OSError), open(mark, "wb"):  # the disk may be full
+        os.utime(mark)
     for entry in os.scandir(folder):
         with contextlib.suppress(FileNotFoundError):  # somebody else is doing the same
             if time.time() - entry.stat(follow_symlinks=False).st_mtime > age:

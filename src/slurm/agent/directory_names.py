@@ -2,5 +2,7 @@
 
 RECEIPTS = ".receipts"
 EVENTS = ".events"
+GROUP = ".items-"  # in the names of files in .events that tell of several items of an array
 STAGED = ".staged"  # large files on their way into a job's directory
 RECORDS = "records"  # in an array's directory
+ASIDE = ".removed"  # what is being removed

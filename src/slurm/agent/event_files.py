@@ -3,11 +3,11 @@
 import os
 from typing import Dict, List
 
+from .directory_names import GROUP
 from .files import beginning
 
 LARGEST_NEWS = 32 << 10  # bytes of a result that go with the news that it is there
 LARGEST_GROUP = 256 << 10  # bytes of the news of several items
-GROUP = ".items-"  # in the names of files with those
 MOST_NEWS = 4 << 20  # bytes in one answer
 
 

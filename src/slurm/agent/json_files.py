@@ -4,9 +4,8 @@ import json
 import os
 from typing import Any, Dict, Optional
 
-from .files import create_exclusive, write_atomic
+from .files import beginning, create_exclusive, write_atomic
 from .locks import Locked
-from .regular_files import open_regular
 
 LARGEST = 64 << 20  # bytes; what is longer is none of ours
 
@@ -25,8 +24,7 @@ def parse_object(data: bytes) -> Dict[str, Any]:
 def read_json(path: str) -> Optional[Dict[str, Any]]:
     """The JSON object in `path`, or None where there is no such file. Raises ValueError for anything else."""
     try:
-        with open_regular(path) as file:
-            data = file.read(LARGEST + 1)
+        data = beginning(path, LARGEST + 1)
     except FileNotFoundError:
         return None
     if len(data) > LARGEST:

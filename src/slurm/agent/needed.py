@@ -1,12 +1,14 @@
 """What jobs need that others need as well: copies of code, environments. It is used from now on, or it is gone."""
 
+import contextlib
 import os
-from typing import Any, Dict, List
+from typing import Any, Dict, Iterator, List
 
 from .errors import AgentError
 from .locks import Locked
 
 LOCK = ".lock-packages"  # in the directory of receipts, and in that of packages
+WAIT = 60.0  # seconds for a moment in which nobody submits
 
 
 class Gone(AgentError):
@@ -30,9 +32,19 @@ def copying(packages: str) -> Locked:
     return Locked(os.path.join(packages, LOCK), shared=True)
 
 
-def removing(folder: str, timeout: float) -> Locked:
-    """What keeps both away, for a moment. Raises ``TimeoutError`` where there is no such moment."""
-    return Locked(os.path.join(folder, LOCK), timeout)
+@contextlib.contextmanager
+def alone(folder: str) -> Iterator[float]:
+    """``with alone(receipts) as now:`` nobody submits meanwhile; or with that of packages, nobody copies.
+
+    `now` is by the clock of the file system. Raises `AgentError` where there is no such moment.
+    """
+    try:
+        with Locked(os.path.join(folder, LOCK), WAIT) as lock:
+            os.utime(lock.path)
+            yield os.fstat(lock.handle).st_mtime
+    except TimeoutError:
+        said = "jobs are being submitted all the time, for {:.0f} s now: try again later"
+        raise AgentError("file", said.format(WAIT)) from None
 
 
 class Needed:

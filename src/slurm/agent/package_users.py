@@ -22,11 +22,14 @@ IN_SCRIPT = re.compile(
     rb"/(\.packages/(?:(?:source|env|wheels|images)/[^/'\"\s:;,]+|[0-9a-f]{16})|\.sdk/[0-9a-f]{16})(?![0-9a-f])"
 )
 
+SCRIPT = re.compile(r"job(_\d+)?\.sh$")
+
 Told = Callable[[str, Dict[str, Any]], None]
+Noted = Tuple[str, str, Dict[str, Any], float]
 
 
 class Job:
-    """A job, or an array, that has not noted its end."""
+    """A job, or an array, by what it has noted of itself, and when that was `changed`."""
 
     def __init__(self, path: str, content: Dict[str, Any], changed: float) -> None:
         self.path = path
@@ -37,13 +40,19 @@ class Job:
 
 
 class Jobs:
-    """The jobs under `base`: after `look`, those `unended`, and by what name in the scheduler's `queue`."""
+    """The jobs under `base`: after `look`, those `unended`, by their directories, with one of their ids.
+
+    A directory is named without links in its path. `live` are the numbers in the scheduler's queue, those of other jobs of
+    this user included, and `words` what is said of them there, such as their tokens; `ends` when jobs ended that could not note it, as far as the scheduler knows.
+    """
 
     def __init__(self, base: str, scheduler: Any) -> None:
-        self.base = base
+        self.base: str = os.path.realpath(base)
         self.scheduler = scheduler
-        self.unended: Dict[str, Optional[str]] = {}  # by their directories
-        self._noted: List[Job] = []
+        self.unended: Dict[str, Optional[str]] = {}
+        self.live: Set[str] = set()
+        self.words: Set[str] = set()
+        self.ends: Dict[str, float] = {}
 
     def look(self, told: Told) -> None:
         """Read what all jobs have noted of themselves; `told` hears of each. Then ask the scheduler.
@@ -51,29 +60,61 @@ class Jobs:
         In this order: what is submitted in between uses what it needs before, which whoever removes something looks at again.
         Raises `AgentError` "unreachable" where the scheduler gives no answer.
         """
-        self._noted = list(_under_way(self.base, told))
-        live = {
-            one.split("_")[0].split("+")[0]
-            for row in self.scheduler.unended()
-            for one in expand_job_id(row["job_id"])
-        }
-        for number in live:
+        for _ in self.looking(told):
+            pass
+
+    def looking(self, told: Told) -> Iterator[None]:
+        """`look`, a job at a time."""
+        noted = []
+        for path, name, content, changed in noted_in(self.base):
+            told(path, content)
+            if not (_items_ended(path, content) if name == ARRAY else _has_ended(content)):
+                noted.append(Job(path, content, changed))
+            yield
+        self._ask(noted)
+
+    def _ask(self, noted: List[Job]) -> None:
+        """Find out which of the jobs have not ended that have `noted` no end, and which others are live again."""
+        for row in self.scheduler.unended():
+            numbers = {one.split("_")[0].split("+")[0] for one in expand_job_id(row["job_id"])}
+            self.live |= numbers
+            origin = row.get("comment", "")
+            self.words.update(re.findall("[0-9A-Za-z]+", origin))
+            for path in self._directories_of(numbers, origin):
+                self.unended[os.path.realpath(path)] = next(iter(numbers))
+        now = time.time()
+        unknown = [
+            job
+            for job in noted
+            if job.token not in self.words and not self.live.intersection(job.ids)
+        ]
+        self.ends = self._ended([job for job in unknown if job.ids and _is_recent(job, now)])
+        over = {job.path for job in unknown if job.path in self.ends or not _is_recent(job, now)}
+        for job in noted:
+            if job.path not in over:
+                self.unended[job.path] = next(iter(job.ids), None)
+
+    def _directories_of(self, numbers: Set[str], origin: str) -> Iterator[str]:
+        """Where the files of a live job are: as the receipt says, or the scheduler, whose job may be under another base."""
+        for number in numbers:
             receipt = os.path.join(self.base, RECEIPTS, "job-{}.json".format(number))
             path = read_json_if_whole(receipt).get("job_dir")
             if isinstance(path, str):
-                self.unended[path] = number
-        now = time.time()
-        unknown = [job for job in self._noted if not live.intersection(job.ids)]
-        ended = self._ended([job for job in unknown if job.ids and _is_recent(job, now)])
-        for job in self._noted:
-            if job not in unknown or (job.path not in ended and _is_recent(job, now)):
-                self.unended[job.path] = next(iter(job.ids), None)
+                yield path
+        for script in origin.split("|"):
+            folder, name = os.path.split(script)
+            if SCRIPT.match(name) and any(metadata_in(folder)):
+                yield folder
 
-    def _ended(self, jobs: List[Job]) -> Set[str]:
-        """Those of which the scheduler's accounts say so; another cluster's job may have the same id."""
+    def _ended(self, jobs: List[Job]) -> Dict[str, float]:
+        """Those of which the scheduler's accounts say so, and when; another cluster's job may have the same id."""
         asked = {job_id: [job.token, job.path] for job in jobs for job_id in job.ids}
-        known: Set[str] = set(self.scheduler.ended(asked)) if asked else set()
-        return {job.path for job in jobs if known.issuperset(job.ids)}
+        known: Dict[str, float] = self.scheduler.ended(asked) if asked else {}
+        return {
+            job.path: max(known[one] for one in job.ids)
+            for job in jobs
+            if all(one in known for one in job.ids)
+        }
 
 
 def packages_of(path: str) -> Set[str]:
@@ -85,7 +126,7 @@ def packages_of(path: str) -> Set[str]:
     try:
         names = os.listdir(path)
         for name in names:
-            if re.match(r"job(_\d+)?\.sh$", name) or name in METADATA_FILES:
+            if SCRIPT.match(name) or name in METADATA_FILES:
                 text = beginning(os.path.join(path, name), LARGEST_SCRIPT)
                 found.update(os.fsdecode(one) for one in IN_SCRIPT.findall(text))
                 if name in METADATA_FILES:
@@ -109,15 +150,6 @@ def code_in(content: Dict[str, Any]) -> List[Dict[str, Any]]:
 
 def _is_recent(job: Job, now: float) -> bool:
     return now - job.changed < (LOST_AFTER if job.ids else ASKED_FOR)
-
-
-def _under_way(base: str, told: Told) -> Iterator[Job]:
-    """The jobs that have not noted their end. Of an array, its items do that."""
-    for path, name, content, changed in _noted(base):
-        told(path, content)
-        ended = _items_ended(path, content) if name == ARRAY else _has_ended(content)
-        if not ended:
-            yield Job(path, content, changed)
 
 
 def _has_ended(content: Dict[str, Any]) -> bool:
@@ -150,17 +182,21 @@ def _items(note: Any) -> str:
     return str(note.get("items", "")) if isinstance(note, dict) else ""
 
 
-def _noted(base: str) -> Iterator[Tuple[str, str, Dict[str, Any], float]]:
-    """Every directory of a job below the base, with the metadata in it and when that was changed.
+def noted_in(folder: str, levels: int = 2) -> Iterator[Noted]:
+    """Every directory of a job so many levels below `folder`, with the metadata in it and when that was changed.
 
-    Items of arrays are no jobs of their own; those of workflows have jobs.
+    What lies in a workflow follows it at once. Items of arrays are no jobs of their own; those of workflows have jobs.
     """
-    left = [(base, 2, False)]
+    left = [iter([(folder, levels, False)])]
     while left:
-        path, levels, in_array = left.pop()
+        place = next(left[-1], None)
+        if place is None:
+            left.pop()
+            continue
+        path, levels, in_array = place
         found = _names_in(path)
         name = next((one for one in (ARRAY, ITEM) if one in found), "")
-        is_item = in_array and os.path.basename(path).isdigit()
+        content: Dict[str, Any] = {}
         if name:
             levels = 3
             file = os.path.join(path, name)
@@ -168,13 +204,28 @@ def _noted(base: str) -> Iterator[Tuple[str, str, Dict[str, Any], float]]:
                 changed = os.stat(file).st_mtime
             except FileNotFoundError:
                 continue
-            if not is_item:
-                yield path, name, _read(file), changed
+            content = _read(file)
+            if not (in_array and os.path.basename(path).isdigit()):
+                yield path, name, content, changed
+            if name == ARRAY and content.get("is_workflow") is False:
+                continue  # its items, of which there may be very many, have no jobs
         below = ["tasks"] if name else [one for one in found if not one.startswith(".")]
-        for child in below if levels else ():
-            folder = os.path.join(path, child)
-            if os.path.isdir(folder) and not os.path.islink(folder):
-                left.append((folder, levels - 1, name == ARRAY or (in_array and not name)))
+        if levels:
+            left.append(_folders(path, below, levels - 1, name == ARRAY or (in_array and not name)))
+
+
+def _folders(
+    path: str, names: List[str], levels: int, in_array: bool
+) -> Iterator[Tuple[str, int, bool]]:
+    for name in names:
+        folder = os.path.join(path, name)
+        if os.path.isdir(folder) and not os.path.islink(folder):
+            yield folder, levels, in_array
+
+
+def metadata_in(folder: str) -> List[Dict[str, Any]]:
+    """What the metadata files hold that are in a directory; nothing for one that is damaged."""
+    return [_read(os.path.join(folder, name)) for name in METADATA_FILES]
 
 
 def _names_in(path: str) -> List[str]:

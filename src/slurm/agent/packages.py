@@ -53,7 +53,7 @@ class Package:
         elif self.kind in ("image", "wheel"):
             marks += [os.path.join(self.path, one) for one in os.listdir(self.path)]
             marks += [os.path.join(one, READY) for one in marks[1:]]
-        return max(_changed(mark) for mark in marks)
+        return max(changed(mark) for mark in marks)
 
     def locks(self) -> List[str]:
         """The files that are locked by whoever makes it, or something in it."""
@@ -87,7 +87,7 @@ def packages_in(base: str) -> Iterator[Package]:
 
 def contents_in(base: str) -> Iterator[Content]:
     """The files that copies and wheels are made of, each once."""
-    for entry in _scanned(base, os.path.join(PACKAGES, CONTENTS)):
+    for entry in entries_in(base, os.path.join(PACKAGES, CONTENTS)):
         if CONTENT.match(entry.name):
             try:
                 yield entry.path, os.lstat(entry.path)
@@ -104,7 +104,7 @@ def left_behind(base: str, before: float) -> Iterator[str]:
                 re.match(UNDER_WAY, name) and _is_older(path, before)
             ):
                 yield path
-    for entry in _scanned(base, os.path.join(PACKAGES, CONTENTS)):
+    for entry in entries_in(base, os.path.join(PACKAGES, CONTENTS)):
         if re.match(UNDER_WAY, entry.name) and _is_older(entry.path, before):
             yield entry.path
 
@@ -181,8 +181,8 @@ def _stats(path: str) -> Iterator[os.stat_result]:
             continue
 
 
-def _changed(path: str) -> int:
-    """When it was last changed. Over NFS only who opens it is told what other machines have done to it since."""
+def changed(path: str) -> int:
+    """When it was last changed, in nanoseconds. Over NFS only who opens it is told what other machines have done to it since."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
     except OSError:  # a link, or what may not be read
@@ -201,11 +201,11 @@ def _mtime(path: str) -> int:
 
 
 def _directories(base: str, folder: str) -> List[str]:
-    found = _scanned(base, folder)
+    found = entries_in(base, folder)
     return sorted(entry.name for entry in found if entry.is_dir(follow_symlinks=False))
 
 
-def _scanned(base: str, folder: str) -> List["os.DirEntry[str]"]:
+def entries_in(base: str, folder: str) -> List["os.DirEntry[str]"]:
     """What is in a folder below the base; nothing where there is none. Raises `AgentError` for a link on the way."""
     path = base
     for part in folder.split(os.sep):

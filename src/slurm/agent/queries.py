@@ -41,16 +41,19 @@ class Queries(Commands):
         return self._squeue("PD,R,CG,CF,S,RQ")
 
     def unended(self) -> List[Dict[str, Any]]:
-        """The jobs that have not ended, those that may be put into the queue again included."""
-        return [row for row in self._squeue() if row["state"] not in ENDED]
+        """The jobs that have not ended, those that may be put into the queue again included.
 
-    def ended(self, jobs: Dict[str, List[str]]) -> List[str]:
-        """Those of these jobs that accounts know as ended, an array when all of it has.
+        Behind the ``comment`` of each are its script and its working directory.
+        """
+        return [row for row in self._squeue(more=SQUEUE_ORIGIN) if row["state"] not in ENDED]
+
+    def ended(self, jobs: Dict[str, List[str]]) -> Dict[str, float]:
+        """Those of these jobs that accounts know as ended, an array when all of it has, and when; 0 where they do not say.
 
         Each comes with words of which the account of that job has one: without, it is another job of the same id.
         """
         going: Set[str] = set()
-        ended: Set[str] = set()
+        ended: Dict[str, float] = {}
         asked = sorted(jobs) if self.accounting else []
         for start in range(0, len(asked), MOST_IDS_IN_ARGUMENT):
             some = ",".join(asked[start : start + MOST_IDS_IN_ARGUMENT])
@@ -61,8 +64,12 @@ class Queries(Commands):
             for row in parse_sacct(out):
                 number = row["job_id"].split("_")[0]
                 is_it = any(word and word in row["origin"] for word in jobs.get(number, ()))
-                (ended if is_it and row["state"] in ENDED else going).add(number)
-        return sorted(ended - going)
+                if is_it and row["state"] in ENDED:
+                    end = float(row["end"]) if row["end"].isdigit() else 0.0
+                    ended[number] = max(end, ended.get(number, 0.0))
+                else:
+                    going.add(number)
+        return {number: end for number, end in ended.items() if number not in going}
 
     def usage(self, job_ids: List[str]) -> List[Dict[str, str]]:
         """What is on record of these jobs, by ``sacct``'s field names, their steps included.

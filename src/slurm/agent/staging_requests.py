@@ -3,7 +3,7 @@
 import os
 from typing import Any, Tuple
 
-from .directories import make_private_directory, remove_older, require_own_directory
+from .directories import make_private_directory, require_own_directory, sweep
 from .files import COPY_CHUNK, NO_LINKS, copy_part, replacing
 from .regular_files import open_regular, require_regular
 
@@ -22,7 +22,7 @@ class StagingRequests:
         folder = os.path.dirname(path)
         make_private_directory(folder)
         require_own_directory(folder)
-        remove_older(folder, STAGED_KEPT)
+        sweep(folder, STAGED_KEPT)
         if is_there(path):
             return {"whole": True}, b""
         part = path + ".part"

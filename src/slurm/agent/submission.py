@@ -7,6 +7,7 @@ import time
 from typing import Any, Callable, Dict, Optional
 
 from .errors import AgentError
+from .job_marks import use_job
 from .json_files import read_json_if_whole
 from .needed import Needed
 from .receipts import Receipt
@@ -49,6 +50,8 @@ class Submission:
         with contextlib.ExitStack() as turn:
             turn.enter_context(self.receipt.turn())
             known = self.receipt.read()
+            if known is not None:
+                use_job(known["job_dir"])
             if known is None:
                 known = self._begin(prepare, silent)
             elif known["job_id"] is None:

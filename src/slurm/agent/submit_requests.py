@@ -7,13 +7,14 @@ from typing import Any, Dict, List, Optional, Set, Tuple
 
 from .directories import (
     make_private_directory,
-    remove_older,
     require_own_base,
     require_own_directory,
+    sweep,
 )
 from .directory_names import EVENTS, RECEIPTS
 from .errors import AgentError
 from .files import write_atomic, write_new
+from .job_marks import use_above, use_dependencies
 from .needed import Gone, Needed, submitting, use
 from .parallel import Order, chains_of
 from .staging_requests import adopt, is_there
@@ -48,12 +49,12 @@ class SubmitRequests:
         if not os.path.isdir(base):
             make_private_directory(base)
         require_own_base(base)
-        if not os.path.isdir(events):
-            _remove_abandoned(os.path.join(base, EVENTS))
-        for directory in (events, receipts):
-            make_private_directory(directory)
+        make_private_directory(receipts)
         with contextlib.ExitStack() as lock:
             lock.enter_context(submitting(receipts))
+            if not use(events):
+                _remove_abandoned(os.path.join(base, EVENTS))
+                make_private_directory(events)
             if needs and not os.path.isdir(needs):
                 make_private_directory(os.path.dirname(needs))
                 return {"needs": needs}, b""
@@ -123,7 +124,8 @@ class SubmitRequests:
     ) -> Dict[str, Any]:
         submission = Submission(self.scheduler, receipts, request, needed)
         try:
-            known = submission.make(functools.partial(self._prepare, request, blob), silent, later)
+            prepare = functools.partial(self._prepare, receipts, request, blob)
+            known = submission.make(prepare, silent, later)
         except Gone as error:
             return {"error": str(error), "kind": error.kind, "gone": error.paths}
         except AgentError as error:
@@ -134,8 +136,9 @@ class SubmitRequests:
         own = known["job_dir"] == request["job_dir"]
         return dict(known, reattached=not own, token=request["token"])
 
-    def _prepare(self, request: Dict[str, Any], blob: bytes) -> None:
+    def _prepare(self, receipts: str, request: Dict[str, Any], blob: bytes) -> None:
         is_new = make_private_directory(request["job_dir"])
+        use_above(request["job_dir"])
         require_own_directory(os.path.dirname(request["job_dir"]))
         write = write_new if is_new else write_atomic
         for name in request["directories"]:
@@ -145,6 +148,8 @@ class SubmitRequests:
                 make_private_directory(os.path.join(request["job_dir"], name))
         for name, (offset, length) in request["files"].items():
             path = os.path.join(request["job_dir"], name)
+            if name == request["metadata"]:
+                use_dependencies(receipts, blob[offset : offset + length])
             # The scheduler keeps the script, and the job writes the metadata anew.
             sync = name not in (request["script"], request["metadata"])
             write(path, blob[offset : offset + length], sync=sync)
@@ -185,7 +190,7 @@ def _remove_abandoned(events: str) -> None:
     """Remove the event directories of clients that died long ago; one that lives can do without its own."""
     if os.path.isdir(events):
         require_own_directory(events)
-        remove_older(events, EVENTS_KEPT)
+        sweep(events, EVENTS_KEPT)
 
 
 def _unstaged(receipts: str, requests: List[Any]) -> List[str]:

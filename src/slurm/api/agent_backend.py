@@ -6,16 +6,18 @@ import abc
 import io
 import itertools
 import posixpath
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
 from slurm import errors, forks
 from slurm.agent.directory_names import STAGED
 from slurm.agent.file_requests import UNSENT
+from slurm.agent.files import unique_name
 from slurm.agent.job_ids import collapse_job_ids, expand_job_id, ranges
 from slurm.agent.locks import Locked
 from slurm.agent.programs import STARTING
 from slurm.api.base import BackendBase
+from slurm.api.cleaned_up import CleanedUp, cleaned_up
 from slurm.api.disk_and_memory import too_large
 from slurm.api.record_parts import parts_in
 from slurm.api.requests import (
@@ -335,6 +337,28 @@ class AgentBackend(BackendBase):
         said = self._ask("remove_packages", **params, timeout=PACKAGES_TIMEOUT)
         removed = tuple(map(_stored, said["removed"]))
         return RemovedPackages(removed, said["freed"], said["used"], said["recent"])
+
+    def clean_up(
+        self,
+        base: str,
+        *,
+        older_than: float,
+        dry_run: bool = True,
+        progress: Callable[[CleanedUp, int], object] | None = None,
+    ) -> CleanedUp:
+        about = {"base": base, "older_than": older_than, "dry_run": dry_run, "name": unique_name()}
+        earlier: CleanedUp | None = None
+        done = CleanedUp(dry_run)
+        while True:
+            said = self._ask("clean_up", **about, timeout=PACKAGES_TIMEOUT)
+            if said["begun"] and not dry_run:
+                earlier = done
+            problem = said["problem"] or done.problem
+            done = cleaned_up(said["counts"], earlier, dry_run=dry_run, problem=problem)
+            if progress is not None:
+                progress(done, said["looked"])
+            if said["over"]:
+                return done
 
     def note_ends(self, ends: Sequence[Mapping[str, str]]) -> None:
         self._ask("note_ends", ends=[dict(end) for end in ends])

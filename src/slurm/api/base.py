@@ -5,9 +5,10 @@ from __future__ import annotations
 import abc
 import contextlib
 import io
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from slurm.api.cleaned_up import Cleaned, CleanedUp
 from slurm.api.requests import (
     NOTHING,
     Archive,
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Archive",
     "BackendBase",
+    "Cleaned",
+    "CleanedUp",
     "FilePart",
     "Host",
     "JobRequest",
@@ -457,6 +460,24 @@ class BackendBase(abc.ABC):
         0
         """
         raise RemoteFileError(f"{base}: {type(self).__name__} has no remove_packages")
+
+    def clean_up(
+        self,
+        base: str,
+        *,
+        older_than: float,
+        dry_run: bool = True,
+        progress: Callable[[CleanedUp, int], object] | None = None,
+    ) -> CleanedUp:
+        """Remove what no job needs that has not ended and nothing was done to for `older_than` seconds, see `Cluster.clean_up`.
+
+        `progress` is told again and again what was done so far, and at how many jobs it has looked. Raises
+        `SchedulerUnreachable` where nobody can tell which jobs have not ended, `RemoteFileError` where the backend cannot do this.
+
+        >>> backend.clean_up("/home/me/slurm_jobs", older_than=30 * 86400).freed
+        0
+        """
+        raise RemoteFileError(f"{base}: {type(self).__name__} has no clean_up")
 
     @abc.abstractmethod
     def note_ends(self, ends: Sequence[Mapping[str, str]]) -> None:

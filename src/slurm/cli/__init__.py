@@ -1,6 +1,6 @@
 """The command ``slurm``: subcommands, each a module that is imported when it is asked for.
 
-They are `detect`, `jobs`, `launch`, `login`, `packages`, `policy`, `run`, `runs`, `slurm_job_list`, `tree` and `verify`, of which
+They are `clean`, `detect`, `jobs`, `launch`, `login`, `packages`, `policy`, `run`, `runs`, `slurm_job_list`, `tree` and `verify`, of which
 `jobs`, `packages` and `runs` are rooms of their own; `progress` shows files on their way, `output` has columns.
 
 A subcommand belongs here with its arguments and what it prints; what it shows comes from the rooms below, any of which
@@ -20,6 +20,7 @@ from slurm.config.command_line import exit_status
 PURPOSE = "Look at, and look after, jobs of slurm-tasks."
 # Name: the module that has it as `command`, and what it does, in one line.
 COMMANDS = {
+    "clean": ("slurm.cli.clean", "remove what jobs have left that no job needs any more"),
     "detect": (
         "slurm.cli.detect",
         "say whether runs are jobs of Slurm or processes of this machine",

@@ -8,5 +8,5 @@ import the root's `errors` and `slurm.agent`, and nothing that knows a job or a 
 - `found_files`: whether a file may be believed that was found by climbing, and not named;
 - `checks`: values from files and callers, checked where they come in, and near matches of names;
 - `named_classes`: classes that are named as ``module:Class``; `option_types`: what their constructors say of their options;
-- `globs`: patterns of paths.
+- `globs`: patterns of paths; `ages`: how long ago something was.
 """

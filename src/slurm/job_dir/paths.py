@@ -30,8 +30,7 @@ import re
 import time
 from typing import NamedTuple
 
-from slurm.agent.directory_names import EVENTS, RECEIPTS, RECORDS
-from slurm.agent.event_files import GROUP
+from slurm.agent.directory_names import EVENTS, GROUP, RECEIPTS, RECORDS
 
 UNWRITTEN = os.EX_IOERR  # how a runner exits that could write neither its result nor why not
 OLD_PYTHON = os.EX_CONFIG  # and one that was started by a Python that is too old for it

@@ -16,6 +16,7 @@ from slurm.agent.json_files import read_json_if_whole
 from slurm.job_dir.paths import ARRAY_METADATA, METADATA, STAMP, directory_name, sanitised
 
 STAMP_LENGTH = len("YYYYMMDD_HHMMSS")
+KEPT = ("task_name", "timestamp", "job_id", "token")
 
 
 class SubmissionClock:
@@ -39,7 +40,7 @@ class SubmissionClock:
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a task: its directory, and what its metadata file holds, nothing where that is missing or damaged.
+    """One run of a task: its directory, and what its metadata file holds of `KEPT`, nothing where that is missing or damaged.
 
     `count` is how many items it has, for an array.
     """
@@ -83,7 +84,9 @@ def _runs_in(folder: str) -> Iterator[Run]:
         if os.path.isdir(path):
             array = metadata_in(path, ARRAY_METADATA)
             count = array.get("count")
-            yield Run(path, array or metadata_in(path), count if isinstance(count, int) else None)
+            found = array or metadata_in(path)
+            kept = {key: found[key] for key in KEPT if key in found}  # there may be very many
+            yield Run(path, kept, count if isinstance(count, int) else None)
 
 
 def metadata_in(path: str, name: str = METADATA) -> Mapping[str, Any]:

@@ -130,6 +130,8 @@ class LocalJob(NamedTuple):
         return {
             **self.observation(),
             "name": submission.name,
+            "comment": submission.options.get("comment", ""),
+            "script": submission.script,
             "cpus": submission.cpus,
             "mem": submission.mem,
             "partition": submission.partition,

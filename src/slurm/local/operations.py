@@ -78,7 +78,7 @@ class Operations:
             self._service.release(job)
 
     def _op_find_by_token(self, request: Mapping[str, Any]) -> str | None:
-        known = self._records.find_by_token(request["token"])
+        known = self._records.find_by_token(request["token"], request.get("script", ""))
         return None if known is None else str(known)
 
     def _op_queue(self, request: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -106,9 +106,12 @@ class Records:
         self._changed.clear()
         return new, changed
 
-    def find_by_token(self, token: str) -> int | None:
-        """The id an earlier submission with this token has."""
-        return self._tokens.get(token)
+    def find_by_token(self, token: str, script: str = "") -> int | None:
+        """The id that the last submission with this token has, if it had this `script`: with another it was cleaned up since."""
+        known = self._tokens.get(token)
+        if known is None or script not in ("", self.submissions[known].script):
+            return None
+        return known
 
     def find(self, shown: str) -> list[LocalJob]:
         """The jobs that an id as Slurm shows it stands for: all of an array for ``12``."""

@@ -87,7 +87,7 @@ class LocalScheduler:
         token: str,
         orchestrator: bool,
     ) -> str:
-        """Queue the job script at the path `script`; its job id, or that of an earlier `token`.
+        """Queue the job script at the path `script`; its job id, or that of an earlier submission of both it and `token`.
 
         The job runs in `cwd` with this process's environment. `submit_options` win over `options`.
         An `orchestrator` waits for other jobs and takes no cpu and no memory from them. With the
@@ -150,8 +150,8 @@ class LocalScheduler:
         return {"max_array_size": self._max_array_size}
 
     def find_submission(self, token: str, script: str = "", asked_at: float = 0.0) -> str | None:
-        """The job an earlier submission with this token became, whatever its script and its time."""
-        job_id: str | None = self._call("find_by_token", token=token)
+        """The job an earlier submission with this token became, and with this `script` if that is given, whatever its time."""
+        job_id: str | None = self._call("find_by_token", token=token, script=script)
         return job_id
 
     def queue(self) -> list[dict[str, Any]]:
@@ -160,17 +160,21 @@ class LocalScheduler:
         return rows
 
     def unended(self) -> list[dict[str, Any]]:
-        """`queue`, which has no others."""
-        return self.queue()
+        """`queue`, which has no others. Behind the ``comment`` of each is its script."""
+        return [
+            {**row, "comment": f"{row.get('comment', '')}|{row.get('script', '')}"}
+            for row in self.queue()
+        ]
 
-    def ended(self, jobs: dict[str, list[str]]) -> list[str]:
-        """Those of these jobs that it knows and that have ended; the first word of each is its token.
+    def ended(self, jobs: dict[str, list[str]]) -> dict[str, float]:
+        """Those of these jobs that it knows and that have ended, and when; the first word of each is its token.
 
         Another scheduler's job may have the same id.
         """
         known = [one for one, words in jobs.items() if self.find_submission(words[0]) == one]
         live = {row["job_id"].split("_")[0] for row in self.queue()} if known else set()
-        return [one for one in known if one not in live]
+        rows = self.query([one for one in known if one not in live])
+        return {row["job_id"]: row["end"] or 0.0 for row in rows}
 
     def info(self) -> dict[str, Any]:
         """The daemon's ``max_cpus``, ``max_mem`` and ``pid``; how many jobs are ``running`` and ``pending``."""

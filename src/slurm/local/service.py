@@ -233,8 +233,8 @@ class Service:
             self._rests[job.job_id] = time.monotonic() + pause
 
     def submit(self, request: Mapping[str, Any]) -> str:
-        """Take in what a client submits; its job id, or that of an earlier submission of its token."""
-        known = self._records.find_by_token(request["token"])
+        """Take in what a client submits; its job id, or that of an earlier submission of its token and script."""
+        known = self._records.find_by_token(request["token"], request["script"])
         if known is not None:
             return str(known)
         if self._stopping:

@@ -5,105 +5,18 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.helpers.old_base import BLOCK, Base, Queue
 from tests.helpers.recorded import RecordFile
 
 from slurm.agent.agent import Agent
-from slurm.agent.errors import AgentError
 from slurm.agent.needed import submitting
 from slurm.api.slurm_cli import InProcessBackend
-from slurm.api.stored_packages import RemovedPackages, StoredPackage
+from slurm.api.stored_packages import RemovedPackages
 from slurm.errors import RemoteFileError, SchedulerUnreachable
-
-DAY = 86400.0
-BLOCK = b"x" * 8192
-
-
-class Queue:
-    """A scheduler that knows which jobs have not ended, and which have. It is a fake."""
-
-    def __init__(self) -> None:
-        self.live: list[str] = []
-        self.accounts: dict[str, str] = {}  # id -> its token
-        self.problem = ""
-        self.meanwhile: Callable[[], object] = lambda: None
-
-    def unended(self) -> list[dict[str, Any]]:
-        self.meanwhile()
-        if self.problem:
-            raise AgentError("unreachable", self.problem)
-        return [{"job_id": one, "state": "PENDING"} for one in self.live]
-
-    def ended(self, jobs: dict[str, list[str]]) -> list[str]:
-        return [one for one, words in jobs.items() if self.accounts.get(one) in words]
-
-
-class Base:
-    """A ``job_base_dir`` with packages and jobs, all of them old."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        path.mkdir(mode=0o700)
-        self.queue = Queue()
-        self.backend = InProcessBackend(Agent(self.queue))
-
-    def package(self, name: str, **files: bytes) -> Path:
-        folder = self.path / name
-        folder.mkdir(parents=True, mode=0o700)
-        for file, content in files.items():
-            (folder / file.replace("_dot_", ".")).write_bytes(content)
-        return self.old(folder)
-
-    def environment(self, key: str) -> Path:
-        folder = self.package(f".packages/env/{key}", pip=BLOCK)
-        (folder / ".ready").write_text(json.dumps({"origin": "/home/me/mine/uv.lock"}))
-        (folder.parent / f"{key}.lock").touch()
-        self.old(folder / ".ready")
-        return folder
-
-    def copy(self, name: str, content: str = "a" * 64) -> Path:
-        """A copy of one file, which is another name for what is in the contents."""
-        contents = self.path / ".packages/contents"
-        contents.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not (contents / content).exists():
-            (contents / content).write_bytes(BLOCK)
-        folder = self.package(f".packages/source/{name}")
-        os.link(contents / content, folder / "tasks.py")
-        self.old(contents / content)
-        return self.old(folder)
-
-    def old(self, path: Path, days: float = 40) -> Path:
-        at = path.stat().st_ctime - days * DAY
-        os.utime(path, (at, at))
-        return path
-
-    def job(self, name: str, script: str = "", *, age: float = 1, **metadata: Any) -> Path:
-        folder = self.path / name
-        folder.mkdir(parents=True, mode=0o700)
-        (folder / "job.sh").write_text(script)
-        file = "array_metadata.json" if "count" in metadata else "metadata.json"
-        (folder / file).write_text(json.dumps({"status": "submitted", "token": name, **metadata}))
-        self.old(folder / file, age)
-        if metadata.get("job_id"):
-            receipts = self.path / ".receipts"
-            receipts.mkdir(exist_ok=True, mode=0o700)
-            (receipts / f"job-{metadata['job_id']}.json").write_text(
-                json.dumps({"job_dir": str(folder)})
-            )
-        return folder
-
-    def listed(self) -> dict[str, StoredPackage]:
-        return {one.name: one for one in self.backend.list_packages(str(self.path)).packages}
-
-    def gc(self, older_than: float = 30 * DAY, *, dry_run: bool = False) -> RemovedPackages:
-        return self.backend.remove_packages(str(self.path), older_than=older_than, dry_run=dry_run)
-
-    def removed(self, **options: Any) -> list[str]:
-        return sorted(os.path.basename(one.name) for one in self.gc(**options).removed)
 
 
 @pytest.fixture
@@ -308,6 +221,32 @@ def test_a_job_whose_id_is_on_its_way_has_not_ended(base: Base) -> None:
     assert CODE in base.removed(older_than=0)
 
 
+@pytest.mark.parametrize("known_by", ["token", "script"])
+def test_a_job_that_waits_and_whose_id_nobody_could_note_keeps_its_code(
+    base: Base, known_by: str
+) -> None:
+    """Whoever submitted it was killed when sbatch had answered; a site may write comments of its own."""
+    code = base.copy(CODE)
+    folder = base.job("train/1", f"[ -d {code} ]\n", age=3, job_id=None, token="c0ffee01")
+    base.queue.live = ["7"]
+    script = f"the site's|{folder}/job.sh|{folder}"
+    base.queue.comments = {"7": "c0ffee01 mine||" if known_by == "token" else script}
+    assert base.removed(older_than=0) == []
+    base.queue.live = []
+    assert CODE in base.removed(older_than=0)
+
+
+def test_a_job_of_another_base_keeps_the_code_that_it_was_given_from_this_one(
+    base: Base, tmp_path: Path
+) -> None:
+    code = base.copy(CODE)
+    other = Base(tmp_path / "others")
+    folder = other.job("train/1", f"[ -d {code} ]\n", job_id="7")
+    base.queue.live = ["7"]
+    base.queue.comments = {"7": f"|{folder}/job.sh|{folder}"}
+    assert base.removed(older_than=0) == []
+
+
 def test_a_job_whose_directory_was_removed_needs_nothing(base: Base) -> None:
     code = base.copy(CODE)
     folder = base.job("train/1", f"[ -d {code} ]\n", job_id="7")
@@ -371,7 +310,7 @@ def test_while_jobs_are_submitted_all_the_time_it_is_said(
 ) -> None:
     code = base.copy(CODE)
     (base.path / ".receipts").mkdir(mode=0o700)
-    monkeypatch.setattr("slurm.agent.package_removal.WAIT", 0.02)
+    monkeypatch.setattr("slurm.agent.needed.WAIT", 0.02)
     held = submitting(str(base.path / ".receipts"))
     with held, pytest.raises(RemoteFileError, match="try again later"):
         base.gc()

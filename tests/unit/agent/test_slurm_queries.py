@@ -295,9 +295,14 @@ def test_a_job_that_may_yet_be_put_into_the_queue_again_has_not_ended(
     slurm: SlurmCliBackend, programs: Programs
 ) -> None:
     (programs.folder / "queue").write_text(
-        "1|COMPLETED|None|c1|1|x\n2|NODE_FAIL|None|c1|1|x\n3|SUSPENDED|None|c1|N/A|x\n4_[0-2]|PENDING|None||N/A|x\n"
+        "1|COMPLETED|None|c1|1|x\n2|NODE_FAIL|None|c1|1|x\n3|SUSPENDED|None|c1|N/A|x\n"
+        "4_[0-2]|PENDING|None||N/A|x|/jobs/4/job.sh|/jobs/4\n"
     )
-    assert [row["job_id"] for row in slurm.agent.scheduler.unended()] == ["2", "3", "4_[0-2]"]
+    rows = slurm.agent.scheduler.unended()
+    assert [row["job_id"] for row in rows] == ["2", "3", "4_[0-2]"]
+    assert rows[-1]["comment"] == "x|/jobs/4/job.sh|/jobs/4"
+    [call] = programs.calls("squeue")
+    assert call[-1].endswith("%k|%o|%Z")
 
 
 def test_accounts_tell_which_jobs_have_ended_and_another_of_the_same_id_does_not_count(
@@ -308,19 +313,21 @@ def test_accounts_tell_which_jobs_have_ended_and_another_of_the_same_id_does_not
         "2|COMPLETED|0:0|cpu|c1|1|2|another|sbatch /elsewhere/job.sh",
         "3_0|COMPLETED|0:0|cpu|c1|1|2||sbatch /jobs/train/3/job.sh",
         "3_1|RUNNING|0:0|cpu|c1|1|2||sbatch /jobs/train/3/job.sh",
-        "4_0|CANCELLED by 1000|0:0|cpu|c1|1|2|t4|",
+        "4_0|CANCELLED by 1000|0:0|cpu|c1|1|7|t4|",
+        "4_1|COMPLETED|0:0|cpu|c1|1|5|t4|",
+        "6|CANCELLED by 1000|0:0|cpu|c1|Unknown|Unknown|t6|",
     ]
     (programs.folder / "accounts").write_text("\n".join(rows) + "\n")
-    asked = {str(n): [f"t{n}", f"/jobs/train/{n}"] for n in (1, 2, 3, 4, 5)}
-    assert slurm.agent.scheduler.ended(asked) == ["1", "4"]
+    asked = {str(n): [f"t{n}", f"/jobs/train/{n}"] for n in (1, 2, 3, 4, 5, 6)}
+    assert slurm.agent.scheduler.ended(asked) == {"1": 2.0, "4": 7.0, "6": 0.0}
     [call] = programs.calls("sacct")
-    assert call[call.index("-j") + 1] == "1,2,3,4,5"
+    assert call[call.index("-j") + 1] == "1,2,3,4,5,6"
 
 
 def test_without_accounts_nobody_knows_which_jobs_have_ended(
     slurm: SlurmCliBackend, programs: Programs
 ) -> None:
     programs.add("sacct", NO_ACCOUNTING)
-    assert slurm.agent.scheduler.ended({"1": ["t1"]}) == []
-    assert slurm.agent.scheduler.ended({"1": ["t1"]}) == []
+    assert slurm.agent.scheduler.ended({"1": ["t1"]}) == {}
+    assert slurm.agent.scheduler.ended({"1": ["t1"]}) == {}
     assert len(programs.calls("sacct")) == 1

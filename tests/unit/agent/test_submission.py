@@ -12,6 +12,7 @@ import os
 import pwd
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -270,17 +271,57 @@ def test_a_new_client_tidies_up_after_those_that_died_long_ago(
     base: Path, scheduler: disk.SchedulerOnDisk
 ) -> None:
     disk.submit(scheduler, base, disk.request_for(base))
-    for name, age in (("old", 61), ("young", 59)):
-        folder = base / ".events" / name
-        folder.mkdir(mode=0o700)
-        (folder / "a.1.ok").touch()
-        then = time.time() - age * 86400
-        os.utime(folder, (then, then))
+    abandoned(base, "old", 61)
+    abandoned(base, "young", 59)
     disk.submit(scheduler, base, disk.request_for(base, "2", "t2"))
     assert (base / ".events" / "old").exists(), "a client that is known has other things to do"
     (base / ".events" / "me").rmdir()
     disk.submit(scheduler, base, disk.request_for(base, "3", "t3"))
     assert sorted(path.name for path in (base / ".events").iterdir()) == ["me", "young"]
+
+
+def test_new_clients_look_at_what_dead_ones_have_left_once_an_hour(
+    base: Path, scheduler: disk.SchedulerOnDisk
+) -> None:
+    """What there is would be looked at for each of thousands of programs."""
+    disk.submit(scheduler, base, disk.request_for(base))
+    for token, hours, left in (("t2", 0, []), ("t3", 0.9, ["old"]), ("t4", 1.1, [])):
+        (base / ".events" / "me").rmdir()
+        abandoned(base, "old", 61)
+        if token != "t2":
+            then = time.time() - hours * 3600
+            os.utime(base / ".events.swept", (then, then))
+        disk.submit(scheduler, base, disk.request_for(base, token, token))
+        assert [path.name for path in (base / ".events").iterdir() if path.name != "me"] == left
+
+
+def abandoned(base: Path, name: str, days: float) -> None:
+    """The event directory of a client that died so many days ago."""
+    folder = base / ".events" / name
+    folder.mkdir(mode=0o700, exist_ok=True)
+    (folder / "a.1.ok").touch()
+    then = time.time() - days * 86400
+    os.utime(folder, (then, then))
+
+
+@pytest.mark.parametrize("what", ["the same again", "one that waits for it", "a job in it"])
+def test_a_job_that_is_used_again_is_marked_as_used(
+    base: Path, scheduler: disk.SchedulerOnDisk, what: str
+) -> None:
+    """Whoever cleans up at the same time leaves it alone; of a workflow's job, the workflow."""
+    [first] = disk.submit(scheduler, base, disk.request_for(base))
+    job_dir = base / "train" / "1"
+    os.utime(job_dir, (0, 0))
+    request = disk.request_for(base, "2", "t2")
+    if what == "the same again":
+        request = disk.request_for(base)
+    elif what == "a job in it":
+        request = replace(request, job_dir=f"{job_dir}/tasks/score/2")
+    else:
+        noted = json.dumps({"dependencies": [{"job_id": f"{first.job_id}_3", "type": "afterok"}]})
+        request = replace(request, files={**request.files, "metadata.json": noted.encode()})
+    disk.submit(scheduler, base, request)
+    assert job_dir.stat().st_mtime > 1
 
 
 @pytest.mark.local

@@ -37,7 +37,6 @@ def test_an_array_is_one_submission_of_many_jobs(roomy: Site) -> None:
     assert roomy.row(said[2][2]) == {**rows[2], "job_id": said[2][2]}
     assert roomy.row(array)["state"] == "FAILED"
     assert roomy.scheduler.find_submission("one token for all") == array
-    assert roomy.submit("true", token="one token for all") == array
 
 
 def test_an_array_is_cancelled_whole_or_by_element(make_site: Callable[..., Site]) -> None:

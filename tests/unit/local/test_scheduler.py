@@ -440,6 +440,18 @@ def test_a_token_is_one_job_however_often_it_is_submitted(roomy: Site) -> None:
     assert roomy.scheduler.find_submission("another") is None
 
 
+def test_a_token_whose_job_was_cleaned_up_is_free(roomy: Site) -> None:
+    """The next job has a directory of its own, and so another script."""
+    first = roomy.submit("true", token="a key")
+    roomy.end_of(first)
+    script = roomy.script("exit 3")
+    assert roomy.scheduler.find_submission("a key", script) is None
+    second = roomy.scheduler.submit(script, str(roomy.base), {}, {}, "a key", False)
+    assert second != first
+    assert roomy.end_of(second)["exit_code"] == "3:0"
+    assert roomy.scheduler.find_submission("a key", script) == second
+
+
 def test_many_clients_at_once_start_one_daemon(make_site: Callable[..., Site]) -> None:
     site = make_site()
     with ThreadPoolExecutor(8) as threads:
@@ -456,9 +468,9 @@ def test_only_known_jobs_are_answered_for(roomy: Site) -> None:
 def test_the_queue_has_what_has_not_ended(make_site: Callable[..., Site]) -> None:
     site = make_site(max_cpus=1)
     gate = site.gate()
-    done = site.submit("true")
-    site.end_of(done)
-    first = site.submit(gate.wait, job_name="waits", partition="gpu")
+    done = site.submit("true", token="t0")
+    end = site.end_of(done)["end"]
+    first = site.submit(gate.wait, token="t1", job_name="waits", partition="gpu", comment="t1 mine")
     second = site.submit("true", cpus_per_task="7")
     site.running(first)
     queue = {row["job_id"]: row for row in site.scheduler.queue()}
@@ -467,6 +479,11 @@ def test_the_queue_has_what_has_not_ended(make_site: Callable[..., Site]) -> Non
     assert (queue[second]["state"], queue[second]["cpus"]) == ("PENDING", 7)
     info = site.scheduler.info()
     assert (info["max_cpus"], info["running"], info["pending"]) == (1, 1, 1)
+    said = {row["job_id"]: row["comment"].split("|") for row in site.scheduler.unended()}
+    assert said[first][0] == "t1 mine"
+    assert os.path.isfile(said[second][1])
+    asked = {done: ["t0"], first: ["t1"], second: ["another's token"]}
+    assert site.scheduler.ended(asked) == {done: end}
     gate.open()
 
 
@@ -540,7 +557,8 @@ def test_an_idle_daemon_leaves_and_the_next_call_brings_another(
     # Asking whether it is running would keep it.
     socket = site.state / "scheduler.sock"
     wait_until(lambda: not socket.exists(), f"{socket} is gone")
-    assert site.submit("true", token="first") == first
+    script = str(site.base / "job1.sh")
+    assert site.scheduler.submit(script, str(site.base), {}, {}, "first", False) == first
     assert site.row(first)["state"] == "COMPLETED"
     assert site.row(stuck)["reason"] == "DependencyNeverSatisfied"
     assert int(site.submit("true")) > int(stuck)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import time
 
 import click
@@ -14,23 +13,10 @@ from slurm.api.stored_packages import RemovedPackages
 from slurm.cli.commands import Checked, Command, cluster_options
 from slurm.cli.output import printed
 from slurm.cli.packages.words import as_json, table
+from slurm.config.ages import age
 from slurm.usage import format_size
 
-AGE = re.compile(r"(\d{1,6})([dhms]?)")
-SECONDS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "": 86400.0}
 DEFAULT = "30d"
-
-
-def age(given: str) -> float:
-    """A type: a length of time such as ``30d``, ``12h``, ``90m``, ``10s``; a number alone is days.
-
-    >>> age("30d"), age("12h"), age("0")
-    (2592000.0, 43200.0, 0.0)
-    """
-    match = AGE.fullmatch(given)
-    if match is None:
-        raise argparse.ArgumentTypeError(f"{given!r} is no age: say it as 30d, 12h, 90m or 10s")
-    return int(match[1]) * SECONDS[match[2]]
 
 
 @click.command(
