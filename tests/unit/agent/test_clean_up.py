@@ -10,7 +10,6 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -384,7 +383,7 @@ def submitted(base: Base, request: Any) -> Any:
 def request(base: Base, place: str, token: str, **noted: Any) -> Any:
     made = disk.request_for(base.path, token=token)
     files = {**made.files, "metadata.json": json.dumps(noted).encode()}
-    return replace(made, job_dir=str(base.path / place), files=files)
+    return made._replace(job_dir=str(base.path / place), files=files)
 
 
 NEW = f"train/{SECOND}"

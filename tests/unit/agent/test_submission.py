@@ -12,7 +12,6 @@ import os
 import pwd
 import threading
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -316,10 +315,10 @@ def test_a_job_that_is_used_again_is_marked_as_used(
     if what == "the same again":
         request = disk.request_for(base)
     elif what == "a job in it":
-        request = replace(request, job_dir=f"{job_dir}/tasks/score/2")
+        request = request._replace(job_dir=f"{job_dir}/tasks/score/2")
     else:
         noted = json.dumps({"dependencies": [{"job_id": f"{first.job_id}_3", "type": "afterok"}]})
-        request = replace(request, files={**request.files, "metadata.json": noted.encode()})
+        request = request._replace(files={**request.files, "metadata.json": noted.encode()})
     disk.submit(scheduler, base, request)
     assert job_dir.stat().st_mtime > 1
 
