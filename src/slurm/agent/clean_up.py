@@ -304,4 +304,4 @@ class CleanUp:
 
     def _note(self, error: OSError) -> None:
         said = "{}: {}".format(error.strerror, error.filename)
-        self.problem = self.problem or said
+        self.problem: str = self.problem or said
