@@ -31,7 +31,8 @@ class Count:
     """How many of one kind were removed, the bytes that has freed, and how many stay for which reason."""
 
     def __init__(self) -> None:
-        self.removed = self.freed = 0
+        self.removed: int = 0
+        self.freed: int = 0
         self.stay: Dict[str, int] = {LIVE: 0, NEEDED: 0, RECENT: 0, FOREIGN: 0}
 
     def add(self, freed: int, removed: int = 1) -> None:
@@ -56,8 +57,8 @@ class CleanUp:
         self.named = base
         self.older_than = older_than
         self.dry_run = dry_run
-        self.looked = 0
-        self.problem = ""
+        self.looked: int = 0
+        self.problem: str = ""
         self.counts: Dict[str, Count] = {kind: Count() for kind in KINDS}
         self._jobs = Jobs(base, scheduler)
         self._aside = Aside(self.base)
@@ -304,4 +305,4 @@ class CleanUp:
 
     def _note(self, error: OSError) -> None:
         said = "{}: {}".format(error.strerror, error.filename)
-        self.problem: str = self.problem or said
+        self.problem = self.problem or said

@@ -107,7 +107,7 @@ class Contents:
     """What is at `path`, and all in it if it is a directory: what it takes, and why it stays if it does."""
 
     def __init__(self, path: str, before: float) -> None:
-        self.size = 0
+        self.size: int = 0
         self.shared: List[os.stat_result] = []  # files that have other names as well
         self.why_it_stays: str = ""
         self.changed: int = changed(path)
