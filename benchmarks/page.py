@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from benchmarks import machine
+from benchmarks import curves, machine
 from benchmarks.measure import table
 from benchmarks.measured.profile_submission import table as profile_table
 from benchmarks.plot import figure
@@ -23,6 +23,7 @@ def parts(results: Results) -> Mapping[str, str]:
         "machine": machine.described(results.machine),
         "table": table(results.lines),
         "plot": figure(results.series),
+        "growth": curves.figures(results.series),
         "profile": profile_table(results.series),
         "round-trips": round_trips(results.facts.get("round_trips")),
     }

@@ -67,11 +67,11 @@ class Client:
 
         return seconds_of(batch)
 
-    def submit_array(self, count: int) -> float:
+    def submit_array(self, count: int, pack: int = 1) -> float:
         """Seconds until a mapped task is submitted."""
         with self.cluster:
             items = [(number, 1) for number in range(count)]
-            return seconds_of(lambda: add.map(items)[count - 1].id)
+            return seconds_of(lambda: add.map(items, pack=pack)[count - 1].id)
 
     def map_results(self, count: int, pack: int) -> float:
         """Seconds until all results of a mapped task are here."""

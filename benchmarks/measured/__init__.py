@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from benchmarks.measured import (
     arrays,
+    growth,
     housekeeping,
     hundred_jobs,
     imports,
@@ -29,6 +30,7 @@ CATALOGUE: Mapping[str, Callable[[Session], None]] = {
     "arrays": arrays.run,
     "job-end": job_end.run,
     "live-jobs": live_jobs.run,
+    "growth": growth.run,
     "large-result": large_result.run,
     "packaging": packagings.run,
     "import": imports.run,

@@ -1,4 +1,4 @@
-"""`map` over 10, 100 and 1000 items: until it is submitted, and until all results are here."""
+"""`map` over 10 to 1000 items, and over 50 000 in packs: until it is submitted, and until all results are here."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ import re
 from collections.abc import Callable
 from functools import partial
 
+from benchmarks.driver import Driver
 from benchmarks.measure import Bar, Line, beside, interleave
 from benchmarks.session import SCRIPT, Session, try_to_start
 
 ROUNDS = 4
 SIZES = (10, 100, 1000)
 BAR = 0.5  # seconds, for the largest
+# In four jobs: seconds until they are submitted; seconds until all results are here; MB that the client takes in all.
+PACKED, JOBS = {1_000: None, 10_000: Bar(1.0), 50_000: Bar(4.0)}, 4
+RESULTS_OF, RESULTS_BAR, MEMORY_BAR = 10_000, 6.0, 120.0
 OURS, BARE = "this SDK over ssh", "sbatch --array on the login node"
 SUBMITIT, RELEASED = "submitit on the login node", "slurm-sdk 0.4.6 over ssh"
 
@@ -25,6 +29,8 @@ def run(session: Session) -> None:
             _submit(session, size)
     with session.queue_only():
         _count(session)
+    with session.queue_only():
+        _submit_packed(session)
     _results(session)
 
 
@@ -49,6 +55,27 @@ def _submit(session: Session, size: int) -> None:
         session.note(*(beside(what, OURS, name, series, reasons) for name in (SUBMITIT, RELEASED)))
 
 
+def _submit_packed(session: Session) -> None:
+    """Arrays that four jobs run, with one client whose memory is looked at in the end."""
+    ours = session.ours()
+    ours.ask("submit_array", count=JOBS)
+    for size, bar in PACKED.items():
+        pack = size // JOBS
+        values = [
+            ours.seconds("submit_array", count=size, pack=pack)
+            for _ in range(session.rounds(ROUNDS))
+        ]
+        found = session.record(f"map {size} items in {JOBS} jobs, submit", "s", values)
+        session.note(Line(f"map {size} items in {JOBS} jobs, submit", "s", found.median, bar=bar))
+    sizes = " to ".join(map(str, PACKED))
+    _note_memory(session, ours, f"client memory, arrays of {sizes} items live")
+
+
+def _note_memory(session: Session, client: Driver, what: str) -> None:
+    found = session.record(what, "MB", [client.ask("usage")["most_memory"]])
+    session.note(Line(what, "MB", found.median, bar=Bar(MEMORY_BAR)))
+
+
 def _count(session: Session) -> None:
     """How often the controller is asked for one array."""
     ours = session.ours()
@@ -70,6 +97,13 @@ def _results(session: Session) -> None:
         ]
         found = session.record(f"map {size} items, all results, pack={pack}", "s", values)
         session.note(Line(f"map {size} items with pack={pack}, all results", "s", found.median))
+    pack, name = RESULTS_OF // JOBS, f"map {RESULTS_OF} items in {JOBS} jobs, all results"
+    values = [
+        ours.seconds("map_results", count=RESULTS_OF, pack=pack) for _ in range(session.rounds(2))
+    ]
+    found = session.record(name, "s", values)
+    session.note(Line(name, "s", found.median, bar=Bar(RESULTS_BAR)))
+    _note_memory(session, ours, f"client memory, {RESULTS_OF} results here")
 
 
 def submissions(session: Session) -> int:

@@ -6,15 +6,18 @@ import doctest
 from types import ModuleType
 
 import pytest
-from benchmarks import growth, measure, page, plot
+from benchmarks import curves, measure, page, plot
+from benchmarks import growth as exponents
 from benchmarks.driver import BenchmarkError
 from benchmarks.measure import Bar, Line, Series, interleave
-from benchmarks.measured import live_jobs, profile_submission
+from benchmarks.measured import growth, live_jobs, profile_submission
 from benchmarks.measured.profile_submission import Call, Event, stages_of
 from benchmarks.results import Results
 
 
-@pytest.mark.parametrize("module", [measure, growth, page, live_jobs, profile_submission])
+@pytest.mark.parametrize(
+    "module", [measure, exponents, page, curves, growth, live_jobs, profile_submission]
+)
 def test_the_examples_of_the_benchmarks_hold(module: ModuleType) -> None:
     assert doctest.testmod(module).failed == 0
 
@@ -118,6 +121,33 @@ def test_what_the_page_shows_is_in_the_json_beside_it() -> None:
     text = page.PAGE.read_text("utf-8")
     assert page.update(text, page.parts(results)) == text
     assert results.complete
+
+
+@pytest.mark.parametrize(("power", "ok"), [(0.0, True), (1.0, True), (1.3, False), (2.0, False)])
+def test_a_cost_that_grows_faster_than_the_work_misses_its_bar(power: float, ok: bool) -> None:
+    costs = {size: {"read": (size / 1000) ** power} for size in (1000, 10_000, 100_000)}
+    _, line = growth.lines_of("100000 items: read", "s", costs, "read")
+    assert line.found == pytest.approx(power)
+    assert line.ok is ok
+
+
+def test_a_cost_that_is_next_to_nothing_has_no_bar() -> None:
+    costs = {size: {"look": size / 1e8} for size in (1000, 10_000, 100_000)}
+    [line] = growth.lines_of("100000 items: look", "s", costs, "look")
+    assert line.bar is None
+
+
+def test_curves_have_a_line_for_each_step_and_no_empty_line() -> None:
+    series = {
+        f"growth, items of an array, {step}: {size}": Series("", "s", (size / 1e5,)).as_json()
+        for step in ("map and submit", "a <look>")
+        for size in (1000, 10_000)
+    }
+    drawn = curves.figures(series)
+    assert drawn.count("<polyline") - drawn.count('stroke-opacity="0.3"') == 2
+    assert "a &lt;look&gt;" in drawn
+    assert "\n\n" not in drawn
+    assert curves.figures({}) == "Growth was not measured in this run."
 
 
 def test_the_plot_has_a_bar_for_each_way_and_no_empty_line() -> None:

@@ -1,18 +1,32 @@
 """Job ids as Slurm writes them, several in one word."""
 
-from typing import Any, Dict, Iterator, List
+from typing import Any, Dict, Iterator, List, Tuple
+
+
+def tasks_in(text: str) -> Tuple[str, List[range]]:
+    """The job in one of Slurm's words, and which tasks of it where that is an array: ``12_[3-5,7%2]``, ``12_3``.
+
+    >>> tasks_in("12_[3-5,7%2]"), tasks_in("12_3"), tasks_in("12")
+    (('12', [range(3, 6), range(7, 8)]), ('12', [range(3, 4)]), ('12', []))
+    """
+    array, _, tasks = text.partition("_")
+    parts = tasks.strip("[]").split("]")[0].split("%")[0].split(",") if tasks else []
+    found = []
+    for part in parts:
+        numbers, _, step = part.partition(":")
+        first, _, last = numbers.partition("-")
+        found.append(range(int(first), int(last or first) + 1, int(step or 1)))
+    return array, found
 
 
 def expand_job_id(text: str) -> Iterator[str]:
     """The job ids behind one of Slurm's: of ``12_[3-5,7%2]`` those of the array's pending tasks."""
-    array, bracket, tasks = text.partition("_[")
-    if not bracket:
+    if "_[" not in text:
         yield text
         return
-    for part in tasks.split("]")[0].split("%")[0].split(","):
-        numbers, _, step = part.partition(":")
-        first, _, last = numbers.partition("-")
-        for task in range(int(first), int(last or first) + 1, int(step or 1)):
+    array, tasks = tasks_in(text)
+    for some in tasks:
+        for task in some:
             yield "{}_{}".format(array, task)
 
 

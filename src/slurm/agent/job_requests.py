@@ -18,9 +18,13 @@ class JobRequests:
         return self.scheduler.limits(), b""
 
     def op_query(self, blob: bytes, job_ids: List[str]) -> Tuple[Any, bytes]:
-        """What is known of these jobs; of tasks of an array they and the answers come as ``12_[0-2,5]``."""
+        """What is known of these jobs; those and the answers may be ``12_[0-2,5]``. One that nobody knows is ``absent``."""
         wanted = [one for word in job_ids for one in expand_job_id(word)]
-        return rows_together(self.scheduler.query(wanted)), b""
+        rows = self.scheduler.query(wanted)
+        known = {row["job_id"] for row in rows}
+        absent = {"source": "absent", "state": "UNKNOWN"}
+        rows += [dict(absent, job_id=one) for one in wanted if one not in known]
+        return rows_together(rows), b""
 
     def op_usage(self, blob: bytes, job_ids: List[str]) -> Tuple[Any, bytes]:
         return self.scheduler.usage(job_ids), b""

@@ -145,12 +145,15 @@ class AgentBackend(BackendBase):
         return self._limits
 
     def query_jobs(self, job_ids: Sequence[str]) -> list[Observation]:
-        found = {}
-        for row in self._ask("query", job_ids=collapse_job_ids(list(job_ids))):
-            one = _observation(row)
-            for job_id in expand_job_id(row["job_id"]):
-                found[job_id] = one._replace(job_id=job_id)
+        found = {
+            job_id: one._replace(job_id=job_id)
+            for one in self.query_together(collapse_job_ids(list(job_ids)))
+            for job_id in expand_job_id(one.job_id)
+        }
         return [found.get(job_id) or Observation(job_id, "absent") for job_id in job_ids]
+
+    def query_together(self, words: Sequence[str]) -> list[Observation]:
+        return list(map(_observation, self._ask("query", job_ids=list(words))))
 
     def query_usage(self, job_ids: Sequence[str]) -> list[Mapping[str, str]]:
         return list(self._ask("usage", job_ids=list(job_ids)))

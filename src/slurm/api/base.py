@@ -8,6 +8,7 @@ import io
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from slurm.agent.job_ids import expand_job_id
 from slurm.api.cleaned_up import Cleaned, CleanedUp
 from slurm.api.requests import (
     NOTHING,
@@ -150,6 +151,16 @@ class BackendBase(abc.ABC):
         >>> [one.source for one in backend.query_jobs(["999999"])]
         ['absent']
         """
+
+    def query_together(self, words: Sequence[str]) -> list[Observation]:
+        """As `query_jobs`, with tasks of an array in few words, as ``12_[0-2,5]``: in the question, and in answers too.
+
+        There the same is said of all of them. A backend that knows no such answers gives one for each.
+
+        >>> [one.source for one in backend.query_together(["999999"])]
+        ['absent']
+        """
+        return self.query_jobs([job_id for word in words for job_id in expand_job_id(word)])
 
     def get_job_status(self, job_id: str) -> Observation:
         """`query_jobs` for one job.

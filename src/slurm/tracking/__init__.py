@@ -10,7 +10,7 @@ and who is told of it (`slurm.callbacks`) are above.
 - `upstream`: what can be waited for, a job or an array, and the `Dependency` on it (sbatch's option itself is made in
   `slurm.sbatch.dependency`);
 - `tracker`: the two threads that watch; `live_jobs`: what they watch; `poll_interval`, `retries`: how often they ask, and what they do when it fails;
-- `scheduler_answers`: asks about jobs, and adds up how long each has been missing (`slurm.states` says after how many
+- `question`: what the scheduler is asked about, and about whom its answers are; `scheduler_answers`: asks it, and adds up how long each has been missing (`slurm.states` says after how many
   seconds a missing job is lost);
 - `reused_ids`: whether a row of the scheduler's is about our job, or about another one with the same id;
 - `evidence`: what a row means for one job, whose own files are asked where it says too little;

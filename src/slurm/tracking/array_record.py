@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import threading
 import weakref
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -213,8 +214,21 @@ class ArrayRecord(Watched):
     # For whoever watches it
 
     def live_records(self) -> Iterator[JobRecord]:
-        for task in self.states.live_tasks():
-            yield from map(self.element, self._states.live_items(task))
+        return (self.element(n) for n, one in enumerate(self.states.statuses) if not one.finished)
+
+    def live_pieces(self) -> Iterator[tuple[str, int, Sequence[int]]]:
+        """Of each submission of which something has not ended: its id, its number, and which of its tasks have not."""
+        tasks, size = self.states.live_tasks(), max(1, self.layout.tasks_to_a_piece)
+        for piece, some in itertools.groupby(tasks, lambda task: task // size):
+            yield self.ids[piece], piece, [task - piece * size for task in some]
+
+    def live_in_piece(
+        self, piece: int, tasks: Iterable[range]
+    ) -> list[tuple[JobStatus, list[int]]]:
+        """The items of tasks of a submission that have not ended, those of one status together."""
+        first = piece * self.layout.tasks_to_a_piece
+        of_all = (range(one.start + first, one.stop + first, one.step) for one in tasks)
+        return self.states.live_alike(of_all)
 
     def live_items(self, indices: Iterable[int]) -> Iterable[Subject]:
         groups = self.alike(index for index in indices if index < self.count)

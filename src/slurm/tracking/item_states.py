@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -16,8 +17,8 @@ class ItemStates:
 
     >>> states = ItemStates(ArrayLayout(5, pack=2))
     >>> states.change([0, 1, 4], FIRST, JobStatus(finished=True))
-    >>> states.left, states.live_tasks(), states.live_items(1)
-    (2, [1], [2, 3])
+    >>> states.left, states.live_tasks(), [items for _, items in states.live_alike([range(3)])]
+    (2, [1], [[2, 3]])
     """
 
     def __init__(self, layout: ArrayLayout) -> None:
@@ -67,9 +68,17 @@ class ItemStates:
         """The array tasks, numbered over all submissions, that run an item which has not ended."""
         return [task for task, left in enumerate(self._left_of_task) if left]
 
-    def live_items(self, task: int) -> list[int]:
-        """The items of an array task that have not ended."""
-        return [one for one in self.layout.items_of_task(task) if not self.statuses[one].finished]
+    def live_alike(self, tasks: Iterable[range]) -> list[tuple[JobStatus, list[int]]]:
+        """The items of array tasks that have not ended, those of one status together."""
+        pack, count = self.layout.pack, self.layout.count
+        of_all = (
+            self.layout.items_of_task(task) if pack > 1 else (task,)
+            for some in tasks
+            for task in some
+            if task * pack < count
+        )
+        groups = self.alike(itertools.chain.from_iterable(of_all))
+        return [(status, items) for status, items in groups if not status.finished]
 
     def alike(self, indices: Iterable[int]) -> list[tuple[JobStatus, list[int]]]:
         """These items, those of one status together."""
@@ -97,5 +106,8 @@ def _grouped(
     groups: dict[int, tuple[JobStatus, list[int]]] = {}
     for index in indices:
         status = statuses[index]
-        groups.setdefault(id(status), (status, []))[1].append(index)
+        group = groups.get(id(status))
+        if group is None:
+            group = groups[id(status)] = status, []
+        group[1].append(index)
     return list(groups.values())

@@ -59,6 +59,13 @@ class JobMark(NamedTuple):
         return Observation(seen.job_id, "reused")
 
 
+def own_or_reused(job: JobRecord, seen: Observation) -> Observation:
+    """`JobMark.own_or_reused` for a job."""
+    if job.element is None and job.token in seen.origin:  # as of nearly all
+        return seen
+    return mark_of(job).own_or_reused(seen, job.status)
+
+
 def mark_of(job: JobRecord) -> JobMark:
     """The mark of a job; that of its submission for an element of an array."""
     element = job.element

@@ -23,9 +23,10 @@ from slurm.tracking.listener import Listener
 from slurm.tracking.live_jobs import LiveJobs
 from slurm.tracking.poll_interval import PollInterval
 from slurm.tracking.pushed_results import PushedResults
+from slurm.tracking.question import Seen
 from slurm.tracking.record import JobRecord, Record, Watched
 from slurm.tracking.retries import Retries
-from slurm.tracking.scheduler_answers import SchedulerAnswers, Seen
+from slurm.tracking.scheduler_answers import SchedulerAnswers
 from slurm.tracking.subject import Subject
 from slurm.tracking.waiting import Calls
 from slurm.tracking.written_ends import written_ends
@@ -252,11 +253,10 @@ class Tracker:
         self._note_all(written_ends(self.backend, unmet))
         asked, self._moving = self._all_live(), False
         if asked:
-            seen = self._answers.of_all(self.backend, asked)
-            news = self._new_in(seen)
+            news, answered = self._new_in(self._answers.of_all(self.backend, asked))
             self._cancel_hopeless(news)
             self._note_all(self._evidence.of_all(news))
-            for one in {jobs.watched for jobs, _ in seen}:
+            for one in asked if answered else ():
                 one.met()
             self.listener.polled(self._live_jobs)
         self._polled = time.monotonic()
@@ -273,17 +273,18 @@ class Tracker:
             self._next_poll = time.monotonic() + pause
             self._changed.notify_all()
 
-    def _new_in(self, seen: Iterable[Seen]) -> list[Seen]:
-        """Without what the scheduler says again of jobs that go on; that they do is noted."""
-        at, news = Moment(), []
+    def _new_in(self, seen: Iterable[Seen]) -> tuple[list[Seen], bool]:
+        """Without what the scheduler says again of jobs that go on, which is noted; and whether it has said anything."""
+        at, news, answered = Moment(), [], False
         for jobs, one in seen:
+            answered = True
             status = jobs.status
             as_before = one.source in SAYING_WHAT_IS and reduce(status, one) is status
             if as_before and not (status.finished or status.never_starts):
                 jobs.seen_alive(at)
             else:
                 news.append((jobs, one))
-        return news
+        return news, answered
 
     def _cancel_hopeless(self, seen: Iterable[Seen]) -> None:
         """Cancel, all at once, the jobs that wait for what can not happen any more."""

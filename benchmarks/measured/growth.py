@@ -1,0 +1,92 @@
+"""How the cost of one client grows with the items of an array, and with jobs by themselves: by CPU time, and memory.
+
+The scheduler is in memory, so that the client alone is measured, in a process of its own for each size. A cost that
+grows with the power 1 doubles where the work does.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Mapping, Sequence
+
+from benchmarks.measure import Bar, Line
+from benchmarks.session import Session
+
+SIZES: Mapping[str, Sequence[int]] = {
+    "array": (1_000, 10_000, 100_000),
+    "jobs": (200, 2_000, 20_000),
+}
+ROUNDS = 3
+BAR = 1.15  # a power
+NOISE = 0.02  # s or MB: what is less than that at the largest size says nothing
+STEPS = {
+    "array": ("submit", "look", "hear", "give", "read"),
+    "jobs": ("watch", "look", "hear", "give", "read"),
+}
+WORDS = {
+    "submit": "map and submit",
+    "watch": "a future for each, watched",
+    "look": "one look at the queue",
+    "hear": "hear of the ends",
+    "give": "as_completed",
+    "read": "all results",
+    "memory": "memory while they are live",
+    "most_memory": "most memory",
+}
+FLAT = ("threads", "descriptors")
+NAMES = {"array": "items of an array", "jobs": "jobs"}
+Cost = Mapping[str, float]
+
+
+def run(session: Session) -> None:
+    """Measure each size in turn, and say how each cost grows."""
+    for kind, sizes in SIZES.items():
+        rounds = [_round(session, kind, sizes) for _ in range(session.rounds(ROUNDS))]
+        costs = {size: _least([one[size] for one in rounds]) for size in sizes}
+        largest, name = sizes[-1], NAMES[kind]
+        for step in (*STEPS[kind], "memory", "most_memory"):
+            unit = "MB" if "memory" in step else "s"
+            for size in sizes:
+                values = [one[size][step] for one in rounds]
+                session.record(f"growth, {name}, {WORDS[step]}: {size}", unit, values)
+            session.note(*lines_of(f"{largest} {name}: {WORDS[step]}", unit, costs, step))
+        for what in FLAT:
+            found, few = costs[largest][what], costs[sizes[0]][what]
+            than, bar = f"{sizes[0]}", Bar(1.0, of_ratio=True)
+            session.note(Line(f"{largest} {name}: {what}", "", found, than, few, bar))
+
+
+def _round(session: Session, kind: str, sizes: Sequence[int]) -> Mapping[int, Cost]:
+    found = {}
+    for size in sizes:
+        client = session.start(f"many-{kind}", [sys.executable, "-m", "benchmarks.clients.many"])
+        found[size] = client.ask(kind, count=size, timeout=600)
+        session.release()
+    return found
+
+
+def _least(costs: Sequence[Cost]) -> Cost:
+    """Of each cost the least: what else a machine does makes it more, never less."""
+    return {name: min(one[name] for one in costs) for name in costs[0]}
+
+
+def lines_of(what: str, unit: str, costs: Mapping[int, Cost], step: str) -> Sequence[Line]:
+    """What a step costs at the largest size, and with which power that has grown from each size to the next."""
+    *_, before, largest = costs
+    found = costs[largest][step]
+    line = Line(what, unit, found, f"{before}", costs[before][step])
+    if found < NOISE:
+        return (line,)
+    power = power_of({size: cost[step] for size, cost in costs.items()})
+    return line, Line(f"{what}, grows with the power", "", power, bar=Bar(BAR))
+
+
+def power_of(costs: Mapping[int, float]) -> float:
+    """How a cost grows from the last size but one to the last: 1 where it doubles with the work, 2 where it is quadratic.
+
+    >>> round(power_of({1000: 0.01, 10_000: 0.1, 100_000: 1.0}), 2), round(power_of({10: 1.0, 100: 100.0}), 2)
+    (1.0, 2.0)
+    """
+    (few, less), (many, more) = list(costs.items())[-2:]
+    return math.log(max(more, NOISE) / max(less, NOISE / 10)) / math.log(many / few)
