@@ -90,6 +90,7 @@ def test_what_waits_in_the_queue_keeps_what_it_needs(
     assert (waiting.get_result(TIMEOUT), unnoted.get_result(TIMEOUT)) == (8, 15)
     wait_until_out_of_the_queue(mine, waiting, unnoted)
     make_old(mine, base)
+    run(mine, "chmod", "-R", "a-w", str(waiting.job_dir))
     said = json.loads(command(slurm_cluster, base, "--older-than", "1d", "--yes", "--json"))
     assert (said["jobs"]["removed"], said["jobs"]["foreign"], said["problem"]) == (3, 1, "")
     assert mine.backend.list_directory(f"{base}/add") == [os.path.basename(str(foreign.job_dir))]

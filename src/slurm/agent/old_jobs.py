@@ -33,7 +33,7 @@ class Needs:
     def __init__(self, jobs: Jobs) -> None:
         self.numbers: Set[str] = set()
         self.events: Set[str] = set()
-        for path in jobs.unended:
+        for path in jobs.elsewhere.union(jobs.unended):
             for content in metadata_in(path):
                 self.numbers.update(dependencies_in(content.get("dependencies")))
             for script in _scripts_in(path):

@@ -42,14 +42,15 @@ class Job:
 class Jobs:
     """The jobs under `base`: after `look`, those `unended`, by their directories, with one of their ids.
 
-    A directory is named without links in its path. `live` are the numbers in the scheduler's queue, those of other jobs of
-    this user included, and `words` what is said of them there, such as their tokens; `ends` when jobs ended that could not note it, as far as the scheduler knows.
+    A directory is named without links in its path; those of live jobs of other bases are `elsewhere`. `live` are the numbers
+    in the scheduler's queue, those of all jobs of this user, and `words` what is said of them there, such as their tokens; `ends` when jobs ended that could not note it, as far as the scheduler knows.
     """
 
     def __init__(self, base: str, scheduler: Any) -> None:
         self.base: str = os.path.realpath(base)
         self.scheduler = scheduler
         self.unended: Dict[str, Optional[str]] = {}
+        self.elsewhere: Set[str] = set()
         self.live: Set[str] = set()
         self.words: Set[str] = set()
         self.ends: Dict[str, float] = {}
@@ -81,7 +82,7 @@ class Jobs:
             origin = row.get("comment", "")
             self.words.update(re.findall("[0-9A-Za-z]+", origin))
             for path in self._directories_of(numbers, origin):
-                self.unended[os.path.realpath(path)] = next(iter(numbers))
+                self._add(os.path.realpath(path), numbers)
         now = time.time()
         unknown = [
             job
@@ -94,8 +95,14 @@ class Jobs:
             if job.path not in over:
                 self.unended[job.path] = next(iter(job.ids), None)
 
+    def _add(self, path: str, numbers: Set[str]) -> None:
+        if path.startswith(self.base + os.sep):
+            self.unended[path] = next(iter(numbers))
+        else:
+            self.elsewhere.add(path)
+
     def _directories_of(self, numbers: Set[str], origin: str) -> Iterator[str]:
-        """Where the files of a live job are: as the receipt says, or the scheduler, whose job may be under another base."""
+        """Where the files of a live job are, as the receipt says, and the scheduler."""
         for number in numbers:
             receipt = os.path.join(self.base, RECEIPTS, "job-{}.json".format(number))
             path = read_json_if_whole(receipt).get("job_dir")
