@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conformance.waiting import wait_until
 
 import slurm
 from slurm import Cluster
@@ -90,15 +91,19 @@ def test_a_client_that_lives_on_sends_again_what_was_removed(project: Project) -
 def test_no_submission_loses_its_code_to_one_who_removes_all_the_time(
     project: Project, tmp_path: Path
 ) -> None:
-    enough = tmp_path / "enough"
+    """What is removed meanwhile, or at the latest when nobody needs it any more, is there again for the next one."""
+    enough, removed = tmp_path / "enough", tmp_path / "removed"
     remover = project.start("gc", enough)
     try:
         submitters = [project.start(30) for _ in range(2)]
         for results in map(said, submitters):
             assert results == [10 * number for number in range(30)]
+        wait_until(removed.exists, "something was removed")
+        assert said(project.start(2)) == [0, 10]
     finally:
         enough.touch()
-    assert said(remover) > 0
+        remover.communicate(timeout=DEADLINE)
+    assert remover.returncode == 0
 
 
 def test_what_a_workflow_was_given_is_not_sent_by_its_job(
