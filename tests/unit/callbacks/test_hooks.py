@@ -270,8 +270,9 @@ def test_a_requeue_is_no_end(told: Cluster, recorder: Recorder, backend: FakeBac
 def test_a_job_with_two_futures_is_told_of_once(
     told: Cluster, recorder: Recorder, backend: FakeBackend
 ) -> None:
-    backend.say("5", "RUNNING")
+    backend.say("5", "PENDING")
     futures = [job_on(told, "5"), job_on(told, "5")]
+    backend.say("5", "RUNNING")  # both are there by now to hear of it
     backend.wait_until(lambda: all(job.is_running() for job in futures))
     backend.say("5", "COMPLETED")
     assert all(job.wait(DEADLINE) for job in futures)
