@@ -9,6 +9,7 @@ SACCT_FIELDS = "JobID,State,ExitCode,Partition,NodeList,Start,End"  # 22.05 has 
 # Where a job came from: behind its comment its script and its working directory; in accounts, which keep
 # comments only with AccountingStoreFlags=job_comment, how it was submitted. 20.11 has no SubmitLine.
 SQUEUE_ORIGIN, SACCT_ORIGIN = "|%o|%Z", ",Comment,SubmitLine"
+OUR_SCRIPT = re.compile(r"/[0-9]{8}_[0-9]{6}_[0-9a-f]{8}/job(?:_[0-9]+)?\.sh(?=$|[ |])")
 ORIGIN_KEPT = 8 << 10  # characters of that, from its end: a thousand dependencies are long
 USAGE_FIELDS = (
     "JobID,State,ExitCode,Partition,ReqMem,ReqCPUS,TimelimitRaw,ElapsedRaw,MaxRSS,NodeList"
@@ -76,12 +77,16 @@ def parse_table(text: str) -> List[Dict[str, str]]:
 
 
 def find_mark(table: str, token: str, script: str) -> Optional[str]:
-    """The job in the first row, ``id|...``, that names a submission by its token or by its script."""
+    """The job in the first row, ``id|...``, that names a submission by its token or by its script.
+
+    One with its token and the script of another directory of ours had the same key, and was cleaned up since.
+    """
     word = r"(?<![0-9A-Za-z]){}(?![0-9A-Za-z])".format(re.escape(token))
     path = r"(?:^|[ |]){}(?:\||$)".format(re.escape(script))
     mark = re.compile("{}|{}".format(word, path))
     for line in table.split("\n"):
         job_id, _, rest = line.partition("|")
-        if mark.search(rest):
+        ours = OUR_SCRIPT.findall(rest)
+        if mark.search(rest) and (not ours or any(map(script.endswith, ours))):
             return job_id.strip().split("_")[0]
     return None

@@ -86,6 +86,16 @@ def test_another_job_is_not_taken_for_it() -> None:
     assert find_mark("\n".join(rows), TOKEN, SCRIPT) is None
 
 
+def test_a_job_of_the_same_key_that_was_cleaned_up_since_is_not_taken_for_it() -> None:
+    """Its directory was another one. A site's own sbatch may give Slurm a copy of the script, which says nothing."""
+    place = "/home/me/jobs/train/20260301_101500_00c0ffee/job_1.sh"
+    old = place.replace("101500", "091500")
+    rows = f"5|sbatch --parsable --comment={TOKEN} {old}|\n6|R|||N/A|{TOKEN}|{old}\n"
+    assert find_mark(rows, TOKEN, place) is None
+    assert find_mark(f"{rows}7|R|||N/A|{TOKEN}|{place}", TOKEN, place) == "7"
+    assert find_mark(f"{rows}7|R|||N/A|{TOKEN}|/tmp/site/job.sh", TOKEN, place) == "7"
+
+
 def test_a_job_is_found_where_accounting_keeps_no_comments(
     slurm: SlurmCliBackend, programs: Programs
 ) -> None:
