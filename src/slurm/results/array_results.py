@@ -27,19 +27,20 @@ class ArrayResults:
         Raises the exception of the first that has one; with `return_exceptions` it stands in its place. When all
         are values they are put into one file as well, once.
         """
-        outcomes = self._fetched(self._records, timeout)
+        records = list(self._records)  # which are made when they are asked for
+        outcomes = self._fetched(records, timeout)
         error = self._first_error(outcomes)
         if error is not None and not return_exceptions:
             raise error
-        if error is None and self._records and not self._aggregated:
-            backend = self._records[0].site.backend
-            write_aggregated(backend, self._directory, zip(self._records, outcomes))
+        if error is None and records and not self._aggregated:
+            backend = records[0].site.backend
+            write_aggregated(backend, self._directory, zip(records, outcomes))
             self._aggregated = True
         return [one.value if one.error is None else one.error for one in outcomes]
 
     def error(self, timeout: float | None) -> BaseException | None:
         """The exception of the first item that has one, once all have ended; None for none."""
-        return self._first_error(self._fetched(self._records, timeout))
+        return self._first_error(self._fetched(list(self._records), timeout))
 
     def first_failure(self, timeout: float | None) -> BaseException:
         """The exception of the first item of those that have failed by now.

@@ -29,7 +29,7 @@ def _got(get: Callable[[ElementRecord], object]) -> Any:
 class ElementRecord(JobRecord):
     """The item of an `array` at `index`. There may be any number of these for one item, all of which say the same."""
 
-    __slots__ = ("__weakref__", "_fetching", "array", "index")
+    __slots__ = ("__weakref__", "_element", "_fetching", "array", "index")
 
     array: ArrayRecord
     index: int
@@ -44,6 +44,7 @@ class ElementRecord(JobRecord):
     def __init__(self, array: ArrayRecord, index: int) -> None:
         self.array = array
         self.index = index
+        self._element: ArrayElement | None = None
         self._fetching: forks.Lock | None = None
 
     def __eq__(self, other: object) -> bool:
@@ -58,7 +59,9 @@ class ElementRecord(JobRecord):
 
     @property
     def element(self) -> ArrayElement:
-        return self.array.place_of(self.index)
+        if self._element is None:
+            self._element = self.array.place_of(self.index)
+        return self._element
 
     @property
     def submission(self) -> Submitted:
