@@ -249,9 +249,10 @@ class Tracker:
 
     def _poll(self) -> None:
         started = time.monotonic()
-        unmet = [job for one in self._all_live() if one.unmet for job in one.live_records()]
+        known, self._moving = self._all_live(), False  # not those that are watched meanwhile
+        unmet = [job for one in known if one.unmet for job in one.live_records()]
         self._note_all(written_ends(self.backend, unmet))
-        asked, self._moving = self._all_live(), False
+        asked = [one for one in known if not one.finished]
         if asked:
             news, answered = self._new_in(self._answers.of_all(self.backend, asked))
             self._cancel_hopeless(news)

@@ -88,9 +88,9 @@ class Project:
         return json.loads(done.stdout) if code == 0 else done.stderr
 
     def metadata(self, task: str) -> Any:
-        """What the latest job of a task has noted of itself."""
-        latest = max((self.jobs / task).iterdir())
-        return json.loads((latest / "metadata.json").read_text())
+        """What the latest job of a task has noted of itself; names of directories know no moments below a second."""
+        noted = [json.loads(one.read_text()) for one in (self.jobs / task).glob("*/metadata.json")]
+        return max(noted, key=lambda one: one["timestamp"])
 
     @property
     def copies(self) -> list[Path]:

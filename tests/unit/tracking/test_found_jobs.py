@@ -102,6 +102,23 @@ def test_finding_starts_no_thread_and_asks_nobody(
     assert fake_cluster.operations._own.get().tracker is None
 
 
+def test_one_that_is_found_while_another_is_looked_at_is_looked_at_too(
+    fake_cluster: Cluster, backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = Job.from_dir(left(backend, 7, status="completed"), fake_cluster)
+    second = Job.from_dir(left(backend, 8, status="completed"), fake_cluster)
+    backend.say("8", "RUNNING")  # its runner has said more than the scheduler knows by now
+    reads = backend.read_files
+
+    def meanwhile(paths: Sequence[str]) -> Any:
+        fake_cluster.operations.watch([second._record])
+        return reads(paths)
+
+    monkeypatch.setattr(backend, "read_files", meanwhile)
+    assert first.get_status() == "COMPLETED"
+    assert second.get_status() == "COMPLETED"
+
+
 ENDED: dict[str, tuple[dict[str, Any], str | None, bool, str]] = {
     # what metadata says, what the scheduler says, whether there is a result: how it ended
     "by its own word": ({"status": "completed"}, None, True, "COMPLETED"),
