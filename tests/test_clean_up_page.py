@@ -12,6 +12,7 @@ from tests.helpers.site_pythons import this_python, write_program
 
 from slurm.api.local import LocalBackend
 
+pytestmark = pytest.mark.local
 PAGE = Path(__file__).parents[1] / "docs/how-to/clean-up.md"
 HOME_SHOWN = "/home/me"
 

@@ -25,6 +25,9 @@ class Terminal(io.StringIO):
         return True
 
 
+pytestmark = pytest.mark.local
+
+
 @pytest.fixture
 def old(local: Cluster, local_base: Path) -> Any:
     """A job that ended long ago."""
