@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-FASTEST = (
-    1.15  # an exponent: what grows faster than this grows faster than the work, beyond all noise
-)
+FASTEST = 1.15  # a power: what grows with a higher one grows faster than the work, beyond all noise
 
 
-def exponent(costs: Mapping[int, float]) -> float:
-    """The exponent of a cost in the size of the work, between the two largest sizes: 1 where twice as much costs twice as much.
+def power_of(costs: Mapping[int, float], noise: float = 0.0) -> float:
+    """The power with which a cost grows from the last size but one to the last: 1 where it doubles with the work, 2 where it is quadratic.
 
-    >>> exponent({1000: 0.5, 10_000: 1.0, 100_000: 10.0}), exponent({10: 1.0, 100: 100.0})
+    A cost below `noise` is taken for that, or for a tenth of it at the smaller size.
+
+    >>> power_of({1000: 0.5, 10_000: 1.0, 100_000: 10.0}), power_of({10: 1.0, 100: 100.0})
     (1.0, 2.0)
+    >>> power_of({10: 0.0, 100: 0.01}, noise=0.02)
+    1.0
     """
-    (small, less), (large, more) = sorted(costs.items())[-2:]
-    return math.log(more / less) / math.log(large / small)
+    (few, less), (many, more) = sorted(costs.items())[-2:]
+    return math.log(max(more, noise) / max(less, noise / 10)) / math.log(many / few)

@@ -6,10 +6,10 @@ grows with the power 1 doubles where the work does.
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Mapping, Sequence
 
+from benchmarks.growth import FASTEST, power_of
 from benchmarks.measure import Bar, Line
 from benchmarks.session import Session
 
@@ -18,7 +18,6 @@ SIZES: Mapping[str, Sequence[int]] = {
     "jobs": (200, 2_000, 20_000),
 }
 ROUNDS = 3
-BAR = 1.15  # a power
 NOISE = 0.02  # s or MB: what is less than that at the largest size says nothing
 STEPS = {
     "array": ("submit", "look", "hear", "give", "read"),
@@ -78,15 +77,5 @@ def lines_of(what: str, unit: str, costs: Mapping[int, Cost], step: str) -> Sequ
     line = Line(what, unit, found, f"{before}", costs[before][step])
     if found < NOISE:
         return (line,)
-    power = power_of({size: cost[step] for size, cost in costs.items()})
-    return line, Line(f"{what}, grows with the power", "", power, bar=Bar(BAR))
-
-
-def power_of(costs: Mapping[int, float]) -> float:
-    """How a cost grows from the last size but one to the last: 1 where it doubles with the work, 2 where it is quadratic.
-
-    >>> round(power_of({1000: 0.01, 10_000: 0.1, 100_000: 1.0}), 2), round(power_of({10: 1.0, 100: 100.0}), 2)
-    (1.0, 2.0)
-    """
-    (few, less), (many, more) = list(costs.items())[-2:]
-    return math.log(max(more, NOISE) / max(less, NOISE / 10)) / math.log(many / few)
+    power = power_of({size: cost[step] for size, cost in costs.items()}, NOISE)
+    return line, Line(f"{what}, grows with the power", "", power, bar=Bar(FASTEST))

@@ -13,12 +13,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.driver import Driver
-from benchmarks.growth import FASTEST, exponent
+from benchmarks.growth import FASTEST, power_of
 from benchmarks.measure import Bar, Line
 from benchmarks.session import Session
 
 SIZES, FEW = (1000, 10_000, 100_000), (100, 1000)
-STEADY = 0.25  # the exponent of what does not grow, and of the caches of a machine
+STEADY = 0.25  # the power of what does not grow, and of the caches of a machine
 TIMEOUT = 3600.0
 TIMES = 50
 LATEST = 3
@@ -59,7 +59,7 @@ def run(session: Session) -> None:
             what = f"{name}, CPU beside {many} old jobs"
             session.note(
                 Line(what, "s", found[many], f"{few}", found[few]),
-                Line(f"{name}, exponent of its growth", "", exponent(found), bar=Bar(bar)),
+                Line(f"{name}, grows with the power", "", power_of(found), bar=Bar(bar)),
             )
     bar_of_memory = Bar(MEMORY_BAR, of_ratio=True)
     what = f"most memory of {SAYING}, {many} old jobs"

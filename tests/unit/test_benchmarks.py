@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 from benchmarks import curves, measure, page, plot
-from benchmarks import growth as exponents
+from benchmarks import growth as powers
 from benchmarks.driver import BenchmarkError
 from benchmarks.measure import Bar, Line, Series, interleave
 from benchmarks.measured import growth, live_jobs, profile_submission
@@ -16,7 +16,7 @@ from benchmarks.results import Results
 
 
 @pytest.mark.parametrize(
-    "module", [measure, exponents, page, curves, growth, live_jobs, profile_submission]
+    "module", [measure, powers, page, curves, growth, live_jobs, profile_submission]
 )
 def test_the_examples_of_the_benchmarks_hold(module: ModuleType) -> None:
     assert doctest.testmod(module).failed == 0

@@ -6,7 +6,8 @@ It may import `slurm.tracking` and what is below it, and says nothing to callbac
 - `failures`: why there is no result, in words: what was asked for, what was used, what to change (durations and sizes
   are written by `slurm.usage`);
 - `logs`: what a job has printed, and where that is; `never_began`: why the runner of a failed job did not even begin;
-- `root_cause`: at which job a chain of jobs that never started began; `root_error`: what that one failed with;
+- `root_cause`: at which jobs chains of jobs that never started began, by what this process knows (`known_jobs`) and what
+  files say (`written_jobs`); `root_error`: what such a one failed with;
 - `not_a_value`: what a future says where its result was meant;
 - `aggregation`: the results of an array as one file;
 - `job_operations`: what can be done with submitted jobs: watch, fetch, cancel, and what Ctrl-C in a wait does to them.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,9 +11,9 @@ from slurm.job_dir.paths import UNWRITTEN
 from slurm.rendering import options_in
 from slurm.results.logs import STDERR, STDOUT, path_of, tail
 from slurm.results.never_began import or_no_python, read_script_and_metadata, why_it_never_began
-from slurm.results.root_cause import Root, root_of
+from slurm.results.root_cause import Root, roots_of
 from slurm.results.root_error import RootError, dependency_failed, exception_of
-from slurm.states import NEVER_STARTS, REUSED, RUNAWAY, JobState
+from slurm.states import NEVER_STARTS, REUSED, RUNAWAY, JobState, JobStatus
 from slurm.tracking.accounting import RECORD_GRACE
 from slurm.usage import NO_NODES, Account, exit_in_words
 
@@ -71,14 +71,45 @@ UNTOLD = (("nodes", "1"), ("ntasks", "1"))
 NO_RESOURCES = frozenset({"job-name", "output", "error", "array"})
 
 
-def failure_of(
+def failures_of(
+    jobs: Sequence[JobRecord], accounting: Accounting, timeout: float | None = None
+) -> Iterator[errors.JobError]:
+    """The error for each of these finished `jobs` of one cluster that left no result file.
+
+    What a job used is waited for up to `timeout` seconds, and a few at most; what several failed for is looked for once.
+    Raises only what says nothing about the jobs: `TransportError`.
+    """
+    waited = [job for job in jobs if _may_have_waited(job.status)]
+    roots = dict(zip(waited, roots_of(waited) if waited else ()))
+    found: dict[Root, RootError | None] = {}
+    for job in jobs:
+        root = roots.get(job)
+        if root is not None and root not in found:
+            found[root] = root_error_of(root, accounting, timeout)
+        if root is not None or _never_starts(job.status):
+            yield _dependency_failure(job, root, found[root] if root else None)
+        else:
+            yield _failure_of(job, accounting, timeout)
+
+
+def _never_starts(status: JobStatus) -> bool:
+    return status.never_starts or status.reason in NEVER_STARTS
+
+
+def _may_have_waited(status: JobStatus) -> bool:
+    """Whether it may be another job's end because of which this one has no result."""
+    if status.state is JobState.COMPLETED:
+        return False
+    return _never_starts(status) or _waited_in_vain(status)
+
+
+def _waited_in_vain(status: JobStatus) -> bool:
+    return status.state is JobState.CANCELLED and status.node in NO_NODES
+
+
+def _failure_of(
     job: JobRecord, accounting: Accounting, timeout: float | None = None
 ) -> errors.JobError:
-    """The error for a finished `job` that left no result file.
-
-    What the job used is waited for up to `timeout` seconds, and a few at most. Raises only what says
-    nothing about the job: `TransportError`.
-    """
     status = job.status
     if status.state is JobState.COMPLETED:
         return errors.ResultMissing(
@@ -88,12 +119,6 @@ def failure_of(
             job_id=job.id,
             job_dir=job.job_dir,
         )
-    never = status.never_starts or status.reason in NEVER_STARTS
-    waited_in_vain = status.state is JobState.CANCELLED and status.node in NO_NODES
-    if never or waited_in_vain:
-        root = root_of(job)
-        if root is not None or never:
-            return _dependency_failure(job, root, accounting, timeout)
     return _failure_by_itself(job, accounting, timeout)
 
 
@@ -106,8 +131,7 @@ def _failure_by_itself(
     if status.reason in WHY_LOST:  # what is on record is another's, or goes on and on
         return _error(job, Ending(status.state, "", requested, Account(), status.reason))
     grace = RECORD_GRACE if timeout is None else min(RECORD_GRACE, timeout)
-    waited_in_vain = status.state is JobState.CANCELLED and status.node in NO_NODES
-    nothing_to_come = waited_in_vain or status.state is JobState.UNKNOWN
+    nothing_to_come = _waited_in_vain(status) or status.state is JobState.UNKNOWN
     account = accounting.of(job.id, 0.0 if nothing_to_come else grace)
     told = status.reason if ": " in status.reason else ""  # Slurm's own reasons are a word
     ending = Ending(status.state, status.exit_code, requested, account, told)
@@ -232,14 +256,14 @@ def _keyword(option: str) -> str:
 
 
 def _dependency_failure(
-    job: JobRecord, root: Root | None, accounting: Accounting, timeout: float | None
+    job: JobRecord, root: Root | None, found: RootError | None
 ) -> errors.DependencyFailed:
     never = f"job {job.id} ({job.task_name}) never started because"
     about = {"job_id": job.id, "job_dir": job.job_dir, "state": str(job.status.state)}
     if root is None:
         why = "a job it depends on did not end as required"
         return errors.DependencyFailed(f"{never} {why}", **about)
-    return dependency_failed(never, root, root_error_of(root, accounting, timeout), **about)
+    return dependency_failed(never, root, found, **about)
 
 
 def root_error_of(root: Root, accounting: Accounting, timeout: float | None) -> RootError | None:

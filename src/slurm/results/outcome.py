@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
 from slurm import errors
@@ -80,10 +80,11 @@ class Outcomes:
                     found[one] = one.keep(_in(file, one))
                 elif not _has_result(one):
                     without.add(one)
+        failed = [one for one in records if one in without]
+        for one, outcome in zip(failed, self._failures(failed, timeout)):
+            found[one] = one.keep(outcome)
         for one in records:
-            if one in without:
-                found[one] = one.keep(self._failure(one, timeout))
-            elif one not in found:
+            if one not in found:
                 found[one] = one.keep(self._read(one, timeout, progress))
         return found
 
@@ -100,16 +101,20 @@ class Outcomes:
                 raise TimeoutError(
                     f"the result of job {record.id} is not visible here yet"
                 ) from None
-            return self._failure(record, timeout)
+            [outcome] = self._failures([record], timeout)
+            return outcome
         except errors.FileTooLarge as error:
             where = {"job_id": record.id, "job_dir": record.job_dir}
             told = too_large(record.directory.result, error.size, error.limit, **where)
             return Outcome(error=told, lasts=False)
 
-    def _failure(self, record: JobRecord, timeout: float | None) -> Outcome:
-        from slurm.results.failures import failure_of  # late: most jobs end well
+    def _failures(self, records: Sequence[JobRecord], timeout: float | None) -> Iterator[Outcome]:
+        if not records:
+            return
+        from slurm.results.failures import failures_of  # late: most jobs end well
 
-        return Outcome(error=failure_of(record, self._accounting, timeout))
+        for error in failures_of(records, self._accounting, timeout):
+            yield Outcome(error=error)
 
     def _that_was_pushed(self, record: JobRecord) -> Outcome | None:
         """The outcome that came with the news of the job's end, once."""

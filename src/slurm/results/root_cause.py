@@ -1,21 +1,19 @@
-"""At which job a chain of jobs that never started began: asked of the scheduler and of the jobs' files."""
+"""At which jobs chains of jobs that never started began: asked of the scheduler and of the jobs' files."""
 
 from __future__ import annotations
 
-import posixpath
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from slurm.agent.json_files import parse_object
 from slurm.agent.record_frames import frames_of
 from slurm.api.requests import Submitted
 from slurm.errors import RemoteFileError, SchedulerUnreachable
 from slurm.job_dir.item_records import Records
-from slurm.job_dir.metadata import piece_key
-from slurm.job_dir.paths import ArrayDirectory, JobDirectory, receipt_of_job
-from slurm.sbatch.array_layout import ArrayLayout
+from slurm.job_dir.paths import ArrayDirectory
+from slurm.results.known_jobs import Known, known_above
+from slurm.results.written_jobs import WrittenJob, WrittenJobs, number_of
 from slurm.sbatch.dependency import DependencyClause, as_metadata
 from slurm.states import (
     ENDED,
@@ -28,12 +26,11 @@ from slurm.states import (
 from slurm.tracking.lone_record import LoneRecord
 from slurm.tracking.record import ArrayElement, JobRecord
 from slurm.tracking.reused_ids import mark_of
-from slurm.tracking.upstream import Dependency, Upstream
 
 if TYPE_CHECKING:
     from slurm.api.site import Site
+    from slurm.tracking.record import JobOperations
 
-LAYOUT = ("count", "pack", "max_array_size")
 LONGEST_SEARCH = 10.0  # seconds after which the search goes no further up
 STATE_OF_STATUS = {"completed": JobState.COMPLETED, "failed": JobState.FAILED}
 
@@ -52,131 +49,87 @@ class Root:
     records: tuple[JobRecord, ...] = field(default=(), compare=False)
 
 
-@dataclass(frozen=True)
-class Link:
+class Link(NamedTuple):
     """One thing a job waits for, as ``metadata.json`` has it: a job or an array, and the `type`."""
 
     job_id: str
     type: str
 
 
-@dataclass(frozen=True)
-class WrittenJob:
-    """What the files say of a job or an array: its `metadata`, and where an array's items are."""
+class Member(NamedTuple):
+    """A job that a link is about, and its metadata file."""
 
-    path: str = ""
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-    layout: ArrayLayout | None = None
-
-    @property
-    def ids(self) -> list[str]:
-        """The scheduler's ids of an array's submissions."""
-        pieces = range(len(self.layout.pieces)) if self.layout else ()
-        return [str(self.metadata.get(piece_key(number), "")) for number in pieces]
-
-    def elements(self, number: str) -> Iterator[tuple[str, str]]:
-        """The job id and the directory of every item in the array's submission `number`."""
-        if self.layout is not None and number in self.ids:
-            piece = self.ids.index(number)
-            for item in range(self.layout.count):
-                of, task = self.layout.place_of(item)
-                if of == piece:
-                    directory = ArrayDirectory(self.path).element(self.layout.name(item))
-                    yield f"{number}_{task}", directory.metadata
+    job_id: str
+    file: str
 
 
 def root_of(job: JobRecord) -> Root | None:
-    """The job because of which `job` never started; None where nobody can tell.
+    """The job because of which `job` never started; None where nobody can tell. See `roots_of`."""
+    return roots_of([job])[0]
 
-    Asks the scheduler once for every job up the chain, reads their files, and waits for nothing, so
-    it may run in any thread. Raises `TransportError`.
+
+def roots_of(jobs: Sequence[JobRecord]) -> list[Root | None]:
+    """For each of these jobs of one cluster the one because of which it never started; None where nobody can tell.
+
+    Asks the scheduler once for every step up the chains, however many jobs there are, reads their files, and waits for
+    nothing, so it may run in any thread. Raises `TransportError`.
     """
-    search = _Search(job, _known_above(job))
+    search = _Search(jobs)
     deadline = time.monotonic() + LONGEST_SEARCH
-    job_id, root, seen = job.id, None, {job.id}
+    above: dict[str, Root | None] = {}
+    next_ones = {job.id for job in jobs}
     try:
-        while time.monotonic() < deadline:
-            broken = search.broken_link_of(job_id)
-            if broken is None or broken.job_id in seen:
-                break
-            job_id, root = broken.job_id, broken
-            seen.add(job_id)
+        while next_ones and time.monotonic() < deadline:
+            above.update(search.broken_links_of(next_ones))
+            next_ones = {above[one].job_id for one in next_ones if above[one]} - set(above)  # type: ignore[union-attr]
     except SchedulerUnreachable:
         pass  # what was found so far is true
+    return [_last(job.id, above) for job in jobs]
+
+
+def _last(job_id: str, above: Mapping[str, Root | None]) -> Root | None:
+    """The end of the chain that begins at a job."""
+    root, seen = None, {job_id}
+    while (link := above.get(job_id)) is not None and link.job_id not in seen:
+        root, job_id = link, link.job_id
+        seen.add(job_id)
     return root
-
-
-class Known(NamedTuple):
-    """A job or an array up the chain that was submitted by this process: its directory, and a record for each job."""
-
-    job_dir: str
-    records: Sequence[JobRecord]
-    is_array: bool = False
-
-    @property
-    def task_name(self) -> str:
-        return self.records[0].task_name
-
-    @property
-    def waits_for(self) -> tuple[Dependency, ...]:
-        return self.records[0].waits_for
-
-
-def _known(upstream: Upstream) -> Known:
-    record = upstream.records[0]
-    is_array = upstream.layout is not None and record.element is not None
-    path = record.element.array.path if is_array and record.element else record.job_dir
-    return Known(path, upstream.records, is_array)
-
-
-def _known_above(record: JobRecord) -> dict[str, Known]:
-    """The jobs and arrays of this process up the chain, by each of their ids."""
-    own = Known(record.job_dir, [record])
-    found: dict[str, Known] = {record.id: own}
-    group = record.element.group if record.element is not None else None
-    if group is not None:
-        found.update(dict.fromkeys(group.ids, _known(group)))
-    left = [own]
-    while left:
-        for dependency in left.pop().waits_for:
-            for job_id in dependency.ids:
-                if job_id not in found:
-                    found[job_id] = _known(dependency.on)
-                    left.append(found[job_id])
-    return found
 
 
 class _Search:
     """One search: what it has read and been told so far."""
 
-    def __init__(self, job: JobRecord, known: Mapping[str, Known]) -> None:
-        self.site: Site = job.site
-        self.operations = job.operations
-        self.known = known
-        self.written: dict[str, WrittenJob] = {}
+    def __init__(self, jobs: Sequence[JobRecord]) -> None:
+        self.site: Site = jobs[0].site
+        self.operations: JobOperations = jobs[0].operations
+        self.known = known_above(jobs)
+        self.written = WrittenJobs(self.site, {n: one.job_dir for n, one in self.known.items()})
         self.seen: dict[str, Observation] = {}
+        self.states: dict[str, JobState | None] = {}
+        self._members: dict[tuple[Link, str], Sequence[Member]] = {}
+        self._judged: dict[tuple[Link, str], Root | None] = {}
+        self._of_array: dict[int, dict[str, list[JobRecord]]] = {}
 
     def _ours(self, job_id: str) -> Known | None:
-        return self.known.get(job_id) or self.known.get(_number(job_id))
+        return self.known.get(job_id) or self.known.get(number_of(job_id))
 
-    def broken_link_of(self, job_id: str) -> Root | None:
-        """The first of the jobs before this one that did not end as it had to."""
-        own = self._written(job_id)
-        links = self._links(job_id, own)
-        self._read(link.job_id for link in links)
-        members = [self._members(job_id, own, link) for link in links]
-        files = {one: path for group in members for one, path in group.items()}
-        states = self._states(files)
-        for link, group in zip(links, members):
-            root = self._judged(link, group, states)
-            if root is not None:
-                return root
-        return None
+    def broken_links_of(self, job_ids: Collection[str]) -> dict[str, Root | None]:
+        """For each of these jobs the first of those before it that did not end as it had to."""
+        self.written.read(job_ids)
+        links = {one: self._links(one) for one in job_ids}
+        self.written.read({link.job_id for some in links.values() for link in some})
+        about = {one: [(link, self._which(one, link)) for link in links[one]] for one in job_ids}
+        new = {pair for pairs in about.values() for pair in pairs} - set(self._members)
+        self._members.update((pair, self._members_of(*pair)) for pair in new)
+        self._learn_states([one for pair in new for one in self._members[pair]])
+        self._judged.update((pair, self._judge(*pair)) for pair in new)
+        return {
+            one: next((root for pair in about[one] if (root := self._judged[pair])), None)
+            for one in job_ids
+        }
 
-    def _judged(
-        self, link: Link, members: Iterable[str], states: Mapping[str, JobState | None]
-    ) -> Root | None:
-        ended = {one: states.get(one) for one in members}
+    def _judge(self, link: Link, which: str) -> Root | None:
+        ended = {one.job_id: self.states.get(one.job_id) for one in self._members[link, which]}
         if link.type in ("afterok", "aftercorr"):
             for job_id, state in ended.items():
                 if state not in (None, JobState.COMPLETED):
@@ -187,7 +140,7 @@ class _Search:
 
     def _root(self, job_id: str, state: JobState | None, link: Link) -> Root:
         known = self._ours(job_id)
-        name = self._written(job_id).metadata.get("task_name", "")
+        name = self.written.of(job_id).metadata.get("task_name", "")
         name = name or (known.task_name if known else "")
         ended = state or JobState.UNKNOWN
         records = tuple(self._records(job_id, name, ended))
@@ -211,64 +164,77 @@ class _Search:
 
     def _places(self, job_id: str) -> Iterator[tuple[str, str, ArrayElement | None]]:
         known = self._ours(job_id)
-        ours = [one for one in (known.records if known else ()) if one.id == job_id]
+        ours = self._by_id(known).get(job_id, []) if known else []
         if ours:
             yield from ((one.token, one.job_dir, one.element) for one in ours)
             return
-        other, token = self._written(job_id), ""
+        other = self.written.of(job_id)
         if other.layout is None:
             if other.path:
-                yield str(other.metadata.get("token", token)), other.path, None
+                yield str(other.metadata.get("token", "")), other.path, None
             return
         array, packed = ArrayDirectory(other.path), other.layout.pack > 1
-        items = [path for one, path in other.elements(_number(job_id)) if one == job_id]
-        for path in map(posixpath.dirname, items):
-            index = int(posixpath.basename(path))
-            yield token, path, ArrayElement(index, array, packed)
+        for index in other.items(number_of(job_id)).get(job_id, ()):
+            yield "", other.directory_of(index), ArrayElement(index, array, packed)
 
-    def _links(self, job_id: str, own: WrittenJob) -> list[Link]:
-        known = self._ours(job_id)
+    def _by_id(self, known: Known) -> Mapping[str, Sequence[JobRecord]]:
+        """The records of an array by the ids of its jobs: each item that failed by itself asks for its own."""
+        found = self._of_array.get(id(known.records))
+        if found is None:
+            found = self._of_array[id(known.records)] = {}
+            for record in known.records:
+                found.setdefault(record.id, []).append(record)
+        return found
+
+    def _links(self, job_id: str) -> list[Link]:
+        known, own = self._ours(job_id), self.written.of(job_id)
         clauses = [DependencyClause(one.type, one.ids) for one in known.waits_for] if known else []
         written = own.metadata.get("dependencies") or as_metadata(clauses)
         return [Link(str(one["job_id"]), one["type"]) for one in written]
 
-    def _members(self, job_id: str, own: WrittenJob, link: Link) -> dict[str, str]:
-        """The jobs a link is about, and the metadata file of each."""
-        other = self._written(link.job_id)
-        number = _number(link.job_id)
-        if link.type == "aftercorr" and other.layout is not None and _number(job_id) in own.ids:
-            number = other.ids[own.ids.index(_number(job_id))]
-            task = job_id.partition("_")[2]
-            return {one: path for one, path in other.elements(number) if one == f"{number}_{task}"}
-        elements = dict(other.elements(number))
-        if link.job_id in elements:
-            return {link.job_id: elements[link.job_id]}
-        known = self.known.get(link.job_id)
-        of = known.records if known is not None and known.is_array else ()
-        path = JobDirectory(other.path).metadata if other.path else ""
-        members = {record.id: record.directory.metadata for record in of}
-        return elements or members or {link.job_id: path}
+    def _which(self, job_id: str, link: Link) -> str:
+        """The one job of an array that this job waits for; empty where it waits for all of it, as most do."""
+        other, own = self.written.of(link.job_id), self.written.of(job_id)
+        if link.type != "aftercorr" or other.layout is None or number_of(job_id) not in own.ids:
+            return ""
+        number = other.ids[own.ids.index(number_of(job_id))]
+        return f"{number}_{job_id.partition('_')[2]}"
 
-    def _states(self, files: Mapping[str, str]) -> dict[str, JobState | None]:
+    def _members_of(self, link: Link, which: str) -> Sequence[Member]:
+        """The jobs a link is about; if it is one of an array's, that."""
+        other = self.written.of(link.job_id)
+        if which:
+            return _members_in(other, which, number_of(which))
+        items = other.items(number_of(link.job_id))
+        if link.job_id in items:
+            return _members_in(other, link.job_id, number_of(link.job_id))
+        if items:
+            return [Member(one, other.file_of(some[-1])) for one, some in items.items()]
+        known = self.known.get(link.job_id)
+        of = self._by_id(known) if known is not None and known.is_array else {}
+        members = [Member(one, some[-1].directory.metadata) for one, some in of.items()]
+        return members or [Member(link.job_id, other.file)]
+
+    def _learn_states(self, members: Sequence[Member]) -> None:
         """How each of these jobs ended, None for one that did not; by its own word if need be."""
+        files = {one.job_id: one.file for one in members if one.job_id not in self.states}
         if not files:
-            return {}
+            return
         seen = [self._own(one) for one in self.site.backend.query_jobs(list(files))]
         self.seen.update((one.job_id, one) for one in seen)
-        states = {one.job_id: _end_of(one) for one in seen}
-        unknown = [job_id for job_id, state in states.items() if state is JobState.UNKNOWN]
-        for job_id, content in zip(unknown, self._json([files[job_id] for job_id in unknown])):
-            states[job_id] = STATE_OF_STATUS.get(str(content.get("status")))
-            if states[job_id] is None:
-                states[job_id] = self._state_by_records(job_id)
-        return states
+        self.states.update((one.job_id, _end_of(one)) for one in seen)
+        unknown = [job_id for job_id in files if self.states.get(job_id) is JobState.UNKNOWN]
+        contents = self.written.objects([files[job_id] for job_id in unknown])
+        for job_id, content in zip(unknown, contents):
+            written = STATE_OF_STATUS.get(str(content.get("status")))
+            self.states[job_id] = written or self._state_by_records(job_id)
 
     def _state_by_records(self, job_id: str) -> JobState | None:
         """How a job ended that ran several items of an array, by what these have left; None where some left nothing."""
-        other = self.written.get(_number(job_id))
-        if other is None or other.layout is None or other.layout.pack == 1:
+        other = self.written.of(job_id)
+        if other.layout is None or other.layout.pack == 1:
             return None
-        items = {path for one, path in other.elements(_number(job_id)) if one == job_id}
+        items = other.items(number_of(job_id)).get(job_id, ())
         known, ended = Records(), {}
         try:
             for part in self.site.backend.read_records(
@@ -290,50 +256,9 @@ class _Search:
         [record] = known.records
         return mark_of(record).own_or_reused(seen, record.status)
 
-    def _written(self, job_id: str) -> WrittenJob:
-        self._read([job_id])
-        return self.written[_number(job_id)]
 
-    def _read(self, job_ids: Iterable[str]) -> None:
-        """Read what was submitted under these ids, in two round trips."""
-        new = [n for n in dict.fromkeys(map(_number, job_ids)) if n not in self.written]
-        base = self.site.job_base_dir
-        receipts = self._json([receipt_of_job(base, number) for number in new])
-        places = [self._place(number, receipt) for number, receipt in zip(new, receipts)]
-        plain = [path and JobDirectory(path).metadata for path in places]
-        arrays = [path and ArrayDirectory(path).metadata for path in places]
-        contents = self._json([*plain, *arrays])
-        for number, path, one, array in zip(new, places, contents, contents[len(new) :]):
-            layout = (
-                ArrayLayout(array["count"], array["pack"], array["max_array_size"])
-                if all(isinstance(array.get(key), int) for key in LAYOUT)
-                else None
-            )
-            self.written[number] = WrittenJob(path, array or one, layout)
-
-    def _place(self, number: str, receipt: Mapping[str, Any]) -> str:
-        known = self.known.get(number)
-        return str(receipt.get("job_dir") or (known.job_dir if known else ""))
-
-    def _json(self, paths: Sequence[str]) -> list[dict[str, Any]]:
-        """These files' contents; nothing for one that cannot be read, or is no JSON object."""
-        named = [path for path in paths if path]
-        try:
-            found = dict(zip(named, self.site.backend.read_files(named))) if named else {}
-        except RemoteFileError:
-            found = {}
-        return [_object(found.get(path)) for path in paths]
-
-
-def _number(job_id: str) -> str:
-    return job_id.partition("_")[0]
-
-
-def _object(data: bytes | None) -> dict[str, Any]:
-    try:
-        return parse_object(data or b"{}")
-    except ValueError:
-        return {}
+def _members_in(other: WrittenJob, job_id: str, number: str) -> Sequence[Member]:
+    return [Member(job_id, other.file_of(index)) for index in other.items(number)[job_id][-1:]]
 
 
 def _end_of(seen: Observation) -> JobState | None:
