@@ -75,6 +75,6 @@ def test_a_module_that_is_not_there_is_said_with_its_line_before_anything_is_sub
 def test_jobs_run_in_a_virtual_environment_that_venv_has_made(
     connect: Callable[..., Cluster], site: DockerCluster, folder: str
 ) -> None:
-    site.exec("login", ["python3", "-m", "venv", f"{folder}/venv"], user="dev")
+    site.exec("login", ["python3", "-m", "venv", f"{folder}/venv"], user="dev", timeout=600)
     connect(python=f"{folder}/venv/bin/python")
     assert environment_tasks.environment().get_result(TIMEOUT)["prefix"] == f"{folder}/venv"
