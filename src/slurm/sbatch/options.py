@@ -291,7 +291,7 @@ def _matches(pattern: str, advice: str) -> Callable[[str], None]:
 
 def _has_grammar(name: str) -> Callable[[str], None]:
     def check(text: str) -> None:
-        from slurm.sbatch.grammar import PROBLEM_OF  # its expressions are compiled when first used
+        from slurm.sbatch.grammar import PROBLEM_OF  # late: few tasks have one
 
         advice = PROBLEM_OF[name](text)
         if advice:
