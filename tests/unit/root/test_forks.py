@@ -342,7 +342,9 @@ class Finder:
 if __name__ == "__main__":
     cluster = Cluster("local", job_base_dir=sys.argv[1])
     sys.meta_path.insert(0, Finder())
-    threading.Thread(target=__import__, args=("colorsys",)).start()
+    seen = threading.Thread(target=__import__, args=("colorsys",))
+    seen.start()
+    seen.join()
     with cluster:
         print(double(1).get_result(60), double.map([1, 2], pack=2).get_results(60))
     cluster.close()
