@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 from slurm import context, forks
 from slurm.config.checks import check_flag, own_copy
 from slurm.errors import ConfigError
-from slurm.job import Job
 from slurm.job_dir.paths import RESULT_GRACE
 from slurm.job_dir.tracebacks import UsersFrames
 from slurm.sbatch.options import normalise
-from slurm.tracking.upstream import jobs_in
 
 if TYPE_CHECKING:
     import argparse
@@ -28,6 +26,7 @@ if TYPE_CHECKING:
     from slurm.callbacks.base import BaseCallback
     from slurm.config.slurmfile import ClusterSettings
     from slurm.executor import JobExecutor
+    from slurm.job import Job
     from slurm.packaging.by_name import PackagingConfig
     from slurm.results.job_operations import ClusterOperations
     from slurm.submit.arrays import WaitingArray
@@ -88,9 +87,10 @@ class Cluster:
         cancel_on_interrupt: bool = False,
         **backend_options: Any,
     ) -> None:
-        # Late: that is most of the SDK, and many a process that imports this class makes none. All of it here: a child
-        # that is forked while a thread imports a module waits for that thread for ever.
+        # Late: most of the SDK, futures included, and many a process that imports this class makes none. All of it here:
+        # a child that is forked while a thread imports a module waits for that thread for ever.
         from slurm.api import by_name
+        from slurm.job import Job
         from slurm.packaging.by_name import strategy_of
         from slurm.results.job_operations import ClusterOperations
         from slurm.submit.arrays import ArrayBlocks
@@ -141,6 +141,7 @@ class Cluster:
                 is_closed=lambda: self._closed,
             ),
         )
+        self._new_job: Callable[[JobRecord], Job[Any]] = functools.partial(Job, self)
         self._closed = False
         self._blocks = ArrayBlocks()
 
@@ -276,6 +277,8 @@ class Cluster:
         42
         """
         _check_task("submit", task)
+        from slurm.tracking.upstream import jobs_in
+
         return task.after(*jobs_in(after)).submit(self, key=key, **sbatch_options)
 
     def batch(self) -> Batch:
@@ -316,6 +319,8 @@ class Cluster:
         from slurm.submit.calls import array_call_of
 
         _check_task("map", task)
+        from slurm.tracking.upstream import jobs_in
+
         bound = task.after(*jobs_in(after)).with_options(**sbatch_options)
         call = array_call_of(bound, items, max_concurrent, pack, item_dirs)
         return cast("ArrayJob[R]", self.submitter.map(call))
@@ -484,11 +489,11 @@ class Cluster:
         return PackagedTask(strategy_of(packaging), cast("SlurmTask[Any, Any]", task), self)
 
     def _job_of(self, record: JobRecord) -> Job[Any]:
-        return cast("Job[Any]", record.future(lambda: Job(self, record)))
+        return cast("Job[Any]", record.future(lambda: self._new_job(record)))
 
     def _held_job_of(self, record: JobRecord) -> Job[Any]:
         """The one that callbacks are told of until its end."""
-        return cast("Job[Any]", record.future(lambda: Job(self, record), hold=True))
+        return cast("Job[Any]", record.future(lambda: self._new_job(record), hold=True))
 
     def _array_of(self, task_name: str, state: WaitingArray | SubmittedArray) -> ArrayJob[Any]:
         from slurm.array_job import ArrayJob  # late: many programs map nothing

@@ -152,7 +152,7 @@ def test_what_every_program_imports_makes_no_data_classes_and_leaves_the_rest(
         "slurm.job_dir.result",
         "slurm.packaging.base",
     }
-    late |= {"slurm.results.job_operations", "slurm.submit.submitter", "slurm.submit.batch"}
+    late |= {"slurm.job", "slurm.states", "slurm.submit.submitter", "slurm.submit.batch"}
     assert not late & loaded
 
 
