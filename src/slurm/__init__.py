@@ -22,7 +22,6 @@ Public names are loaded on first use, so that ``import slurm`` costs next to not
 
 from __future__ import annotations
 
-import importlib
 import sys
 import types
 from typing import TYPE_CHECKING, Any
@@ -99,7 +98,10 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOME_OF:
         raise AttributeError(f"module 'slurm' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOME_OF[name]), name)
+    __import__(
+        _HOME_OF[name]
+    )  # no importlib, which takes longer to load than most of our own files
+    value = getattr(sys.modules[_HOME_OF[name]], name)
     globals()[name] = value
     return value
 

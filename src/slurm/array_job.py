@@ -12,7 +12,7 @@ from slurm.context import carrying
 from slurm.errors import SubmissionError
 from slurm.futures import decided
 from slurm.job import Job, Promise
-from slurm.job_dir.arguments import JobResultPlaceholder
+from slurm.job_dir.placeholder import JobResultPlaceholder
 from slurm.job_dir.tracebacks import UsersFrames
 from slurm.results.array_results import ArrayResults
 from slurm.results.not_a_value import NotAValue

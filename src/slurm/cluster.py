@@ -8,40 +8,36 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from slurm import context, forks
-from slurm.api import by_name
-from slurm.api.base import BackendBase
-from slurm.api.site import Site
 from slurm.config.checks import check_flag, own_copy
 from slurm.errors import ConfigError
-from slurm.job import Job
 from slurm.job_dir.paths import RESULT_GRACE
 from slurm.job_dir.tracebacks import UsersFrames
-from slurm.packaging.base import PackagedTask
-from slurm.packaging.by_name import PackagingConfig, default_elsewhere, strategy_of
-from slurm.results.job_operations import ClusterOperations
 from slurm.sbatch.options import normalise
-from slurm.submit.arrays import ArrayBlocks, WaitingArray
-from slurm.submit.batch import Batch
-from slurm.submit.effects import ClusterFunctions, TaskPackaging
-from slurm.submit.refusals import no_main_guard
-from slurm.submit.submitter import Submitter
-from slurm.tracking.listener import Listener
-from slurm.tracking.record import JobRecord
-from slurm.tracking.submitted_array import SubmittedArray
-from slurm.tracking.upstream import jobs_in
 
 if TYPE_CHECKING:
     import argparse
     import datetime
 
-    from slurm.api.base import CleanedUp
+    from slurm.api.base import BackendBase
+    from slurm.api.cleaned_up import CleanedUp
     from slurm.api.requests import JobRequest
+    from slurm.api.site import Site
     from slurm.array_job import ArrayJob
     from slurm.callbacks.base import BaseCallback
     from slurm.config.slurmfile import ClusterSettings
     from slurm.executor import JobExecutor
+    from slurm.job import Job
+    from slurm.packaging.by_name import PackagingConfig
+    from slurm.results.job_operations import ClusterOperations
+    from slurm.submit.arrays import WaitingArray
+    from slurm.submit.batch import Batch
     from slurm.submit.calls import CalledTask
+    from slurm.submit.effects import TaskPackaging
+    from slurm.submit.submitter import Submitter
     from slurm.task import SlurmTask
+    from slurm.tracking.listener import Listener
+    from slurm.tracking.record import JobRecord
+    from slurm.tracking.submitted_array import SubmittedArray
 
 R = TypeVar("R")
 
@@ -91,6 +87,17 @@ class Cluster:
         cancel_on_interrupt: bool = False,
         **backend_options: Any,
     ) -> None:
+        # Late: most of the SDK, futures included, and many a process that imports this class makes none. All of it here:
+        # a child that is forked while a thread imports a module waits for that thread for ever.
+        from slurm.api import by_name
+        from slurm.job import Job
+        from slurm.packaging.by_name import strategy_of
+        from slurm.results.job_operations import ClusterOperations
+        from slurm.submit.arrays import ArrayBlocks
+        from slurm.submit.effects import ClusterFunctions
+        from slurm.submit.submitter import Submitter
+        from slurm.tracking.listener import Listener
+
         by_name.name_of(backend_type)  # before anything else is looked at
         strategy_of(packaging)
         self.packaging: PackagingConfig = own_copy(packaging)
@@ -134,6 +141,7 @@ class Cluster:
                 is_closed=lambda: self._closed,
             ),
         )
+        self._new_job: Callable[[JobRecord], Job[Any]] = functools.partial(Job, self)
         self._closed = False
         self._blocks = ArrayBlocks()
 
@@ -188,6 +196,8 @@ class Cluster:
             arguments = _with_objects(cluster_settings(name_or_path, env=env, overrides=overrides))
         except ConfigError as error:
             if context.is_loading_script():
+                from slurm.submit.refusals import no_main_guard
+
                 raise no_main_guard("makes its cluster", str(error)) from None
             raise
         return cls(**arguments)
@@ -267,6 +277,8 @@ class Cluster:
         42
         """
         _check_task("submit", task)
+        from slurm.tracking.upstream import jobs_in
+
         return task.after(*jobs_in(after)).submit(self, key=key, **sbatch_options)
 
     def batch(self) -> Batch:
@@ -283,6 +295,8 @@ class Cluster:
         >>> [job.get_result() for job in jobs]
         [0, 2, 4]
         """
+        from slurm.submit.batch import Batch  # late: many programs batch nothing
+
         return Batch(self)
 
     @UsersFrames(TypeError)
@@ -305,6 +319,8 @@ class Cluster:
         from slurm.submit.calls import array_call_of
 
         _check_task("map", task)
+        from slurm.tracking.upstream import jobs_in
+
         bound = task.after(*jobs_in(after)).with_options(**sbatch_options)
         call = array_call_of(bound, items, max_concurrent, pack, item_dirs)
         return cast("ArrayJob[R]", self.submitter.map(call))
@@ -464,17 +480,20 @@ class Cluster:
         return str(self.site)
 
     def _packaging_of(self, task: CalledTask) -> TaskPackaging:
+        from slurm.packaging.base import PackagedTask
+        from slurm.packaging.by_name import default_elsewhere, strategy_of
+
         packaging = task.packaging or self.packaging
         if packaging is None and self.backend.copies_code and not self.backend.shares_filesystem:
             packaging = default_elsewhere(task.unwrapped)
         return PackagedTask(strategy_of(packaging), cast("SlurmTask[Any, Any]", task), self)
 
     def _job_of(self, record: JobRecord) -> Job[Any]:
-        return cast("Job[Any]", record.future(lambda: Job(self, record)))
+        return cast("Job[Any]", record.future(lambda: self._new_job(record)))
 
     def _held_job_of(self, record: JobRecord) -> Job[Any]:
         """The one that callbacks are told of until its end."""
-        return cast("Job[Any]", record.future(lambda: Job(self, record), hold=True))
+        return cast("Job[Any]", record.future(lambda: self._new_job(record), hold=True))
 
     def _array_of(self, task_name: str, state: WaitingArray | SubmittedArray) -> ArrayJob[Any]:
         from slurm.array_job import ArrayJob  # late: many programs map nothing
@@ -501,6 +520,8 @@ def _check_task(method: str, task: object) -> None:
 
 def _with_objects(settings: ClusterSettings) -> dict[str, Any]:
     """The arguments of `Cluster`, with objects in place of the names that a Slurmfile has."""
+    from slurm.packaging.by_name import strategy_of
+
     with settings.naming_the_file():
         strategy_of(settings.packaging), normalise(settings.submit)
     if not (settings.callbacks or settings.track):

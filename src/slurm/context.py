@@ -20,7 +20,7 @@ import functools
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from slurm import forks
 
@@ -35,15 +35,18 @@ class SubmissionContext(Protocol):
         """Who takes calls that are made in this context: a `slurm.submit.submitter.Submitter`."""
 
 
-class _Active(NamedTuple):
+class _Active:
     """What is active, and who takes the calls that are made now: its own submitter, or a batch's that collects them.
 
     `workflow` is the innermost workflow around it: a cluster that is made active inside of one does not end that.
     """
 
-    context: SubmissionContext
-    collector: Any = None
-    workflow: Any = None
+    __slots__ = ("collector", "context", "workflow")
+
+    def __init__(self, context: SubmissionContext, collector: Any, workflow: Any) -> None:
+        self.context = context
+        self.collector = collector
+        self.workflow = workflow
 
 
 # Without a default: where it is not set, what the thread inherited is active.

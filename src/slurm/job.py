@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from slurm import errors
 from slurm.context import carrying
-from slurm.job_dir.arguments import JobResultPlaceholder
-from slurm.job_dir.result import Outcome
+from slurm.job_dir.placeholder import JobResultPlaceholder
 from slurm.job_dir.tracebacks import UsersFrames
 from slurm.results.not_a_value import NotASequence, NotAValue
 from slurm.states import ACTIVE, JobState, JobStatus
@@ -24,6 +23,7 @@ from slurm.tracking.upstream import Upstream
 if TYPE_CHECKING:
     from slurm.cluster import Cluster
     from slurm.job_dir.paths import JobDirectory
+    from slurm.job_dir.result import Outcome
     from slurm.tracking.upstream import Dependency
 
 T = TypeVar("T")

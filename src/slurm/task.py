@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from slurm.config.checks import own_copy
 from slurm.context import get_active_context, submitter_for, submitter_here
 from slurm.errors import ConfigError, NoActiveContext
-from slurm.job_dir.arguments import JobResultPlaceholder
-from slurm.job_dir.main_module import find
+from slurm.job_dir.placeholder import JobResultPlaceholder
 from slurm.job_dir.tracebacks import UsersFrames
 from slurm.sbatch.options import Options, normalise
 from slurm.sbatch.overlay import DEFAULT_OPTIONS, WORKFLOW_OPTIONS, overlay
@@ -366,6 +365,8 @@ def _refuse_generator(function: Callable[..., Any]) -> None:
 
 
 def _named_task(module: str, qualname: str, *settings: Any) -> SlurmTask[Any, Any]:
+    from slurm.job_dir.main_module import find  # late: for tasks that were pickled
+
     found = find(module, qualname)
     return _rebuilt_task(getattr(found, "unwrapped", found), *settings)
 

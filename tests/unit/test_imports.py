@@ -75,6 +75,16 @@ import json
 print(json.dumps(loaded))
 """
 
+PREPARED = """
+import sys
+from slurm import Cluster, task
+from tests.helpers.job_tasks import add
+request = Cluster("local").dry_run(task(add.unwrapped), 1, 2)
+assert "payload.pkl" in request.files, request
+import json
+print(json.dumps(sorted(sys.modules)))
+"""
+
 BACKENDS = """
 import json, sys
 import slurm.api
@@ -132,8 +142,25 @@ def test_what_every_program_imports_makes_no_data_classes_and_leaves_the_rest(
     assert "slurm.cluster" in loaded
     assert not third_party(loaded)
     late = {"dataclasses", "inspect", "hashlib", "subprocess", "socket", "random", "queue"}
+    late |= {"json", "logging", "pickle"}
     late |= {"slurm.array_job", "slurm.usage", "slurm.rendering", "slurm.tracking.tracker"}
+    # What a cluster is made of comes with the first one.
+    late |= {
+        "slurm.api.base",
+        "slurm.api.requests",
+        "slurm.job_dir.arguments",
+        "slurm.job_dir.result",
+        "slurm.packaging.base",
+    }
+    late |= {"slurm.job", "slurm.states", "slurm.submit.submitter", "slurm.submit.batch"}
     assert not late & loaded
+
+
+def test_a_call_is_prepared_without_what_takes_long_and_few_need(run_python: RunPython) -> None:
+    done = run_python("-c", PREPARED)
+    loaded = set(json.loads(done.stdout))
+    assert {"slurm.tracking.tracker", "slurm.submit.prepare"} <= loaded
+    assert not {"random", "zipfile", "_strptime", "slurm.submit.batch", "slurm.array_job"} & loaded
 
 
 def third_party(modules: set[str]) -> set[str]:

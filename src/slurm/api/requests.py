@@ -11,7 +11,7 @@ from slurm.errors import SlurmError
 if TYPE_CHECKING:
     from slurm.job_dir.large_files import SpooledFile
 
-# Named tuples, and no data classes: with those, `from slurm import Cluster, task` would take half as long again.
+# Named tuples, and no data classes: to make those takes several times as long.
 
 NOTHING: Mapping[str, Any] = {}
 

@@ -9,12 +9,8 @@ from typing import TYPE_CHECKING
 
 from slurm import errors
 from slurm.callbacks.base import RUNNER_HOOKS, BaseCallback, ExecutionLocus, overrides
-from slurm.job_dir.arguments import (
-    JobResultPlaceholder,
-    dump_arguments,
-    load_arguments,
-    why_unpicklable,
-)
+from slurm.job_dir.arguments import dump_arguments, load_arguments, why_unpicklable
+from slurm.job_dir.placeholder import JobResultPlaceholder
 from slurm.packaging.function_reference import main_module
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -11,14 +10,14 @@ from typing import Any
 from slurm.errors import ConfigError
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-# Half a character: what Python makes of bytes, in arguments and file names, that are no text.
-SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 def own_copy(value: Any) -> Any:
     """A mapping of settings with all that is in it, which its giver may go on changing; anything else as it is."""
     if not isinstance(value, Mapping):
         return value
+    import copy  # late: most settings are names
+
     return {key: copy.deepcopy(one) for key, one in value.items()}
 
 
@@ -63,8 +62,21 @@ def check_text(name: str, value: object) -> None:
 
 def check_encodable(name: str, text: str) -> None:
     """Raises `ConfigError` unless `text` can be written down as UTF-8."""
-    if SURROGATE.search(text):
+    if not is_encodable(text):
         raise ConfigError(f"{name} {text!r} has bytes that are no UTF-8 text: take them out")
+
+
+def is_encodable(text: str) -> bool:
+    """Whether text can be written as UTF-8: it has none of the halves of characters that Python makes of other bytes.
+
+    >>> is_encodable("plain"), is_encodable(os.fsdecode(b"\\xfc"))
+    (True, False)
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def check_flag(name: str, value: object) -> None:

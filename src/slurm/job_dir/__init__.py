@@ -9,7 +9,7 @@ imports most of it, so it is standard library, Python 3.9, and quick to load.
 - `payload`: the function and what is around it; `main_module`: what stands for the client's ``__main__``, and
   `main_guard`: its code without its main part; `main_part`: what that part has defined, which no job has;
 - `search_path`: the order of imports; `arguments`: how arguments are pickled, into the payload or, large ones, into a
-  file of their own, and read back, with results in place of placeholders;
+  file of their own, and read back, with results in place of placeholders; `placeholder`: what stands for a job there;
 - `by_value`: pickling what has no name; `unpickling`: what is read back, unless it is code of another Python;
 - `result`: the envelope with a value or an exception, pickled and read, and why a value cannot be pickled;
 - `result_file`: its layout, with a checksum;

@@ -11,29 +11,16 @@ import functools
 import io
 import pickle
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, BinaryIO, NamedTuple, Union
+from typing import Any, BinaryIO
 
 from slurm import errors
 from slurm.job_dir.large_files import SpooledFile
 from slurm.job_dir.main_module import MAIN_WORDS
 from slurm.job_dir.main_part import words_of_main_part
+from slurm.job_dir.placeholder import JobResultPlaceholder, Placeholder
 from slurm.job_dir.result_file import PROTOCOL
 from slurm.job_dir.unpickling import Unpickler
 
-
-class JobResultPlaceholder(NamedTuple):
-    """Stands for the result of another job inside pickled arguments.
-
-    Attributes: `job_id`, the scheduler's id; `job_dir`, where its result file is or will be;
-    `count`, for a whole array the number of its items, whose results make a list.
-    """
-
-    job_id: str
-    job_dir: str = ""
-    count: int | None = None  # type: ignore[assignment]  # a tuple has a method of that name
-
-
-Placeholder = Union[JobResultPlaceholder, int, None]
 # What most arguments are made of; none of it is a job.
 PLAIN = frozenset({type(None), bool, int, float, str, bytes, tuple, list, dict})
 

@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, BinaryIO, NamedTuple
 
-from slurm.job_dir.arguments import JobResultPlaceholder
 from slurm.job_dir.main_module import MainModule
+from slurm.job_dir.placeholder import JobResultPlaceholder
 from slurm.job_dir.result_file import PROTOCOL
 from slurm.job_dir.search_path import NODE_PATH, SDK_PATH, OwnModule
 

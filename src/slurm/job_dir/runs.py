@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import calendar
 import datetime
 import os
 import posixpath
@@ -128,6 +127,8 @@ def _stamp_of(path: str) -> float:
     """The moment in a directory's name; later than all for one that has none."""
     try:
         stamp = posixpath.basename(path)[:STAMP_LENGTH]
+        import calendar  # late: for runs of earlier programs
+
         return float(calendar.timegm(time.strptime(stamp, STAMP)))
     except ValueError:
         return float("inf")

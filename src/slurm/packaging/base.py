@@ -316,9 +316,7 @@ def environment_for(
 
 
 def _started_by(interpreter: str) -> Environment:
-    from slurm.rendering import (
-        Environment,
-    )  # late: with data classes, importing `Cluster` takes half as long again
+    from slurm.rendering import Environment  # late: it makes data classes, which takes long
 
     return Environment([interpreter])
 

@@ -6,7 +6,6 @@ import logging
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from slurm import forks
 from slurm.api.site import Site
@@ -17,9 +16,7 @@ from slurm.tracking.accounting import Accounting
 from slurm.tracking.listener import Listener
 from slurm.tracking.pushed_results import PushedResults
 from slurm.tracking.record import JobOperations, JobRecord, Record, Watched
-
-if TYPE_CHECKING:
-    from slurm.tracking.tracker import Tracker
+from slurm.tracking.tracker import Tracker
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -50,10 +47,6 @@ class ClusterOperations(JobOperations):
         cancel_on_interrupt: Callable[[], bool],
         begun: Callable[[], object],
     ) -> None:
-        # Not above, for the time that `from slurm import Cluster` takes; and not below, for a child that is forked while
-        # a thread imports a module waits for that thread for ever.
-        import slurm.tracking.tracker  # noqa: F401
-
         self._site = site
         self._listener = listener
         self._cancel_on_interrupt = cancel_on_interrupt
@@ -74,8 +67,6 @@ class ClusterOperations(JobOperations):
     @property
     def tracker(self) -> Tracker:
         """What completes the futures of this cluster's jobs."""
-        from slurm.tracking.tracker import Tracker
-
         own = self._own.get()
         with own.making:
             if own.tracker is None:

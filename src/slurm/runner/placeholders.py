@@ -9,7 +9,6 @@ from typing import Any, BinaryIO
 
 from slurm.agent.regular_files import open_regular
 from slurm.errors import DependencyFailed, ResultCorrupted, ResultMissing
-from slurm.job_dir.arguments import JobResultPlaceholder
 from slurm.job_dir.item_records import ItemRecord
 from slurm.job_dir.paths import (
     RESULT_GRACE,
@@ -18,6 +17,7 @@ from slurm.job_dir.paths import (
     JobDirectory,
     array_of,
 )
+from slurm.job_dir.placeholder import JobResultPlaceholder
 from slurm.job_dir.record_index import RecordIndex
 from slurm.job_dir.result import Envelope, load_envelope, open_envelope
 

@@ -13,7 +13,7 @@ from slurm.node.job_id import own_job_id
 if TYPE_CHECKING:
     from slurm.array_job import ArrayJob
     from slurm.job import Job
-    from slurm.job_dir.arguments import JobResultPlaceholder
+    from slurm.job_dir.placeholder import JobResultPlaceholder
 
 IN_MEMORY = 64 << 20  # bytes of a pickled result; more goes through a file
 HOLDS_NOTHING = (str, bytes, int, float, complex, type(None))

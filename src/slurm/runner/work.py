@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from slurm.agent.regular_files import open_regular
 from slurm.callbacks.node import NodeCallbacks
 from slurm.context import loading_script
-from slurm.job_dir.arguments import JobResultPlaceholder, load_arguments
+from slurm.job_dir.arguments import load_arguments
 from slurm.job_dir.paths import ArrayDirectory, JobDirectory
 from slurm.job_dir.payload import Payload, load_payload
+from slurm.job_dir.placeholder import JobResultPlaceholder
 from slurm.node.context_names import may_want_context
 from slurm.runner.functions import load_function, restore_imports
 from slurm.runner.injection import Injection

@@ -2,7 +2,7 @@
 
 Every check answers with advice, or with nothing where the text is fine. Fine is what the ``sbatch`` of
 Slurm 22.05 and 24.11 both read as it is meant: some of what is refused here one of them accepts, and
-drops half of it in silence (``gpu:2x``, ``gpu,,gpu``, ``USR1@``).
+drops half of it in silence (``gpu:2x``, ``gpu,,gpu``, ``USR1@``). An expression is compiled when it is first used.
 """
 
 from __future__ import annotations
@@ -18,10 +18,7 @@ GRES_ADVICE = (
 # not look like one: of gpu:2x sbatch takes the 2 and drops the rest.
 GRES_COUNT = "[0-9]{1,18}[KMGTP]?"
 GRES_TYPE = r"[A-Za-z0-9_][^:=,;()/\s]*"
-GRES_ITEM = re.compile(
-    rf"(?!help\b)[A-Z][A-Z0-9_.-]*(:{GRES_COUNT}|:[A-Z_][^:=,;()/\s]*|:(?!{GRES_COUNT}[:=]){GRES_TYPE}[:=]{GRES_COUNT})?",
-    re.IGNORECASE,
-)
+GRES_ITEM = rf"(?i)(?!help\b)[A-Z][A-Z0-9_.-]*(:{GRES_COUNT}|:[A-Z_][^:=,;()/\s]*|:(?!{GRES_COUNT}[:=]){GRES_TYPE}[:=]{GRES_COUNT})?"
 
 DEPENDENCY_TYPES = ("after", "afterany", "afterburstbuffer", "aftercorr", "afternotok", "afterok")
 DEPENDENCY_ADVICE = (
@@ -29,11 +26,8 @@ DEPENDENCY_ADVICE = (
     f"(any), never both; types are {', '.join(DEPENDENCY_TYPES)}, and singleton, which takes no ids"
 )
 JOB_ID = r"[1-9][0-9]{0,17}(_([0-9]{1,9}|\*|\[[0-9]{1,9}-[0-9]{1,9}\]))?"
-AFTER_ITEM = re.compile(rf"after(:{JOB_ID}(\+[0-9]{{1,9}})?)+", re.IGNORECASE)
-OTHER_ITEM = re.compile(
-    rf"(afterany|afterburstbuffer|aftercorr|afternotok|afterok)(:{JOB_ID})+|singleton",
-    re.IGNORECASE,
-)
+AFTER_ITEM = rf"(?i)after(:{JOB_ID}(\+[0-9]{{1,9}})?)+"
+OTHER_ITEM = rf"(?i)(afterany|afterburstbuffer|aftercorr|afternotok|afterok)(:{JOB_ID})+|singleton"
 
 SIGNAL_ADVICE = (
     "give a signal's name or number, with 'B:' before it for the batch script alone and '@' and the "
@@ -43,10 +37,7 @@ SIGNAL_ADVICE = (
 SIGNAL_NAMES = (
     "HUP INT QUIT ABRT KILL ALRM TERM USR1 USR2 URG CONT STOP TSTP TTIN TTOU XCPU".replace(" ", "|")
 )
-SIGNAL = re.compile(
-    rf"((B|R|BR|RB):)?((SIG)?({SIGNAL_NAMES})|[1-9]|[1-5][0-9]|6[0-4])(@[0-9]{{1,5}})?",
-    re.IGNORECASE,
-)
+SIGNAL = rf"(?i)((B|R|BR|RB):)?((SIG)?({SIGNAL_NAMES})|[1-9]|[1-5][0-9]|6[0-4])(@[0-9]{{1,5}})?"
 MOST_SIGNAL_SECONDS = 65535  # seconds
 
 
@@ -58,7 +49,7 @@ def problem_of_gres(text: str) -> str:
     """
     if text.lower() == "none":
         return ""
-    fine = all(GRES_ITEM.fullmatch(item) for item in text.split(","))
+    fine = all(re.fullmatch(GRES_ITEM, item) for item in text.split(","))
     return "" if fine and not text.lower().startswith(("gres:", "gres/")) else GRES_ADVICE
 
 
@@ -71,7 +62,7 @@ def problem_of_dependency(text: str) -> str:
     if "?" in text and "," in text:
         return DEPENDENCY_ADVICE
     items = text.replace("?", ",").split(",")
-    fine = all(AFTER_ITEM.fullmatch(one) or OTHER_ITEM.fullmatch(one) for one in items)
+    fine = all(re.fullmatch(AFTER_ITEM, one) or re.fullmatch(OTHER_ITEM, one) for one in items)
     return "" if fine else DEPENDENCY_ADVICE
 
 
@@ -82,7 +73,7 @@ def problem_of_signal(text: str) -> str:
     ''
     """
     seconds = text.partition("@")[2]
-    fine = SIGNAL.fullmatch(text) and int(seconds or "0") <= MOST_SIGNAL_SECONDS
+    fine = re.fullmatch(SIGNAL, text) and int(seconds or "0") <= MOST_SIGNAL_SECONDS
     return "" if fine else SIGNAL_ADVICE
 
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Optional
 
-from slurm.config.checks import CONTROL, SURROGATE
+from slurm.config.checks import CONTROL, is_encodable
 from slurm.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -71,12 +71,13 @@ SIZE_ADVICE = (
     "give a size: whole megabytes as a number, or text such as 512M, 4G or 4GB, without a fraction"
 )
 DIRECTIVE = "#SBATCH --"
-PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]*")
-NUMBER = re.compile(r"[0-9]{1,12}")
-SIZE = re.compile(r"[0-9]{1,15}([KMGT]B?)?", re.IGNORECASE)
-COUNT = re.compile(r"[1-9][0-9]{0,8}")
-NODES = re.compile(r"[1-9][0-9]{0,8}[km]?([-,:][1-9][0-9]{0,8}[km]?)*", re.IGNORECASE)
-GPUS = re.compile(r"([^:,\s]+:)?[0-9]+(,([^:,\s]+:)?[0-9]+)*")
+# Compiled when they are first used, by `re` itself: most tasks say little of themselves.
+PLAIN = r"[A-Za-z0-9_@%+=:,./-]*"
+NUMBER = r"[0-9]{1,12}"
+SIZE = r"(?i)[0-9]{1,15}([KMGT]B?)?"
+COUNT = r"[1-9][0-9]{0,8}"
+NODES = r"(?i)[1-9][0-9]{0,8}[km]?([-,:][1-9][0-9]{0,8}[km]?)*"
+GPUS = r"([^:,\s]+:)?[0-9]+(,([^:,\s]+:)?[0-9]+)*"
 
 
 class InvalidOption(ConfigError):
@@ -125,7 +126,7 @@ def parse_time_limit(text: str) -> int | None:
     fields = [days or "0", *rest.split(":")] if dash else text.split(":")
     if (dash and not days) or len(fields) > 3 + bool(dash):
         raise InvalidOption(TIME_FORMATS)
-    if not all(NUMBER.fullmatch(field) for field in fields):
+    if not all(re.fullmatch(NUMBER, field) for field in fields):
         raise InvalidOption(TIME_FORMATS)
     numbers = [int(field) for field in fields]
     if dash:
@@ -155,7 +156,7 @@ def directive(name: str, value: str) -> str:
         raise InvalidOption(f"option {name}: {error}") from None
     if not value:
         return f"{DIRECTIVE}{name}"
-    if not PLAIN.fullmatch(value):
+    if not re.fullmatch(PLAIN, value):
         escaped = value.replace("\\", "\\\\").replace('"', '\\"')
         value = f'"{escaped}"'
     return f"{DIRECTIVE}{name}={value}"
@@ -259,7 +260,7 @@ def _spell(limit: datetime.timedelta) -> str:
 def _refuse_control_characters(text: str) -> None:
     if CONTROL.search(text):
         raise InvalidOption(f"a line break or control character in {text!r}; take it out")
-    if SURROGATE.search(text):
+    if not is_encodable(text):
         raise InvalidOption(f"bytes in {text!r} are no UTF-8 text; take them out")
 
 
@@ -269,7 +270,7 @@ def _time(text: str) -> None:
 
 def _nodes(text: str) -> None:
     low, _, high = text.partition("-")
-    if not NODES.fullmatch(text) or ((low + high).isdigit() and high and int(low) > int(high)):
+    if not re.fullmatch(NODES, text) or ((low + high).isdigit() and high and int(low) > int(high)):
         raise InvalidOption("give a positive count or a range, such as 2 or 2-4")
 
 
@@ -280,9 +281,9 @@ def _file_name(text: str) -> None:
         raise InvalidOption("sbatch knows no ~; give the path in full")
 
 
-def _matches(pattern: re.Pattern[str], advice: str) -> Callable[[str], None]:
+def _matches(pattern: str, advice: str) -> Callable[[str], None]:
     def check(text: str) -> None:
-        if not pattern.fullmatch(text):
+        if not re.fullmatch(pattern, text):
             raise InvalidOption(advice)
 
     return check
@@ -290,7 +291,7 @@ def _matches(pattern: re.Pattern[str], advice: str) -> Callable[[str], None]:
 
 def _has_grammar(name: str) -> Callable[[str], None]:
     def check(text: str) -> None:
-        from slurm.sbatch.grammar import PROBLEM_OF  # its expressions are compiled when first used
+        from slurm.sbatch.grammar import PROBLEM_OF  # late: few tasks have one
 
         advice = PROBLEM_OF[name](text)
         if advice:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import datetime
 import enum
-import numbers
 import operator
 import os
 from collections.abc import Sequence
@@ -79,6 +78,8 @@ def advice_for(value: Any) -> str:
         return f"{what}, nor is what it stands for; give text or an int"
     if isinstance(value, (set, frozenset, dict)):
         return f"{what}; give text, with the items in the order that they are to have"
+    import numbers  # late: for mistakes only
+
     if isinstance(value, numbers.Number):
         return f"{what}; give {_whole(value)}"
     return f"{what}; give text or an int"

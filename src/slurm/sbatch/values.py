@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from typing import NamedTuple
 
@@ -48,7 +49,7 @@ def parse_memory(text: str) -> int:
 
     Raises `InvalidOption`.
     """
-    if not SIZE.fullmatch(text):
+    if not re.fullmatch(SIZE, text):
         raise InvalidOption(SIZE_ADVICE)
     digits = text.upper().rstrip("B").rstrip("KMGT")
     unit = text.upper()[len(digits) :][:1] or "M"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from slurm.errors import SlurmError
-from slurm.job_dir.arguments import JobResultPlaceholder
+from slurm.job_dir.placeholder import JobResultPlaceholder
 from slurm.packaging.python_version import python_of
 from slurm.sbatch.dependency import DependencyClause
 

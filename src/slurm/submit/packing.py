@@ -11,12 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slurm.errors import SerializationError
-from slurm.job_dir.arguments import (
-    ArgumentsWriter,
-    JobResultPlaceholder,
-    Placeholder,
-    why_unpicklable,
-)
+from slurm.job_dir.arguments import ArgumentsWriter, why_unpicklable
 from slurm.job_dir.large_files import SpooledFile
 from slurm.job_dir.main_module import (
     MAIN_WORDS,
@@ -27,6 +22,7 @@ from slurm.job_dir.main_module import (
 )
 from slurm.job_dir.paths import ARGUMENTS, ITEMS, OWN_NAMES, PAYLOAD, USER_MODULE, USER_SCRIPT
 from slurm.job_dir.payload import FunctionReference, Payload, Places, dump_payload
+from slurm.job_dir.placeholder import JobResultPlaceholder, Placeholder
 from slurm.packaging.code.own_code import is_copied, own_modules, search_path
 from slurm.packaging.function_reference import is_importable, main_module, refer_to
 from slurm.submit.calls import ArrayCall

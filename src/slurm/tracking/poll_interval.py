@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
-import random
+import os
 from collections.abc import Callable
 
 GROWTH = 1.5
 SPREAD = 0.2
+
+
+def by_chance() -> float:
+    """A number from 0 to 1, by the system: `random` takes longer to load than a cluster to begin with it."""
+    return int.from_bytes(os.urandom(4), "big") / (1 << 32)
 
 
 class PollInterval:
@@ -24,7 +29,7 @@ class PollInterval:
     """
 
     def __init__(
-        self, shortest: float, longest: float, *, chance: Callable[[], float] = random.random
+        self, shortest: float, longest: float, *, chance: Callable[[], float] = by_chance
     ) -> None:
         self.shortest: float = shortest
         self.longest: float = longest

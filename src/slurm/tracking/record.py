@@ -11,16 +11,17 @@ import abc
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from slurm.api.requests import Submitted
 from slurm.errors import SlurmError
-from slurm.job_dir.paths import ArrayDirectory, JobDirectory
+from slurm.job_dir.paths import JobDirectory
 from slurm.tracking.deadline import Moment
 from slurm.tracking.not_ended import words_for
 from slurm.tracking.subject import Subject
 
 if TYPE_CHECKING:
     from slurm import forks
+    from slurm.api.requests import Submitted
     from slurm.api.site import Site
+    from slurm.job_dir.paths import ArrayDirectory
     from slurm.job_dir.result import Outcome
     from slurm.tracking.upstream import Dependency, Upstream
 

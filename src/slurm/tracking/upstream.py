@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from slurm.array_job import ArrayJob
     from slurm.job import Job
-    from slurm.job_dir.arguments import JobResultPlaceholder
+    from slurm.job_dir.placeholder import JobResultPlaceholder
     from slurm.sbatch.array_layout import ArrayLayout
     from slurm.tracking.record import ArrayElement, JobRecord, Record
 

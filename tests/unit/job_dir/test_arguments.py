@@ -14,9 +14,10 @@ import hypothesis.strategies as st
 import pytest
 
 from slurm.errors import SerializationError
-from slurm.job_dir.arguments import JobResultPlaceholder, dump_arguments, load_arguments
+from slurm.job_dir.arguments import dump_arguments, load_arguments
 from slurm.job_dir.main_module import MainModule
 from slurm.job_dir.payload import FunctionReference, Payload, dump_payload, load_payload
+from slurm.job_dir.placeholder import JobResultPlaceholder
 
 
 class FakeJob:

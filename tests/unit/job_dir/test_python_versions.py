@@ -14,9 +14,10 @@ import pytest
 from slurm import task
 from slurm.callbacks.travel import unpack_all
 from slurm.errors import RemoteError, ResultNotLoadable, SerializationError
-from slurm.job_dir.arguments import JobResultPlaceholder, dump_arguments, load_arguments
+from slurm.job_dir.arguments import dump_arguments, load_arguments
 from slurm.job_dir.paths import JobDirectory
 from slurm.job_dir.payload import FunctionReference, Payload
+from slurm.job_dir.placeholder import JobResultPlaceholder
 from slurm.job_dir.result import (
     Envelope,
     dump_envelope,

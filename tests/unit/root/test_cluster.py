@@ -14,7 +14,7 @@ from tests.helpers.fakes import DEADLINE, FakeBackend, job_on, tracker_of
 from slurm import Cluster, Job, get_active_context, task, workflow
 from slurm.errors import DependencyFailed, NoActiveContext, SlurmError, SubmissionRefused
 from slurm.job_dir.payload import load_payload
-from slurm.tracking import tracker
+from slurm.results import job_operations
 from slurm.tracking.tracker import Tracker
 
 
@@ -136,7 +136,7 @@ def test_many_threads_share_one_tracker(
         both_inside.wait(0.2)
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(tracker, "Tracker", slow_tracker)
+    monkeypatch.setattr(job_operations, "Tracker", slow_tracker)
     threads = [threading.Thread(target=lambda: tracker_of(fake_cluster)) for _ in range(2)]
     for thread in threads:
         thread.start()

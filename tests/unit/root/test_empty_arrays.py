@@ -12,8 +12,9 @@ from tests.helpers.fakes import FakeBackend, job_on
 
 from slurm import ArrayJob, Cluster, as_completed, gather, task
 from slurm.errors import ConfigError, DependencyFailed
-from slurm.job_dir.arguments import JobResultPlaceholder, load_arguments
+from slurm.job_dir.arguments import load_arguments
 from slurm.job_dir.payload import load_payload
+from slurm.job_dir.placeholder import JobResultPlaceholder
 from slurm.runner.placeholders import result_of
 
 

@@ -323,6 +323,44 @@ def test_what_a_process_of_multiprocessing_leaves_is_submitted_as_it_ends(
     assert (tmp_path / "parent").exists()
 
 
+IMPORTS = """
+import sys, threading
+from slurm import Cluster, task
+
+@task
+def double(number: int) -> int:
+    return 2 * number
+
+class Finder:
+    found = []
+
+    def find_spec(self, name, path=None, target=None):
+        thread = threading.current_thread()
+        if thread is not threading.main_thread():
+            self.found.append((thread.name, name))
+
+if __name__ == "__main__":
+    cluster = Cluster("local", job_base_dir=sys.argv[1])
+    sys.meta_path.insert(0, Finder())
+    seen = threading.Thread(target=__import__, args=("colorsys",))
+    seen.start()
+    seen.join()
+    with cluster:
+        print(double(1).get_result(60), double.map([1, 2], pack=2).get_results(60))
+    cluster.close()
+    print([name for _, name in Finder.found])
+"""
+
+
+def test_the_threads_of_a_cluster_that_is_made_import_nothing(
+    run_python: RunPython, tmp_path: Path, local_base: Path
+) -> None:
+    """A child that is forked while a thread imports a module would wait for that thread for ever."""
+    (tmp_path / "program.py").write_text(IMPORTS)
+    done = run_python("program.py", str(local_base))
+    assert done.stdout == "2 [2, 4]\n['colorsys']\n"
+
+
 def test_a_function_before_exec_disturbs_nothing(local: Cluster) -> None:
     """`subprocess` with ``preexec_fn`` forks as any program does, and there a program takes the child's place."""
     job = job_tasks.add(1, 2)

@@ -9,7 +9,7 @@ import pytest
 from tests.helpers.recorded import RecordFile
 
 from slurm.errors import DependencyFailed, ResultMissing
-from slurm.job_dir.arguments import JobResultPlaceholder
+from slurm.job_dir.placeholder import JobResultPlaceholder
 from slurm.job_dir.result import dump_envelope, value_envelope
 from slurm.runner.placeholders import result_of, result_of_job
 

@@ -15,8 +15,9 @@ from slurm import ArrayJob, Cluster, SlurmTask, WorkflowContext, task
 from slurm.api.requests import JobRequest
 from slurm.context import activated
 from slurm.errors import SerializationError, SubmissionError
-from slurm.job_dir.arguments import JobResultPlaceholder, load_arguments
+from slurm.job_dir.arguments import load_arguments
 from slurm.job_dir.payload import load_payload
+from slurm.job_dir.placeholder import JobResultPlaceholder
 
 
 @task

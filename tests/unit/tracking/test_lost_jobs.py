@@ -76,6 +76,7 @@ def test_both_jobs_of_an_id_go_their_own_ways(
     assert (new.done(), new.get_status()) == (False, "RUNNING")
     backend.finish(new, 5)
     assert new.get_result(DEADLINE) == 5
+    backend.wait_until(lambda: bool(backend.ends))
     assert [(end["path"], end["status"]) for end in backend.ends] == [
         ("/jobs/7/metadata.json", "unknown")
     ]

@@ -7,7 +7,6 @@ import itertools
 import os
 import posixpath
 import sys
-import sysconfig
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType, ModuleType
@@ -158,7 +157,10 @@ def _libraries() -> tuple[str, ...]:
     """The standard library, and what the user has installed for this version of Python."""
     import site
 
-    found = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}
+    # As `sysconfig` has it, which reads all that Python was built with first, and that takes milliseconds.
+    name = os.path.join(sys.platlibdir, "python{}.{}".format(*sys.version_info))
+    found = {os.path.join(one, name) for one in (sys.base_prefix, sys.base_exec_prefix)}
+    found |= {os.path.join(one, name) for one in (sys.prefix, sys.exec_prefix)}
     found |= {os.path.dirname(os.__file__), site.getusersitepackages()}
     return tuple(os.path.realpath(one) + os.sep for one in found if one)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
 from slurm._version import __version__
@@ -20,6 +19,8 @@ TEXTS = {
 
 def write_stub(folder: Path) -> Path:
     """Write the wheel into a new folder."""
+    import zipfile  # late: most clients need its metadata alone
+
     folder.mkdir()
     name = f"slurm_tasks-{__version__}"
     path = folder / f"{name}-py3-none-any.whl"
