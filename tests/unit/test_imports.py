@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from tests.helpers.processes import RunPython
@@ -78,8 +79,8 @@ print(json.dumps(loaded))
 PREPARED = """
 import sys
 from slurm import Cluster, task
-from tests.helpers.job_tasks import add
-request = Cluster("local").dry_run(task(add.unwrapped), 1, 2)
+from mine import add
+request = Cluster("local").dry_run(task(add), 1, 2)
 assert "payload.pkl" in request.files, request
 import json
 print(json.dumps(sorted(sys.modules)))
@@ -156,7 +157,10 @@ def test_what_every_program_imports_makes_no_data_classes_and_leaves_the_rest(
     assert not late & loaded
 
 
-def test_a_call_is_prepared_without_what_takes_long_and_few_need(run_python: RunPython) -> None:
+def test_a_call_is_prepared_without_what_takes_long_and_few_need(
+    run_python: RunPython, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.py").write_text("def add(first, second):\n    return first + second\n")
     done = run_python("-c", PREPARED)
     loaded = set(json.loads(done.stdout))
     assert {"slurm.tracking.tracker", "slurm.submit.prepare"} <= loaded
