@@ -5,10 +5,12 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from benchmarks.measure import Line, interleave
+from benchmarks.measure import Bar, Line, interleave
 from benchmarks.session import Session
 
 SIZE = 300_000_000
+BAR = 1.3  # times the time of `cat`
+MEMORY_BAR = 32e6  # bytes above the result
 ROUNDS = 3
 OURS, CAT, SCP = "get_result()", "ssh cat into a file", "scp"
 
@@ -50,7 +52,7 @@ def run(session: Session) -> None:
     before = session.record("client connected: memory", "MB", idle)
     what, mine = f"result of {size // 10**6} MB", series[OURS].median
     session.note(
-        Line(what, "s", mine, CAT, series[CAT].median),
+        Line(what, "s", mine, CAT, series[CAT].median, Bar(BAR, of_ratio=True)),
         Line(what, "s", mine, SCP, series[SCP].median),
         Line(
             f"{what}, client memory above idle",
@@ -58,5 +60,6 @@ def run(session: Session) -> None:
             peak.median - before.median,
             "the result",
             size / 1e6,
+            Bar((size + MEMORY_BAR) / 1e6),
         ),
     )

@@ -16,7 +16,7 @@ from benchmarks.measure import Bar, Line, Series, beside, interleave
 from benchmarks.session import SCRIPT, Session, try_to_start
 
 ROUNDS = 25
-BAR = 2.0
+BAR = 1.6
 OURS, BARE = "this SDK over ssh", "sbatch on the login node"
 ON_LOGIN = "this SDK on the login node"
 NEW, SHARED = "ssh, a connection per call", "ssh, a process per call (ControlMaster)"
