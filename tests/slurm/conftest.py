@@ -13,7 +13,7 @@ from slurm import Cluster
 from slurm.results import failures
 from slurm.testing import DockerCluster
 from slurm.testing.plugin import SHARED
-from slurm.testing.releases import RELEASES
+from slurm.testing.releases import release_named
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -25,7 +25,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 @pytest.fixture(scope="session")
 def containers(pytestconfig: pytest.Config) -> DockerCluster:
     """A cluster whose nodes have runtimes of containers, apart from that of the other tests, whose nodes have none."""
-    release = RELEASES[pytestconfig.getoption("--slurm-release")]
+    release = release_named(pytestconfig.getoption("--slurm-release"))
     if not release.launches_containers:
         pytest.skip(f"Slurm {release.slurm} and Charliecloud of {release.name} run no such jobs")
     options = {"containers": True}

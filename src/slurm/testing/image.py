@@ -17,8 +17,9 @@ from slurm.testing.commands import cluster_files, explain, run_logged
 from slurm.testing.errors import ClusterError
 
 REPOSITORY = "slurm-tasks-cluster"
-# An image of ours has it, whose value says which of them it is: of this release, with these packages.
+# An image of ours has both: which of them it is, of this release with these packages, and the digest of what it is made from.
 LABEL = "slurm-tasks.image"
+DIGEST_LABEL = "slurm-tasks.made-from"
 # What the engine may forget when a newer one of the same kind was built, if no container has used it meanwhile.
 OLD = "48h"
 # Read by docker compose and by ensure-docker.sh, not by the Dockerfile.
@@ -58,7 +59,7 @@ class ClusterImage:
     @property
     def name(self) -> str:
         """Its name, of which the last part stands for the files and arguments that it is made from."""
-        return f"{REPOSITORY}:{self.kind}-{_digest_of(self._arguments, _context())[:12]}"
+        return f"{REPOSITORY}:{self.kind}-{self._digest}"
 
     def exists(self) -> bool:
         """Whether the engine has it. Raises `ClusterError` where there is no docker command."""
@@ -76,7 +77,11 @@ class ClusterImage:
                 run_logged([*self._build_command, str(_context())], "docker build")
             except ClusterError as error:
                 raise self._explained(error) from error
-            _forget_older(self.kind)
+            self._forget_older()
+
+    @property
+    def _digest(self) -> str:
+        return _digest_of(self._arguments, _context())[:12]
 
     @property
     def _packages(self) -> list[str]:
@@ -96,7 +101,19 @@ class ClusterImage:
     def _build_command(self) -> list[str]:
         # An attestation would be one more image without a name, where the engine keeps them as containerd does.
         command = ["docker", "buildx", "build", "--load", "--provenance=false", "--progress=plain"]
-        return [*command, "--label", f"{LABEL}={self.kind}", "--tag", self.name, *self._arguments]
+        labels = (f"--label={LABEL}={self.kind}", f"--label={DIGEST_LABEL}={self._digest}")
+        return [*command, *labels, "--tag", self.name, *self._arguments]
+
+    def _forget_older(self) -> None:
+        """Remove images of this kind that are older than `OLD`, and that no container has: those of other files."""
+        # Not those of today: another checkout may be about to start one. A build of what the engine has in its cache is as
+        # old as that.
+        _docker(
+            *("image", "prune", "--all", "--force"),
+            *("--filter", f"label={LABEL}={self.kind}"),
+            *("--filter", f"label!={DIGEST_LABEL}={self._digest}"),
+            *("--filter", f"until={OLD}"),
+        )
 
     def _explained(self, error: ClusterError) -> ClusterError:
         """The same, beginning with what to do where Debian's archive is why."""
@@ -119,15 +136,6 @@ def _digest_of(arguments: Sequence[str], context: Path) -> str:
             content = hashlib.sha256(path.read_bytes()).hexdigest()
             digest.update(f"\0{path.relative_to(context).as_posix()}\0{content}".encode())
     return digest.hexdigest()
-
-
-def _forget_older(kind: str) -> None:
-    """Remove images of this kind that are older than `OLD`, and that no container has: those of other files."""
-    # Not those of today: another checkout may be about to start one.
-    _docker(
-        *("image", "prune", "--all", "--force"),
-        *("--filter", f"label={LABEL}={kind}", "--filter", f"until={OLD}"),
-    )
 
 
 @contextmanager

@@ -107,10 +107,14 @@ def test_older_images_of_the_kind_go_when_a_new_one_is_there(
     files: Path, engine: Path, programs: Programs
 ) -> None:
     (engine / "gate").write_text("go\n")
-    ClusterImage("bookworm").build()
+    made = ClusterImage("bookworm")
+    made.build()
     [prune] = [call for call in programs.calls("docker") if call[:2] == ["image", "prune"]]
     assert f"label={image.LABEL}=bookworm" in prune
     assert f"until={image.OLD}" in prune
+    assert f"label!={image.DIGEST_LABEL}={made.name.rpartition('-')[2]}" in prune, (
+        "its layers may be old"
+    )
 
 
 @pytest.mark.parametrize(
