@@ -23,6 +23,7 @@ class Release:
     - `json`: whether ``squeue``, ``sacct`` and the others can answer in JSON.
     - `launches_containers`: whether ``srun --container`` works here, and Charliecloud makes mount points.
     - `penalizes_sources`: whether its sshd shuts out an address from which logins failed often.
+    - `fails_refused_jobs`: whether a job is FAILED that its node refuses, whose clock is minutes off; else it waits.
     - `archived`: whether Debian has ended its support: mirrors may drop it without notice.
     """
 
@@ -34,6 +35,7 @@ class Release:
     json: bool = True
     launches_containers: bool = False
     penalizes_sources: bool = False
+    fails_refused_jobs: bool = False
     archived: bool = False
 
     @property
@@ -79,6 +81,7 @@ RELEASES: dict[str, Release] = {
             ("v0.0.42", "v0.0.43", "v0.0.44", "v0.0.45"),
             launches_containers=True,
             penalizes_sources=True,
+            fails_refused_jobs=True,
         ),
     )
 }
