@@ -118,8 +118,12 @@ test-matrix: $(DEV) ## Run those of them that take long and rarely break, such a
 	$(PY) $(ON_THE_CLUSTER) -m "slurm and matrix"
 	@$(ON_THE_OTHERS) $(WHAT_EACH_RUNS); done
 
+# All at once: apt and Slurm spend much of their time waiting. Each says at the end how it went.
 test-releases: $(DEV) ## Run jobs of every kind on each other release of Slurm than the one of test-slurm
-	@$(ON_THE_OTHERS) -n 0 $(SMOKE); done
+	@docker/ensure-docker.sh
+	@printf '%s\n' $(OTHER_RELEASES) | xargs -P 8 -I '{}' env DEBIAN_RELEASE='{}' sh -c \
+		'said=$$($(PY) $(ON_THE_CLUSTER) -n 0 -q -m slurm $(SMOKE) 2>&1); status=$$?; \
+		printf "== %s\n%s\n" "$$DEBIAN_RELEASE" "$$said"; exit $$status'
 
 mutate-coverage: export PYTEST_DEBUG_TEMPROOT = $(IN_MEMORY)
 mutate-coverage: $(DEV) ## Show that tests fail where the specification's statements are made untrue; ARGS=--help

@@ -42,7 +42,23 @@ as_root() {
   if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
 }
 
-apt_get() { as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 "$@" </dev/null; }
+lock_of() { printf '%s/slurm-ensure-%s-%s.lock' "${TMPDIR:-/tmp}" "$1" "$(id -u)"; }
+
+# One process at a time, until this one ends or comes to something else: for the engine with its plugins, and for the base
+# image of each release.
+alone_at() { # alone_at WHAT
+  have flock || return 0
+  exec 9>"$(lock_of "$1")"
+  flock 9
+}
+
+# apt waits for other installations, and not for other updates. A daemon that a package starts must not keep the locks.
+apt_get() {
+  (
+    ! have flock || flock 8
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 "$@" </dev/null 8>&- 9>&-
+  ) 8>"$(lock_of apt)"
+}
 
 # The lists may be absent or older than the mirror: both show as a failed install, and are mended by an update.
 apt_install() {
@@ -226,10 +242,8 @@ ensure_image() {
 [[ " $releases" == *" $release "* ]] || die "DEBIAN_RELEASE=$release is no release of the cluster; there are: $releases"
 
 all_there && exit 0
-if have flock; then
-  exec 9>"${TMPDIR:-/tmp}/slurm-ensure-docker-$(id -u).lock"
-  flock 9
-fi
+alone_at docker
 ensure_engine
 ensure_plugins
+alone_at "$release"
 ensure_image "$base_image"

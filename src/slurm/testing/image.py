@@ -70,7 +70,7 @@ class ClusterImage:
 
     def build(self) -> None:
         """Build it if the engine has none of its name; older ones of its kind go. Raises `ClusterError`."""
-        with _alone(_context()):
+        with _alone(_context() / "releases" / self.release):
             if self.exists():
                 return
             try:
