@@ -27,7 +27,7 @@ def containers(pytestconfig: pytest.Config) -> DockerCluster:
     """A cluster whose nodes have runtimes of containers, apart from that of the other tests, whose nodes have none."""
     release = release_named(pytestconfig.getoption("--slurm-release"))
     if not release.launches_containers:
-        pytest.skip(f"Slurm {release.slurm} and Charliecloud of {release.name} run no such jobs")
+        pytest.skip(f"jobs in containers are not known to run on {release.name}")
     options = {"containers": True}
     shared = replace(pytestconfig.stash[SHARED], purpose="containers", options=options)
     return shared.bring_up()
