@@ -35,7 +35,7 @@ CLUSTER_UP_ARGS = $(CLUSTER_ARGS) $(if $(PORT),--port "$$PORT") $(if $(DEBIAN_RE
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-local test-stories test-slurm test-matrix test-oldest mutate-coverage bench lint format docs env \
+.PHONY: help demo test test-unit test-local test-stories test-slurm test-matrix test-releases test-oldest mutate-coverage bench lint format docs env \
 	cluster-up cluster-down cluster-shell cluster-status cluster-logs lock clean
 
 help: ## Say what there is
@@ -107,9 +107,23 @@ test-slurm: $(DEV) ## Run the tests that need the dockerised cluster
 	docker/ensure-docker.sh
 	$(PY) $(ON_THE_CLUSTER) -m "slurm and not matrix"
 
-test-matrix: $(DEV) ## Run those of them that take long and rarely break: faults of nodes, controllers and accounts
+# The other releases of Slurm. Both ensure-docker.sh and the tests read DEBIAN_RELEASE.
+OTHER_RELEASES = $(filter-out $(or $(DEBIAN_RELEASE),trixie),$(notdir $(wildcard docker/releases/*)))
+ON_THE_OTHERS = set -e; for release in $(OTHER_RELEASES); do export DEBIAN_RELEASE=$$release; echo "== $$release"; \
+	docker/ensure-docker.sh; $(PY) $(ON_THE_CLUSTER) -m slurm
+SMOKE = tests/slurm/test_releases.py
+WHAT_EACH_RUNS = tests/conformance tests/slurm/at_most_once tests/slurm/test_harness.py $(SMOKE)
+test-matrix: $(DEV) ## Run those of them that take long and rarely break, such as faults; and much of all on each other release
 	docker/ensure-docker.sh
 	$(PY) $(ON_THE_CLUSTER) -m "slurm and matrix"
+	@$(ON_THE_OTHERS) $(WHAT_EACH_RUNS); done
+
+# All at once: apt and Slurm spend much of their time waiting. Each says at the end how it went.
+test-releases: $(DEV) ## Run jobs of every kind on each other release of Slurm than the one of test-slurm
+	@docker/ensure-docker.sh
+	@printf '%s\n' $(OTHER_RELEASES) | xargs -P 8 -I '{}' env DEBIAN_RELEASE='{}' sh -c \
+		'said=$$($(PY) $(ON_THE_CLUSTER) -n 0 -q -m slurm $(SMOKE) 2>&1); status=$$?; \
+		printf "== %s\n%s\n" "$$DEBIAN_RELEASE" "$$said"; exit $$status'
 
 mutate-coverage: export PYTEST_DEBUG_TEMPROOT = $(IN_MEMORY)
 mutate-coverage: $(DEV) ## Show that tests fail where the specification's statements are made untrue; ARGS=--help

@@ -118,7 +118,7 @@ def a_cluster(*, keep: bool) -> Iterator[tuple[DockerCluster, float | None]]:
     if not (keep and cluster.is_up()):
         cluster.down()  # of a run that was killed
         cluster.compose.prepare_docker()
-        cluster.compose.build()
+        cluster.compose.image.build()
         say("cluster ...")
         start = time.monotonic()
         cluster.up()

@@ -3,14 +3,16 @@
 # Compose v2 and buildx plugins, and the base image debian:$DEBIAN_RELEASE-slim.
 #
 # On Debian and Ubuntu it installs what is missing with apt (through sudo where that works); elsewhere it says in one
-# line what to install. Where no image registry answers, the base image is built with debootstrap from apt's own mirror.
+# line what to install. Where no image registry answers, the base image is built with mmdebstrap from apt's own mirror.
+# The releases are the folders of docker/releases; slurm.testing.releases says what they are.
 set -euo pipefail
 
 release=${DEBIAN_RELEASE:-trixie}
+releases=$(cd "$(dirname "${BASH_SOURCE[0]}")/releases" && printf '%s ' *)
 base_image=debian:${release}-slim
 tool_image=debian:trixie-slim # the oldest Debian whose docker-compose is version 2
 engine_log=/var/log/dockerd.log
-PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/lib/apt
 
 say() { printf 'ensure-docker: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
@@ -40,7 +42,23 @@ as_root() {
   if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
 }
 
-apt_get() { as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 "$@" </dev/null; }
+lock_of() { printf '%s/slurm-ensure-%s-%s.lock' "${TMPDIR:-/tmp}" "$1" "$(id -u)"; }
+
+# One process at a time, until this one ends or comes to something else: for the engine with its plugins, and for the base
+# image of each release.
+alone_at() { # alone_at WHAT
+  have flock || return 0
+  exec 9>"$(lock_of "$1")"
+  flock 9
+}
+
+# apt waits for other installations, and not for other updates. A daemon that a package starts must not keep the locks.
+apt_get() {
+  (
+    ! have flock || flock 8
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 "$@" </dev/null 8>&- 9>&-
+  ) 8>"$(lock_of apt)"
+}
 
 # The lists may be absent or older than the mirror: both show as a failed install, and are mended by an update.
 apt_install() {
@@ -171,30 +189,45 @@ debian_mirror() {
     'Created-By: Packages' 'Origin: Debian' 'Label: Debian' 'Component: main' 2>/dev/null | sort -u | head -n 1
 }
 
-import_image() { # import_image IMAGE: debootstrap of its release, without documentation as in Debian's own slim images
-  local image=$1 suite=${1#debian:} mirror tree
+# release_file MIRROR SUITE FILE: what the mirror says of the release; no such release there, or no answer, ends this
+release_file() {
+  : >"$3"
+  apt-helper -o APT::Sandbox::User=root download-file "$1/dists/$2/InRelease" "$3" >/dev/null 2>&1 ||
+    die "apt's mirror does not answer for $2, or has it no more: let apt use one that has, such as Debian's archive of" \
+      "old releases, or have docker load a debian:$2-slim from elsewhere, or take another of: $releases"
+}
+
+is_past_its_date() { # is_past_its_date FILE: a mirror that stands still serves a testing release longer than it is valid
+  local until
+  until=$(sed -n 's/^Valid-Until: //p' "$1")
+  [ -n "$until" ] && [ "$(date -d "$until" +%s)" -lt "$(date +%s)" ]
+}
+
+import_image() { # import_image IMAGE: the essential packages of its release, without documentation as in Debian's own slim images
+  local image=$1 suite=${1#debian:} mirror folder part
+  local options=(--quiet --variant=minbase --dpkgopt=force-unsafe-io) merged_usr=/usr/share/mmdebstrap/hooks/maybe-merged-usr
   suite=${suite%-slim}
-  have debootstrap || apt_install debootstrap
+  have mmdebstrap || apt_install mmdebstrap
   [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || apt_install debian-archive-keyring
-  [ -e "/usr/share/debootstrap/scripts/$suite" ] ||
-    die "debootstrap here does not know $suite: upgrade it, or pull $image"
   mirror=$(debian_mirror)
   if [ -z "$mirror" ]; then
     quietly apt_get update || die "apt-get update failed: mend apt's configuration, then run this again"
     mirror=$(debian_mirror)
   fi
   [ -n "$mirror" ] || die "no image registry answers and apt here knows no Debian mirror: make $image available first"
-  say "building $image with debootstrap"
-  tree=$(as_root mktemp -d -p /var/tmp)
+  folder=$(mktemp -d -p /var/tmp)
   # shellcheck disable=SC2064 # the folder of now
-  trap "as_root rm -rf '$tree'" EXIT
-  quietly as_root debootstrap --variant=minbase "$suite" "$tree" "$mirror" ||
-    die "debootstrap of $suite failed (see above)"
-  printf 'path-exclude /usr/share/%s/*\n' doc info locale man | as_root tee "$tree/etc/dpkg/dpkg.cfg.d/slim" >/dev/null
-  as_root tar -C "$tree" -c --exclude './var/cache/apt/*' --exclude './var/lib/apt/lists/*' --exclude './var/log/*' \
-    --exclude './usr/share/doc/*' --exclude './usr/share/info/*' --exclude './usr/share/locale/*' \
-    --exclude './usr/share/man/*' . | quietly docker import --change 'CMD ["bash"]' - "$image" ||
-    die "docker import of $image failed"
+  trap "as_root rm -rf '$folder'" EXIT
+  release_file "${mirror%/}" "$suite" "$folder/release"
+  # Both kinds of options stay in the image, for what is installed there later.
+  ! is_past_its_date "$folder/release" || options+=(--aptopt='Acquire::Check-Valid-Until "false"')
+  # Else bookworm gets a package that moves what is there, and with it all of Perl.
+  [ ! -d "$merged_usr" ] || options+=(--hook-dir="$merged_usr")
+  for part in doc info locale man; do options+=(--dpkgopt="path-exclude=/usr/share/$part/*"); done
+  say "building $image with mmdebstrap"
+  quietly as_root mmdebstrap "${options[@]}" "$suite" "$folder/image.tar" "$mirror" ||
+    die "mmdebstrap of $suite failed (see above)"
+  quietly docker import --change 'CMD ["bash"]' "$folder/image.tar" "$image" || die "docker import of $image failed"
 }
 
 ensure_image() {
@@ -206,16 +239,11 @@ ensure_image() {
 
 # ------------------------------------------------------------------------------------------------------------ main
 
-case $release in
-  trixie | bookworm) ;;
-  *) die "DEBIAN_RELEASE=$release is not supported: use trixie or bookworm" ;;
-esac
+[[ " $releases" == *" $release "* ]] || die "DEBIAN_RELEASE=$release is no release of the cluster; there are: $releases"
 
 all_there && exit 0
-if have flock; then
-  exec 9>"${TMPDIR:-/tmp}/slurm-ensure-docker-$(id -u).lock"
-  flock 9
-fi
+alone_at docker
 ensure_engine
 ensure_plugins
+alone_at "$release"
 ensure_image "$base_image"

@@ -151,7 +151,11 @@ run_slurmctld() {
   wait_for getent hosts c1
   wait_for getent hosts c2
   wait_for listens slurmdbd 6819
-  run_daemon slurmctld -D
+  # Slurm 26.05 reads what associations used or does not start; where it was killed before it first stopped, it has not
+  # written that yet.
+  local state=/var/lib/slurm/slurmctld ignore_missing=
+  if [ -e "$state/clustername" ] && [ ! -e "$state/assoc_usage" ]; then ignore_missing=-i; fi
+  run_daemon slurmctld -D ${ignore_missing:+"$ignore_missing"}
 }
 
 run_login() {

@@ -14,7 +14,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.conformance.limits import CANNOT
+from tests.conformance.limits import CANNOT, backends_with
 from tests.conformance.login_node import TestsThere
 from tests.conformance.sites import Gate, Site, local_site, slurm_site, ssh_site
 from tests.conformance.waiting import PATIENCE
@@ -22,7 +22,6 @@ from tests.conformance.waiting import PATIENCE
 from slurm import Cluster
 from slurm.results import failures
 
-BACKENDS = ("local", "ssh", "slurm")
 # The one backend on which to run the suite from here, without any other machine.
 DIRECTLY = os.environ.get("CONFORMANCE_BACKEND")
 THERE = pytest.StashKey[TestsThere]()
@@ -43,9 +42,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "site" not in metafunc.fixturenames:
         return
     name = metafunc.function.__name__
+    release = metafunc.config.getoption("--slurm-release", default="")
     params = [
         pytest.param(backend, marks=_marks(backend, metafunc.module.__name__))
-        for backend in ([DIRECTLY] if DIRECTLY else BACKENDS)
+        for backend in ([DIRECTLY] if DIRECTLY else backends_with(release))
         if name not in CANNOT[backend]
     ]
     metafunc.parametrize("site", params, indirect=True, scope="session")

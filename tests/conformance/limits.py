@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from slurm.testing.releases import RELEASES
+
 # backend -> test -> why that backend does not run it.
 CANNOT: Mapping[str, Mapping[str, str]] = {
     "local": {
@@ -17,3 +19,14 @@ CANNOT: Mapping[str, Mapping[str, str]] = {
     "ssh": {},
     "slurm": {},
 }
+
+
+def backends_with(release: str) -> tuple[str, ...]:
+    """Those that can be tried with a dockerised cluster of that `release`.
+
+    A login node whose Python is older than what clients need runs no ``Cluster("slurm")``: from elsewhere, jobs are
+    submitted to it through ssh.
+    """
+    known = RELEASES.get(release)
+    on_the_login_node = known is None or known.runs_clients
+    return tuple(name for name in CANNOT if name != "slurm" or on_the_login_node)

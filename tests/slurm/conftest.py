@@ -13,6 +13,7 @@ from slurm import Cluster
 from slurm.results import failures
 from slurm.testing import DockerCluster
 from slurm.testing.plugin import SHARED
+from slurm.testing.releases import release_named
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -24,10 +25,9 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 @pytest.fixture(scope="session")
 def containers(pytestconfig: pytest.Config) -> DockerCluster:
     """A cluster whose nodes have runtimes of containers, apart from that of the other tests, whose nodes have none."""
-    if pytestconfig.getoption("--slurm-release") != "trixie":
-        pytest.skip(
-            "Slurm 22.05 launches no container here, and Charliecloud 0.31 makes no mount points"
-        )
+    release = release_named(pytestconfig.getoption("--slurm-release"))
+    if not release.launches_containers:
+        pytest.skip(f"jobs in containers are not known to run on {release.name}")
     options = {"containers": True}
     shared = replace(pytestconfig.stash[SHARED], purpose="containers", options=options)
     return shared.bring_up()

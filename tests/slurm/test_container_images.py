@@ -1,6 +1,6 @@
 """A project with dependencies, one compiled, in images that are built here and copied to the cluster: nothing is pulled.
 
-The image is built from the cluster's own base image, which debootstrap has made where no registry answers. The project's
+The image is built from the cluster's own base image, which mmdebstrap has made where no registry answers. The project's
 code travels beside it. The nodes have no route to an index.
 """
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import secrets
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from slurm.testing import ClusterStartError, DockerCluster, access
+from slurm.testing.image import LABEL
 
 pytestmark = pytest.mark.slurm
 
@@ -20,6 +22,13 @@ def test_it(slurm_cluster):
         print(slurm_cluster.project, file=file)
     assert False, "as tests do"
 """
+# What the harness makes: the last one is of our images those that have no name.
+KINDS = (
+    ("ps", "--all"),
+    ("volume", "ls"),
+    ("network", "ls"),
+    ("image", "ls", "--filter", "dangling=true"),
+)
 
 
 @pytest.fixture
@@ -29,9 +38,15 @@ def project(tmp_path: Path, slurm_cluster: DockerCluster) -> Path:
     return tmp_path
 
 
-def run_pytest(project: Path, *options: str) -> str:
+@pytest.fixture
+def release(slurm_cluster: DockerCluster) -> str:
+    return slurm_cluster.compose.release
+
+
+def run_pytest(project: Path, release: str, *options: str) -> str:
+    argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "--slurm-release", release]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", *options, str(project)],
+        [*argv, *options, str(project)],
         cwd=project,
         capture_output=True,
         text=True,
@@ -45,42 +60,59 @@ def run_pytest(project: Path, *options: str) -> str:
 
 @pytest.mark.matrix
 def test_a_port_that_somebody_took_meanwhile_is_left_to_them(
-    slurm_cluster: DockerCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    slurm_cluster: DockerCluster, release: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken = slurm_cluster.access.port()
     assert taken is not None
     ports = iter([taken, access.free_port()])
     monkeypatch.setattr(access, "free_port", lambda: next(ports))
-    with DockerCluster(f"slurm-test-{secrets.token_hex(4)}", state_dir=tmp_path) as cluster:
+    name = f"slurm-test-{secrets.token_hex(4)}"
+    with DockerCluster(name, release=release, state_dir=tmp_path) as cluster:
         assert cluster.is_up()
         assert cluster.access.port() not in (taken, None)
     with pytest.raises(ClusterStartError, match=f"{taken}.*(already|in use)"):
-        DockerCluster(cluster.project, state_dir=tmp_path, ssh_port=taken).up()
-    assert remains(["ps", "--all"], cluster.project) == []
+        DockerCluster(name, release=release, state_dir=tmp_path, ssh_port=taken).up()
+    assert remains(["ps", "--all"], of_project(name)) == []
 
 
-def remains(kind: list[str], name: str) -> list[str]:
-    label = f"label=com.docker.compose.project={name}"
+def of_project(name: str) -> str:
+    return f"com.docker.compose.project={name}"
+
+
+def remains(kind: Sequence[str], label: str) -> list[str]:
     listed = subprocess.run(
-        ["docker", *kind, "--quiet", "--filter", label], capture_output=True, text=True, check=True
+        ["docker", *kind, "--quiet", "--filter", f"label={label}"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    return listed.stdout.split()
+    return sorted(listed.stdout.split())
 
 
 @pytest.mark.matrix
-def test_a_failed_run_leaves_no_cluster_behind(project: Path) -> None:
-    name = run_pytest(project)
-    for kind in (["ps", "--all"], ["volume", "ls"], ["network", "ls"]):
-        assert remains(kind, name) == []
-    assert not list(project.glob(".slurm-cluster/*/*"))
+def test_runs_of_other_names_leave_nothing_and_share_one_image(
+    project: Path, release: str, slurm_cluster: DockerCluster
+) -> None:
+    image = slurm_cluster.compose.image
+    kind, built = f"{LABEL}={image.kind}", ("image", "ls", "--no-trunc", image.name)
+    before = remains(built, kind)
+    assert len(before) == 1
+    names = {run_pytest(project, release) for _ in range(2)}
+    assert len(names) == 2
+    for made in KINDS:
+        assert [remains(made, of_project(name)) for name in names] == [[], []]
+    assert remains(KINDS[-1], kind) == []
+    assert remains(built, kind) == before
+    assert not (project / ".slurm-cluster").exists()
 
 
 @pytest.mark.matrix
-def test_a_kept_cluster_is_used_again_by_the_next_run(project: Path) -> None:
-    name = run_pytest(project, "--slurm-keep")
-    containers = remains(["ps"], name)
+def test_a_kept_cluster_is_used_again_by_the_next_run(project: Path, release: str) -> None:
+    name = run_pytest(project, release, "--slurm-keep")
+    containers = remains(["ps"], of_project(name))
     assert len(containers) == 6
-    assert run_pytest(project, "--slurm-keep") == name
-    assert remains(["ps"], name) == containers
+    assert run_pytest(project, release, "--slurm-keep") == name
+    assert remains(["ps"], of_project(name)) == containers
     DockerCluster(name, state_dir=project / ".slurm-cluster" / name).down()
-    assert remains(["ps", "--all"], name) == []
+    for made in KINDS:
+        assert remains(made, of_project(name)) == []

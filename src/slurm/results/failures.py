@@ -10,7 +10,14 @@ from slurm import errors
 from slurm.job_dir.paths import UNWRITTEN
 from slurm.rendering import options_in
 from slurm.results.logs import STDERR, STDOUT, path_of, tail
-from slurm.results.never_began import or_no_python, read_script_and_metadata, why_it_never_began
+from slurm.results.never_began import (
+    HAS_TO_EXIST,
+    OUTPUT_UNOPENED,
+    UNOPENED,
+    or_no_python,
+    read_script_and_metadata,
+    why_it_never_began,
+)
 from slurm.results.root_cause import Root, roots_of
 from slurm.results.root_error import RootError, dependency_failed, exception_of
 from slurm.states import NEVER_STARTS, REUSED, RUNAWAY, JobState, JobStatus
@@ -50,7 +57,6 @@ WHY_LOST = {
     RUNAWAY: f"{FORGOTTEN}, and accounts never heard of an end: sacctmgr show runawayjobs lets an "
     "administrator mend them",
 }
-OUTPUT_UNOPENED = "0:53"  # slurmstepd's, when it cannot open the files of --output and --error
 HOW_TO_GO_ON = "submit it again; should it leave a result yet, Job.from_dir() finds that"
 MEMORY = ("mem", "mem-per-cpu", "mem-per-gpu")
 # What is told of a request, in this order; what matters for how the job ended comes first.
@@ -165,7 +171,7 @@ class Ending:
     @property
     def output_unopened(self) -> bool:
         """Whether it never ran, for the files of its output could not be opened."""
-        return self.all_exit_code == OUTPUT_UNOPENED
+        return self.all_exit_code == OUTPUT_UNOPENED or UNOPENED in self.never_began
 
     @property
     def kind(self) -> type[errors.JobFailed]:
@@ -216,7 +222,7 @@ class Ending:
         if self.never_began:
             return self.never_began
         if self.output_unopened:
-            return "the directory has to exist on its node, and a file in it to be yours to write"
+            return HAS_TO_EXIST
         if self.state is JobState.FAILED and self.all_exit_code.startswith(f"{UNWRITTEN}:"):
             return (
                 "its result could not be written: see to it that there is room where its files are"

@@ -11,6 +11,7 @@ from slurm.agent.json_files import parse_object
 from slurm.job_dir.paths import OLD_PYTHON, SETUP_FAILED, JobDirectory
 from slurm.rendering import interpreter_in
 from slurm.results.logs import STDERR, STDOUT, path_of, tail
+from slurm.sbatch.filename_pattern import NOWHERE
 from slurm.tracking.job_metadata import metadata_of
 from slurm.tracking.record import is_packed
 
@@ -21,6 +22,14 @@ SDK_SAYS = "slurm-tasks: "  # what a job script has to say itself
 STDERR_TAIL = 2000
 # How bash exits for a command that it does not find, and for one that it may not run.
 NOT_FOUND = {"127": "is not there", "126": "cannot be run"}
+# slurmstepd's exit codes when it cannot open the files of --output and --error: that of Slurm 20.11 means anything.
+OUTPUT_UNOPENED, OUTPUT_UNOPENED_IN_20_11 = "0:53", "1:0"
+UNOPENED = "its output file could not be opened"
+HAS_TO_EXIST = "the directory has to exist on its node, and a file in it to be yours to write"
+UNOPENED_IN_WORDS = {
+    OUTPUT_UNOPENED: HAS_TO_EXIST,
+    OUTPUT_UNOPENED_IN_20_11: f"{UNOPENED}; {HAS_TO_EXIST}",
+}
 
 
 def read_script_and_metadata(job: JobRecord) -> tuple[str, Mapping[str, Any] | None]:
@@ -68,6 +77,8 @@ def why_it_never_began(
     if code == str(SETUP_FAILED):
         return _said_by_script(job) or f"the packaging's setup failed {where}"
     if not _has_output(job):
+        if exit_code in UNOPENED_IN_WORDS and _has_output_elsewhere(job):
+            return UNOPENED_IN_WORDS[exit_code]
         return (
             f"nothing was written to its directory {where}: nodes do not see job_base_dir "
             f"{job.site.job_base_dir}; name one with job_base_dir= that login and compute nodes share"
@@ -101,9 +112,17 @@ def _has_begun(job: JobRecord, metadata: Mapping[str, Any] | None) -> bool:
 def _has_output(job: JobRecord) -> bool:
     """Whether Slurm could make a file of output in the job's directory; True where none was to be there."""
     home = job.log_directory.path
-    paths = [path_of(job, stream) for stream in (STDOUT, STDERR)]
-    own = {posixpath.basename(path) for path in paths if posixpath.dirname(path) == home}
+    own = {posixpath.basename(path) for path in _output_of(job) if posixpath.dirname(path) == home}
     try:
         return not own or bool(own & set(job.site.backend.list_directory(home)))
     except errors.RemoteFileError:
         return True
+
+
+def _has_output_elsewhere(job: JobRecord) -> bool:
+    home = job.log_directory.path
+    return any(posixpath.dirname(p) != home for p in _output_of(job) if p != NOWHERE)
+
+
+def _output_of(job: JobRecord) -> list[str]:
+    return [path_of(job, stream) for stream in (STDOUT, STDERR)]

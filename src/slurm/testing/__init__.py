@@ -5,6 +5,9 @@
     python -m slurm.testing up         __main__: up, down, status, logs, shell
       -> docker_cluster.DockerCluster  what can be done with one cluster
            -> compose.ComposeProject   how docker compose is called for it
+                -> image               what its services run: built once, named by what is in it
+                -> releases            the releases of Slurm that it can be
+                -> commands            commands that are called for it
            -> access                   the files by which the cluster is reached
            -> disturbing               its services broken, and mended
     pytest                             plugin: the fixtures slurm_cluster and cluster

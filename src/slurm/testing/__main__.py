@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from slurm.testing.compose import RELEASES
+from slurm.testing import releases
 from slurm.testing.docker_cluster import DockerCluster
 from slurm.testing.errors import ClusterError
 
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         cluster = DockerCluster(
             options.project,
             ssh_port=_port(options),
-            debian_release=options.release,
+            release=options.release,
             state_dir=options.state_dir,
             containers=options.with_containers,
             packages=options.with_packages,
@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--state-dir", help="folder of the keys and settings (.slurm-cluster/PROJECT)"
         )
-        command.set_defaults(port=None, release=RELEASES[0])
+        command.set_defaults(port=None, release=releases.DEFAULT)
         command.set_defaults(with_containers=False, with_packages=())
         if name == "up":
             _add_up_options(command)
@@ -74,9 +74,9 @@ def _add_up_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--release",
-        choices=RELEASES,
-        default=os.environ.get("DEBIAN_RELEASE") or RELEASES[0],
-        help="the Debian release, which picks Slurm's version (DEBIAN_RELEASE, or trixie)",
+        metavar="NAME",
+        default=os.environ.get("DEBIAN_RELEASE") or releases.DEFAULT,
+        help=f"the Debian release that picks Slurm's version: {releases.listed()} (DEBIAN_RELEASE, or %(default)s)",
     )
     command.add_argument(
         "--with-containers",

@@ -2,40 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-import logging
 import re
 import subprocess
 import time
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slurm.testing import releases
+from slurm.testing.commands import cluster_files, explain, run_logged
 from slurm.testing.errors import ClusterError, module_of_extra
+from slurm.testing.image import ClusterImage
 
 if TYPE_CHECKING:
     from testcontainers.compose import DockerCompose
 
 SERVICES = ("db", "slurmdbd", "slurmctld", "login", "c1", "c2")
-RELEASES = ("trixie", "bookworm")
-
-logger: logging.Logger = logging.getLogger("slurm.testing")
-
-
-def cluster_files() -> Path:
-    """The folder with ``docker-compose.yml`` and ``docker/``.
-
-    In an installed package they lie inside it, in a checkout at its root. Raises `ClusterError`.
-    """
-    here = Path(__file__).resolve()
-    for folder in (here.parent / "_cluster", here.parents[3]):
-        if (folder / "docker-compose.yml").is_file() and (folder / "docker").is_dir():
-            return folder
-    raise ClusterError(
-        "docker-compose.yml and docker/ are missing from this installation of slurm-tasks"
-    )
 
 
 @dataclass(frozen=True)
@@ -48,7 +30,7 @@ class ComposeProject:
     """
 
     name: str
-    release: str = RELEASES[0]
+    release: str = releases.DEFAULT
     port: int = 0
     settings: Mapping[str, str] = field(default_factory=dict)
     shared_size: str = ""
@@ -60,8 +42,7 @@ class ComposeProject:
             raise ClusterError(
                 f"the project name {self.name!r} must be of lowercase letters, digits, '-' and '_'"
             )
-        if self.release not in RELEASES:
-            raise ClusterError(f"the release {self.release!r} must be one of {', '.join(RELEASES)}")
+        releases.release_named(self.release)
         if not 0 <= self.port <= 65535:
             raise ClusterError(f"the port {self.port} must be from 1 to 65535, or 0 for a free one")
         for setting in self._settings:
@@ -83,9 +64,7 @@ class ComposeProject:
             *(word for name in unset for word in ("-u", name)),
             f"DEBIAN_RELEASE={self.release}",
             f"SLURM_SSH_PORT={self.port}",
-            f"CLUSTER_IMAGE={self.image}",
-            f"CLUSTER_STAGE={self._stage}",
-            f"CLUSTER_PACKAGES={' '.join(self.packages)}",
+            f"CLUSTER_IMAGE={self.image.name}",
             f"CLUSTER_SETTINGS={' '.join(self._settings)}",
             f"CLUSTER_SHARED_SIZE={self.shared_size}",
             *("docker", "compose", "--ansi", "never", "--project-name", self.name),
@@ -98,23 +77,15 @@ class ComposeProject:
         ]
 
     @property
-    def image(self) -> str:
-        """The image's name; what is in it has a part in it."""
-        packages = sorted(set(self.packages))
-        digest = hashlib.sha256(" ".join(packages).encode()).hexdigest()[:8] if packages else ""
-        more = ["containers" if self.containers else "", digest]
-        return "slurm-tasks-cluster:" + "-".join(filter(None, [self.release, *more]))
-
-    @property
-    def _stage(self) -> str:
-        return "containers" if self.containers else "cluster"
+    def image(self) -> ClusterImage:
+        """The image of its services."""
+        return ClusterImage(self.release, self.containers, self.packages)
 
     @property
     def _more_files(self) -> list[str]:
         wanted = {
             "small-shared.yml": self.shared_size,
             "containers.yml": self.containers,
-            "packages.yml": self.packages,
         }
         return [name for name, is_wanted in wanted.items() if is_wanted]
 
@@ -182,10 +153,6 @@ class ComposeProject:
             ["env", f"DEBIAN_RELEASE={self.release}", "bash", str(script)], "ensure-docker.sh"
         )
 
-    def build(self) -> None:
-        """Build the image: one service's, for all share it. Raises `ClusterError`."""
-        run_logged([*self.command, "build", "login"], "docker compose build")
-
     def start(self, seconds: float) -> int:
         """Start all services; returns the login node's port when they are healthy. Raises `ClusterError`."""
         compose = self.testcontainers()
@@ -228,32 +195,6 @@ class ComposeProject:
         if done.returncode != 0:
             raise ClusterError(f"docker ps failed: {explain(done)}")
         return next(iter(done.stdout.split()), None)
-
-
-def run_logged(argv: Sequence[str], what: str) -> None:
-    """Run `argv` and log what it writes. Raises `ClusterError`, with the last line first."""
-    last: deque[str] = deque(maxlen=20)
-    with subprocess.Popen(
-        argv,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        errors="replace",
-    ) as process:
-        for line in process.stdout or ():
-            last.append(line.rstrip())
-            logger.info("%s", last[-1])
-    if process.returncode != 0:
-        reason = last.pop() if last else f"exit status {process.returncode}"
-        raise ClusterError("\n".join([f"{what} failed: {reason}", *last]))
-
-
-def explain(done: subprocess.CompletedProcess[str]) -> str:
-    """The line of a failed command that says why."""
-    if done.returncode == 127:
-        return "there is no docker command here"
-    lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-    return lines[-1] if lines else f"exit status {done.returncode}"
 
 
 def plain(logs: str) -> str:

@@ -7,7 +7,8 @@ import subprocess
 import time
 from collections.abc import Sequence
 
-from slurm.testing.compose import SERVICES, ComposeProject, explain
+from slurm.testing.commands import explain
+from slurm.testing.compose import SERVICES, ComposeProject
 from slurm.testing.errors import ClusterError
 
 NODES = ("c1", "c2")

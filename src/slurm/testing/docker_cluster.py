@@ -12,14 +12,9 @@ from pathlib import Path
 from types import TracebackType
 
 from slurm.job_dir.tracebacks import UsersFrames
-from slurm.testing import access
-from slurm.testing.compose import (
-    RELEASES,
-    SERVICES,
-    ComposeProject,
-    explain,
-    plain,
-)
+from slurm.testing import access, releases
+from slurm.testing.commands import explain
+from slurm.testing.compose import SERVICES, ComposeProject, plain
 from slurm.testing.disturbing import NODES, START_TIMEOUT, Disturbable
 from slurm.testing.errors import ClusterError, ClusterStartError, module_of_extra
 
@@ -34,7 +29,7 @@ class DockerCluster(Disturbable):
 
     - `project`: the name of the compose project; clusters with different names live side by side.
     - `ssh_port`: where on 127.0.0.1 its login node answers; None or 0 takes a free port, and keeps it.
-    - `debian_release`: ``trixie`` (Slurm 24.11) or ``bookworm`` (22.05).
+    - `release`: Debian's name of it, which picks Slurm's version: one of `slurm.testing.releases.RELEASES`.
     - `state_dir`: the folder for the files by which it is reached, ``.slurm-cluster/<project>`` in
       the working directory unless told.
     - `settings`: lines of ``slurm.conf`` that are to be others: ``{"SlurmdTimeout": 10}``.
@@ -51,7 +46,7 @@ class DockerCluster(Disturbable):
         project: str = "slurm-tasks",
         *,
         ssh_port: int | None = None,
-        debian_release: str = RELEASES[0],
+        release: str = releases.DEFAULT,
         state_dir: str | os.PathLike[str] | None = None,
         settings: Mapping[str, str | int] | None = None,
         shared_size: str | None = None,
@@ -60,7 +55,7 @@ class DockerCluster(Disturbable):
     ) -> None:
         self.compose: ComposeProject = ComposeProject(
             project,
-            debian_release,
+            release,
             ssh_port or 0,
             {name: str(value) for name, value in (settings or {}).items()},
             shared_size or "",
@@ -124,7 +119,7 @@ class DockerCluster(Disturbable):
                     f"the cluster {self.project} runs {existing}, not {self.compose.release}: "
                     "take it down first, or choose another project name"
                 )
-            self.compose.build()
+            self.compose.image.build()
             with self._removed_on_failure(existed=existing is not None):
                 port = self._start_at(self.compose.port or self.access.port())
                 self.wait_until_ready(*NODES)

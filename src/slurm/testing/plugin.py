@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from slurm.testing import releases
 from slurm.testing.errors import ClusterError
 from slurm.testing.sharing import SharedCluster
 
@@ -52,8 +53,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--slurm-release",
         metavar="NAME",
-        default=os.environ.get("DEBIAN_RELEASE") or "trixie",
-        help="the Debian release that picks Slurm's version: trixie or bookworm (%(default)s)",
+        default=os.environ.get("DEBIAN_RELEASE") or releases.DEFAULT,
+        help=f"the Debian release that picks Slurm's version: {releases.listed()} (%(default)s)",
     )
 
 

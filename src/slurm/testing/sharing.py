@@ -59,7 +59,7 @@ class SharedCluster:
         from slurm.testing.docker_cluster import DockerCluster
 
         return DockerCluster(
-            self.project, debian_release=self.release, state_dir=self.folder, **self.options
+            self.project, release=self.release, state_dir=self.folder, **self.options
         )
 
     def bring_up(self) -> DockerCluster:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from tests.conformance.waiting import wait_until
 
 from slurm.testing import DockerCluster
+from slurm.testing.releases import RELEASES
 
 BASE = """\
 Port 22
@@ -19,7 +20,7 @@ AuthorizedKeysFile /etc/ssh/authorized_keys/dev
 MaxStartups 200
 """
 # sshd 9.8 and newer shut out an address that failed often; here, that of all tests.
-PATIENT = {"trixie": "PerSourcePenalties no\n"}
+PATIENT = "PerSourcePenalties no\n"
 START = 'printf %s "$SSHD_CONFIG" >/etc/ssh/sshd_config && exec tini -- cluster-entrypoint login'
 
 
@@ -66,10 +67,10 @@ def sshd(cluster: DockerCluster, config: str) -> Iterator[Sshd]:
     }.items():
         argv += ["--label", f"com.docker.compose.{name}={value}"]
     argv += ["--health-cmd", "cluster-health login", "--health-interval", "500ms"]
-    config = BASE + PATIENT.get(cluster.compose.release, "") + config
+    penalizes = RELEASES[cluster.compose.release].penalizes_sources
+    config = BASE + (PATIENT if penalizes else "") + config
     argv += ["--env", f"SSHD_CONFIG={config}", "--entrypoint", "sh"]
-    image = f"slurm-tasks-cluster:{cluster.compose.release}"
-    container = docker(*argv, image, "-c", START).stdout.strip()
+    container = docker(*argv, cluster.compose.image.name, "-c", START).stdout.strip()
     try:
         wait_for_line(container, "Server listening on 0.0.0.0 port 22.")
         published = docker("port", container, "22/tcp").stdout

@@ -17,8 +17,16 @@ NOT_BEGUN = json.dumps({"job_id": "7", "status": "submitted", "attempt": 0}).enc
 BEGUN = json.dumps({"status": "running", "started_at": "2026-01-01T00:00:00.000+00:00"}).encode()
 
 
-def failure(job: Job[Any], backend: FakeBackend, code: str, **files: bytes) -> str:
-    backend.files["/jobs/7/job.sh"] = SCRIPT
+def failure(
+    job: Job[Any], backend: FakeBackend, code: str, script: bytes = SCRIPT, **files: bytes
+) -> str:
+    return whole_failure(job, backend, code, script, **files).splitlines()[0]
+
+
+def whole_failure(
+    job: Job[Any], backend: FakeBackend, code: str, script: bytes, **files: bytes
+) -> str:
+    backend.files["/jobs/7/job.sh"] = script
     for name, content in files.items():
         backend.files[f"/jobs/7/{name.replace('_7_', '_7.')}"] = content
     backend.usage = lambda ids: [
@@ -27,7 +35,7 @@ def failure(job: Job[Any], backend: FakeBackend, code: str, **files: bytes) -> s
     backend.say("7", "FAILED", source="sacct", exit_code=code, node="c1")
     with pytest.raises(errors.JobFailed) as raised:
         job.get_result(timeout=DEADLINE)
-    return str(raised.value).splitlines()[0]
+    return str(raised.value)
 
 
 def with_metadata(backend: FakeBackend, content: bytes) -> None:
@@ -78,6 +86,26 @@ def test_a_directory_that_nodes_do_not_see_is_named(
     line = failure(job, backend, code)
     assert "nothing was written to its directory on c1: nodes do not see job_base_dir /" in line
     assert "name one with job_base_dir=" in line
+
+
+@pytest.mark.parametrize("code", ["0:53", "1:0"])
+def test_output_that_was_to_go_elsewhere_is_named_whatever_slurm_calls_it(
+    code: str, job: Job[Any], backend: FakeBackend
+) -> None:
+    """Slurm 20.11 has no exit code of its own for it."""
+    with_metadata(backend, NOT_BEGUN)
+    elsewhere = SCRIPT.replace(b"--mem=1G", b"--output=/data/log")
+    told = whole_failure(job, backend, code, elsewhere)
+    assert told.count("could not be opened") == 1
+    assert "the directory has to exist on its node" in told
+    assert "Its output was to go to /data/log and /jobs/7/slurm_7.err" in told
+    assert "nothing was written" not in told
+
+
+def test_output_that_goes_nowhere_is_not_taken_for_it(job: Job[Any], backend: FakeBackend) -> None:
+    with_metadata(backend, NOT_BEGUN)
+    nowhere = SCRIPT.replace(b"--mem=1G", b"--output=/dev/null")
+    assert "nodes do not see job_base_dir" in failure(job, backend, "1:0", script=nowhere)
 
 
 @pytest.mark.parametrize("code", ["127:0", "126:0", "2:0", f"{OLD_PYTHON}:0"])

@@ -77,17 +77,6 @@ def test_runtimes_of_containers_come_only_where_they_are_asked_for() -> None:
     assert "privileged: true" not in Path(added[0]).read_text()
 
 
-def test_packages_of_debian_make_an_image_of_their_own() -> None:
-    wanted = [[], ["python3-pip", "python3-venv"], ["python3-venv", "python3-pip"], ["lmod"]]
-    plain, pip, same, lmod = (DockerCluster(packages=names).compose for names in wanted)
-    assert pip.image == same.image
-    assert len({plain.image, pip.image, lmod.image}) == 3
-    assert "CLUSTER_PACKAGES=python3-pip python3-venv" in pip.command
-    assert [Path(word).name for word in pip.command if word not in plain.command][
-        -1
-    ] == "packages.yml"
-
-
 @pytest.mark.parametrize("name", ["", "-o", "python3 pip", "python3;reboot", "Python3"])
 def test_a_name_of_a_package_that_is_none_is_refused(name: str) -> None:
     with pytest.raises(ClusterError, match="no name of a Debian package"):
