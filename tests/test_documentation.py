@@ -105,7 +105,7 @@ def test_the_tutorials_cluster_commands_print_what_it_shows(
     (folder := checkout / ".slurm-cluster/slurm-tasks").mkdir(parents=True)
     (folder / "Slurmfile.toml").write_text(slurm_cluster.slurmfile.read_text())
     host = re.compile("^Host .*", re.MULTILINE)
-    ssh_config = host.sub("Host slurm-tasks", slurm_cluster.ssh_config.read_text())
+    ssh_config = host.sub("Host slurm-tasks", slurm_cluster.ssh_config.read_text(), count=1)
     (folder / "ssh_config").write_text(ssh_config)
     run_blocks(TUTORIAL, "cluster", checkout, secrets.token_hex(4) + "-", 550)
 
