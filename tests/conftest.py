@@ -22,6 +22,8 @@ from slurm.agent.directories import make_private_directory
 from slurm.job_dir.paths import SDK
 from slurm.packaging.sdk_archive import archive_for
 
+# A project of its own, whose tests are run in a process of their own.
+collect_ignore = ["downstream"]
 FAULTS = "tests/slurm/faults/"
 # The files of each tier that take longest: begun with, they are done when the others are.
 LONGEST = (
