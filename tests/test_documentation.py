@@ -155,7 +155,9 @@ def test_slurmfiles_are_accepted(
 ) -> None:
     monkeypatch.syspath_prepend(ROOT / "tests/scratch_packaging")
     for block in blocks(page):
-        if block.language == "toml" and not block.text.startswith(("[project", "[build-system")):
+        if block.language == "toml" and not block.text.startswith(
+            ("[project", "[build-system", "[tool.")
+        ):
             path = tmp_path / "Slurmfile.toml"
             path.write_text(block.text)
             for environment in re.findall(r"^\[(\w+)", block.text, re.MULTILINE):

@@ -35,14 +35,11 @@ def test_a_project_is_tested_on_a_cluster_of_its_shape_that_is_kept_and_taken_do
 ) -> None:
     project = tmp_path / "curves"
     shutil.copytree(DOWNSTREAM, project, ignore=shutil.ignore_patterns("__pycache__"))
-    first = run_tests(
-        project,
-        "--slurm-keep",
-        "--deselect",
-        "tests/test_on_slurm.py::test_a_broken_controller_is_healed",
-    )
+    first = run_tests(project, "--slurm-keep")
     assert "was started. It stays: pytest --slurm-down ends it." in first
-    [folder] = (project / ".slurm-cluster").iterdir()
+    folder, disturbed = sorted(
+        (project / ".slurm-cluster").iterdir(), key=lambda one: len(one.name)
+    )
     running = containers(folder.name)
     assert len(running) == 5
     # The next run finds it, is of the same shape, and leaves it.
@@ -55,14 +52,9 @@ def test_a_project_is_tested_on_a_cluster_of_its_shape_that_is_kept_and_taken_do
     changed = run_tests(project, "-k", "every_python", "--slurm-node", "c1 gpus=0")
     assert "was made anew, for its shape has changed (nodes)." in changed
     assert set(containers(folder.name)).isdisjoint(running)
-    assert f"The cluster {folder.name} is gone." in run_tests(project, "--slurm-down")
-    assert containers(folder.name) == []
+    said = run_tests(project, "--slurm-down")
+    for one in (folder, disturbed):
+        assert f"The cluster {one.name} is gone." in said
+        assert containers(one.name) == []
     assert not (project / ".slurm-cluster").exists()
     assert "No cluster was kept for the tests in" in run_tests(project, "--slurm-down")
-
-
-def test_the_whole_suite_of_a_project_passes_and_leaves_nothing(tmp_path: Path) -> None:
-    project = tmp_path / "curves"
-    shutil.copytree(DOWNSTREAM, project, ignore=shutil.ignore_patterns("__pycache__"))
-    assert "failed" not in run_tests(project)
-    assert not (project / ".slurm-cluster").exists()
