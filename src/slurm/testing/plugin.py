@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -90,16 +91,15 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """Do what ``--slurm-down`` says, in place of running tests."""
     if not config.getoption("--slurm-down"):
         return None
-    write = config.get_terminal_writer().line
     try:
         gone = take_down_kept(config.rootpath)
     except ClusterError as error:
-        write(f"{SECTION}: {error}", red=True)
+        print(f"{SECTION}: {error}", file=sys.stderr)
         return 1
     for name in gone:
-        write(f"The cluster {name} is gone.")
+        print(f"The cluster {name} is gone.")
     if not gone:
-        write(f"No cluster was kept for the tests in {config.rootpath}.")
+        print(f"No cluster was kept for the tests in {config.rootpath}.")
     return 0
 
 
