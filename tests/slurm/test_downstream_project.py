@@ -49,7 +49,7 @@ def test_a_project_is_tested_on_a_cluster_of_its_shape_that_is_kept_and_taken_do
         in again
     )
     assert containers(folder.name) == running
-    changed = run_tests(project, "-k", "every_python", "--slurm-node", "c1 gpus=0")
+    changed = run_tests(project, "-k", "every_python", "--slurm-node", "c[1-2] gpus=0")
     assert "was made anew, for its shape has changed (nodes)." in changed
     assert set(containers(folder.name)).isdisjoint(running)
     said = run_tests(project, "--slurm-down")

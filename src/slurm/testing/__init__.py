@@ -6,7 +6,8 @@
       -> docker_cluster.DockerCluster  what can be done with one cluster
            -> compose.ComposeProject   how docker compose is called for it
            -> access                   the files by which the cluster is reached
-           -> commands                 commands and files on its machines, by exec and by ssh
+           -> starting                 started in its shape, with nothing left of what does not come up
+           -> node_commands            commands and files on its machines, by exec and by ssh
            -> disturbing               its services broken, and mended
            -> environment              a Python environment on its shared volume, with the user's project
     pytest                             plugin: the fixtures slurm_cluster and cluster

@@ -12,10 +12,11 @@ import time
 from collections.abc import Sequence
 
 from slurm.testing.compose import RELEASES
-from slurm.testing.docker_cluster import STARTED, DockerCluster
+from slurm.testing.docker_cluster import DockerCluster
 from slurm.testing.errors import ClusterError
 from slurm.testing.shape import Shape
 from slurm.testing.shape_options import SHAPE_OPTIONS, shape_arguments
+from slurm.testing.starting import STARTED
 
 COMMANDS = {
     "up": "start the cluster and say how to reach it",

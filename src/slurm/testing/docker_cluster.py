@@ -2,37 +2,27 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import re
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
 from slurm.job_dir.tracebacks import UsersFrames
 from slurm.testing import access
-from slurm.testing.commands import ExecCommands, SshCommands
 from slurm.testing.compose import RELEASES, ComposeProject, explain, plain
-from slurm.testing.disturbing import START_TIMEOUT, Disturbable
 from slurm.testing.environment import make_environment
 from slurm.testing.errors import ClusterError, ClusterStartError, module_of_extra
+from slurm.testing.node_commands import ExecCommands, SshCommands
 from slurm.testing.shape import USER, Shape
 from slurm.testing.shape_files import ENVIRONMENT
 from slurm.testing.shape_parts import QOS, Account, Node, Partition
+from slurm.testing.starting import SAME, Startable
 
 USABLE = {"idle", "mixed", "allocated", "completing"}
-KEYS = "/etc/ssh/keys"
-LOG_LINES = 15
-STARTED, SAME = "was started", "ran already, in the same shape: it is used again"
-TAKEN = "port is already allocated|address already in use|[Pp]orts are not available"
-
-logger: logging.Logger = logging.getLogger("slurm.testing")
 
 
-class DockerCluster(Disturbable):
+class DockerCluster(Startable):
     """A real Slurm in containers: two nodes, partitions ``cpu`` and ``gpu``, accounting, ssh, unless told otherwise.
 
     - `project`: the name of the compose project; clusters with different names live side by side.
@@ -114,11 +104,6 @@ class DockerCluster(Disturbable):
         traceback: TracebackType | None,
     ) -> None:
         self.down()
-
-    @property
-    def project(self) -> str:
-        """The compose project's name, which is also the login node's name in `ssh_config`."""
-        return self.compose.name
 
     @property
     def state_dir(self) -> Path:
@@ -243,91 +228,7 @@ class DockerCluster(Disturbable):
 
     # ------------------------------------------------------------------------------- private
 
-    def _start_at(self, port: int | None) -> int:
-        """Start all services, the login node at `port` or a free one; returns which.
-
-        That is chosen here: Docker would choose another one whenever the login node starts again.
-        """
-        self.compose = replace(self.compose, port=port or access.free_port())
-        try:
-            return self.compose.start(START_TIMEOUT)
-        except ClusterError as error:
-            if port or not re.search(TAKEN, str(error)):
-                raise
-        return self._start_at(None)  # somebody was faster
-
     def _usable_nodes(self) -> set[str]:
         done = self.exec("login", ["sinfo", "--all", "-h", "-N", "-o", "%N %T"], check=False)
         rows = (line.split() for line in done.stdout.splitlines())
         return {row[0] for row in rows if len(row) == 2 and row[1] in USABLE}
-
-    def _made_way(self, *, existed: bool) -> str:
-        """What `up` does, after a cluster of another shape was removed."""
-        if not existed:
-            return STARTED
-        if self.compose.running_shape() == self.shape.digest:
-            return SAME
-        others = self._differences()
-        logger.info(
-            "The shape of the cluster %s has changed%s: it is made anew.", self.project, others
-        )
-        self.compose.remove()
-        return f"was made anew, for its shape has changed{others}"
-
-    def _differences(self) -> str:
-        """In which words the shape is another one than before, as far as that is known."""
-        try:
-            before = Shape.from_json(self.access.shape_file.read_text("utf-8"))
-        except (OSError, ClusterError):
-            return ""
-        return f" ({', '.join(self.shape.differences(before))})"
-
-    def _write_access(self, port: int) -> None:
-        public = self.exec("login", ["ssh-keygen", "-y", "-f", f"{KEYS}/host_ed25519"]).stdout
-        for user in self.shape.people:
-
-            def write_private_key(descriptor: int, user: str = user) -> None:
-                self.compose.exec("login", ["cat", f"{KEYS}/{user}_ed25519"], stdout=descriptor)
-
-            files = self.access.of(user)
-            files.write(port=port, host_key=public, write_private_key=write_private_key)
-
-    @contextmanager
-    def _gone_on_failure(self) -> Iterator[None]:
-        """Whatever goes wrong is a `ClusterStartError`, and an empty folder does not stay."""
-        try:
-            yield
-        except BaseException as error:
-            if not self.access.exists():
-                self.access.remove()
-            if isinstance(error, ClusterError) and not isinstance(error, ClusterStartError):
-                message = f"the cluster {self.project} did not start: {error}"
-                raise ClusterStartError(message) from error
-            raise
-
-    @contextmanager
-    def _removed_on_failure(self, *, existed: bool) -> Iterator[None]:
-        """Also when interrupted; a cluster that ran before is left as it is."""
-        try:
-            yield
-        except BaseException as error:
-            unexplained = isinstance(error, ClusterError) and not isinstance(
-                error, ClusterStartError
-            )
-            last_words = self._last_words() if unexplained else ""
-            if not existed:
-                self.compose.remove()
-                self.access.remove()
-            if last_words:
-                message = f"the cluster {self.project} did not start: {error}\n{last_words}"
-                raise ClusterStartError(message) from error
-            raise
-
-    def _last_words(self) -> str:
-        """The last lines of each daemon, under its name."""
-        parts = []
-        for service in self.services:
-            arguments = ("logs", "--no-log-prefix", "--tail", str(LOG_LINES), service)
-            written = plain(self.compose.run(*arguments, check=False).stdout).rstrip()
-            parts.append(f"--- {service}\n{written or '(wrote nothing)'}")
-        return "\n".join(parts)

@@ -38,8 +38,8 @@ from slurm.testing.sharing import SharedCluster, kept_of, take_down_kept
 
 if TYPE_CHECKING:
     from slurm.cluster import Cluster
-    from slurm.testing.commands import ExecCommands, SshCommands
     from slurm.testing.docker_cluster import DockerCluster
+    from slurm.testing.node_commands import ExecCommands, SshCommands
 
 SHARED = pytest.StashKey[SharedCluster]()
 DISTURBED = pytest.StashKey[SharedCluster]()

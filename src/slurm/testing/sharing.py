@@ -137,7 +137,8 @@ class SharedCluster:
         if not self.is_kept:
             (self.folder / OWNER).write_text(str(self.owner), "utf-8")
         try:
-            if self.is_kept and cluster.access.exists() and not cluster.is_up():
+            broken = cluster.access.exists() and cluster.has_its_shape() and not cluster.is_up()
+            if self.is_kept and broken:
                 cluster.down()
             done = cluster.up()
         except ClusterError as error:
