@@ -17,9 +17,10 @@ from slurm.testing.shape import USER
 if TYPE_CHECKING:
     from slurm.testing.docker_cluster import DockerCluster
 
-# A process notes its number before it becomes the command, so that it can be ended where it runs.
-NOTED = 'echo $$ >"$0" && exec "$@"'
-ENDED = 'kill -TERM "$(cat "$0")" 2>/dev/null; rm -f "$0"'
+# A process notes its number, which is that of its group as well, before it becomes the command: so all of it can be ended there.
+NOTED = ["setsid", "--wait", "sh", "-c", 'echo $$ >"$0" && exec "$@"']
+ENDED = 'kill -TERM "-$(cat "$0")" 2>/dev/null; rm -f "$0"'
+GRACE = 30.0  # seconds for a command to end that was told to
 WRITTEN = 'mkdir -p -- "$(dirname -- "$0")" && cat >"$0.$$" && mv -f -- "$0.$$" "$0"'
 
 
@@ -70,8 +71,8 @@ class Commands(abc.ABC):
     ) -> Iterator[subprocess.Popen[str]]:
         """Start a command and talk to it while it runs: `stdin` and `stdout` are pipes of text, stderr is in stdout.
 
-        At the end of the block the command ends there as well: its stdin is closed, and if it still runs it is
-        terminated. Its `returncode` is there after the block.
+        What still runs at the end of the block is terminated, there too, with all that it has started. Its `returncode` is
+        there after the block.
 
         ::
 
@@ -79,7 +80,7 @@ class Commands(abc.ABC):
                 assert "epoch 1" in next(log.stdout)
         """
         note = f"/tmp/command-{secrets.token_hex(8)}"  # noqa: S108 - there, under a name that nobody can guess
-        argv = self._argv(["sh", "-c", NOTED, note, *_words(command)], on, user)
+        argv = self._argv([*NOTED, note, *_words(command)], on, user)
         with subprocess.Popen(
             argv,
             stdin=subprocess.PIPE,
@@ -126,14 +127,13 @@ class Commands(abc.ABC):
 
     def _end(self, process: subprocess.Popen[str], note: str, on: str, user: str) -> None:
         """End the command there, which would outlive what has started it here."""
-        if process.stdin is not None:
-            process.stdin.close()
-        if process.poll() is None:
-            self._run(["sh", "-c", ENDED, note], on, user, b"", 60.0)
-            if process.stdout is not None:
-                process.stdout.read()  # so that it does not wait for a reader
-        else:
-            self._run(["rm", "-f", note], on, user, b"", 60.0)
+        self._run(["sh", "-c", ENDED, note], on, user, b"", 60.0)
+        if process.stdin is not None and process.stdin.closed:
+            process.stdin = None  # which `communicate` would flush
+        try:
+            process.communicate(timeout=GRACE)
+        except subprocess.TimeoutExpired:
+            process.kill()
 
 
 class ExecCommands(Commands):
@@ -141,7 +141,8 @@ class ExecCommands(Commands):
 
     def _argv(self, command: Sequence[str], on: str, user: str) -> list[str]:
         self.docker.require_services(on)
-        home = "/root" if user == "root" else posixpath.join("/shared/home", user)
+        shared = on == "login" or on in self.docker.nodes
+        home = posixpath.join("/shared/home", user) if shared and user != "root" else "/"
         docker = ["docker", "exec", "--interactive", "--user", user, "--workdir", home]
         return [*docker, f"{self.docker.project}-{on}-1", *command]
 

@@ -48,6 +48,7 @@ DISTURBED_OPTIONS: dict[str, Any] = {
     "settings": {"SlurmdTimeout": 20, "MessageTimeout": 5, "MinJobAge": 5},
     "shared_size": "96m",
 }
+ROOM_FOR_PACKAGES = "2g"
 SECTION = "slurm cluster"
 FIXTURES = frozenset({"slurm_cluster", "disturbed_cluster"})
 
@@ -122,9 +123,10 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.stash[SHARED] = shared
     purpose = "disturbed" + os.environ.get("PYTEST_XDIST_WORKER", "")
-    config.stash[DISTURBED] = replace(
-        shared, purpose=purpose, options=merged(shared.options, DISTURBED_OPTIONS)
-    )
+    options = merged(shared.options, DISTURBED_OPTIONS)
+    if {EDITABLE, "requirements"} & {*options}:
+        options["shared_size"] = ROOM_FOR_PACKAGES
+    config.stash[DISTURBED] = replace(shared, purpose=purpose, options=options)
 
 
 def _shape(config: pytest.Config) -> dict[str, Any]:

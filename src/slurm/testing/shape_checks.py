@@ -17,7 +17,9 @@ PARTITION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 ACCOUNT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 USER = re.compile(r"[a-z_][a-z0-9_-]{0,30}")
 PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
+MOST_IN_ONE = 1000
 MEMORY = re.compile(r"([0-9]+)([MGT]?)")
+OWN_ARGUMENTS = {"NodeName": "nodes", "PartitionName": "partitions"}
 # Slurm itself takes these in any case, and calls them unknown late, at the end of a log.
 OF_NODES = (
     *(
@@ -124,6 +126,9 @@ def listed(given: Any, what: str) -> Sequence[Any]:
 
 def hosts(names: str) -> list[str]:
     """The names of nodes that Slurm writes in one."""
+    for first, last in re.findall(r"([0-9]+)-([0-9]+)", names):
+        if int(last) - int(first) > MOST_IN_ONE:
+            raise ClusterError(f"{names!r} are more nodes than a machine can pretend")
     try:
         found = expand_node_list(names)
     except ValueError as error:
@@ -196,6 +201,8 @@ def settings(given: Mapping[str, Any], words: Collection[str], who: str) -> None
     """Words of Slurm's with values that stand on one line; `words` are those that there are, where that is known."""
     for key, value in given.items():
         line = f"{key}={value}"
+        if key in OWN_ARGUMENTS:
+            raise ClusterError(f"{line!r} is no setting of {who}: say it with {OWN_ARGUMENTS[key]}")
         if not SETTING.fullmatch(line):
             raise ClusterError(f"{line!r} is no setting of {who} with a plain value")
         if words and key not in words:

@@ -60,8 +60,14 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"accounts": ["p MaxSubmitJob=1"]}, "(did you mean 'MaxSubmitJobs'?)"),
     ({"accounts": ["p MaxSubmitJobs=$(id)"]}, "is no setting of account p with a plain value"),
     ({"qos": ["gold preempts=lo"]}, "QOS gold names the QOS 'lo', which there is not"),
+    ({"qos": [QOS("gold")], "accounts": ["x QOS=$gold"]}, "is no setting of account x"),
     ({"qos": ["gold preempt=normal"]}, "there is no 'preempt' (did you mean 'preempts'?)"),
     ({"settings": {"MinJobAge": "1 2"}}, "is no setting of slurm.conf with a plain value"),
+    (
+        {"settings": {"NodeName": "c9"}},
+        "'NodeName=c9' is no setting of slurm.conf: say it with nodes",
+    ),
+    ({"nodes": ["c[1-99999999]"]}, "'c[1-99999999]' are more nodes than a machine can pretend"),
     ({"shared_size": "64 MB"}, "the size '64 MB' must be one like 500k, 64m or 2g"),
     ({"packages": ["lmod;reboot"]}, "'lmod;reboot' is no name of a Debian package"),
     (
@@ -198,3 +204,10 @@ def test_the_files_by_which_it_is_reached_follow_its_shape(tmp_path: Path) -> No
         cluster.of_user("bob")
     cluster.access.remove()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_words_that_are_lists_are_no_texts() -> None:
+    with pytest.raises(ClusterError, match="preempts is a list of names, not the text 'low'"):
+        QOS("gold", preempts="low")
+    with pytest.raises(ClusterError, match="users of an account is a list of names"):
+        Account("physics", users="dev")
