@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from slurm.testing import access
+from slurm.testing.access import Access
 from slurm.testing.compose import plain
 from slurm.testing.disturbing import START_TIMEOUT, Disturbable
 from slurm.testing.errors import ClusterError, ClusterStartError
@@ -25,7 +26,7 @@ logger: logging.Logger = logging.getLogger("slurm.testing")
 class Startable(Disturbable):
     """The steps of `DockerCluster.up`. All raise `ClusterError`."""
 
-    access: access.Access
+    access: Access
     shape: Shape
 
     @property
