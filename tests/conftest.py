@@ -29,10 +29,12 @@ FAULTS = "tests/slurm/faults/"
 LONGEST = (
     "tests/conformance/test_time_limits.py",
     FAULTS,
+    "tests/slurm/test_downstream_project.py",
     "tests/slurm/test_sleeping_client.py",
     "tests/test_runs_page.py",
     "tests/slurm/test_example_on_the_cluster.py",
     "tests/slurm/at_most_once/test_lost_answers_of_sbatch.py",
+    "tests/slurm/test_enforced_accounting.py",
     "tests/slurm/test_wheel_on_the_cluster.py",
     "tests/slurm/test_source_dependencies.py",
     "tests/slurm/test_large_files.py",

@@ -9,7 +9,7 @@
            -> starting                 started in its shape, with nothing left of what does not come up
            -> node_commands            commands and files on its machines, by exec and by ssh
            -> disturbing               its services broken, and mended
-           -> environment              a Python environment on its shared volume, with the user's project
+           -> environment, editable    a Python environment on its shared volume, with the user's project
     pytest                             plugin: the fixtures slurm_cluster and cluster
       -> sharing                       one cluster for all xdist workers of a test run
 
