@@ -124,13 +124,14 @@ apply_nodes() {
 # Accounts and QOS, once: whoever changes them afterwards keeps what he has changed. They are there before the controller
 # is, which knows them from its first moment on.
 make_accounting() {
-  local made=/var/lib/slurm/slurmctld/accounting-made line words
+  local made=/var/lib/slurm/slurmctld/accounting-made said words
   [ -n "${CLUSTER_ACCOUNTING:-}" ] && [ ! -e "$made" ] || return 0
   wait_for sacctmgr --noheader show cluster
   while read -ra words; do
     # One that was interrupted has made some of them, which is told with status 1.
-    line=$(sacctmgr --immediate "${words[@]}" 2>&1) || [[ $line == *"lready exist"* || $line == *"Nothing new"* ]] ||
-      die "sacctmgr ${words[*]}: $(grep -v '^ *$' <<<"$line" | tail -n 1)"
+    said=$(sacctmgr --immediate "${words[@]}" 2>&1 </dev/null) ||
+      [[ $said == *"lready exist"* || $said == *"Nothing new"* ]] ||
+      die "sacctmgr ${words[*]}: $(grep -v '^ *$' <<<"$said" | tail -n 1)"
   done < <(printf 'add cluster %s\n%s\n' "$(sed -n 's/^ClusterName=//p' /etc/slurm/slurm.conf)" "$CLUSTER_ACCOUNTING")
   touch "$made"
 }

@@ -133,15 +133,12 @@ def _shape(config: pytest.Config) -> dict[str, Any]:
     """What was said of the cluster, on the command line or else in the ini file."""
 
     def given(one: ShapeOption) -> Any:
-        typed, written = (
-            config.getoption(f"--slurm-{one.option}"),
-            config.getini(f"slurm_{one.argument}"),
-        )
-        if one.argument != EDITABLE:
+        typed = config.getoption(f"--slurm-{one.option}")
+        written = config.getini(f"slurm_{one.argument}")
+        if one.argument != EDITABLE or not (typed or written):
             return typed or written
-        if typed:
-            return str(config.invocation_params.dir / typed)
-        return str(config.rootpath / written) if written else None
+        folder = config.invocation_params.dir if typed else config.rootpath
+        return str(folder / Path(typed or written).expanduser())
 
     try:
         return shape_arguments(given)
