@@ -65,17 +65,41 @@ start_munged() {
   wait_for munge -n
 }
 
+# Users beside dev, with the same numbers everywhere: jobs and files are theirs by number.
+make_users() {
+  local user number=1000
+  for user in ${CLUSTER_USERS:-}; do
+    number=$((number + 1))
+    id -u "$user" >/dev/null 2>&1 || useradd --uid "$number" --user-group --no-create-home \
+      --home-dir "/shared/home/$user" --shell /bin/bash --password '*' "$user"
+  done
+}
+
 make_shared_folders() {
+  local user
   install -d -m 0755 /shared /shared/home
-  install -d -o dev -g dev -m 0700 /shared/home/dev
+  for user in dev ${CLUSTER_USERS:-}; do
+    install -d -o "$user" -g "$user" -m 0700 "/shared/home/$user"
+  done
   install -d -o dev -g dev -m 0755 /shared/work
 }
 
 make_fake_gpus() {
-  local gpu
-  for gpu in /dev/fakegpu0 /dev/fakegpu1; do
-    [ -e "$gpu" ] || mknod -m 666 "$gpu" c 1 3
+  local number
+  for ((number = 0; number < ${CLUSTER_GPUS:-2}; number++)); do
+    [ -e "/dev/fakegpu$number" ] || mknod -m 666 "/dev/fakegpu$number" c 1 3
   done
+}
+
+# An environment on the shared volume, which is made later, is what every Python here sees as well.
+see_environment() {
+  local version folder
+  [ -n "${CLUSTER_ENVIRONMENT:-}" ] || return 0
+  version=$(python3 -c 'import sys; print("python{}.{}".format(*sys.version_info))')
+  folder=/usr/local/lib/$version/dist-packages
+  install -d -m 0755 "$folder"
+  printf 'import site; site.addsitedir("%s")\n' "$CLUSTER_ENVIRONMENT/lib/$version/site-packages" \
+    >"$folder/cluster-environment.pth"
 }
 
 # Lines of slurm.conf for this cluster alone, Key=value with spaces between, in the place of those that are there.
@@ -86,6 +110,48 @@ apply_settings() {
     kept=$(grep -v "^${setting%%=*}=" "$conf")
     printf '%s\n' "$kept" "$setting" >"$conf"
   done
+}
+
+# Nodes and partitions that are to be others than in the files.
+apply_nodes() {
+  local conf=/etc/slurm/slurm.conf kept
+  [ -n "${CLUSTER_NODES:-}" ] || return 0
+  kept=$(grep -Ev '^(NodeName|PartitionName)=' "$conf")
+  printf '%s\n' "$kept" "$CLUSTER_NODES" >"$conf"
+  printf '%s\n' "$CLUSTER_GRES" >/etc/slurm/gres.conf
+}
+
+# Accounts and QOS, once: whoever changes them afterwards keeps what he has changed. They are there before the controller
+# is, which knows them from its first moment on.
+make_accounting() {
+  local made=/var/lib/slurm/slurmctld/accounting-made said words
+  [ -n "${CLUSTER_ACCOUNTING:-}" ] && [ ! -e "$made" ] || return 0
+  wait_for sacctmgr --noheader show cluster
+  while read -ra words; do
+    # One that was interrupted has made some of them, which is told with status 1.
+    said=$(sacctmgr --immediate "${words[@]}" 2>&1 </dev/null) ||
+      [[ $said == *"lready exist"* || $said == *"Nothing new"* ]] ||
+      die "sacctmgr ${words[*]}: $(grep -v '^ *$' <<<"$said" | tail -n 1)"
+  done < <(printf 'add cluster %s\n%s\n' "$(sed -n 's/^ClusterName=//p' /etc/slurm/slurm.conf)" "$CLUSTER_ACCOUNTING")
+  touch "$made"
+}
+
+# Beside the node's own daemon, and whether it lives or not. Reached from the login node alone: no port is published.
+start_sshd() {
+  ! listens 127.0.0.1 22 || return 0
+  make_ssh_access
+  (/usr/sbin/sshd -D -e &)
+}
+
+make_ssh_access() {
+  local user
+  make_once /etc/ssh/keys/host_ed25519 write_ssh_key login
+  install -d -m 0755 /etc/ssh/authorized_keys /run/sshd
+  for user in dev ${CLUSTER_USERS:-}; do
+    make_once "/etc/ssh/keys/${user}_ed25519" write_ssh_key "$user"
+    ssh-keygen -y -f "/etc/ssh/keys/${user}_ed25519" >"/etc/ssh/authorized_keys/$user"
+  done
+  sed -i "s/^AllowUsers .*/AllowUsers dev ${CLUSTER_USERS:-}/" /etc/ssh/sshd_config
 }
 
 run_daemon() { # run_daemon COMMAND...
@@ -145,12 +211,13 @@ CONF
 }
 
 run_slurmctld() {
+  local host
   start_munged
   chown slurm:slurm /var/lib/slurm/slurmctld
   chmod 0700 /var/lib/slurm/slurmctld
-  wait_for getent hosts c1
-  wait_for getent hosts c2
+  for host in ${CLUSTER_HOSTS:-c1 c2}; do wait_for getent hosts "$host"; done
   wait_for listens slurmdbd 6819
+  make_accounting
   # Slurm 26.05 reads what associations used or does not start; where it was killed before it first stopped, it has not
   # written that yet.
   local state=/var/lib/slurm/slurmctld ignore_missing=
@@ -161,10 +228,7 @@ run_slurmctld() {
 run_login() {
   start_munged
   make_shared_folders
-  make_once /etc/ssh/keys/host_ed25519 write_ssh_key login
-  make_once /etc/ssh/keys/dev_ed25519 write_ssh_key dev
-  install -d -m 0755 /etc/ssh/authorized_keys /run/sshd
-  ssh-keygen -y -f /etc/ssh/keys/dev_ed25519 >/etc/ssh/authorized_keys/dev
+  make_ssh_access
   run_daemon /usr/sbin/sshd -D -e
 }
 
@@ -172,6 +236,7 @@ run_node() {
   start_munged
   make_shared_folders
   make_fake_gpus
+  start_sshd
   wait_for listens slurmctld 6817
   run_daemon slurmd -D
 }
@@ -179,6 +244,9 @@ run_node() {
 readonly ROLE=${1:-} DOWN=/run/cluster-down
 rm -f /run/cluster-ready "$DOWN" # of an earlier run of this container; see cluster-health and cluster-fault
 apply_settings
+apply_nodes
+make_users
+see_environment
 case $ROLE in
   db | slurmdbd | slurmctld | login | node) "run_$ROLE" ;;
   *) die "the role must be db, slurmdbd, slurmctld, login or node, not '$ROLE'" ;;

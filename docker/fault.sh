@@ -7,13 +7,14 @@ set -euo pipefail
 readonly DOWN=/run/cluster-down DAEMON=/run/cluster-daemon ROUTES=/run/cluster-routes LINK=eth0
 readonly CLOCK=/etc/faketimerc PRELOAD=/etc/ld.so.preload
 
-# The daemon dies and the machine stays: who connects is refused. Sessions of sshd die with it.
+# The daemon dies and the machine stays: who connects is refused. Where it is sshd, its sessions die with it.
 kill_daemon() {
-  local starter daemon
+  local starter daemon name
   touch "$DOWN"
   read -r starter daemon <"$DAEMON"
+  name=$(<"/proc/$daemon/comm")
   kill -KILL "$daemon"
-  pkill -KILL '^sshd' || true
+  [ "$name" != sshd ] || pkill -KILL '^sshd' || true
   wait_for_end "$daemon"
 }
 

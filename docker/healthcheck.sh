@@ -9,7 +9,7 @@ readonly READY=/run/cluster-ready PACE=10 PATIENCE=10
 
 registered() { sacctmgr --noheader --parsable2 show cluster format=cluster,controlhost | grep -Eq '^sdk\|.+'; }
 node_is_usable() {
-  sinfo --noheader --nodes "$HOSTNAME" --partition cpu --format %T | grep -Eqx '(idle|mixed|allocated|completing)'
+  sinfo --all --noheader --nodes "$HOSTNAME" --format %T | grep -Eqx '(idle|mixed|allocated|completing)'
 }
 sshd_answers() { local banner; read -r -t 2 banner <>/dev/tcp/127.0.0.1/22 && [[ $banner == SSH-2.0-* ]]; }
 sshd_listens() { grep -q ':0016 0*:0000 0A' /proc/net/tcp; } # to answer leaves a line in its log each time

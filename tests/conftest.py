@@ -22,15 +22,19 @@ from slurm.agent.directories import make_private_directory
 from slurm.job_dir.paths import SDK
 from slurm.packaging.sdk_archive import archive_for
 
+# A project of its own, whose tests are run in a process of their own.
+collect_ignore = ["downstream"]
 FAULTS = "tests/slurm/faults/"
 # The files of each tier that take longest: begun with, they are done when the others are.
 LONGEST = (
     "tests/conformance/test_time_limits.py",
     FAULTS,
+    "tests/slurm/test_downstream_project.py",
     "tests/slurm/test_sleeping_client.py",
     "tests/test_runs_page.py",
     "tests/slurm/test_example_on_the_cluster.py",
     "tests/slurm/at_most_once/test_lost_answers_of_sbatch.py",
+    "tests/slurm/test_enforced_accounting.py",
     "tests/slurm/test_wheel_on_the_cluster.py",
     "tests/slurm/test_source_dependencies.py",
     "tests/slurm/test_large_files.py",

@@ -105,7 +105,7 @@ def test_the_tutorials_cluster_commands_print_what_it_shows(
     (folder := checkout / ".slurm-cluster/slurm-tasks").mkdir(parents=True)
     (folder / "Slurmfile.toml").write_text(slurm_cluster.slurmfile.read_text())
     host = re.compile("^Host .*", re.MULTILINE)
-    ssh_config = host.sub("Host slurm-tasks", slurm_cluster.ssh_config.read_text())
+    ssh_config = host.sub("Host slurm-tasks", slurm_cluster.ssh_config.read_text(), count=1)
     (folder / "ssh_config").write_text(ssh_config)
     run_blocks(TUTORIAL, "cluster", checkout, secrets.token_hex(4) + "-", 550)
 
@@ -155,7 +155,9 @@ def test_slurmfiles_are_accepted(
 ) -> None:
     monkeypatch.syspath_prepend(ROOT / "tests/scratch_packaging")
     for block in blocks(page):
-        if block.language == "toml" and not block.text.startswith(("[project", "[build-system")):
+        if block.language == "toml" and not block.text.startswith(
+            ("[project", "[build-system", "[tool.")
+        ):
             path = tmp_path / "Slurmfile.toml"
             path.write_text(block.text)
             for environment in re.findall(r"^\[(\w+)", block.text, re.MULTILINE):

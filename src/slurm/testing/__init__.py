@@ -9,12 +9,17 @@
                 -> releases            the releases of Slurm that it can be
                 -> commands            commands that are called for it
            -> access                   the files by which the cluster is reached
+           -> starting                 started in its shape, with nothing left of what does not come up
+           -> node_commands            commands and files on its machines, by exec and by ssh
            -> disturbing               its services broken, and mended
+           -> environment, editable    a Python environment on its shared volume, with the user's project
     pytest                             plugin: the fixtures slurm_cluster and cluster
       -> sharing                       one cluster for all xdist workers of a test run
 
-What can go wrong is in `errors`. The cluster itself is described by ``docker-compose.yml`` and ``docker/``, which come along. This room may import what
-a user's tests may: `Cluster`, and nothing that is not public.
+What a cluster is to be like is a `shape.Shape` of `shape_parts`: `shape_checks` says what makes sense, `shape_text` reads it from text,
+`shape_options` from options, and `shape_files` has what Slurm and Compose are told of it. What can go wrong is in `errors`. The
+cluster itself is described by ``docker-compose.yml`` and ``docker/``, which come along. This room may import what
+a user's tests may: `Cluster`, and nothing that is not public; and what installs packages on a cluster.
 """
 
 from __future__ import annotations
@@ -25,13 +30,22 @@ from slurm.testing.errors import ClusterError, ClusterStartError
 
 if TYPE_CHECKING:
     from slurm.testing.docker_cluster import DockerCluster
+    from slurm.testing.shape_parts import QOS, Account, Node, Partition
 
-__all__ = ["ClusterError", "ClusterStartError", "DockerCluster"]
+__all__ = [
+    "QOS",
+    "Account",
+    "ClusterError",
+    "ClusterStartError",
+    "DockerCluster",
+    "Node",
+    "Partition",
+]
 
 
 def __getattr__(name: str) -> Any:
-    if name != "DockerCluster":
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from slurm.testing.docker_cluster import DockerCluster
+    from slurm.testing import docker_cluster, shape_parts
 
-    return DockerCluster
+    return getattr(docker_cluster if name == "DockerCluster" else shape_parts, name)

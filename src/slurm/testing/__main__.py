@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import logging
 import os
 import shlex
@@ -13,6 +14,9 @@ from collections.abc import Sequence
 from slurm.testing import releases
 from slurm.testing.docker_cluster import DockerCluster
 from slurm.testing.errors import ClusterError
+from slurm.testing.shape import Shape
+from slurm.testing.shape_options import SHAPE_OPTIONS, shape_arguments
+from slurm.testing.starting import STARTED
 
 COMMANDS = {
     "up": "start the cluster and say how to reach it",
@@ -29,15 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(stream=sys.stderr, format="%(message)s")
     logging.getLogger("testcontainers").setLevel(logging.CRITICAL)  # its errors arrive as ours
     try:
-        cluster = DockerCluster(
-            options.project,
-            ssh_port=_port(options),
-            release=options.release,
-            state_dir=options.state_dir,
-            containers=options.with_containers,
-            packages=options.with_packages,
-        )
-        return _run(options, cluster)
+        return _run(options, _cluster(options))
     except ClusterError as error:
         print(f"slurm.testing: {error}", file=sys.stderr)
         return 1
@@ -60,7 +56,6 @@ def _parser() -> argparse.ArgumentParser:
             "--state-dir", help="folder of the keys and settings (.slurm-cluster/PROJECT)"
         )
         command.set_defaults(port=None, release=releases.DEFAULT)
-        command.set_defaults(with_containers=False, with_packages=())
         if name == "up":
             _add_up_options(command)
         if name == "logs":
@@ -85,13 +80,41 @@ def _add_up_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--with-packages",
+        dest="packages",
         action="extend",
-        default=[],
         nargs="+",
         metavar="NAME",
         help="have these Debian packages on all nodes as well, as python3-pip python3-venv",
     )
+    for one in SHAPE_OPTIONS:
+        if one.argument != "packages":
+            command.add_argument(
+                f"--{one.option}",
+                dest=one.argument,
+                action="append" if one.many else "store",
+                metavar=one.metavar,
+                help=one.help,
+            )
     command.add_argument("--verbose", action="store_true", help="show what Docker does")
+
+
+def _cluster(options: argparse.Namespace) -> DockerCluster:
+    """The cluster that is meant. What runs is mended in the shape that it has, unless `up` is told of one."""
+    arguments = shape_arguments(lambda one: getattr(options, one.argument, None))
+    if getattr(options, "with_containers", False):
+        arguments["containers"] = True
+    make = functools.partial(
+        DockerCluster,
+        options.project,
+        ssh_port=_port(options),
+        release=options.release,
+        state_dir=options.state_dir,
+    )
+    cluster = make(**arguments)
+    before = cluster.access.shape_file
+    if options.command == "up" and not arguments and before.is_file():
+        return make(**Shape.from_json(before.read_text("utf-8")).arguments)
+    return cluster
 
 
 def _port(options: argparse.Namespace) -> int:
@@ -124,12 +147,21 @@ def _up(cluster: DockerCluster, *, verbose: bool) -> None:
         logging.getLogger("slurm.testing").setLevel(logging.INFO)
     started = time.monotonic()
     print(f"Starting the cluster {cluster.project}.", flush=True)
-    cluster.up()
+    done = cluster.up()
+    if not done.endswith(f"{STARTED}."):
+        print(done)
     version = cluster.exec("login", ["sinfo", "--version"]).stdout.strip()
     ssh = shlex.join(["ssh", "-F", str(cluster.ssh_config), cluster.project])
-    print(f"{version} is up after {time.monotonic() - started:.1f} s, nodes c1 and c2.\n")
+    print(
+        f"{version} is up after {time.monotonic() - started:.1f} s, nodes {_in_a_row(cluster.nodes)}.\n"
+    )
     print(f"  a shell on it           {ssh}")
     print(f"  for Cluster.from_env()  export SLURMFILE={shlex.quote(str(cluster.slurmfile))}")
+
+
+def _in_a_row(names: Sequence[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 if __name__ == "__main__":

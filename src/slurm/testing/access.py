@@ -9,22 +9,32 @@ import random
 import re
 import shlex
 import socket
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from slurm.testing.errors import ClusterError
+from slurm.testing.shape import USER
+from slurm.testing.shape_files import SHAPE_FILE
 
-USER = "dev"
 HOST = "127.0.0.1"
+USERS = "users"
 
 
 @dataclass(frozen=True)
 class Access:
-    """Where the files of the cluster `project` lie: in `folder`, which only its owner may enter."""
+    """Where the files of the cluster `project` lie: in `folder`, which only its owner may enter.
+
+    They let in `user`, also to the `nodes`. `python` is the interpreter of jobs where that is none of the system's; where the
+    code is `there` already, none is sent along.
+    """
 
     project: str
     folder: Path
+    user: str = USER
+    nodes: Sequence[str] = ()
+    python: str = ""
+    there: bool = False
 
     @property
     def identity_file(self) -> Path:
@@ -52,9 +62,22 @@ class Access:
         return self.folder / "cluster.env"
 
     @property
+    def shape_file(self) -> Path:
+        """What the cluster was like when it was brought up, for `Shape.from_json`."""
+        return self.folder / "shape.json"
+
+    @property
     def lock(self) -> Path:
         """For processes that share the cluster; held while one of them starts it."""
         return self.folder / "lock"
+
+    def of(self, user: str) -> Access:
+        """The files that let another user in."""
+        return (
+            self
+            if user == self.user
+            else replace(self, folder=self.folder / USERS / user, user=user)
+        )
 
     def exists(self) -> bool:
         """Whether the cluster was brought up and its files were not removed since."""
@@ -76,7 +99,8 @@ class Access:
         self.make_folder()
         _write(self.identity_file, write_private_key)
         kind, key = host_key.split()[:2]
-        _write_text(self.known_hosts, f"[{HOST}]:{port} {kind} {key}\n")
+        hosts = [f"[{HOST}]:{port}", *self.nodes]
+        _write_text(self.known_hosts, "".join(f"{host} {kind} {key}\n" for host in hosts))
         _write_text(self.ssh_config, self._ssh_config(port))
         quoted = shlex.quote(str(self.slurmfile))
         _write_text(self.env_file, f"SLURMFILE={quoted}\nexport SLURMFILE\n")
@@ -97,7 +121,12 @@ class Access:
 
     def remove(self) -> None:
         """Remove the files, and the folders made for them where nothing else is in them."""
+        for folder in self.folder.glob(f"{USERS}/*"):
+            replace(self, folder=folder).remove()
+        _remove_if_empty(self.folder / USERS)
         mine = (
+            self.shape_file,
+            self.folder / SHAPE_FILE,
             self.slurmfile,
             self.env_file,
             self.ssh_config,
@@ -111,11 +140,8 @@ class Access:
             _remove_if_empty(self.folder.parent)
 
     def _ssh_config(self, port: int) -> str:
-        return f"""\
-Host {self.project}
-    HostName {HOST}
-    Port {port}
-    User {USER}
+        common = f"""\
+    User {self.user}
     IdentityFile {_ssh_path(self.identity_file)}
     IdentitiesOnly yes
     BatchMode yes
@@ -123,20 +149,25 @@ Host {self.project}
     UserKnownHostsFile {_ssh_path(self.known_hosts)}
     GlobalKnownHostsFile /dev/null
 """
+        login = f"Host {self.project}\n    HostName {HOST}\n    Port {port}\n{common}"
+        nodes = " ".join(node for node in self.nodes if node != self.project)
+        return f"{login}Host {nodes}\n    ProxyJump {self.project}\n{common}" if nodes else login
 
     def _slurmfile(self, port: int) -> str:
+        python = f'python = "{self.python}"\n' if self.python else ""
+        packaging = '\n[default.packaging]\ntype = "none"\n' if self.there else ""
         return f"""\
 [default.cluster]
 backend = "ssh"
 job_base_dir = "~/slurm_jobs"
-
+{python}
 [default.cluster.backend_config]
 hostname = "{HOST}"
 port = {port}
-username = "{USER}"
+username = "{self.user}"
 identity_file = {_toml_path(self.identity_file)}
 known_hosts_file = {_toml_path(self.known_hosts)}
-"""
+{packaging}"""
 
 
 DEFAULT_PARENT = ".slurm-cluster"

@@ -5,37 +5,35 @@ from __future__ import annotations
 import re
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slurm.testing import releases
 from slurm.testing.commands import cluster_files, explain, run_logged
 from slurm.testing.errors import ClusterError, module_of_extra
 from slurm.testing.image import ClusterImage
+from slurm.testing.shape import Shape
+from slurm.testing.shape_files import SHAPE_FILE, compose_file, slurm_settings
 
 if TYPE_CHECKING:
     from testcontainers.compose import DockerCompose
-
-SERVICES = ("db", "slurmdbd", "slurmctld", "login", "c1", "c2")
 
 
 @dataclass(frozen=True)
 class ComposeProject:
     """One compose project; `port` 0 lets Docker choose a free one.
 
-    `settings` take the place of those in ``slurm.conf``; with a `shared_size`, as ``64m``, the shared
-    volume is in memory and no larger; with `containers`, the nodes have runtimes of containers; `packages` of
-    Debian are in the image as well. Raises `ClusterError` for values that make no sense.
+    `shape` is what it is to be like; what Compose is told of that lies in `folder`, once `write` has been called. Raises
+    `ClusterError` for values that make no sense.
     """
 
     name: str
     release: str = releases.DEFAULT
     port: int = 0
-    settings: Mapping[str, str] = field(default_factory=dict)
-    shared_size: str = ""
-    containers: bool = False
-    packages: tuple[str, ...] = ()
+    shape: Shape = field(default_factory=Shape)
+    folder: Path = field(default_factory=Path)
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,62}", self.name):
@@ -45,14 +43,29 @@ class ComposeProject:
         releases.release_named(self.release)
         if not 0 <= self.port <= 65535:
             raise ClusterError(f"the port {self.port} must be from 1 to 65535, or 0 for a free one")
-        for setting in self._settings:
-            if not re.fullmatch(r"[A-Za-z]+=[^\s\"'\\#]+", setting):
-                raise ClusterError(f"{setting!r} is no setting of slurm.conf with a plain value")
-        if not re.fullmatch(r"([1-9][0-9]*[kmg])?", self.shared_size):
-            raise ClusterError(f"the size {self.shared_size!r} must be one like 500k, 64m or 2g")
-        for package in self.packages:
-            if not re.fullmatch(r"[a-z0-9][a-z0-9+.-]+", package):
-                raise ClusterError(f"{package!r} is no name of a Debian package")
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """Names of Debian packages that are in the image as well."""
+        return self.shape.packages
+
+    @property
+    def containers(self) -> bool:
+        """Whether the nodes have runtimes of containers."""
+        return self.shape.containers
+
+    @property
+    def shape_file(self) -> Path:
+        """What Compose is told beside ``docker-compose.yml``, where there is anything."""
+        return self.folder / SHAPE_FILE
+
+    def write(self) -> None:
+        """Write down what Compose is told of the shape."""
+        text = compose_file(self.shape, cluster_files() / "docker-compose.yml")
+        if text:
+            self.shape_file.write_text(text, "utf-8")
+        else:
+            self.shape_file.unlink(missing_ok=True)
 
     @property
     def command(self) -> list[str]:
@@ -66,7 +79,8 @@ class ComposeProject:
             f"SLURM_SSH_PORT={self.port}",
             f"CLUSTER_IMAGE={self.image.name}",
             f"CLUSTER_SETTINGS={' '.join(self._settings)}",
-            f"CLUSTER_SHARED_SIZE={self.shared_size}",
+            f"CLUSTER_SHARED_SIZE={self.shape.shared_size}",
+            f"CLUSTER_SHAPE={self.shape.digest}",
             *("docker", "compose", "--ansi", "never", "--project-name", self.name),
             *("--project-directory", str(folder), "--file", str(folder / "docker-compose.yml")),
             *(
@@ -74,6 +88,7 @@ class ComposeProject:
                 for name in self._more_files
                 for word in ("--file", str(folder / "docker" / name))
             ),
+            *(("--file", str(self.shape_file)) if self.shape_file.is_file() else ()),
         ]
 
     @property
@@ -84,14 +99,14 @@ class ComposeProject:
     @property
     def _more_files(self) -> list[str]:
         wanted = {
-            "small-shared.yml": self.shared_size,
+            "small-shared.yml": self.shape.shared_size,
             "containers.yml": self.containers,
         }
         return [name for name, is_wanted in wanted.items() if is_wanted]
 
     @property
     def _settings(self) -> list[str]:
-        return [f"{name}={value}" for name, value in self.settings.items()]
+        return [f"{name}={value}" for name, value in slurm_settings(self.shape).items()]
 
     def run(
         self,
@@ -182,9 +197,16 @@ class ComposeProject:
 
     def running_release(self) -> str | None:
         """The Debian release of the project's containers, running or not; None if it has none."""
+        return self._label("slurm-tasks.release")
+
+    def running_shape(self) -> str | None:
+        """The digest of the shape that the project's containers have; None where it is not known."""
+        return self._label("slurm-tasks.shape")
+
+    def _label(self, name: str) -> str | None:
         done = subprocess.run(
             [
-                *("docker", "ps", "--all", "--format", '{{.Label "slurm-tasks.release"}}'),
+                *("docker", "ps", "--all", "--format", f'{{{{.Label "{name}"}}}}'),
                 *("--filter", f"label=com.docker.compose.project={self.name}"),
             ],
             stdin=subprocess.DEVNULL,

@@ -8,10 +8,9 @@ import time
 from collections.abc import Sequence
 
 from slurm.testing.commands import explain
-from slurm.testing.compose import SERVICES, ComposeProject
+from slurm.testing.compose import ComposeProject
 from slurm.testing.errors import ClusterError
 
-NODES = ("c1", "c2")
 START_TIMEOUT = 300.0
 QUEUE_TIMEOUT = 180.0
 FREEZE_TIMEOUT = 60.0
@@ -23,8 +22,8 @@ TAKES_NO_JOBS = ("down", "drain", "fail", "error")
 class Disturbable(abc.ABC):
     """Verbs for tests of what has to bear a cluster's faults. All raise `ClusterError`.
 
-    The services are ``db``, ``slurmdbd``, ``slurmctld``, ``login``, ``c1`` and ``c2``; a verb takes one or
-    several. `heal` undoes whatever was done.
+    The services are ``db``, ``slurmdbd``, ``slurmctld``, ``login`` and the nodes, ``c1`` and ``c2`` unless told; a verb
+    takes one or several. `heal` undoes whatever was done.
 
     ::
 
@@ -34,6 +33,16 @@ class Disturbable(abc.ABC):
     """
 
     compose: ComposeProject
+
+    @property
+    def nodes(self) -> list[str]:
+        """The names of the nodes."""
+        return self.compose.shape.hosts
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """The names of all machines, in the order in which they need each other."""
+        return self.compose.shape.services
 
     @abc.abstractmethod
     def exec(
@@ -46,6 +55,10 @@ class Disturbable(abc.ABC):
         timeout: float = 60.0,
     ) -> subprocess.CompletedProcess[str]:
         """Run `argv` in the container of `service`."""
+
+    def require_services(self, *services: str) -> None:
+        """Raises `ClusterError` for one that is not there."""
+        self._known(services)
 
     def kill(self, *services: str) -> None:
         """Kill the daemons of services: their machines stay, and refuse connections.
@@ -73,12 +86,12 @@ class Disturbable(abc.ABC):
 
     def pause(self, *services: str) -> None:
         """Freeze services: their sockets stay open and nobody answers, until `unpause`."""
-        for service in _known(services):
+        for service in self._known(services):
             self._pause(service)
 
     def unpause(self, *services: str) -> None:
         """Let paused services go on where they were."""
-        self.compose.run("unpause", *_known(services))
+        self.compose.run("unpause", *self._known(services))
 
     def cut_network(self, *services: str) -> None:
         """Take the network link of services down: connections, old and new, meet silence."""
@@ -105,8 +118,8 @@ class Disturbable(abc.ABC):
         Raises `ClusterError` after so many `seconds`.
         """
         deadline = time.monotonic() + seconds
-        for service in _known(services or SERVICES):
-            role = "node" if service in NODES else service
+        for service in self._known(services or self.services):
+            role = "node" if service in self.nodes else service
             while (done := self._check(service, role)).returncode != 0:
                 if time.monotonic() > deadline:
                     raise ClusterError(
@@ -123,7 +136,7 @@ class Disturbable(abc.ABC):
         paused = [str(one.Service) for one in containers if one.State == "paused"]
         if paused:
             self.unpause(*paused)
-        for service in SERVICES:  # in the order in which they need each other
+        for service in self.services:  # in the order in which they need each other
             self._break([service], "mend")
             self.wait_until_ready(service)
             if service == "slurmctld":
@@ -137,7 +150,8 @@ class Disturbable(abc.ABC):
         ).stdout.strip():
             if time.monotonic() > deadline:
                 raise ClusterError(f"these jobs do not end: {', '.join(queued.splitlines())}")
-            self.exec("slurmctld", ["scancel", "--user", "dev"])
+            for user in self.compose.shape.people:
+                self.exec("slurmctld", ["scancel", "--user", user])
             time.sleep(0.2)
 
     # ------------------------------------------------------------------------------- private
@@ -154,12 +168,12 @@ class Disturbable(abc.ABC):
                     raise
 
     def _break(self, services: Sequence[str], *fault: str) -> None:
-        for service in _known(services):
+        for service in self._known(services):
             self.exec(service, ["cluster-fault", *fault])
 
     def _resume_nodes(self) -> None:
         """Have nodes that were set down, or drained, take jobs again."""
-        for node in NODES:
+        for node in self.nodes:
             asked = self.exec("slurmctld", ["sinfo", "-h", "-n", node, "-o", "%T"], check=False)
             if any(word in asked.stdout for word in TAKES_NO_JOBS):
                 resume = ["scontrol", "update", f"nodename={node}", "state=resume"]
@@ -168,12 +182,11 @@ class Disturbable(abc.ABC):
     def _check(self, service: str, role: str) -> subprocess.CompletedProcess[str]:
         return self.exec(service, ["sh", "-c", CHECK, role], check=False)
 
-
-def _known(services: Sequence[str]) -> Sequence[str]:
-    there_are = ", ".join(SERVICES)
-    if not services:
-        raise ClusterError(f"name a service: {there_are}")
-    for service in services:
-        if service not in SERVICES:
-            raise ClusterError(f"there is no service {service!r}; there are {there_are}")
-    return services
+    def _known(self, services: Sequence[str]) -> Sequence[str]:
+        there_are = ", ".join(self.services)
+        if not services:
+            raise ClusterError(f"name a service: {there_are}")
+        for service in services:
+            if service not in self.services:
+                raise ClusterError(f"there is no service {service!r}; there are {there_are}")
+        return services

@@ -17,19 +17,30 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
 from slurm.testing import releases
 from slurm.testing.errors import ClusterError
-from slurm.testing.sharing import SharedCluster
+from slurm.testing.shape_files import PROJECT_MOUNT
+from slurm.testing.shape_options import (
+    EDITABLE,
+    SHAPE_OPTIONS,
+    ShapeOption,
+    merged,
+    shape_arguments,
+)
+from slurm.testing.sharing import SharedCluster, kept_of, take_down_kept
 
 if TYPE_CHECKING:
     from slurm.cluster import Cluster
     from slurm.testing.docker_cluster import DockerCluster
+    from slurm.testing.node_commands import ExecCommands, SshCommands
 
 SHARED = pytest.StashKey[SharedCluster]()
 DISTURBED = pytest.StashKey[SharedCluster]()
@@ -38,17 +49,31 @@ DISTURBED_OPTIONS: dict[str, Any] = {
     "settings": {"SlurmdTimeout": 20, "MessageTimeout": 5, "MinJobAge": 5},
     "shared_size": "96m",
 }
+ROOM_FOR_PACKAGES = "2g"
 SECTION = "slurm cluster"
 FIXTURES = frozenset({"slurm_cluster", "disturbed_cluster"})
 
 
+class MountedProject(NamedTuple):
+    """A project on the cluster: its root `here`, its root `there`, and the Python there that can import it."""
+
+    here: Path
+    there: str
+    python: str
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add ``--slurm-keep`` and ``--slurm-release``."""
+    """Add ``--slurm-keep``, ``--slurm-down``, ``--slurm-release``, and what the cluster is to be like."""
     group = parser.getgroup("slurm", "a real Slurm in Docker")
     group.addoption(
         "--slurm-keep",
         action="store_true",
-        help="leave the cluster running after the tests and use it again in the next run",
+        help="leave the cluster running after the tests; the next runs use it again",
+    )
+    group.addoption(
+        "--slurm-down",
+        action="store_true",
+        help="remove the clusters that --slurm-keep has kept, and run no tests",
     )
     group.addoption(
         "--slurm-release",
@@ -56,37 +81,93 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=os.environ.get("DEBIAN_RELEASE") or releases.DEFAULT,
         help=f"the Debian release that picks Slurm's version: {releases.listed()} (%(default)s)",
     )
+    for one in SHAPE_OPTIONS:
+        action = "append" if one.many else "store"
+        name = f"--slurm-{one.option}"
+        group.addoption(name, action=action, metavar=one.metavar, default=None, help=one.help)
+        kind: Any = "linelist" if one.many else "string"
+        parser.addini(f"slurm_{one.argument}", f"{one.help}; as {name}", type=kind)
+
+
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """Do what ``--slurm-down`` says, in place of running tests."""
+    if not config.getoption("--slurm-down"):
+        return None
+    try:
+        gone = take_down_kept(config.rootpath)
+    except ClusterError as error:
+        print(f"{SECTION}: {error}", file=sys.stderr)
+        return 1
+    for name in gone:
+        print(f"The cluster {name} is gone.")
+    if not gone:
+        print(f"No cluster was kept for the tests in {config.rootpath}.")
+    return 0
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker and name the cluster of this run."""
     config.addinivalue_line("markers", "slurm: needs the dockerised Slurm cluster")
-    run = getattr(config, "workerinput", {}).get("slurm_run") or [secrets.token_hex(4), os.getpid()]
+    run = getattr(config, "workerinput", {}).get("slurm_run") or [
+        secrets.token_hex(4),
+        os.getpid(),
+        [folder.name for folder in kept_of(config.rootpath)],
+    ]
     shared = SharedCluster(
         root=config.rootpath,
         run_id=run[0],
         owner=run[1],
         release=config.getoption("--slurm-release"),
         keep=config.getoption("--slurm-keep"),
+        options=_shape(config),
+        kept=frozenset(run[2]),
     )
     config.stash[SHARED] = shared
     purpose = "disturbed" + os.environ.get("PYTEST_XDIST_WORKER", "")
-    config.stash[DISTURBED] = replace(shared, purpose=purpose, options=DISTURBED_OPTIONS)
+    options = merged(shared.options, DISTURBED_OPTIONS)
+    if {EDITABLE, "requirements"} & {*options}:
+        options["shared_size"] = ROOM_FOR_PACKAGES
+    config.stash[DISTURBED] = replace(shared, purpose=purpose, options=options)
+
+
+def _shape(config: pytest.Config) -> dict[str, Any]:
+    """What was said of the cluster, on the command line or else in the ini file."""
+
+    def given(one: ShapeOption) -> Any:
+        typed = config.getoption(f"--slurm-{one.option}")
+        written = config.getini(f"slurm_{one.argument}")
+        if one.argument != EDITABLE or not (typed or written):
+            return typed or written
+        folder = config.invocation_params.dir if typed else config.rootpath
+        return str(folder / Path(typed or written).expanduser())
+
+    try:
+        return shape_arguments(given)
+    except ClusterError as error:
+        raise pytest.UsageError(f"{SECTION}: {error}") from None
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Tell an xdist worker which run it belongs to."""
     shared = node.config.stash[SHARED]
-    node.workerinput["slurm_run"] = [shared.run_id, shared.owner]
+    node.workerinput["slurm_run"] = [shared.run_id, shared.owner, sorted(shared.kept)]
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test that needs the cluster, so that ``-m "not slurm"`` never starts it."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark every test that needs the cluster, so that ``-m "not slurm"`` never starts it.
+
+    Where one wants the project in it, whether it is chosen or not, it is in it for all.
+    """
     for item in items:
-        if FIXTURES.intersection(getattr(item, "fixturenames", ())):
+        fixtures = getattr(item, "fixturenames", ())
+        if FIXTURES.intersection(fixtures):
             item.add_marker("slurm")
+        shared = config.stash[SHARED]
+        if "slurm_project" in fixtures and EDITABLE not in shared.options:
+            options = {**shared.options, EDITABLE: str(config.rootpath)}
+            config.stash[SHARED] = replace(shared, options=options)
 
 
 def pytest_terminal_summary(
@@ -98,8 +179,11 @@ def pytest_terminal_summary(
         if failure is not None:
             terminalreporter.section(SECTION, red=True)
             terminalreporter.write_line(failure)
-        elif shared.keep and shared.folder.is_dir():
+        elif shared.is_kept and shared.folder.is_dir():
             terminalreporter.section(SECTION)
+            terminalreporter.write_line(
+                f"{shared.what_was_done()} It stays: pytest --slurm-down ends it."
+            )
             terminalreporter.write_line(f"ssh -F {shared.cluster().ssh_config} {shared.project}")
 
 
@@ -146,6 +230,28 @@ def cluster(slurm_cluster: DockerCluster) -> Iterator[Cluster]:
         yield connected
     finally:
         connected.close()
+
+
+@pytest.fixture(scope="session")
+def slurm_exec(slurm_cluster: DockerCluster) -> ExecCommands:
+    """Runs commands on the cluster's machines through the engine, and reads and writes files there."""
+    return slurm_cluster.over_exec
+
+
+@pytest.fixture(scope="session")
+def slurm_ssh(slurm_cluster: DockerCluster) -> SshCommands:
+    """The same through ssh, as a user does it from a laptop."""
+    return slurm_cluster.over_ssh
+
+
+@pytest.fixture(scope="session")
+def slurm_project(slurm_cluster: DockerCluster, pytestconfig: pytest.Config) -> MountedProject:
+    """The project of these tests, mounted on the cluster and importable there: what is changed here is changed there.
+
+    It is that of ``slurm_editable`` or ``--slurm-editable``, else the one whose root is pytest's root directory.
+    """
+    here = pytestconfig.stash[SHARED].options[EDITABLE]
+    return MountedProject(Path(here), PROJECT_MOUNT, slurm_cluster.python)
 
 
 def _up(shared: SharedCluster) -> DockerCluster:

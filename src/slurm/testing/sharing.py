@@ -30,7 +30,8 @@ class SharedCluster:
 
     - `root`: the folder of the tests; ``.slurm-cluster`` is made in it.
     - `run_id`: names this run; `owner` is the process that began it.
-    - `keep`: use one cluster for many runs. Otherwise each run has its own.
+    - `keep`: use one cluster for many runs. Otherwise each run has its own, unless an earlier one has `kept` its: these
+      are names of compose projects.
     - `purpose`: what a cluster is for that is not the one of all tests; `options` of `DockerCluster`
       that it needs.
     """
@@ -42,12 +43,21 @@ class SharedCluster:
     keep: bool
     purpose: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+    kept: frozenset[str] = frozenset()
 
     @property
     def project(self) -> str:
         """The compose project's name: other checkouts, releases, purposes and runs have others."""
-        parts = (self._family, self.release, self.purpose, "" if self.keep else self.run_id)
-        return "-".join(filter(None, parts))
+        return self._lasting if self.is_kept else f"{self._lasting}-{self.run_id}"
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether it stays after the run."""
+        return self.keep or self._lasting in self.kept
+
+    @property
+    def _lasting(self) -> str:
+        return "-".join(filter(None, (self._family, self.release, self.purpose)))
 
     @property
     def folder(self) -> Path:
@@ -80,6 +90,10 @@ class SharedCluster:
         notes = self.folder.parent.glob(f"{self._family}-{self.release}*/{RUN}{self.run_id}")
         return [replace(self, purpose=note.read_text("utf-8")) for note in sorted(notes)]
 
+    def what_was_done(self) -> str:
+        """What was done to have it up, in a line; nothing where no test has asked for it."""
+        return self._ready.read_text("utf-8") if self._ready.exists() else ""
+
     def failure(self) -> str | None:
         """Why the cluster did not start, with its daemons' last lines; None if it was not so."""
         return self._failed.read_text("utf-8") if self._failed.exists() else None
@@ -97,7 +111,7 @@ class SharedCluster:
             failed = self._failed.exists()
             for note in (self._ready, self._failed, self.folder / f"{RUN}{self.run_id}"):
                 note.unlink(missing_ok=True)
-            if self.keep and cluster.access.exists():
+            if self.is_kept and cluster.access.exists():
                 return
             if not failed:  # else there is none, and perhaps no Docker to ask
                 cluster.compose.remove()
@@ -107,7 +121,7 @@ class SharedCluster:
 
     @property
     def _family(self) -> str:
-        return "slurm-test-" + hashlib.sha256(os.fsencode(self.root)).hexdigest()[:8]
+        return family_of(self.root)
 
     @property
     def _ready(self) -> Path:
@@ -120,16 +134,17 @@ class SharedCluster:
     def _start(self, cluster: DockerCluster) -> None:
         if not self.purpose:  # whoever starts one for a purpose does so beside others
             self._remove_orphans()
-        if not self.keep:
+        if not self.is_kept:
             (self.folder / OWNER).write_text(str(self.owner), "utf-8")
         try:
-            if self.keep and cluster.access.exists() and not cluster.is_up():
+            broken = cluster.access.exists() and cluster.has_its_shape() and not cluster.is_up()
+            if self.is_kept and broken:
                 cluster.down()
-            cluster.up()
+            done = cluster.up()
         except ClusterError as error:
             self._failed.write_text(str(error), "utf-8")
             raise
-        self._ready.touch()
+        self._ready.write_text(done, "utf-8")
 
     def _remove_orphans(self) -> None:
         from slurm.testing.docker_cluster import DockerCluster
@@ -139,6 +154,33 @@ class SharedCluster:
                 orphan = DockerCluster(note.parent.name, state_dir=note.parent)
                 orphan.compose.remove()
                 _remove_files(orphan)
+
+
+def family_of(root: Path) -> str:
+    """How the names of all clusters begin that tests below a folder have."""
+    return "slurm-test-" + hashlib.sha256(os.fsencode(root)).hexdigest()[:8]
+
+
+def kept_of(root: Path) -> list[Path]:
+    """The state directories of those that earlier runs have kept, each with the name of its compose project."""
+    folders = access.default_folder(f"{family_of(root)}-*", root)
+    found = sorted(folders.parent.glob(folders.name))
+    return [
+        one for one in found if access.Access(one.name, one).exists() and not (one / OWNER).exists()
+    ]
+
+
+def take_down_kept(root: Path) -> list[str]:
+    """Remove what earlier runs have kept; returns the names of their compose projects. Raises `ClusterError`."""
+    from slurm.testing.docker_cluster import DockerCluster
+
+    gone = []
+    for folder in kept_of(root):
+        cluster = DockerCluster(folder.name, state_dir=folder)
+        cluster.compose.remove()
+        _remove_files(cluster)
+        gone.append(folder.name)
+    return gone
 
 
 def _remove_files(cluster: DockerCluster) -> None:

@@ -59,6 +59,45 @@ def test_tests_that_need_the_cluster_are_marked(project: Path) -> None:
     assert "1 passed, 3 deselected" in done.stdout
 
 
+@pytest.mark.local
+def test_without_the_extra_a_line_says_which_to_install(project: Path) -> None:
+    (project / "conftest.py").write_text("import sys\nsys.modules['testcontainers'] = None\n")
+    done = run_pytest(project)
+    assert "1 passed, 3 errors" in done.stdout
+    lines = {
+        line for line in done.stdout.splitlines() if "pip install 'slurm-tasks[testing]'" in line
+    }
+    assert any(
+        line.startswith("slurm.testing needs testcontainers, which is not installed: pip")
+        for line in lines
+    )
+    assert "Traceback" not in done.stdout
+    assert not (project / ".slurm-cluster").exists()
+
+
+@pytest.mark.local
+def test_there_may_be_nothing_to_take_down(project: Path) -> None:
+    done = run_pytest(project, "--slurm-down")
+    assert (done.returncode, done.stdout) == (
+        0,
+        f"No cluster was kept for the tests in {project}.\n",
+    )
+
+
+@pytest.mark.local
+@pytest.mark.parametrize("where", ["options", "ini"])
+def test_a_shape_that_makes_no_sense_is_one_line_and_no_test_runs(
+    project: Path, where: str
+) -> None:
+    if where == "ini":
+        (project / "pytest.ini").write_text("[pytest]\nslurm_nodes = c1 cpu=4\n")
+    done = run_pytest(project, *(["--slurm-node", "c1 cpu=4"] if where == "options" else []))
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    said = "slurm cluster: node 'c1 cpu=4': there is no 'cpu' (did you mean 'cpus'?)"
+    assert said in done.stderr
+    assert "passed" not in done.stdout
+
+
 @pytest.mark.parametrize("settings", [{"Min Age": 1}, {"MinJobAge": "1 2"}, {"MinJobAge": ""}])
 def test_settings_that_slurm_could_not_read_are_refused(settings: dict[str, str | int]) -> None:
     with pytest.raises(ClusterError, match=r"no setting of slurm\.conf"):

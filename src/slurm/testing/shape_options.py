@@ -1,0 +1,80 @@
+"""The words by which a shape is given on a command line and in pytest's ini file: one table for both.
+
+An ini file has the name of `DockerCluster`'s argument behind ``slurm_``: ``slurm_nodes``. An option is given once for each of
+many: ``--node c1 --node "big memory=256G"``, and ``--slurm-node`` for pytest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from slurm.testing.shape import Shape
+from slurm.testing.shape_text import settings_of
+
+
+class ShapeOption(NamedTuple):
+    """A word of a shape: the argument of `DockerCluster`, the option behind its dashes, what it is for."""
+
+    argument: str
+    option: str
+    metavar: str
+    help: str
+    many: bool = True
+
+
+EDITABLE = "editable"
+SHAPE_OPTIONS = (
+    ShapeOption(
+        "nodes", "node", "NODE", "nodes that are alike, as 'c[1-4] cpus=16 memory=64G gpus=0'"
+    ),
+    ShapeOption(
+        "partitions", "partition", "PARTITION", "a partition, as 'short nodes=c1 MaxTime=10'"
+    ),
+    ShapeOption("users", "user", "NAME", "a user beside dev"),
+    ShapeOption(
+        "accounts",
+        "account",
+        "ACCOUNT",
+        "an account, enforced, as 'physics users=dev MaxSubmitJobs=3'",
+    ),
+    ShapeOption("qos", "qos", "QOS", "a QOS, enforced, as 'gold preempts=normal Priority=100'"),
+    ShapeOption("packages", "package", "NAME", "a Debian package that all nodes are to have"),
+    ShapeOption(
+        "requirements", "requirement", "REQUIREMENT", "what pip is to install, as 'numpy>=2'"
+    ),
+    ShapeOption("settings", "setting", "NAME=VALUE", "a line of slurm.conf that is to be another"),
+    ShapeOption(
+        EDITABLE,
+        "editable",
+        "PATH",
+        "the root of a Python project, mounted and importable on the nodes with what it depends on",
+        many=False,
+    ),
+)
+
+
+def shape_arguments(value_of: Callable[[ShapeOption], Any]) -> dict[str, Any]:
+    """The arguments of `DockerCluster` that were given; `value_of` looks for one of them. Raises `ClusterError`.
+
+    >>> shape_arguments(lambda one: ["SlurmdTimeout=10"] if one.argument == "settings" else None)
+    {'settings': {'SlurmdTimeout': '10'}}
+    """
+    given = {one.argument: value_of(one) for one in SHAPE_OPTIONS}
+    found = {name: value for name, value in given.items() if value}
+    if not found:
+        return {}
+    if "settings" in found:
+        found["settings"] = settings_of(found["settings"])
+    Shape.of(**found)  # what makes no sense is said now
+    return found
+
+
+def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments that lie over others; of settings, each by itself.
+
+    >>> merged({"settings": {"A": 1, "B": 1}, "users": ["ann"]}, {"settings": {"B": 2}})
+    {'settings': {'A': 1, 'B': 2}, 'users': ['ann']}
+    """
+    settings = {**under.get("settings", {}), **over.get("settings", {})}
+    return {**under, **over, **({"settings": settings} if settings else {})}

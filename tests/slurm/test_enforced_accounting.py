@@ -1,0 +1,103 @@
+"""A cluster with accounts, limits and QOS, which Slurm enforces: what is not allowed is refused, and jobs are preempted."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from tests.helpers.cluster_files import wait_for_file
+
+import preempted_tasks
+from slurm import Cluster
+from slurm.errors import SubmissionRefused
+from slurm.testing import ClusterError, DockerCluster
+from slurm.testing.plugin import SHARED
+
+pytestmark = pytest.mark.slurm
+
+TIMEOUT = 400.0
+SHAPE = {
+    "nodes": [f"n1 cpus={preempted_tasks.WHOLE_NODE} gpus=a100:1 Features=ib"],
+    "users": ["ann"],
+    "accounts": ["physics users=dev", "students MaxSubmitJobs=1"],
+    "qos": ["low", "gold preempts=low"],
+    # A requeued job may start again after the life of a credential.
+    "settings": {"AuthInfo": "cred_expire=5"},
+}
+
+
+@pytest.fixture(scope="module")
+def site(pytestconfig: pytest.Config) -> DockerCluster:
+    return replace(pytestconfig.stash[SHARED], purpose="accounts", options=SHAPE).bring_up()
+
+
+@pytest.fixture
+def cluster(site: DockerCluster) -> Iterator[Cluster]:
+    """The cluster, active."""
+    connected = Cluster.from_env(site.slurmfile)
+    try:
+        with connected:
+            yield connected
+    finally:
+        connected.close()
+
+
+@pytest.fixture
+def workdir(cluster: Cluster) -> str:
+    return cluster.backend.make_directory(f"/shared/work/{secrets.token_hex(6)}")
+
+
+def test_a_pipeline_survives_preemption(
+    cluster: Cluster, site: DockerCluster, workdir: str
+) -> None:
+    train = preempted_tasks.train.with_options(qos="low")(
+        preempted_tasks.prepare(7), f"{workdir}/mark"
+    )
+    result = preempted_tasks.evaluate(train)
+    wait_for_file(cluster, f"{workdir}/mark")
+    urgent = preempted_tasks.urgent.with_options(qos="gold")()
+    assert urgent.get_result(TIMEOUT) == "done"
+    assert result.get_result(TIMEOUT) == {"value": 7, "attempt": 2}
+    told = ["sacct", "-D", "-X", "-n", "-P", "-j", train.id, "-o", "State,QOS"]
+    attempts = site.over_ssh.run(told).stdout.split()
+    assert attempts == ["PREEMPTED|low", "COMPLETED|low"]
+
+
+@pytest.mark.parametrize("option", [{"account": "nosuch"}, {"qos": "silver"}, {"account": "root"}])
+def test_what_was_not_declared_is_refused(option: dict[str, str], cluster: Cluster) -> None:
+    with pytest.raises(SubmissionRefused, match=r"Invalid (account|qos)"):
+        preempted_tasks.prepare.with_options(**option)(1)
+
+
+def test_a_limit_on_submitted_jobs_holds(cluster: Cluster) -> None:
+    student = preempted_tasks.prepare.with_options(account="students", hold=True)
+    first = student(1)
+    with pytest.raises(
+        SubmissionRefused, match=r"AssocMaxSubmitJobLimit|violates accounting/QOS policy"
+    ):
+        student(2)
+    first.cancel()
+
+
+def test_another_user_has_jobs_and_files_of_her_own(site: DockerCluster) -> None:
+    hers = Cluster.from_env(site.of_user("ann").slurmfile)
+    with hers:
+        job = preempted_tasks.prepare(3)
+        assert job.get_result(TIMEOUT) == 3
+    hers.close()
+    told = ["sacct", "-X", "-n", "-P", "-j", job.id, "-o", "User,Account"]
+    assert site.over_ssh.run(told, user="ann").stdout.split() == ["ann|students"]
+    site.over_ssh.write_file("~secret".replace("~", "/shared/home/ann/"), "hers", user="ann")
+    with pytest.raises(ClusterError, match="Permission denied"):
+        site.over_exec.read_file("/shared/home/ann/secret")
+    assert site.over_ssh.read_file("/shared/home/ann/secret", user="ann") == b"hers"
+
+
+def test_the_node_is_what_was_said_of_it(site: DockerCluster) -> None:
+    asked = ["sinfo", "-h", "-N", "-o", "%N %P %c %m %G %f"]
+    assert site.over_exec.run(asked).stdout.splitlines() == [
+        "n1 cpu* 2 16000 gpu:a100:1 ib",
+        "n1 gpu 2 16000 gpu:a100:1 ib",
+    ]
