@@ -215,7 +215,7 @@ import_image() { # import_image IMAGE: the essential packages of its release, wi
     mirror=$(debian_mirror)
   fi
   [ -n "$mirror" ] || die "no image registry answers and apt here knows no Debian mirror: make $image available first"
-  folder=$(mktemp -d -p /var/tmp)
+  folder=$(mktemp -d -p "${TMPDIR:-/var/tmp}")
   # shellcheck disable=SC2064 # the folder of now
   trap "as_root rm -rf '$folder'" EXIT
   release_file "${mirror%/}" "$suite" "$folder/release"
@@ -228,6 +228,7 @@ import_image() { # import_image IMAGE: the essential packages of its release, wi
   quietly as_root mmdebstrap "${options[@]}" "$suite" "$folder/image.tar" "$mirror" ||
     die "mmdebstrap of $suite failed (see above)"
   quietly docker import --change 'CMD ["bash"]' "$folder/image.tar" "$image" || die "docker import of $image failed"
+  as_root rm -rf "$folder" # what comes next may be another image, with a folder and a trap of its own
 }
 
 ensure_image() {

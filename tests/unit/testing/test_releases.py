@@ -114,6 +114,7 @@ def test_a_base_image_is_made_of_what_the_mirror_has(
     assert call[-1] == "http://mirror.invalid/debian/"
     assert ('--aptopt=Acquire::Check-Valid-Until "false"' in call) is not checked
     assert (no_registry.folder / "imported").read_text() == "debian:forky-slim\n"
+    assert not list(tmp_path.glob("tmp.*")), "where it was made"
 
 
 @pytest.mark.parametrize("name", ["woody", "trixie bookworm", "*", "../etc"])
