@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from tests.helpers.fakes import Programs
 
 from slurm.testing import ClusterError, DockerCluster
 from slurm.testing.access import Access
+from slurm.testing.sharing import OWNER, SharedCluster, kept_of
 
 TESTS = """
 def test_with_a_cluster(cluster): ...
@@ -134,6 +136,24 @@ def test_a_fault_is_done_to_a_service_that_there_is() -> None:
         DockerCluster().kill("slurmctl")
     with pytest.raises(ClusterError, match="name a service: db, slurmdbd"):
         DockerCluster().kill()
+
+
+def test_a_run_uses_the_cluster_that_an_earlier_one_has_kept_and_leaves_it(tmp_path: Path) -> None:
+    run = SharedCluster(tmp_path, "abcd1234", 1, "trixie", keep=False)
+    assert not run.is_kept
+    earlier = replace(run, keep=True, run_id="5678")
+    assert kept_of(tmp_path) == []
+    for one in (earlier, run):  # one that is not kept has an owner
+        Access(one.project, one.folder).write(
+            port=20022, host_key="ssh-ed25519 AAAA", write_private_key=lambda _: None
+        )
+    (run.folder / OWNER).write_text("1")
+    assert kept_of(tmp_path) == [earlier.folder]
+    found = replace(run, kept=frozenset({earlier.project}))
+    assert (found.project, found.is_kept) == (earlier.project, True)
+    other = replace(found, purpose="disturbed")
+    assert not other.is_kept
+    assert other.project.endswith("-disturbed-abcd1234")
 
 
 def test_the_files_of_a_cluster_know_its_port(tmp_path: Path) -> None:
