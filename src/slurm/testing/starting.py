@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from slurm.testing import access
 from slurm.testing.access import Access
-from slurm.testing.compose import plain
+from slurm.testing.compose import ComposeProject, plain
 from slurm.testing.disturbing import START_TIMEOUT, Disturbable
 from slurm.testing.errors import ClusterError, ClusterStartError
 from slurm.testing.shape import Shape
@@ -27,6 +27,7 @@ class Startable(Disturbable):
     """The steps of `DockerCluster.up`. All raise `ClusterError`."""
 
     access: Access
+    compose: ComposeProject
     shape: Shape
 
     @property
