@@ -9,6 +9,7 @@
            -> disturbing               its services broken, and mended
     pytest                             plugin: the fixtures slurm_cluster and cluster
       -> sharing                       one cluster for all xdist workers of a test run
+      -> fake_slurm                    fakes of Slurm's commands: the fixture fake_slurm, without Docker
 
 What can go wrong is in `errors`. The cluster itself is described by ``docker-compose.yml`` and ``docker/``, which come along. This room may import what
 a user's tests may: `Cluster`, and nothing that is not public.
