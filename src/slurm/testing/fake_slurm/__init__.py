@@ -10,7 +10,8 @@
       -> program                 one call: noted, disturbed, answered
            -> sbatch, squeue, sacct, scancel, scontrol, sinfo
                 -> jobs          records of jobs, and how they go on
-                -> submitted, dependencies, arrays, options, values, tables
+                -> rows, tables, sacct_fields, shown_jobs: what is printed of them
+                -> submitted, dependencies, options, values: what is read
 
 What the commands print, and with which exit status, was taken from Slurm 24.11.5; ``tests/scheduler_commands`` asks both the same.
 An option, a field or a keyword that is not here is refused. `FakeSlurm` apart, all of this is for the programs, which start

@@ -125,6 +125,11 @@ def _is_option(word: str) -> bool:
     return word.startswith("-") and word != "-"
 
 
+def words_of(text: str) -> frozenset[str]:
+    """The words of a text."""
+    return frozenset(text.split())
+
+
 def listed(value: str | None) -> list[str] | None:
     """The words of a list with commas; None where there is none.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .asked import VERSION, Answer, Asked, about
 from .jobs import put_back, selected, settle
-from .options import Grammar, Refused, has_none
+from .options import Grammar, Refused, has_none, words_of
 from .shown_jobs import shown_job
 from .states import ENDED
 from .store import Job
@@ -16,71 +16,15 @@ GRAMMAR = Grammar(
     !M|cluster= !sibling !u|uid= !v|verbose !yaml?""",
 )
 # What Slurm's has beside those below.
-KEYWORDS = frozenset(
-    [
-        "abort",
-        "all",
-        "cancel_reboot",
-        "cluster",
-        "completing",
-        "create",
-        "delete",
-        "details",
-        "errnumstr",
-        "exit",
-        "fsdampeningfactor",
-        "help",
-        "holdu",
-        "hide",
-        "listjobs",
-        "listpids",
-        "liststeps",
-        "notify",
-        "oneliner",
-        "pidinfo",
-        "power",
-        "quiet",
-        "quit",
-        "reboot",
-        "reconfigure",
-        "requeuehold",
-        "resume",
-        "setdebug",
-        "setdebugflags",
-        "schedloglevel",
-        "shutdown",
-        "suspend",
-        "takeover",
-        "top",
-        "token",
-        "uhold",
-        "update",
-        "verbose",
-        "wait_job",
-        "write",
-        "!!",
-    ]
+KEYWORDS = words_of(
+    """abort all cancel_reboot cluster completing create delete details errnumstr exit
+    fsdampeningfactor help holdu hide listjobs listpids liststeps notify oneliner pidinfo power
+    quiet quit reboot reconfigure requeuehold resume setdebug setdebugflags schedloglevel
+    shutdown suspend takeover top token uhold update verbose wait_job write !!"""
 )
-ENTITIES = frozenset(
-    [
-        "aliases",
-        "assoc_mgr",
-        "bbstat",
-        "burstbuffer",
-        "daemons",
-        "dwstat",
-        "federation",
-        "frontend",
-        "hostlist",
-        "hostlistsorted",
-        "license",
-        "node",
-        "partition",
-        "reservation",
-        "slurmd",
-        "steps",
-        "topology",
-    ]
+ENTITIES = words_of(
+    """aliases assoc_mgr bbstat burstbuffer daemons dwstat federation frontend hostlist hostlistsorted
+    license node partition reservation slurmd steps topology"""
 )
 UNKNOWN = "Invalid job id specified"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .options import Refused
+from .options import Refused, words_of
 
 # In the order of squeue's own list, with the short names.
 CODES = {
@@ -31,19 +31,8 @@ CODES = {
     "STAGE_OUT": "SO",
     "STOPPED": "ST",
 }
-ENDED = frozenset(
-    [
-        "COMPLETED",
-        "CANCELLED",
-        "FAILED",
-        "TIMEOUT",
-        "NODE_FAIL",
-        "PREEMPTED",
-        "BOOT_FAIL",
-        "DEADLINE",
-        "OUT_OF_MEMORY",
-        "REVOKED",
-    ]
+ENDED = words_of(
+    """COMPLETED CANCELLED FAILED TIMEOUT NODE_FAIL PREEMPTED BOOT_FAIL DEADLINE OUT_OF_MEMORY REVOKED"""
 )
 # What squeue shows where nobody says what it is to show.
 LIVE = frozenset(CODES) - ENDED
