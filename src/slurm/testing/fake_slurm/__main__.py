@@ -9,10 +9,14 @@ import importlib
 import os
 import sys
 
-if __name__ == "__main__":
+
+def main() -> int:
+    """The exit status of the command."""
     package = os.path.dirname(os.path.abspath(__file__))
-    sys.path.append(
-        os.path.dirname(package)
-    )  # last: nothing there may stand for a module of Python
+    sys.path.append(os.path.dirname(package))  # last: nothing there may stand for a module of Python
     program = importlib.import_module(os.path.basename(package) + ".program")
-    sys.exit(program.main(sys.argv[1], sys.argv[2], sys.argv[3:]))
+    return int(program.main(sys.argv[1], sys.argv[2], sys.argv[3:]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
