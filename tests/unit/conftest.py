@@ -43,7 +43,9 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
 # --- what belongs to the unit tier ---------------------------------------------------------------
 
-LOCAL = frozenset({"local_base", "make_site", "prepared_python", "roomy", "run_python"})
+LOCAL = frozenset(
+    {"fake_slurm", "local_base", "make_site", "prepared_python", "roomy", "run_python"}
+)
 ALONE: list[pytest.Item] = []
 
 

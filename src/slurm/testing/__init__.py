@@ -15,6 +15,7 @@
            -> environment, editable    a Python environment on its shared volume, with the user's project
     pytest                             plugin: the fixtures slurm_cluster and cluster
       -> sharing                       one cluster for all xdist workers of a test run
+      -> fake_slurm                    fakes of Slurm's commands: the fixture fake_slurm, without Docker
 
 What a cluster is to be like is a `shape.Shape` of `shape_parts`: `shape_checks` says what makes sense, `shape_text` reads it from text,
 `shape_options` from options, and `shape_files` has what Slurm and Compose are told of it. What can go wrong is in `errors`. The

@@ -9,8 +9,11 @@
     def test_what_happens_without_a_controller(disturbed_cluster):  # one to break, healed afterwards
         disturbed_cluster.kill("slurmctld")
 
-Loaded through the entry point ``pytest11``. Docker is not touched before a test asks for one of the
-fixtures; such tests carry the marker ``slurm``.
+    def test_what_is_said_of_a_job_that_waits(fake_slurm):  # fakes of Slurm's commands, without Docker
+        fake_slurm.say(7, "PENDING", reason="Priority")
+
+Loaded through the entry point ``pytest11``. Docker is not touched before a test asks for a cluster;
+such tests carry the marker ``slurm``.
 """
 
 from __future__ import annotations
@@ -40,6 +43,7 @@ from slurm.testing.sharing import SharedCluster, kept_of, take_down_kept
 if TYPE_CHECKING:
     from slurm.cluster import Cluster
     from slurm.testing.docker_cluster import DockerCluster
+    from slurm.testing.fake_slurm import FakeSlurm
     from slurm.testing.node_commands import ExecCommands, SshCommands
 
 SHARED = pytest.StashKey[SharedCluster]()
@@ -252,6 +256,18 @@ def slurm_project(slurm_cluster: DockerCluster, pytestconfig: pytest.Config) -> 
     """
     here = pytestconfig.stash[SHARED].options[EDITABLE]
     return MountedProject(Path(here), PROJECT_MOUNT, slurm_cluster.python)
+
+
+@pytest.fixture
+def fake_slurm(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[FakeSlurm]:
+    """Fakes of Slurm's commands, first on the PATH, that say what the test has them say; they need no Docker."""
+    from slurm.testing.fake_slurm import FakeSlurm
+
+    with FakeSlurm(tmp_path_factory.mktemp("fake_slurm")) as fake:
+        monkeypatch.setenv("PATH", str(fake.programs), prepend=os.pathsep)
+        yield fake
 
 
 def _up(shared: SharedCluster) -> DockerCluster:

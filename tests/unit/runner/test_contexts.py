@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.helpers.fakes import Programs
 from tests.helpers.processes import RunJob, metadata_of, result_of
 
 from slurm import Cluster, JobContext, errors, get_active_context, task, workflow
+from slurm.testing.fake_slurm import FakeSlurm
 
 SLURM = {
     "SLURM_JOB_ID": "42",
@@ -125,27 +125,24 @@ def test_a_workflow_that_has_returned_has_no_active_context_any_more(run_job: Ru
 
 
 def test_a_workflow_submits_into_its_own_directory(
-    run_job: RunJob, tasks: Any, programs: Programs
+    run_job: RunJob, tasks: Any, fake_slurm: FakeSlurm
 ) -> None:
-    programs.add("sbatch", "env > $HERE/env; echo 99")
-    programs.add("squeue", "echo '99|RUNNING|None|c1|N/A|x'")
     run = run_job(tasks.submits, 5, env=SLURM)
     job_id, job_dir = result_of(run)
-    assert job_id == "99"
     assert Path(job_dir).parent == run.directory / "tasks" / "echo"
     metadata = json.loads((Path(job_dir) / "metadata.json").read_text())
-    assert (metadata["job_id"], metadata["parent_workflow"]) == ("99", "42")
-    assert "SLURM_JOB_ID" not in (programs.folder / "env").read_text()
+    assert job_id == metadata["job_id"] == fake_slurm.jobs[0].id
+    assert metadata["parent_workflow"] == "42"
+    assert "SLURM_JOB_ID" not in fake_slurm.calls[0].variables
 
 
 def test_a_workflows_own_cluster_places_jobs_where_no_context_is_seen(
-    run_job: RunJob, tasks: Any, programs: Programs
+    run_job: RunJob, tasks: Any, fake_slurm: FakeSlurm
 ) -> None:
-    programs.add("sbatch", "echo 99")
-    programs.add("squeue", "echo '99|RUNNING|None|c1|N/A|x'")
     run = run_job(tasks.submits_where_no_context_is_seen, env=SLURM)
     job_id, job_dir = result_of(run)
-    assert (job_id, Path(job_dir).parent) == ("99", run.directory / "tasks" / "echo")
+    assert job_id == fake_slurm.jobs[0].id
+    assert Path(job_dir).parent == run.directory / "tasks" / "echo"
 
 
 def test_a_workflow_that_cannot_submit_says_so_before_it_begins(

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.helpers.fakes import Programs
 from tests.helpers.prepared import PreparedPython
 from tests.helpers.processes import RunPython, execute
 
@@ -19,6 +18,7 @@ from slurm import errors
 from slurm.api.requests import JobRequest
 from slurm.job_dir.paths import SDK
 from slurm.job_dir.result import load_envelope, open_envelope
+from slurm.testing.fake_slurm import FakeSlurm
 
 HEAD = """
 import pickle, sys
@@ -238,11 +238,9 @@ def test_a_workflow_of_a_script_submits_the_scripts_tasks(
     tmp_path: Path,
     run_python: RunPython,
     run_request: RunRequest,
-    programs: Programs,
+    fake_slurm: FakeSlurm,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    programs.add("sbatch", "echo 99")
-    programs.add("squeue", "echo '99|RUNNING|None|c1|N/A|x'")
     (tmp_path / "mine.py").write_text(
         HEAD
         + "from slurm import workflow\n"

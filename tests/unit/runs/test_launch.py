@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.helpers.fakes import Programs
 from tests.helpers.run_project import SCRIPT, RunProject
 
 from slurm.runs import store
@@ -143,12 +142,9 @@ def test_outside_of_an_iteration_a_launch_says_where_to_go(
     assert "there is no such directory" in project.run("launch", "--iteration", "x", status=2).line
 
 
-def test_a_backend_that_is_named_decides_where_it_runs(
-    project: RunProject, programs: Programs
-) -> None:
+@pytest.mark.usefixtures("fake_slurm")
+def test_a_backend_that_is_named_decides_where_it_runs(project: RunProject) -> None:
     """Unless the design declares it; also where Slurm is."""
-    for name in ("sbatch", "squeue", "sinfo"):
-        programs.add(name, "echo debug")
     (project.iteration / "design.yaml").unlink()
     project.script("#!/bin/bash\n", "run_local.sh")
     project.run("launch", "--backend", "local", "--job-base-dir", project.base, status=0)

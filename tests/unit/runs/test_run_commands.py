@@ -7,12 +7,12 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.helpers.fakes import Programs
 from tests.helpers.run_manifests import written
 from tests.helpers.run_project import SCRIPT, RunProject
 
 from slurm.runs import store
 from slurm.runs.clusters import Clusters
+from slurm.testing.fake_slurm import FakeSlurm
 
 pytestmark = pytest.mark.local
 
@@ -360,14 +360,14 @@ def test_outputs_are_private(project: RunProject) -> None:
 
 @pytest.mark.parametrize("command", [("run",), ("runs", "monitor")])
 def test_a_dead_controller_is_exit_status_6_and_changes_no_status(
-    project: RunProject, programs: Programs, command: tuple[str, ...]
+    project: RunProject, fake_slurm: FakeSlurm, command: tuple[str, ...]
 ) -> None:
     for name in ("squeue", "sacct"):
-        programs.add(name, "echo slurm_load_jobs: Unable to contact controller >&2; exit 1")
+        fake_slurm.fail(name, f"{name}: error: Unable to contact slurm controller")
     project.write("Slurmfile.toml", '[default.cluster]\nbackend = "slurm"\n')
     written(project.root, status="running")
     said = project.run(*command, status=6)
-    assert "Unable to contact controller" in said.out
+    assert "Unable to contact slurm controller" in said.out
     assert project.manifest.status == "running"
     assert "Unable to contact" in project.manifest.section("scheduler")["probe_error"]
 
