@@ -5,11 +5,13 @@
     pytest                       the fixture fake_slurm of slurm.testing.plugin
       -> fake.FakeSlurm          what a test says, has run, disturbs and sees
            -> store              the folder that it shares with the commands: state, calls, faults
-           -> node               jobs run here as processes, where a test asks for that
+           -> said               what it says of jobs, and what it sees of them
+           -> node               jobs run here as processes, where a test asks for that; job_environment: their variables
     squeue -h -u me              a program in that folder, found before a real one
       -> program                 one call: noted, disturbed, answered
            -> sbatch, squeue, sacct, scancel, scontrol, sinfo
-                -> jobs          records of jobs, and how they go on
+                -> asked         the call, as the commands see it
+                -> jobs, states  records of jobs, and how they go on
                 -> rows, tables, sacct_fields, shown_jobs: what is printed of them
                 -> submitted, dependencies, options, values: what is read
 
