@@ -281,8 +281,10 @@ class JobExecutor(Executor):
             self._over = True
             futures, arrays = self._settling.left(), list(self._arrays)
         if cancel_futures:
-            cancelled = _cancel_pending(
-                [future.job for future in futures] + [job for array in arrays for job in array]
+            cancelled = set(
+                _cancel_pending(
+                    [future.job for future in futures] + [job for array in arrays for job in array]
+                )
             )
             for future in futures:
                 if future.job in cancelled:

@@ -191,6 +191,7 @@ class Job(NotAValue, NotASequence, Awaitable[T], Upstream, Promise, Generic[T]):
         True
         """
         if not self._record.status.finished:
+            self._record.meet()  # together with all others that were found again
             self._record.operations.refresh(self._record)
         return self._record.status.state
 

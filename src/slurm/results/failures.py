@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -78,15 +78,19 @@ NO_RESOURCES = frozenset({"job-name", "output", "error", "array"})
 
 
 def failures_of(
-    jobs: Sequence[JobRecord], accounting: Accounting, timeout: float | None = None
+    jobs: Sequence[JobRecord],
+    accounting: Accounting,
+    timeout: float | None = None,
+    known: MutableMapping[str, Root] | None = None,
 ) -> Iterator[errors.JobError]:
     """The error for each of these finished `jobs` of one cluster that left no result file.
 
-    What a job used is waited for up to `timeout` seconds, and a few at most; what several failed for is looked for once.
+    What a job used is waited for up to `timeout` seconds, and a few at most; what several failed for is looked for once, and
+    what was `known` before is not looked for again, see `roots_of`.
     Raises only what says nothing about the jobs: `TransportError`.
     """
     waited = [job for job in jobs if _may_have_waited(job.status)]
-    roots = dict(zip(waited, roots_of(waited) if waited else ()))
+    roots = dict(zip(waited, roots_of(waited, known) if waited else ()))
     found: dict[Root, RootError | None] = {}
     for job in jobs:
         root = roots.get(job)

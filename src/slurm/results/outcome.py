@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from slurm.api.requests import Progress
     from slurm.api.site import Site
     from slurm.job_dir.item_records import ItemRecord
+    from slurm.results.root_cause import Root
     from slurm.tracking.accounting import Accounting
     from slurm.tracking.listener import Listener
     from slurm.tracking.pushed_results import PushedResults
@@ -41,6 +42,7 @@ class Outcomes:
         self._pushed = pushed
         self._accounting = accounting
         self._listener = listener
+        self._roots: dict[str, Root] = {}  # of jobs that never started, by their tokens
 
     def of(self, record: JobRecord, timeout: float | None = None) -> Outcome:
         """See `JobOperations.fetch`."""
@@ -113,7 +115,7 @@ class Outcomes:
             return
         from slurm.results.failures import failures_of  # late: most jobs end well
 
-        for error in failures_of(records, self._accounting, timeout):
+        for error in failures_of(records, self._accounting, timeout, self._roots):
             yield Outcome(error=error)
 
     def _that_was_pushed(self, record: JobRecord) -> Outcome | None:

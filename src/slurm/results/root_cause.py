@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -68,12 +68,18 @@ def root_of(job: JobRecord) -> Root | None:
     return roots_of([job])[0]
 
 
-def roots_of(jobs: Sequence[JobRecord]) -> list[Root | None]:
+def roots_of(
+    jobs: Sequence[JobRecord], known: MutableMapping[str, Root] | None = None
+) -> list[Root | None]:
     """For each of these jobs of one cluster the one because of which it never started; None where nobody can tell.
+
+    `known` has roots that were found before, by the token of the job that never started: the search ends at such a job, and
+    what it finds is added. So the jobs of a chain may be asked for one after the other.
 
     Asks the scheduler once for every step up the chains, however many jobs there are, reads their files, and waits for
     nothing, so it may run in any thread. Raises `TransportError`.
     """
+    known = {} if known is None else known
     search = _Search(jobs)
     deadline = time.monotonic() + LONGEST_SEARCH
     above: dict[str, Root | None] = {}
@@ -81,10 +87,22 @@ def roots_of(jobs: Sequence[JobRecord]) -> list[Root | None]:
     try:
         while next_ones and time.monotonic() < deadline:
             above.update(search.broken_links_of(next_ones))
-            next_ones = {above[one].job_id for one in next_ones if above[one]} - set(above)  # type: ignore[union-attr]
+            links = [root for root in map(above.get, next_ones) if root is not None]
+            above.update(_found_before(links, known))
+            next_ones = {root.job_id for root in links} - set(above)
     except SchedulerUnreachable:
-        pass  # what was found so far is true
-    return [_last(job.id, above) for job in jobs]
+        return [_last(job.id, above) for job in jobs]  # what was found so far is true
+    found = [_last(job.id, above) for job in jobs]
+    known.update((job.token, root) for job, root in zip(jobs, found) if root is not None)
+    return found
+
+
+def _found_before(links: Iterable[Root], known: Mapping[str, Root]) -> Iterator[tuple[str, Root]]:
+    """Those of the jobs before others of which it is known already why they never started themselves."""
+    for link in links:
+        tokens = [record.token for record in link.records[:1]]
+        if tokens and tokens[0] in known:
+            yield link.job_id, known[tokens[0]]
 
 
 def _last(job_id: str, above: Mapping[str, Root | None]) -> Root | None:

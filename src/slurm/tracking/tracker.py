@@ -76,7 +76,7 @@ class Tracker:
         self._changed = threading.Condition()
         self._polling = threading.Lock()
         self._polled = float("-inf")
-        self._polled_jobs: frozenset[Watched] = frozenset()
+        self._polled_jobs: set[Watched] = set()
         self._moving = False  # whether a poll has found a job that goes on in another state
         self._poll_interval = PollInterval(interval_min, interval_max)
         self._next_poll = 0.0
@@ -112,9 +112,10 @@ class Tracker:
         """
         self.watch([job])
         with self._polling:
-            fresh = time.monotonic() - self._polled < self.interval_min
-            if not fresh or job.watched not in self._polled_jobs:
+            if time.monotonic() - self._polled >= self.interval_min:
                 self._poll()
+            elif job.watched not in self._polled_jobs:  # the others are not asked for again
+                self._polled_jobs.update(self._ask([job.watched]))
         self._look_until_sure([job])
 
     def meet(self, jobs: Sequence[Record]) -> None:
@@ -250,19 +251,25 @@ class Tracker:
     def _poll(self) -> None:
         started = time.monotonic()
         known, self._moving = self._all_live(), False  # not those that are watched meanwhile
-        unmet = [job for one in known if one.unmet for job in one.live_records()]
+        asked = self._ask(known)
+        if asked:
+            self.listener.polled(self._live_jobs)
+        self._polled = time.monotonic()
+        self._polled_jobs = set(asked)
+        self._schedule(self._polled - started)
+
+    def _ask(self, jobs: Sequence[Watched]) -> list[Watched]:
+        """Know these jobs and arrays as they are now; returns those of which the scheduler had to be asked."""
+        unmet = [job for one in jobs if one.unmet for job in one.live_records()]
         self._note_all(written_ends(self.backend, unmet))
-        asked = [one for one in known if not one.finished]
+        asked = [one for one in jobs if not one.finished]
         if asked:
             news, answered = self._new_in(self._answers.of_all(self.backend, asked))
             self._cancel_hopeless(news)
             self._note_all(self._evidence.of_all(news))
             for one in asked if answered else ():
                 one.met()
-            self.listener.polled(self._live_jobs)
-        self._polled = time.monotonic()
-        self._polled_jobs = frozenset(asked)
-        self._schedule(self._polled - started)
+        return asked
 
     def _schedule(self, took: float) -> None:
         with self._changed:

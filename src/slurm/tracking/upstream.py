@@ -169,14 +169,28 @@ def behind_empty(dependencies: Iterable[Dependency]) -> Iterator[Dependency]:
 
     Nothing runs for such an array, and so it ends as soon as, and as well as, what it waits for.
     """
-    for dependency in dependencies:
-        if not dependency.on.is_empty:
-            continue
-        for above in dependency.on.waits_for:
-            same = {"aftercorr": "afterok"}.get(above.type, above.type)  # there is nothing to pair
-            through = Dependency(above.on, "afterany" if dependency.type == "afterany" else same)
+    left = [through for dependency in dependencies for through in _through_empty(dependency)][::-1]
+    seen = set()  # several ways may lead to one
+    while left:
+        through = left.pop()
+        if through not in seen:
+            seen.add(through)
             yield through
-            yield from behind_empty([through])
+            left += _through_empty(through)[::-1]
+
+
+def _through_empty(dependency: Dependency) -> list[Dependency]:
+    """What an array without items waits for, as who depends on the array does; nothing for one that has items."""
+    if not dependency.on.is_empty:
+        return []
+    same = {"aftercorr": "afterok"}  # there is nothing to pair
+    return [
+        Dependency(
+            above.on,
+            "afterany" if dependency.type == "afterany" else same.get(above.type, above.type),
+        )
+        for above in dependency.on.waits_for
+    ]
 
 
 def check_upstream(method: str, jobs: Iterable[object]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.helpers.fakes import DEADLINE, FakeBackend
+from tests.helpers.fakes import DEADLINE, FakeBackend, job_on
 
 from slurm import ArrayJob, Cluster, task
 from slurm.errors import DependencyFailed
@@ -80,3 +80,19 @@ def test_it_is_looked_for_once(way: str, fake_cluster: Cluster, backend: FakeBac
     assert len(backend.queries) - queries <= 2, "one for each step up the chain"
     if not own:
         assert len(backend.reads) - reads <= 12
+
+
+def test_the_jobs_of_a_chain_may_be_asked_one_after_the_other(
+    fake_cluster: Cluster, backend: FakeBackend
+) -> None:
+    jobs = [job_on(fake_cluster, "1")]
+    for number in range(2, 42):
+        jobs.append(job_on(fake_cluster, str(number), jobs[-1]))
+        backend.say(str(number), state="PENDING", reason="DependencyNeverSatisfied")
+    backend.say("1", "FAILED")
+    for job in jobs:
+        job.wait(DEADLINE)
+    queries = len(backend.queries)
+    found = [job.exception(DEADLINE) for job in jobs[1:]]
+    assert {getattr(one, "root_job_id", None) for one in found} == {"1"}
+    assert len(backend.queries) - queries <= 2 * len(jobs)

@@ -191,3 +191,18 @@ def test_it_cannot_fail(empty: ArrayJob[int], backend: FakeBackend) -> None:
 def test_it_is_no_pair_of_another(empty: ArrayJob[int]) -> None:
     with pytest.raises(ConfigError, match="same number of items"):
         scale.aftercorr(empty).map([1]).submit()
+
+
+def test_many_ways_through_empty_arrays_are_gone_once(active: Cluster) -> None:
+    before = scale(1)
+    layers = [scale.map([]).after(before), scale.map([]).after(before)]
+    for _ in range(40):
+        layers.append(scale.map([]).after(layers[-1], layers[-2]))
+    assert scale.after(layers[-1])(2).dependencies == (layers[-1], before)
+
+
+def test_a_chain_of_empty_arrays_may_be_long(active: Cluster) -> None:
+    last = scale.map([])
+    for _ in range(1500):
+        last = scale.map([]).after(last)
+    assert scale.after(last)(2).is_submitted

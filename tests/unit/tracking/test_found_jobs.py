@@ -119,6 +119,21 @@ def test_one_that_is_found_while_another_is_looked_at_is_looked_at_too(
     assert second.get_status() == "COMPLETED"
 
 
+def test_those_that_are_found_again_are_asked_for_together(
+    patient_cluster: Cluster, backend: FakeBackend
+) -> None:
+    for number in range(20):
+        backend.say(str(number), "RUNNING")
+    found = [
+        Job.from_dir(left(backend, number, status="running"), patient_cluster)
+        for number in range(20)
+    ]
+    backend.reads.clear()
+    assert {str(job.get_status()) for job in found} == {"RUNNING"}
+    assert sum(map(len, backend.queries)) <= 40
+    assert len(backend.reads) <= 2
+
+
 ENDED: dict[str, tuple[dict[str, Any], str | None, bool, str]] = {
     # what metadata says, what the scheduler says, whether there is a result: how it ended
     "by its own word": ({"status": "completed"}, None, True, "COMPLETED"),

@@ -23,6 +23,7 @@ class Idle(FakeBackend):
 
     def query_jobs(self, job_ids: object) -> list[Observation]:
         assert isinstance(job_ids, list)
+        self.queries.append(job_ids)
         return [Observation(one, "squeue", self.state) for one in job_ids]
 
 
@@ -95,10 +96,23 @@ def test_nothing_is_made_of_what_the_scheduler_says_again() -> None:
     cluster.close()
 
 
+def test_the_status_of_each_new_job_is_asked_for_by_itself() -> None:
+    """Not of all that are live, each time."""
+    cluster = patient(backend := Idle())
+    jobs = []
+    for number in range(50):
+        jobs.append(job_on(cluster, str(number)))
+        assert jobs[-1].get_status() == "RUNNING"
+    assert len(jobs) <= sum(map(len, backend.queries)) <= 2 * len(jobs)
+    assert jobs[0].get_status() == "RUNNING"
+    cluster.close()
+
+
 def test_jobs_that_have_ended_are_given_one_by_one() -> None:
     cluster = patient(backend := Idle())
     backend.state = JobState.COMPLETED
     jobs = [job_on(cluster, str(number)) for number in range(300)]
+    tracker_of(cluster).interval_min = 0.0  # what was said last is old, and all are asked for
     tracker_of(cluster).refresh(jobs[-1].records[0])
     assert all(job.is_completed() for job in jobs)
 
