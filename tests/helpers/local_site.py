@@ -112,12 +112,12 @@ class Gate:
 
     def open(self) -> None:
         """Let the job that waits, or is going to, pass."""
-        with contextlib.suppress(OSError):
-            os.close(self.handle)
-        # For reading as well: the line waits in the pipe for as long as this is open.
+        # For reading as well: the line waits in the pipe for as long as this is open. Not by closing the other one first:
+        # any thread may be given its number.
         handle = os.open(self.path, os.O_RDWR)
-        assert handle == self.handle
-        os.write(handle, b"\n")
+        os.dup2(handle, self.handle, inheritable=False)
+        os.close(handle)
+        os.write(self.handle, b"\n")
 
     def await_held(self, times: int = 1) -> None:
         """Wait until that many have said that they hold it."""
