@@ -77,6 +77,7 @@ class Tracker:
         self._polling = threading.Lock()
         self._polled = float("-inf")
         self._polled_jobs: set[Watched] = set()
+        self._new: dict[Watched, None] = {}  # watched since, in that order
         self._moving = False  # whether a poll has found a job that goes on in another state
         self._poll_interval = PollInterval(interval_min, interval_max)
         self._next_poll = 0.0
@@ -96,6 +97,7 @@ class Tracker:
                     name = ",".join(known_as)
                     raise SlurmError(f"job {name} cannot be watched: its cluster was closed")
                 self._live.add(one)
+                self._new[one] = None
                 self._hurry()
             if self._live and not self._threads:
                 self._start()
@@ -114,8 +116,10 @@ class Tracker:
         with self._polling:
             if time.monotonic() - self._polled >= self.interval_min:
                 self._poll()
-            elif job.watched not in self._polled_jobs:  # the others are not asked for again
-                self._polled_jobs.update(self._ask([job.watched]))
+            elif job.watched not in self._polled_jobs:
+                with self._changed:  # all new ones together, and the others not again
+                    new, self._new = self._new, {}
+                self._polled_jobs.update(self._ask([*{**new, job.watched: None}]))
         self._look_until_sure([job])
 
     def meet(self, jobs: Sequence[Record]) -> None:
@@ -250,7 +254,9 @@ class Tracker:
 
     def _poll(self) -> None:
         started = time.monotonic()
-        known, self._moving = self._all_live(), False  # not those that are watched meanwhile
+        with self._changed:
+            known, self._new = list(self._live), {}  # not those that are watched meanwhile
+        self._moving = False
         asked = self._ask(known)
         if asked:
             self.listener.polled(self._live_jobs)

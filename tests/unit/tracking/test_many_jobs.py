@@ -108,6 +108,15 @@ def test_the_status_of_each_new_job_is_asked_for_by_itself() -> None:
     cluster.close()
 
 
+def test_new_jobs_are_asked_for_together() -> None:
+    cluster = patient(backend := Idle())
+    assert job_on(cluster, "first").get_status() == "RUNNING"
+    jobs = [job_on(cluster, str(number)) for number in range(50)]
+    assert {str(job.get_status()) for job in jobs} == {"RUNNING"}
+    assert len(backend.queries) <= 3
+    cluster.close()
+
+
 def test_jobs_that_have_ended_are_given_one_by_one() -> None:
     cluster = patient(backend := Idle())
     backend.state = JobState.COMPLETED
