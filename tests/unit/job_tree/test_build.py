@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.helpers.counted import assert_linear
 from tests.helpers.fakes import FakeBackend
 from tests.helpers.noted import NOON, Noted, a_run, array, at, job
 from tests.helpers.recorded import RecordFile
@@ -172,6 +174,19 @@ def test_an_id_that_was_used_again_means_the_job_that_is_nearest(noted: Noted) -
 
 
 # --- arrays --------------------------------------------------------------------------------------
+
+
+def test_what_each_of_many_waits_for_is_found_without_looking_at_all_that_had_its_id() -> None:
+    """As below a directory of several years, or of several clusters."""
+
+    def tree_of(count: int) -> Callable[[], object]:
+        noted = Noted()
+        for number in range(count):
+            noted[f"first/{number}"] = job("7", times=[number])
+            noted[f"second/{number}"] = job(str(100 + number), after=["7"])
+        return noted.nodes
+
+    assert_linear(tree_of, 40)
 
 
 def test_an_array_is_what_its_elements_are(noted: Noted) -> None:
