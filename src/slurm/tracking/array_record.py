@@ -186,7 +186,7 @@ class ArrayRecord(Watched):
 
     @property
     def ends(self) -> set[bool | None]:
-        return {status.ended_well for status in self.states.each}
+        return self.states.ends
 
     def ends_of_piece(self, number: int) -> Collection[bool | None]:
         return {status.ended_well for status in self.states.of_piece(number)}
