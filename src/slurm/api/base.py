@@ -315,6 +315,8 @@ class BackendBase(abc.ABC):
         names = self.list_directory(folder)
         if not names:
             raise RemoteFileMissing(f"No such file or directory: {folder}")
+        if jobs is not None:
+            names = [name for name in names if name.rpartition(".")[0] in jobs]
         contents = self.read_files([f"{folder}/{name}" for name in names])
         files = {name: content for name, content in zip(names, contents) if content is not None}
         from slurm.api.record_parts import parts_of  # late: an agent does this itself

@@ -15,7 +15,8 @@ and who is told of it (`slurm.callbacks`) are above.
 - `reused_ids`: whether a row of the scheduler's is about our job, or about another one with the same id;
 - `evidence`: what a row means for one job, whose own files are asked where it says too little;
 - `written_ends`: how jobs ended that were found again, by their metadata files;
-- `item_records`: what items of packed arrays have left; `job_metadata`: what any job has noted of itself;
+- `item_records`: what items of packed arrays have left, of many together; `task_records`: where one array task has it, for
+  those who ask one after the other; `job_metadata`: what any job has noted of itself;
 - `pushed_results`: results that came with the event of an end; `end_notes`: notes on ends that no runner wrote;
 - `accounting`: sacct's rows of jobs that failed, asked for and waited for a few seconds;
 - `listener`: the interface through which callbacks are told; a cluster without callbacks has this one;
