@@ -22,7 +22,7 @@ only some need is imported where they need it.
   `queries`: squeue and sacct; `offers`: sinfo and sacctmgr; `tables`, `job_ids`: what those print;
 - `files`, `directories`, `locks`: files that appear whole, directories that are private, one writer at a time;
 - `regular_files`: what is a file of bytes, and not a named pipe in its place; `users`: who this is, and its home;
-- `record_frames`, `record_files`: what the items of packed arrays have left, many in one file;
+- `array_ends`: notes on ends of items that could not say so themselves; `record_frames`, `record_files`: what the items of packed arrays have left, many in one file;
 - `json_files`: small ones that several processes write; `event_files`: by which a runner says that it has finished;
 - `directory_names`: what lies where below a ``job_base_dir``; `programs`: those that are started; `errors`.
 """

@@ -497,7 +497,8 @@ class BackendBase(abc.ABC):
         """Note in metadata files how jobs ended whose runners could not, as a courtesy to who reads them.
 
         Each end has the `path` of a ``metadata.json``, `status` and `ended_at`; or that of an
-        ``array_metadata.json`` and the `items` besides. Takes no longer than a courtesy should.
+        ``array_metadata.json`` and the `items` besides, for a line of the ``ended.jsonl`` beside that file. Takes no longer
+        than a courtesy should.
         """
 
     @abc.abstractmethod

@@ -157,8 +157,8 @@ class MetadataFiles(NamedTuple):
     """What the jobs in and under a directory have noted of themselves.
 
     - `path`: the directory, absolute; `now`: the time there, in seconds since the epoch.
-    - `files`: path below the directory -> content of a ``metadata.json`` or ``array_metadata.json``, or the frames of a
-      record file of a packed array, without results.
+    - `files`: path below the directory -> content of a ``metadata.json``, ``array_metadata.json`` or ``ended.jsonl``, or the
+      frames of a record file of a packed array, without results.
     - `complete`: False when there were more directories than were to be looked into.
 
     >>> found = backend.collect_metadata(job.job_dir, most=10)

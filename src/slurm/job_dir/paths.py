@@ -30,7 +30,7 @@ import re
 import time
 from typing import NamedTuple
 
-from slurm.agent.directory_names import EVENTS, GROUP, RECEIPTS, RECORDS
+from slurm.agent.directory_names import ENDS, EVENTS, GROUP, RECEIPTS, RECORDS
 
 UNWRITTEN = os.EX_IOERR  # how a runner exits that could write neither its result nor why not
 OLD_PYTHON = os.EX_CONFIG  # and one that was started by a Python that is too old for it
@@ -180,6 +180,11 @@ class ArrayDirectory(NamedTuple):
     @property
     def records(self) -> str:
         return posixpath.join(self.path, RECORDS)
+
+    @property
+    def ends(self) -> str:
+        """Where clients note how items ended that could not say so themselves."""
+        return posixpath.join(self.path, ENDS)
 
     def notes(self, job_id: str) -> str:
         """Where an array task that runs several items notes what is of none of them."""

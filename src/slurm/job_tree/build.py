@@ -9,7 +9,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from slurm.agent.directory_names import RECORDS
+from slurm.agent.directory_names import ENDS, RECORDS
+from slurm.job_dir.array_ends import notes_in
+from slurm.job_dir.metadata import ENDED
 from slurm.job_dir.paths import ARRAY_METADATA, METADATA, TASKS
 from slurm.job_dir.runs import submission_order
 from slurm.job_tree.elements import array_of
@@ -39,12 +41,18 @@ def _contents(files: Mapping[str, bytes]) -> dict[str, tuple[str, Content]]:
     """Directory -> the name of its metadata file, and what that holds; an array's own counts first."""
     contents: dict[str, tuple[str, Content]] = {}
     records: defaultdict[str, dict[str, bytes]] = defaultdict(dict)
+    ends: dict[str, bytes] = {}
     for file in sorted(files, key=lambda file: posixpath.basename(file) != ARRAY_METADATA):
         folder, name = posixpath.split(file)
         if name in (METADATA, ARRAY_METADATA):
             contents.setdefault(folder or ROOT, (name, _parsed(name, files[file])))
+        elif name == ENDS:
+            ends[folder or ROOT] = files[file]
         elif posixpath.basename(folder) == RECORDS:
             records[posixpath.dirname(folder) or ROOT][name] = files[file]
+    for array in ends.keys() & contents.keys():
+        name, content = contents[array]
+        contents[array] = name, {**content, ENDED: notes_in(content, ends[array])}
     for array, own in records.items():
         for item, content in recorded(contents[array][1], own) if array in contents else ():
             path = posixpath.normpath(posixpath.join(array, TASKS, item))

@@ -343,10 +343,12 @@ def test_those_that_are_found_again_are_known_by_their_records(
     assert [str(job.get_status()) for job in again] == [
         *("COMPLETED", "FAILED", "TIMEOUT", "RUNNING")
     ]
-    ended[0]["ended_at"] = "2025-01-01T00:00:00+00:00"
+    del ended[0]
     pack.files[0].share(attempt=2)  # at noon of a later day
     pack.leave()
     backend.files[path] = json.dumps({**noted, "ended": ended}).encode()
+    early = {"items": "2", "status": "timeout", "ended_at": "2025-01-01T00:00:00+00:00"}
+    backend.files[f"{pack.array.job_dir}/ended.jsonl"] = json.dumps(early).encode()
     later = ArrayJob.from_dir(pack.array.job_dir, fake_cluster)
     assert str(later[2].get_status()) == "RUNNING", "it was started again since"
 
