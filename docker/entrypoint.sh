@@ -112,6 +112,29 @@ apply_settings() {
   done
 }
 
+# Whether Slurm can limit the memory of jobs is found out by the nodes. What the first one finds holds for all machines of the
+# cluster: their configuration has to be the same.
+write_cgroup_conf() { # write_cgroup_conf FILE
+  if ! cluster-cgroups >"$1"; then
+    say "jobs have no memory limits of the kernel's"
+    cp /etc/slurm/cgroup.conf "$1"
+  fi
+}
+
+apply_cgroups() {
+  local found=/etc/slurm-cgroups/cgroup.conf
+  case $ROLE in
+    node) make_once "$found" write_cgroup_conf ;;
+    *) wait_for [ -e "$found" ] ;;
+  esac
+  cp "$found" /etc/slurm/cgroup.conf
+  grep -q '^ConstrainRAMSpace=yes' "$found" || return 0
+  [ "$ROLE" != node ] || cluster-cgroups >/dev/null || die "another node can limit memory, and this one cannot"
+  # What is ended by looking at its size now and then, the kernel ends at once.
+  sed -i 's/^JobAcctGatherParams=OverMemoryKill$//' /etc/slurm/slurm.conf
+  CLUSTER_SETTINGS="ProctrackType=proctrack/cgroup TaskPlugin=task/cgroup ${CLUSTER_SETTINGS:-}" apply_settings
+}
+
 # Nodes and partitions that are to be others than in the files.
 apply_nodes() {
   local conf=/etc/slurm/slurm.conf kept
@@ -216,6 +239,7 @@ run_slurmctld() {
   chown slurm:slurm /var/lib/slurm/slurmctld
   chmod 0700 /var/lib/slurm/slurmctld
   for host in ${CLUSTER_HOSTS:-c1 c2}; do wait_for getent hosts "$host"; done
+  apply_cgroups
   wait_for listens slurmdbd 6819
   make_accounting
   # Slurm 26.05 reads what associations used or does not start; where it was killed before it first stopped, it has not
@@ -233,6 +257,7 @@ run_login() {
 }
 
 run_node() {
+  apply_cgroups
   start_munged
   make_shared_folders
   make_fake_gpus

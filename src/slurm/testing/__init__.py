@@ -7,8 +7,10 @@
            -> compose.ComposeProject   how docker compose is called for it
                 -> image               what its services run: built once, named by what is in it
                 -> releases            the releases of Slurm that it can be
+                -> mpi                 what programs of MPI take, which is not the same in all
                 -> commands            commands that are called for it
            -> access                   the files by which the cluster is reached
+           -> features                 what it really has: memory limits, MPI
            -> starting                 started in its shape, with nothing left of what does not come up
            -> node_commands            commands and files on its machines, by exec and by ssh
            -> disturbing               its services broken, and mended
@@ -31,6 +33,7 @@ from slurm.testing.errors import ClusterError, ClusterStartError
 
 if TYPE_CHECKING:
     from slurm.testing.docker_cluster import DockerCluster
+    from slurm.testing.features import Features
     from slurm.testing.shape_parts import QOS, Account, Node, Partition
 
 __all__ = [
@@ -39,6 +42,7 @@ __all__ = [
     "ClusterError",
     "ClusterStartError",
     "DockerCluster",
+    "Features",
     "Node",
     "Partition",
 ]
@@ -47,6 +51,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from slurm.testing import docker_cluster, shape_parts
+    from slurm.testing import docker_cluster, features, shape_parts
 
-    return getattr(docker_cluster if name == "DockerCluster" else shape_parts, name)
+    homes = {"DockerCluster": docker_cluster, "Features": features}
+    return getattr(homes.get(name, shape_parts), name)

@@ -88,13 +88,7 @@ def _add_up_options(command: argparse.ArgumentParser) -> None:
     )
     for one in SHAPE_OPTIONS:
         if one.argument != "packages":
-            command.add_argument(
-                f"--{one.option}",
-                dest=one.argument,
-                action="append" if one.many else "store",
-                metavar=one.metavar,
-                help=one.help,
-            )
+            command.add_argument(f"--{one.option}", dest=one.argument, **one.for_parser())
     command.add_argument("--verbose", action="store_true", help="show what Docker does")
 
 

@@ -14,6 +14,7 @@ from slurm.testing import releases
 from slurm.testing.commands import cluster_files, explain, run_logged
 from slurm.testing.errors import ClusterError, module_of_extra
 from slurm.testing.image import ClusterImage
+from slurm.testing.mpi import mpi_packages, mpi_settings
 from slurm.testing.shape import Shape
 from slurm.testing.shape_files import SHAPE_FILE, compose_file, slurm_settings
 
@@ -47,7 +48,7 @@ class ComposeProject:
     @property
     def packages(self) -> tuple[str, ...]:
         """Names of Debian packages that are in the image as well."""
-        return self.shape.packages
+        return (*self.shape.packages, *mpi_packages(self.shape))
 
     @property
     def containers(self) -> bool:
@@ -106,7 +107,9 @@ class ComposeProject:
 
     @property
     def _settings(self) -> list[str]:
-        return [f"{name}={value}" for name, value in slurm_settings(self.shape).items()]
+        of_mpi = mpi_settings(self.shape, releases.release_named(self.release))
+        settings = {**of_mpi, **slurm_settings(self.shape)}
+        return [f"{name}={value}" for name, value in settings.items()]
 
     def run(
         self,

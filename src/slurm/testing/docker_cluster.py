@@ -14,6 +14,7 @@ from slurm.testing.commands import explain
 from slurm.testing.compose import ComposeProject, plain
 from slurm.testing.environment import make_environment
 from slurm.testing.errors import ClusterError, ClusterStartError, module_of_extra
+from slurm.testing.features import Features, features_of
 from slurm.testing.node_commands import ExecCommands, SshCommands
 from slurm.testing.shape import USER, Shape
 from slurm.testing.shape_files import ENVIRONMENT
@@ -34,6 +35,7 @@ class DockerCluster(Startable):
     - `settings`: lines of ``slurm.conf`` that are to be others: ``{"SlurmdTimeout": 10}``.
     - `shared_size`: what the shared volume holds, as ``64m``: it is in memory then, and can be filled.
     - `containers`: whether jobs can be run in containers: the image has Charliecloud, Podman and crun then.
+    - `mpi`: whether jobs can be programs of MPI: the image has Open MPI and mpi4py then.
     - `packages`: names of Debian packages that its image is to have as well, as ``python3-pip``, which it has not by itself.
     - `nodes`, `partitions`: each a `Node` or a `Partition`, or a text: ``"c[1-4] cpus=16 memory=64G gpus=0"``, ``"short
       nodes=c1 MaxTime=10"``.
@@ -59,6 +61,7 @@ class DockerCluster(Startable):
         settings: Mapping[str, str | int] | None = None,
         shared_size: str | None = None,
         containers: bool = False,
+        mpi: bool = False,
         packages: Sequence[str] = (),
         nodes: Sequence[Node | str] = (),
         partitions: Sequence[Partition | str] = (),
@@ -80,6 +83,7 @@ class DockerCluster(Startable):
             settings={name: str(value) for name, value in (settings or {}).items()},
             shared_size=shared_size or "",
             containers=containers,
+            mpi=mpi,
         )
         chosen = Path(state_dir) if state_dir is not None else access.default_folder(project)
         folder = chosen.expanduser().absolute()
@@ -206,14 +210,24 @@ class DockerCluster(Startable):
         """Commands and files on login node and nodes, through ssh, as one of the users."""
         return SshCommands(self)
 
+    @property
+    def features(self) -> Features:
+        """What it has of what sites have. Raises `ClusterError` if it is not up."""
+        config = self.exec("slurmctld", ["scontrol", "show", "config"]).stdout
+        return features_of(self.shape, releases.release_named(self.compose.release), config)
+
     def status(self) -> str:
-        """What ``docker compose ps`` and ``sinfo`` print. Raises `ClusterError` if it is not up."""
+        """What ``docker compose ps`` and ``sinfo`` print, and its `features`. Raises `ClusterError` if it is not up."""
         services = self.compose.run("ps", "--all").stdout
         if len(services.splitlines()) < 2:
             raise ClusterError(f"the cluster {self.project} is not up")
         nodes = self.exec("login", ["sinfo", "--long", "--Node"], check=False)
         shown = nodes.stdout if nodes.returncode == 0 else f"sinfo: {explain(nodes)}\n"
-        return f"{services}\n{shown}"
+        try:
+            features = str(self.features)
+        except ClusterError as error:
+            features = str(error)
+        return f"{services}\n{shown}\nfeatures: {features}"
 
     def logs(self, *services: str, tail: int | None = None) -> str:
         """What the daemons of `services` wrote (all unless named), or its last `tail` lines."""

@@ -86,11 +86,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help=f"the Debian release that picks Slurm's version: {releases.listed()} (%(default)s)",
     )
     for one in SHAPE_OPTIONS:
-        action = "append" if one.many else "store"
         name = f"--slurm-{one.option}"
-        group.addoption(name, action=action, metavar=one.metavar, default=None, help=one.help)
-        kind: Any = "linelist" if one.many else "string"
-        parser.addini(f"slurm_{one.argument}", f"{one.help}; as {name}", type=kind)
+        group.addoption(name, **one.for_parser())
+        about = f"{one.help}; as {name}"
+        parser.addini(f"slurm_{one.argument}", about, type=one.kind_in_ini)
 
 
 def pytest_cmdline_main(config: pytest.Config) -> int | None:

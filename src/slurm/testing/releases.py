@@ -24,6 +24,7 @@ class Release:
     - `launches_containers`: whether ``srun --container`` and Charliecloud are known to run jobs on it.
     - `penalizes_sources`: whether its sshd shuts out an address from which logins failed often.
     - `fails_refused_jobs`: whether a job is FAILED that its node refuses, whose clock is minutes off; else it waits.
+    - `has_pmix`: whether Debian's Slurm has the plugin by which ``srun`` starts programs of Open MPI; else ``mpirun`` does.
     - `archived`: whether Debian has ended its support: mirrors may drop it without notice.
     """
 
@@ -36,6 +37,7 @@ class Release:
     launches_containers: bool = False
     penalizes_sources: bool = False
     fails_refused_jobs: bool = False
+    has_pmix: bool = True
     archived: bool = False
 
     @property
@@ -81,6 +83,7 @@ RELEASES: dict[str, Release] = {
             ("v0.0.42", "v0.0.43", "v0.0.44", "v0.0.45"),
             penalizes_sources=True,
             fails_refused_jobs=True,
+            has_pmix=False,
         ),
     )
 }

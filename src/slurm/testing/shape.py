@@ -38,7 +38,8 @@ class Shape:
     - `packages`: of Debian, on all machines of the cluster. `requirements`: of pip, in an environment on the shared volume.
     - `editable`: the root of a Python project, mounted and importable on all nodes, with what it depends on.
     - `settings`: lines of ``slurm.conf`` that are to be others.
-    - `shared_size`: what the shared volume holds, as ``64m``: it is in memory then. `containers`: jobs can run in containers.
+    - `shared_size`: what the shared volume holds, as ``64m``: it is in memory then. `containers`: jobs can run in containers. `mpi`: they
+      can be programs of MPI.
 
     Raises `ClusterError` with what makes no sense, and how it would.
 
@@ -59,6 +60,7 @@ class Shape:
     settings: Settings = field(default_factory=dict)
     shared_size: str = ""
     containers: bool = False
+    mpi: bool = False
 
     def __post_init__(self) -> None:
         for node in self.nodes:

@@ -7,10 +7,10 @@ many: ``--node c1 --node "big memory=256G"``, and ``--slurm-node`` for pytest.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from slurm.testing.shape import Shape
-from slurm.testing.shape_text import settings_of
+from slurm.testing.shape_text import settings_of, truth
 
 
 class ShapeOption(NamedTuple):
@@ -21,6 +21,22 @@ class ShapeOption(NamedTuple):
     metavar: str
     help: str
     many: bool = True
+    flag: bool = False
+
+    @property
+    def action(self) -> str:
+        """What argparse is to do with it."""
+        return "store_true" if self.flag else "append" if self.many else "store"
+
+    @property
+    def kind_in_ini(self) -> Literal["linelist", "string"]:
+        """What pytest is to take it for in an ini file."""
+        return "linelist" if self.many else "string"
+
+    def for_parser(self) -> dict[str, Any]:
+        """The words for argparse's and pytest's parsers, but for its name."""
+        words = {"action": self.action, "default": None, "help": self.help}
+        return words if self.flag else {**words, "metavar": self.metavar}
 
 
 EDITABLE = "editable"
@@ -51,6 +67,9 @@ SHAPE_OPTIONS = (
         "the root of a Python project, mounted and importable on the nodes with what it depends on",
         many=False,
     ),
+    ShapeOption(
+        "mpi", "mpi", "", "let srun start programs of MPI: with Open MPI and mpi4py", False, True
+    ),
 )
 
 
@@ -60,7 +79,7 @@ def shape_arguments(value_of: Callable[[ShapeOption], Any]) -> dict[str, Any]:
     >>> shape_arguments(lambda one: ["SlurmdTimeout=10"] if one.argument == "settings" else None)
     {'settings': {'SlurmdTimeout': '10'}}
     """
-    given = {one.argument: value_of(one) for one in SHAPE_OPTIONS}
+    given = {one.argument: _value(one, value_of(one)) for one in SHAPE_OPTIONS}
     found = {name: value for name, value in given.items() if value}
     if not found:
         return {}
@@ -68,6 +87,12 @@ def shape_arguments(value_of: Callable[[ShapeOption], Any]) -> dict[str, Any]:
         found["settings"] = settings_of(found["settings"])
     Shape.of(**found)  # what makes no sense is said now
     return found
+
+
+def _value(option: ShapeOption, given: Any) -> Any:
+    """What was given, of a flag whether it is set: an ini file has a text."""
+    is_text = option.flag and isinstance(given, str) and given
+    return truth(given, option.argument) if is_text else given
 
 
 def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

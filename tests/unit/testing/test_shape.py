@@ -22,6 +22,7 @@ from slurm.testing.shape_files import (
     slurm_conf,
     slurm_settings,
 )
+from slurm.testing.shape_options import shape_arguments
 
 MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"nodes": ["c1 cpu=4"]}, "node 'c1 cpu=4': there is no 'cpu' (did you mean 'cpus'?)"),
@@ -161,6 +162,31 @@ def test_accounts_are_enforced_and_qos_preempt_where_there_are_any() -> None:
     preempting = Shape.of(qos=["gold preempts=normal"], settings={"PreemptMode": "CANCEL"})
     assert slurm_settings(preempting)["PreemptType"] == "preempt/qos"
     assert slurm_settings(preempting)["PreemptMode"] == "CANCEL"
+
+
+@pytest.mark.parametrize(("release", "default"), [("trixie", ["MpiDefault=pmix"]), ("forky", [])])
+def test_srun_starts_programs_of_mpi_by_itself_where_it_can(
+    release: str, default: list[str]
+) -> None:
+    compose = DockerCluster(release=release, packages=["lmod"], mpi=True).compose
+    assert compose.packages == ("lmod", "openmpi-bin", "python3-mpi4py")
+    assert (
+        compose.image.name != DockerCluster(release=release, packages=["lmod"]).compose.image.name
+    )
+    told = "".join(word for word in compose.command if word.startswith("CLUSTER_SETTINGS="))
+    assert told == f"CLUSTER_SETTINGS={' '.join(default)}"
+    own = DockerCluster(release=release, mpi=True, settings={"MpiDefault": "none"}).compose.command
+    assert "CLUSTER_SETTINGS=MpiDefault=none" in own
+
+
+@pytest.mark.parametrize(
+    ("given", "made"),
+    [(True, {"mpi": True}), ("true", {"mpi": True}), (False, {}), ("no", {}), ("", {}), (None, {})],
+)
+def test_a_flag_is_set_by_an_option_and_by_a_text(given: object, made: dict[str, bool]) -> None:
+    assert shape_arguments(lambda one: given if one.argument == "mpi" else None) == made
+    with pytest.raises(ClusterError, match="mpi is yes or no, not 'perhaps'"):
+        shape_arguments(lambda one: "perhaps" if one.argument == "mpi" else None)
 
 
 def test_compose_is_told_of_nodes_that_its_file_has_not(tmp_path: Path) -> None:
