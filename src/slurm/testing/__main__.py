@@ -93,7 +93,7 @@ def _add_up_options(command: argparse.ArgumentParser) -> None:
 
 
 def _cluster(options: argparse.Namespace) -> DockerCluster:
-    """The cluster that is meant. What runs is mended in the shape that it has, unless `up` is told of one."""
+    """The cluster that is meant. What runs is shown and mended in the shape that it has, unless `up` is told of one."""
     arguments = shape_arguments(lambda one: getattr(options, one.argument, None))
     if getattr(options, "with_containers", False):
         arguments["containers"] = True
@@ -106,7 +106,7 @@ def _cluster(options: argparse.Namespace) -> DockerCluster:
     )
     cluster = make(**arguments)
     before = cluster.access.shape_file
-    if options.command == "up" and not arguments and before.is_file():
+    if options.command != "down" and not arguments and before.is_file():
         return make(**Shape.from_json(before.read_text("utf-8")).arguments)
     return cluster
 

@@ -214,7 +214,8 @@ class DockerCluster(Startable):
     def features(self) -> Features:
         """What it has of what sites have. Raises `ClusterError` if it is not up."""
         config = self.exec("slurmctld", ["scontrol", "show", "config"]).stdout
-        return features_of(self.shape, releases.release_named(self.compose.release), config)
+        release = self.compose.running_release() or self.compose.release
+        return features_of(self.shape, releases.release_named(release), config)
 
     def status(self) -> str:
         """What ``docker compose ps`` and ``sinfo`` print, and its `features`. Raises `ClusterError` if it is not up."""

@@ -20,7 +20,7 @@ ENFORCED = {"AccountingStorageEnforce": "associations,limits,qos"}
 PREEMPTION = {"PreemptType": "preempt/qos", "PreemptMode": "REQUEUE"}
 IN_COMPOSE = ("c1", "c2")
 # Of docker/containers.yml, for nodes that docker-compose.yml does not have.
-FOR_CONTAINERS = ("seccomp=unconfined", "apparmor=unconfined", "systempaths=unconfined")
+FOR_CONTAINERS = ("seccomp=unconfined", "systempaths=unconfined")
 
 
 def slurm_settings(shape: Shape) -> dict[str, str]:

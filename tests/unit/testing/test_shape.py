@@ -208,6 +208,9 @@ def test_compose_is_told_of_nodes_that_its_file_has_not(tmp_path: Path) -> None:
 def test_nodes_beside_those_of_compose_may_run_containers_as_those() -> None:
     written = YAML(typ="safe").load(cluster_files() / "docker/containers.yml")
     assert written["services"]["c1"]["security_opt"] == list(FOR_CONTAINERS)
+    base = YAML(typ="safe").load(cluster_files() / "docker-compose.yml")
+    of_all = base["services"]["c1"]["security_opt"]
+    assert not {*of_all}.intersection(FOR_CONTAINERS), "Compose refuses what is there twice"
 
 
 def test_the_files_by_which_it_is_reached_follow_its_shape(tmp_path: Path) -> None:
