@@ -31,6 +31,7 @@ class FakeNode:
         self.conf.write_text("CgroupPlugin=disabled\n")
         (self.place / "cgroup.procs").write_text("")
         self.be(UNIFIED)
+        self.second = "yes"
         for name, does in FAKES.items():
             self.fake(name, does)
 
@@ -52,7 +53,7 @@ class FakeNode:
         script = cluster_files() / "docker/cgroups.sh"
         return subprocess.run(
             ["bash", str(script), str(self.place), str(self.proc), str(self.conf)],
-            env={"PATH": f"{self.programs}:/usr/bin:/bin"},
+            env={"PATH": f"{self.programs}:/usr/bin:/bin", "CLUSTER_CGROUP_V2": self.second},
             capture_output=True,
             text=True,
             check=False,
@@ -98,6 +99,9 @@ def test_where_it_cannot_be_one_line_says_why(node: FakeNode) -> None:
         assert (said.returncode, said.stdout) == (1, "")
         return said.stderr
 
+    node.second = ""
+    assert why() == "cgroups of version 2 are used where CLUSTER_CGROUP_V2 is set\n"
+    node.second = "yes"
     node.be(UNIFIED, controllers="cpu pids")
     assert why() == "the engine hands on no controller of memory\n"
     node.be(HYBRID, namespace=MACHINES_OWN)
