@@ -1,5 +1,5 @@
 #!/bin/bash
-# cluster-entrypoint db|slurmdbd|slurmctld|login|node: prepares the role and becomes its daemon.
+# cluster-entrypoint db|slurmdbd|slurmctld|login|bastion|node: prepares the role and becomes its daemon.
 #
 # All containers start at once; each waits here for what it needs of the others. When the daemon has ended, so does the
 # container, unless cluster-fault was at work: then it begins anew as soon as that lets it.
@@ -229,6 +229,16 @@ run_login() {
   start_munged
   make_shared_folders
   make_ssh_access
+  if [[ ${CLUSTER_LOGIN:-} == *second-factor* ]]; then make_once /etc/ssh/keys/second_factor write_password; fi
+  # shellcheck disable=SC2086 # words
+  [ -z "${CLUSTER_LOGIN:-}" ] || cluster-login $CLUSTER_LOGIN
+  run_daemon /usr/sbin/sshd -D -e
+}
+
+run_bastion() {
+  make_ssh_access
+  make_once /etc/ssh/keys/bastion_ed25519 write_ssh_key bastion
+  cluster-login bastion
   run_daemon /usr/sbin/sshd -D -e
 }
 
@@ -248,6 +258,6 @@ apply_nodes
 make_users
 see_environment
 case $ROLE in
-  db | slurmdbd | slurmctld | login | node) "run_$ROLE" ;;
-  *) die "the role must be db, slurmdbd, slurmctld, login or node, not '$ROLE'" ;;
+  db | slurmdbd | slurmctld | login | bastion | node) "run_$ROLE" ;;
+  *) die "the role must be db, slurmdbd, slurmctld, login, bastion or node, not '$ROLE'" ;;
 esac

@@ -1,5 +1,5 @@
 #!/bin/bash
-# cluster-health db|slurmdbd|slurmctld|login|node: is this service ready to be used?
+# cluster-health db|slurmdbd|slurmctld|login|bastion|node: is this service ready to be used?
 #
 # While the service starts it is asked again and again, so that it counts as healthy the moment it is; once it has been
 # ready, one check takes PACE seconds: each costs a new process in the container, and jobs want the processor.
@@ -19,7 +19,7 @@ check() {
     db) mariadb --defaults-file=/etc/mysql/cluster.cnf -Ne 'SELECT 1' slurm_acct_db ;;
     slurmdbd) sacctmgr --noheader show cluster ;;
     slurmctld) scontrol ping | grep -q 'is UP' && registered ;;
-    login) if [ -e "$READY" ]; then sshd_listens; else sshd_answers; fi ;;
+    login | bastion) if [ -e "$READY" ]; then sshd_listens; else sshd_answers; fi ;;
     node) node_is_usable ;;
     *) printf 'cluster-health: no such service: %s\n' "$1" && exit 2 ;;
   esac

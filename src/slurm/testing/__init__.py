@@ -9,6 +9,7 @@
                 -> releases            the releases of Slurm that it can be
                 -> commands            commands that are called for it
            -> access                   the files by which the cluster is reached
+           -> login                    what stands before its login node: a second factor, a bastion
            -> starting                 started in its shape, with nothing left of what does not come up
            -> node_commands            commands and files on its machines, by exec and by ssh
            -> disturbing               its services broken, and mended

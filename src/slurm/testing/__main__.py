@@ -15,7 +15,7 @@ from slurm.testing import releases
 from slurm.testing.docker_cluster import DockerCluster
 from slurm.testing.errors import ClusterError
 from slurm.testing.shape import Shape
-from slurm.testing.shape_options import SHAPE_OPTIONS, shape_arguments
+from slurm.testing.shape_options import SHAPE_OPTIONS, keywords_of, shape_arguments
 from slurm.testing.starting import STARTED
 
 COMMANDS = {
@@ -88,13 +88,7 @@ def _add_up_options(command: argparse.ArgumentParser) -> None:
     )
     for one in SHAPE_OPTIONS:
         if one.argument != "packages":
-            command.add_argument(
-                f"--{one.option}",
-                dest=one.argument,
-                action="append" if one.many else "store",
-                metavar=one.metavar,
-                help=one.help,
-            )
+            command.add_argument(f"--{one.option}", dest=one.argument, **keywords_of(one))
     command.add_argument("--verbose", action="store_true", help="show what Docker does")
 
 

@@ -81,6 +81,7 @@ class ComposeProject:
             f"CLUSTER_SETTINGS={' '.join(self._settings)}",
             f"CLUSTER_SHARED_SIZE={self.shape.shared_size}",
             f"CLUSTER_SHAPE={self.shape.digest}",
+            f"CLUSTER_USERS={' '.join(self.shape.people[1:])}",
             *("docker", "compose", "--ansi", "never", "--project-name", self.name),
             *("--project-directory", str(folder), "--file", str(folder / "docker-compose.yml")),
             *(
@@ -101,6 +102,8 @@ class ComposeProject:
         wanted = {
             "small-shared.yml": self.shape.shared_size,
             "containers.yml": self.containers,
+            "login-port.yml": not self.shape.bastion,
+            "bastion.yml": self.shape.bastion,
         }
         return [name for name, is_wanted in wanted.items() if is_wanted]
 
@@ -169,19 +172,19 @@ class ComposeProject:
         )
 
     def start(self, seconds: float) -> int:
-        """Start all services; returns the login node's port when they are healthy. Raises `ClusterError`."""
+        """Start all services; returns the port that leads in when they are healthy. Raises `ClusterError`."""
         compose = self.testcontainers()
         try:
             compose.start()
             wait_until_healthy(compose, seconds)
-            port = compose.get_service_port("login", 22)
+            port = compose.get_service_port(self.shape.entrance, 22)
         except subprocess.CalledProcessError as error:
             done = subprocess.CompletedProcess(
                 error.cmd, error.returncode, "", error.stderr.decode("utf-8", "replace")
             )
             raise ClusterError(f"docker compose failed: {explain(done)}") from error
         if port is None:
-            raise ClusterError("Docker published no port for the login node")
+            raise ClusterError(f"Docker published no port of {self.shape.entrance}")
         return port
 
     def remove(self) -> None:

@@ -14,6 +14,7 @@ from slurm.testing.commands import explain
 from slurm.testing.compose import ComposeProject, plain
 from slurm.testing.environment import make_environment
 from slurm.testing.errors import ClusterError, ClusterStartError, module_of_extra
+from slurm.testing.login import Enterable
 from slurm.testing.node_commands import ExecCommands, SshCommands
 from slurm.testing.shape import USER, Shape
 from slurm.testing.shape_files import ENVIRONMENT
@@ -23,7 +24,7 @@ from slurm.testing.starting import SAME, Startable
 USABLE = {"idle", "mixed", "allocated", "completing"}
 
 
-class DockerCluster(Startable):
+class DockerCluster(Startable, Enterable):
     """A real Slurm in containers: two nodes, partitions ``cpu`` and ``gpu``, accounting, ssh, unless told otherwise.
 
     - `project`: the name of the compose project; clusters with different names live side by side.
@@ -44,6 +45,10 @@ class DockerCluster(Startable):
       downloaded here: the nodes need no network.
     - `editable`: the root of a Python project. It is mounted on login node and nodes, read only, and importable there with what
       it depends on, as after ``pip install --editable``.
+    - `second_factor`: the login node asks for a password after the key: that of the property `second_factor`. `log_in`
+      answers, once for all clients.
+    - `bastion`: it is reached through a jump host alone, which runs nothing and leads nowhere else.
+    - `talking_login`: it prints before and after the login, and whenever a shell starts, on stdout and stderr.
 
     As a context manager it is up inside the block and gone after it. Raises `ClusterError` for
     arguments that make no sense.
@@ -67,6 +72,9 @@ class DockerCluster(Startable):
         qos: Sequence[QOS | str] = (),
         requirements: Sequence[str] = (),
         editable: str | os.PathLike[str] | None = None,
+        second_factor: bool = False,
+        bastion: bool = False,
+        talking_login: bool = False,
     ) -> None:
         self.shape: Shape = Shape.of(
             nodes=nodes,
@@ -80,6 +88,9 @@ class DockerCluster(Startable):
             settings={name: str(value) for name, value in (settings or {}).items()},
             shared_size=shared_size or "",
             containers=containers,
+            second_factor=second_factor,
+            bastion=bastion,
+            talking_login=talking_login,
         )
         chosen = Path(state_dir) if state_dir is not None else access.default_folder(project)
         folder = chosen.expanduser().absolute()
@@ -88,7 +99,14 @@ class DockerCluster(Startable):
         )
         python = f"{ENVIRONMENT}/bin/python" if self.shape.has_environment else ""
         self.access: access.Access = access.Access(
-            project, folder, USER, self.nodes, python, bool(self.shape.editable)
+            project,
+            folder,
+            USER,
+            self.nodes,
+            python,
+            bool(self.shape.editable),
+            self.shape.bastion,
+            self.shape.second_factor,
         )
 
     def __repr__(self) -> str:
@@ -166,6 +184,7 @@ class DockerCluster(Startable):
 
     def down(self) -> None:
         """Remove the cluster's containers, volumes and network, and the files in `state_dir`."""
+        self.log_out()
         self.compose.remove()
         self.access.lock.unlink(missing_ok=True)
         self.access.remove()
@@ -174,7 +193,7 @@ class DockerCluster(Startable):
         """Whether the cluster answers now, both nodes take jobs, and the files here lead to it."""
         if not self.access.exists():
             return False
-        published = self.compose.run("port", "login", "22", check=False).stdout.strip()
+        published = self.compose.run("port", self.shape.entrance, "22", check=False).stdout.strip()
         port = published.rpartition(":")[2]
         return port == str(self.access.port()) and self._usable_nodes() == set(self.nodes)
 

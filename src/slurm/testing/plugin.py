@@ -35,6 +35,7 @@ from slurm.testing.shape_options import (
     EDITABLE,
     SHAPE_OPTIONS,
     ShapeOption,
+    keywords_of,
     merged,
     shape_arguments,
 )
@@ -86,10 +87,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help=f"the Debian release that picks Slurm's version: {releases.listed()} (%(default)s)",
     )
     for one in SHAPE_OPTIONS:
-        action = "append" if one.many else "store"
         name = f"--slurm-{one.option}"
-        group.addoption(name, action=action, metavar=one.metavar, default=None, help=one.help)
-        kind: Any = "linelist" if one.many else "string"
+        group.addoption(name, default=None, **keywords_of(one))
+        kind: Any = "bool" if one.is_flag else "linelist" if one.many else "string"
         parser.addini(f"slurm_{one.argument}", f"{one.help}; as {name}", type=kind)
 
 

@@ -21,7 +21,8 @@ from slurm.testing.shape_parts import QOS, Account, Node, Partition, Settings
 from slurm.testing.shape_text import fields_of
 
 USER = "dev"
-SERVICES = ("db", "slurmdbd", "slurmctld", "login")
+LOGIN, BASTION = "login", "bastion"
+SERVICES = ("db", "slurmdbd", "slurmctld", LOGIN)
 MOST_NODES = 64
 MAIN_ACCOUNT = "main"
 Part = TypeVar("Part", Node, Partition, QOS, Account)
@@ -39,6 +40,7 @@ class Shape:
     - `editable`: the root of a Python project, mounted and importable on all nodes, with what it depends on.
     - `settings`: lines of ``slurm.conf`` that are to be others.
     - `shared_size`: what the shared volume holds, as ``64m``: it is in memory then. `containers`: jobs can run in containers.
+    - `second_factor`, `bastion`, `talking_login`: how the login node is entered, see `login`.
 
     Raises `ClusterError` with what makes no sense, and how it would.
 
@@ -59,11 +61,14 @@ class Shape:
     settings: Settings = field(default_factory=dict)
     shared_size: str = ""
     containers: bool = False
+    second_factor: bool = False
+    bastion: bool = False
+    talking_login: bool = False
 
     def __post_init__(self) -> None:
         for node in self.nodes:
             node.check()
-        checks.once([*SERVICES, *self.hosts], "machine")
+        checks.once(self.services, "machine")
         if not 1 <= len(self.hosts) <= MOST_NODES:
             raise ClusterError(f"a cluster has 1 to {MOST_NODES} nodes, not {len(self.hosts)}")
         self._check_partitions()
@@ -71,6 +76,8 @@ class Shape:
         checks.settings(self.settings, (), "slurm.conf")
         checks.size(self.shared_size)
         checks.packages(self.packages)
+        for name in ("containers", "second_factor", "bastion", "talking_login"):
+            checks.yes_or_no(getattr(self, name), name)
         checks.requirements(self.requirements)
         if self.editable and not os.path.isdir(self.editable):
             raise ClusterError(f"editable: there is no directory {self.editable}")
@@ -113,7 +120,12 @@ class Shape:
     @property
     def services(self) -> tuple[str, ...]:
         """The machines of the cluster, in the order in which they need each other."""
-        return (*SERVICES, *self.hosts)
+        return (*SERVICES, *([BASTION] if self.bastion else []), *self.hosts)
+
+    @property
+    def entrance(self) -> str:
+        """The machine that is reached from outside."""
+        return BASTION if self.bastion else LOGIN
 
     @property
     def people(self) -> tuple[str, ...]:

@@ -165,6 +165,12 @@ def at_least(least: int, given: object, what: str) -> None:
         raise ClusterError(f"{what} must be a whole number of at least {least}, not {given!r}")
 
 
+def yes_or_no(given: object, what: str) -> None:
+    """True or False, and no text that is one of them to somebody alone."""
+    if not isinstance(given, bool):
+        raise ClusterError(f"{what} is True or False, not {given!r}")
+
+
 def name(given: str, what: str, pattern: re.Pattern[str]) -> None:
     """A name that Slurm takes and gives back as it is."""
     if not pattern.fullmatch(given):

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from slurm.testing.shape import NODES, Shape
+from slurm.testing.login import login_words
+from slurm.testing.shape import LOGIN, NODES, SERVICES, Shape
 from slurm.testing.shape_parts import Node
 
 SHAPE_FILE = "compose.json"
@@ -109,7 +110,7 @@ def compose_file(shape: Shape, base: Path) -> str:
 def _services(shape: Shape, base: Path) -> dict[str, dict[str, Any]]:
     everywhere = _environment(shape)
     services: dict[str, dict[str, Any]] = {}
-    for name in shape.services:
+    for name in (*SERVICES, *shape.hosts):
         services[name] = {"environment": everywhere} if everywhere else {}
     if shape.all_accounts:
         services["slurmctld"]["environment"] = {
@@ -120,6 +121,8 @@ def _services(shape: Shape, base: Path) -> dict[str, dict[str, Any]]:
         for host in node.hosts:
             more = {"CLUSTER_GPUS": str(node.gpu_count)} if everywhere else {}
             services[host] = _node(host, {**everywhere, **more}, base, shape.containers)
+    if words := login_words(shape):
+        services[LOGIN]["environment"] = {**everywhere, "CLUSTER_LOGIN": " ".join(words)}
     for name in ("login", *shape.hosts) if shape.editable else ():
         mount = {
             "type": "bind",

@@ -21,6 +21,7 @@ class ShapeOption(NamedTuple):
     metavar: str
     help: str
     many: bool = True
+    is_flag: bool = False
 
 
 EDITABLE = "editable"
@@ -51,7 +52,40 @@ SHAPE_OPTIONS = (
         "the root of a Python project, mounted and importable on the nodes with what it depends on",
         many=False,
     ),
+    ShapeOption(
+        "second_factor",
+        "second-factor",
+        "",
+        "let the login node ask for a password after the key",
+        is_flag=True,
+    ),
+    ShapeOption(
+        "bastion",
+        "bastion",
+        "",
+        "put a jump host before the login node, which is reached through it alone",
+        is_flag=True,
+    ),
+    ShapeOption(
+        "talking_login",
+        "talking-login",
+        "",
+        "let the login node print before and after the login, and whenever a shell starts",
+        is_flag=True,
+    ),
 )
+
+
+def keywords_of(one: ShapeOption) -> dict[str, Any]:
+    """How argparse and pytest are to take an option.
+
+    >>> keywords_of(SHAPE_OPTIONS[-1])["action"]
+    'store_true'
+    """
+    if one.is_flag:
+        return {"action": "store_true", "help": one.help}
+    action = "append" if one.many else "store"
+    return {"action": action, "metavar": one.metavar, "help": one.help}
 
 
 def shape_arguments(value_of: Callable[[ShapeOption], Any]) -> dict[str, Any]:

@@ -13,9 +13,10 @@ from slurm.testing.access import Access
 from slurm.testing.compose import ComposeProject, plain
 from slurm.testing.disturbing import START_TIMEOUT, Disturbable
 from slurm.testing.errors import ClusterError, ClusterStartError
-from slurm.testing.shape import Shape
+from slurm.testing.shape import BASTION, LOGIN, Shape
 
 KEYS = "/etc/ssh/keys"
+SECOND_FACTOR = f"{KEYS}/second_factor"
 LOG_LINES = 15
 TAKEN = "port is already allocated|address already in use|[Pp]orts are not available"
 STARTED, SAME = "was started", "ran already, in the same shape: it is used again"
@@ -76,14 +77,27 @@ class Startable(Disturbable):
         return f" ({', '.join(self.shape.differences(before))})"
 
     def _write_access(self, port: int) -> None:
-        public = self.exec("login", ["ssh-keygen", "-y", "-f", f"{KEYS}/host_ed25519"]).stdout
+        public = self._public_key("host")
+        bastion = self._public_key(BASTION) if self.shape.bastion else ""
         for user in self.shape.people:
 
             def write_private_key(descriptor: int, user: str = user) -> None:
                 self.compose.exec("login", ["cat", f"{KEYS}/{user}_ed25519"], stdout=descriptor)
 
             files = self.access.of(user)
-            files.write(port=port, host_key=public, write_private_key=write_private_key)
+            files.write(
+                port=port,
+                host_key=public,
+                write_private_key=write_private_key,
+                bastion_key=bastion,
+                write_second_factor=self._copy_second_factor if files.asks else None,
+            )
+
+    def _public_key(self, host: str) -> str:
+        return self.exec(LOGIN, ["ssh-keygen", "-y", "-f", f"{KEYS}/{host}_ed25519"]).stdout
+
+    def _copy_second_factor(self, descriptor: int) -> None:
+        self.compose.exec(LOGIN, ["cat", SECOND_FACTOR], stdout=descriptor)
 
     @contextmanager
     def _gone_on_failure(self) -> Iterator[None]:

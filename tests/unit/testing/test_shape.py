@@ -76,6 +76,8 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ),
     ({"requirements": "numpy"}, "requirements is a list of names, not the text 'numpy'"),
     ({"editable": "/nowhere/at/all"}, "editable: there is no directory /nowhere/at/all"),
+    ({"nodes": ["bastion"], "bastion": True}, "there are two of the machine 'bastion'"),
+    ({"second_factor": "no"}, "second_factor is True or False, not 'no'"),
 ]
 
 
