@@ -6,6 +6,7 @@
       -> docker_cluster.DockerCluster  what can be done with one cluster
            -> compose.ComposeProject   how docker compose is called for it
                 -> image               what its services run: built once, named by what is in it
+                -> engine              which engine it is that answers: Docker or Podman
                 -> releases            the releases of Slurm that it can be
                 -> commands            commands that are called for it
            -> access                   the files by which the cluster is reached

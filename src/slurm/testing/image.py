@@ -14,6 +14,7 @@ from pathlib import Path
 
 from slurm.testing import releases
 from slurm.testing.commands import cluster_files, explain, run_logged
+from slurm.testing.engine import build_command, is_podman
 from slurm.testing.errors import ClusterError
 
 REPOSITORY = "slurm-tasks-cluster"
@@ -99,8 +100,7 @@ class ClusterImage:
 
     @property
     def _build_command(self) -> list[str]:
-        # An attestation would be one more image without a name, where the engine keeps them as containerd does.
-        command = ["docker", "buildx", "build", "--load", "--provenance=false", "--progress=plain"]
+        command = build_command(podman=is_podman())
         labels = (f"--label={LABEL}={self.kind}", f"--label={DIGEST_LABEL}={self._digest}")
         return [*command, *labels, "--tag", self.name, *self._arguments]
 

@@ -88,6 +88,17 @@ def test_an_image_that_is_there_is_not_built_again(
     assert not [word for word in build if word.startswith("com.docker.compose")]
 
 
+def test_podman_is_asked_as_before_buildkit(files: Path, engine: Path, programs: Programs) -> None:
+    """It answers to the docker command as well, and has nothing of what buildx calls."""
+    podman = 'if [ "$1" = version ]; then printf "Podman Engine\\nConmon\\n"; exit; fi\n'
+    programs.add("docker", podman + ENGINE.replace('"buildx build"', '"build --label="*'))
+    (engine / "gate").write_text("go\n")
+    made = ClusterImage("trixie")
+    made.build()
+    assert made.exists()
+    assert not [call for call in programs.calls("docker") if call[0] == "buildx"]
+
+
 def test_two_that_want_the_same_image_build_it_once(
     files: Path, engine: Path, programs: Programs
 ) -> None:
