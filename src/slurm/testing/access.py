@@ -27,7 +27,7 @@ class Access:
 
     They let in `user`, also to the `nodes`. `python` is the interpreter of jobs where that is none of the system's; where the
     code is `there` already, none is sent along. `bastion`: whether they lead through one; `asks`: whether the login node asks for
-    a password after the key.
+    a password after the key. `relay` is the command by which ssh gets there where no port of this machine leads there.
     """
 
     project: str
@@ -38,6 +38,7 @@ class Access:
     there: bool = False
     bastion: bool = False
     asks: bool = False
+    relay: str = ""
 
     @property
     def identity_file(self) -> Path:
@@ -181,7 +182,8 @@ class Access:
     UserKnownHostsFile {_ssh_path(self.known_hosts)}
     GlobalKnownHostsFile /dev/null
 """
-        outside = f"    HostName {HOST}\n    Port {port}\n{common}"
+        relay = f"    ProxyCommand {self.relay}\n" if self.relay else ""
+        outside = f"    HostName {HOST}\n    Port {port}\n{relay}{common}"
         login = f"Host {self.project}\n{outside}"
         if self.bastion:
             gate = f"{self.project}-{BASTION}"
@@ -202,7 +204,7 @@ job_base_dir = "~/slurm_jobs"
 {self._host_of_slurmfile(port)}{packaging}"""
 
     def _host_of_slurmfile(self, port: int) -> str:
-        if self.bastion:  # of which an ssh_config alone can tell
+        if self.bastion or self.relay:  # of which an ssh_config alone can tell
             return f'hostname = "{self.project}"\nconfig_file = {_toml_path(self.ssh_config)}\n'
         return f"""\
 hostname = "{HOST}"

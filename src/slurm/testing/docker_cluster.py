@@ -12,6 +12,7 @@ from slurm.job_dir.tracebacks import UsersFrames
 from slurm.testing import access, releases
 from slurm.testing.commands import explain
 from slurm.testing.compose import ComposeProject, plain
+from slurm.testing.engine import is_elsewhere, relay_of
 from slurm.testing.environment import make_environment
 from slurm.testing.errors import ClusterError, ClusterStartError, module_of_extra
 from slurm.testing.login import Enterable
@@ -98,6 +99,7 @@ class DockerCluster(Startable, Enterable):
             project, release, ssh_port or 0, self.shape, folder
         )
         python = f"{ENVIRONMENT}/bin/python" if self.shape.has_environment else ""
+        elsewhere = is_elsewhere(os.environ.get("DOCKER_HOST", ""))
         self.access: access.Access = access.Access(
             project,
             folder,
@@ -107,6 +109,7 @@ class DockerCluster(Startable, Enterable):
             bool(self.shape.editable),
             self.shape.bastion,
             self.shape.second_factor,
+            relay_of(f"{project}-{self.shape.entrance}-1") if elsewhere else "",
         )
 
     def __repr__(self) -> str:

@@ -1,17 +1,41 @@
-"""Which engine answers to ``docker``: Docker's own, or Podman at its Docker socket, and what that is told in other words."""
+"""Which engine answers to ``docker``: Docker's own, or Podman at its Docker socket, here or elsewhere."""
 
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
+from urllib.parse import urlsplit
 
 PODMAN = "Podman Engine"
+HERE = ("localhost", "127.0.0.1", "::1")
+# What comes from ssh goes to sshd, what sshd says comes back; when ssh has ended, so does the other half.
+RELAY = "exec 3<>/dev/tcp/127.0.0.1/22; cat <&3 & cat >&3; kill $!"
 COMPONENTS = '{{range .Server.Components}}{{.Name}}{{"\\n"}}{{end}}'
 
 
 def is_podman() -> bool:
     """Whether the engine is Podman: `docker` says of which components it is made."""
     return PODMAN in _said(["docker", "version", "--format", COMPONENTS]).splitlines()
+
+
+def is_elsewhere(docker_host: str) -> bool:
+    """Whether the engine that ``DOCKER_HOST`` names is another machine, whose 127.0.0.1 is not the one here.
+
+    >>> [is_elsewhere(host) for host in ("", "unix:///run/docker.sock", "tcp://localhost:2375", "tcp://docker:2376")]
+    [False, False, False, True]
+    """
+    address = urlsplit(docker_host)
+    return address.scheme in ("tcp", "http", "https", "ssh") and address.hostname not in HERE
+
+
+def relay_of(container: str) -> str:
+    """The command by which ssh comes to the sshd of a container without any port: through the engine.
+
+    >>> print(relay_of("mine-login-1").partition(" bash ")[0])
+    docker exec --interactive mine-login-1
+    """
+    return f"docker exec --interactive {container} bash -c {shlex.quote(RELAY)}"
 
 
 def build_command(*, podman: bool) -> list[str]:

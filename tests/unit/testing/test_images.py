@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import shutil
 import threading
 from pathlib import Path
@@ -157,3 +158,10 @@ def test_without_docker_that_is_what_is_said(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ClusterError, match="there is no docker command here"):
         ClusterImage("trixie").build()
+
+
+def test_nothing_that_it_is_made_from_names_an_architecture() -> None:
+    words = re.compile(r"amd64|arm64|x86|aarch64|--platform")
+    folder = commands.cluster_files()
+    files = [folder / "docker-compose.yml", *(folder / "docker").rglob("*")]
+    assert not [path for path in files if path.is_file() and words.search(path.read_text("utf-8"))]

@@ -94,3 +94,16 @@ def test_ssh_finds_the_answer_itself_where_there_is_a_question(
     assert "force" not in plain.over_ssh.run(["id"]).stdout
     with pytest.raises(ClusterError, match="the cluster mine asks for no second factor"):
         _ = plain.second_factor
+
+
+def test_an_engine_on_another_machine_is_gone_through_by_ssh(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a job of GitLab's, whose engine is a service: the login node's port is on that machine."""
+    monkeypatch.setenv("DOCKER_HOST", "tcp://docker:2376")
+    docker = written(DockerCluster("mine", state_dir=tmp_path))
+    through = "    Port 20022\n    ProxyCommand docker exec --interactive mine-login-1 bash -c "
+    assert through in docker.ssh_config.read_text()
+    assert 'hostname = "mine"\nconfig_file = ' in docker.slurmfile.read_text()
+    monkeypatch.setenv("DOCKER_HOST", "unix:///run/podman/podman.sock")
+    assert not DockerCluster("mine", state_dir=tmp_path).access.relay
