@@ -184,10 +184,7 @@ CREATE OR REPLACE USER 'slurm'@'%' IDENTIFIED BY '$password';
 GRANT ALL ON slurm_acct_db.* TO 'slurm'@'%';
 SQL
   if [ ! -d /var/lib/mysql/mysql ]; then
-    chown mysql:mysql /var/lib/mysql
-    say "creating the database"
-    mariadb-install-db --defaults-file=/etc/mysql/cluster.cnf --skip-test-db --init-file= >/tmp/install-db.log 2>&1 \
-      || { cat /tmp/install-db.log >&2; die "mariadb-install-db failed"; }
+    tar -C /var/lib/mysql --sparse -xzf /usr/local/share/new-database.tar.gz
   fi
   run_daemon mariadbd --defaults-file=/etc/mysql/cluster.cnf
 }

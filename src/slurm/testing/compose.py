@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from testcontainers.compose import DockerCompose
 
 
+SERVICE = "com.docker.compose.service"
+
+
 @dataclass(frozen=True)
 class ComposeProject:
     """One compose project; `port` 0 lets Docker choose a free one.
@@ -172,21 +175,17 @@ class ComposeProject:
             ["env", f"DEBIAN_RELEASE={self.release}", "bash", str(script)], "ensure-docker.sh"
         )
 
-    def start(self, seconds: float) -> int:
-        """Start all services; returns the port that leads in when they are healthy. Raises `ClusterError`."""
+    def start(self, seconds: float) -> None:
+        """Start all services; returns when they are healthy. Raises `ClusterError`."""
         compose = self.testcontainers()
         try:
             compose.start()
-            wait_until_healthy(compose, seconds, ask=is_podman())
-            port = compose.get_service_port(self.shape.entrance, 22)
         except subprocess.CalledProcessError as error:
             done = subprocess.CompletedProcess(
                 error.cmd, error.returncode, "", error.stderr.decode("utf-8", "replace")
             )
             raise ClusterError(f"docker compose failed: {explain(done)}") from error
-        if port is None:
-            raise ClusterError(f"Docker published no port of {self.shape.entrance}")
-        return port
+        self._wait_until_healthy(seconds)
 
     def remove(self) -> None:
         """Remove containers, volumes and network; nothing happens where there are none."""
@@ -207,48 +206,41 @@ class ComposeProject:
         """The digest of the shape that the project's containers have; None where it is not known."""
         return self._label("slurm-tasks.shape")
 
+    def _wait_until_healthy(self, seconds: float) -> None:
+        """What ``up --wait`` does, but a dead service ends it; Compose 2.26 waits for the others.
+
+        Podman leaves health checks to systemd, and has none where that does not run: there they are made here. Raises
+        `ClusterError` where a service is dead, and after `seconds`.
+        """
+        deadline, ask = time.monotonic() + seconds, is_podman()
+        while waiting := self._not_yet_healthy(ask=ask):
+            if time.monotonic() > deadline:
+                raise ClusterError(f"not ready after {seconds:g} s: {', '.join(sorted(waiting))}")
+            time.sleep(0.1)
+
+    def _not_yet_healthy(self, *, ask: bool) -> list[str]:
+        # In the time that `docker compose ps` takes, `docker ps` has answered five times.
+        waiting = []
+        for line in self._ps(f'{{{{.Label "{SERVICE}"}}}} {{{{.Names}}}} {{{{.Status}}}}'):
+            service, name, status = line.split(" ", 2)
+            if ended := re.match(r"(?:Exited|Dead) ?\(?([0-9]*)", status):
+                raise ClusterError(f"{service} ended with status {ended[1]}")
+            if "(unhealthy)" in status:
+                raise ClusterError(f"{service} does not answer")
+            if "(healthy)" not in status and not (ask and is_healthy(name)):
+                waiting.append(service)
+        return waiting
+
     def _label(self, name: str) -> str | None:
-        done = subprocess.run(
-            [
-                *("docker", "ps", "--all", "--format", f'{{{{.Label "{name}"}}}}'),
-                *("--filter", f"label=com.docker.compose.project={self.name}"),
-            ],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode != 0:
-            raise ClusterError(f"docker ps failed: {explain(done)}")
-        return next(iter(done.stdout.split()), None)
+        return next(iter(" ".join(self._ps(f'{{{{.Label "{name}"}}}}')).split()), None)
+
+    def _ps(self, form: str) -> list[str]:
+        """A line for each container of the project, running or not."""
+        label = f"label=com.docker.compose.project={self.name}"
+        argv = ["docker", "ps", "--all", "--filter", label, "--format", form]
+        return self._run(argv, "docker ps", 60.0, True, subprocess.PIPE).stdout.splitlines()
 
 
 def plain(logs: str) -> str:
     """Compose 2.26 starts lines with a terminal's "erase line" whoever reads them."""
     return logs.replace("\x1b[2K", "")
-
-
-def wait_until_healthy(compose: DockerCompose, seconds: float, *, ask: bool = False) -> None:
-    """What ``up --wait`` does, but a dead service ends it; Compose 2.26 waits for the others.
-
-    Podman leaves health checks to systemd, and has none where that does not run: there, they are to be `ask`-ed for. Raises
-    `ClusterError` where a service is dead, and after `seconds`.
-    """
-    deadline = time.monotonic() + seconds
-    while True:
-        containers = compose.get_containers(include_all=True)
-        for container in containers:
-            if container.State in ("exited", "dead"):
-                raise ClusterError(f"{container.Service} ended with status {container.ExitCode}")
-            if container.Health == "unhealthy":
-                raise ClusterError(f"{container.Service} does not answer")
-        waiting = [
-            str(c.Service)
-            for c in containers
-            if c.Health != "healthy" and not (ask and is_healthy(str(c.Name)))
-        ]
-        if not waiting:
-            return
-        if time.monotonic() > deadline:
-            raise ClusterError(f"not ready after {seconds:g} s: {', '.join(sorted(waiting))}")
-        time.sleep(0.2)

@@ -179,7 +179,8 @@ class DockerCluster(Startable, Enterable):
             self.compose.image.build()
             with self._removed_on_failure(existed=done == SAME):
                 port = self._start_at(self.compose.port or self.access.port())
-                self.wait_until_ready(*self.nodes)
+                if done == SAME:  # else what is healthy was so a moment ago
+                    self.wait_until_ready(*self.nodes)
                 self._write_access(port)
                 make_environment(self)
             self.access.shape_file.write_text(self.shape.to_json(), "utf-8")

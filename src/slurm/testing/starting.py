@@ -49,7 +49,8 @@ class Startable(Disturbable):
         """
         self.compose = replace(self.compose, port=port or access.free_port())
         try:
-            return self.compose.start(START_TIMEOUT)
+            self.compose.start(START_TIMEOUT)
+            return self.compose.port
         except ClusterError as error:
             if port or not re.search(TAKEN, str(error)):
                 raise
