@@ -112,7 +112,7 @@ OTHER_RELEASES = $(filter-out $(or $(DEBIAN_RELEASE),trixie),$(notdir $(wildcard
 ON_THE_OTHERS = set -e; for release in $(OTHER_RELEASES); do export DEBIAN_RELEASE=$$release; echo "== $$release"; \
 	docker/ensure-docker.sh; $(PY) $(ON_THE_CLUSTER) -m slurm
 SMOKE = tests/slurm/test_releases.py
-WHAT_EACH_RUNS = tests/conformance tests/slurm/at_most_once tests/slurm/test_harness.py $(SMOKE)
+WHAT_EACH_RUNS = tests/conformance tests/slurm/at_most_once tests/slurm/test_harness.py tests/slurm/test_downstream_project.py $(SMOKE)
 test-matrix: $(DEV) ## Run those of them that take long and rarely break, such as faults; and much of all on each other release
 	docker/ensure-docker.sh
 	$(PY) $(ON_THE_CLUSTER) -m "slurm and matrix"

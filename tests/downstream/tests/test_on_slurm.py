@@ -33,7 +33,8 @@ def test_what_is_not_allowed_is_refused(cluster):
 
 
 def test_the_clusters_accounts_know_a_job(slurm_cluster, commands):
-    job = commands.run(["sbatch", "--parsable", "--wait", "--wrap", "true"]).stdout.strip()
+    submit = ["sbatch", "--parsable", "--wait", "--wrap", "true"]
+    job = commands.run(submit, timeout=TIMEOUT).stdout.strip()
     told = slurm_cluster.exec(
         "login", ["sacct", "-X", "-n", "-P", "-j", job, "-o", "Account,State"]
     )
