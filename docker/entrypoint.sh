@@ -1,5 +1,5 @@
 #!/bin/bash
-# cluster-entrypoint db|slurmdbd|slurmctld|login|node: prepares the role and becomes its daemon.
+# cluster-entrypoint db|slurmdbd|slurmctld|slurmrestd|login|node|emulator: prepares the role and becomes its daemon.
 #
 # All containers start at once; each waits here for what it needs of the others. When the daemon has ended, so does the
 # container, unless cluster-fault was at work: then it begins anew as soon as that lets it.
@@ -45,6 +45,11 @@ write_munge_key() {
 
 write_password() { (umask 077 && head -c 24 /dev/urandom | base64 | tr '+/' '-_' >"$1"); }
 
+write_jwt_key() {
+  (umask 077 && head -c 32 /dev/urandom >"$1")
+  chown slurm:slurm "$1"
+}
+
 write_ssh_key() { # write_ssh_key COMMENT FILE; the public half is derived when it is needed
   rm -f "$2.pub"
   ssh-keygen -q -t ed25519 -N '' -C "$1" -f "$2"
@@ -63,6 +68,14 @@ start_munged() {
   (setpriv --reuid munge --regid munge --clear-groups munged --foreground \
     2> >(grep --line-buffered -Ev '^munged: (Info|Notice):' >&2) &)
   wait_for munge -n
+}
+
+# What signs the tokens of slurmrestd's users; only those who check them have its volume.
+make_jwt_key() {
+  [ -d /etc/slurm-jwt ] || return 0
+  chown slurm:slurm /etc/slurm-jwt
+  chmod 0700 /etc/slurm-jwt
+  make_once /etc/slurm-jwt/key write_jwt_key
 }
 
 # Users beside dev, with the same numbers everywhere: jobs and files are theirs by number.
@@ -120,6 +133,13 @@ apply_nodes() {
   printf '%s\n' "$kept" "$CLUSTER_NODES" >"$conf"
   printf '%s\n' "$CLUSTER_GRES" >/etc/slurm/gres.conf
 }
+
+# Those of which one machine has them all, beside the others.
+apply_emulated_nodes() {
+  [ -z "${CLUSTER_EMULATED:-}" ] || printf '%s\n' "$CLUSTER_EMULATED" >>/etc/slurm/slurm.conf
+}
+
+has_accounting() { grep -q '^AccountingStorageType=accounting_storage/slurmdbd$' /etc/slurm/slurm.conf; }
 
 # Accounts and QOS, once: whoever changes them afterwards keeps what he has changed. They are there before the controller
 # is, which knows them from its first moment on.
@@ -205,7 +225,9 @@ StorageHost=db
 StorageLoc=slurm_acct_db
 StorageUser=slurm
 StoragePass=$(</etc/slurm-db/password)
+$(grep '^AuthAlt' /etc/slurm/slurm.conf)
 CONF
+  make_jwt_key
   wait_for listens db 3306
   run_daemon slurmdbd -D
 }
@@ -216,13 +238,30 @@ run_slurmctld() {
   chown slurm:slurm /var/lib/slurm/slurmctld
   chmod 0700 /var/lib/slurm/slurmctld
   for host in ${CLUSTER_HOSTS:-c1 c2}; do wait_for getent hosts "$host"; done
-  wait_for listens slurmdbd 6819
-  make_accounting
+  make_jwt_key
+  if has_accounting; then
+    wait_for listens slurmdbd 6819
+    make_accounting
+  fi
   # Slurm 26.05 reads what associations used or does not start; where it was killed before it first stopped, it has not
   # written that yet.
   local state=/var/lib/slurm/slurmctld ignore_missing=
   if [ -e "$state/clustername" ] && [ ! -e "$state/assoc_usage" ]; then ignore_missing=-i; fi
   run_daemon slurmctld -D ${ignore_missing:+"$ignore_missing"}
+}
+
+# The word "daemon" in the place of a token: each request brings its own. It may unshare nothing without SYS_ADMIN, and ends
+# unless it is told not to try.
+run_slurmrestd() {
+  wait_for listens slurmctld 6817
+  export SLURM_JWT=daemon SLURMRESTD_SECURITY=disable_unshare_sysv,disable_unshare_files
+  local command plugins
+  command=(setpriv --reuid slurmrestd --regid slurmrestd --clear-groups slurmrestd)
+  if ! has_accounting; then # it ends where it is to speak for slurmdbd, and there is none
+    plugins=$("${command[@]}" -s list 2>&1 | grep -o 'openapi/[^ ]*' | grep -v /.*db | paste -sd,)
+    command+=(-s "$plugins")
+  fi
+  run_daemon "${command[@]}" -a rest_auth/jwt 0.0.0.0:6820
 }
 
 run_login() {
@@ -241,13 +280,50 @@ run_node() {
   run_daemon slurmd -D
 }
 
+# A slurmd for each emulated node, all on this machine: Slurm knows them by their ports.
+run_emulator() {
+  start_munged
+  make_shared_folders
+  wait_for listens slurmctld 6817
+  run_daemon run_slurmds
+}
+
+# Of those that were started, most listen by now: each has much to do at first, and registers with the controller.
+few_are_starting() { [ $((${#nodes[@]} - $(grep -c ' 0A ' /proc/net/tcp))) -lt 30 ]; }
+
+# Until they are told to stop; one that ends by itself is started again, a few times.
+run_slurmds() {
+  local node ended status stopping='' again=0
+  local -A nodes=()
+  trap 'stopping=yes; pkill -TERM "^slurmd$" || true' TERM INT
+  for node in $(scontrol show hostnames "${CLUSTER_EMULATED_NAMES:?}"); do
+    wait_for few_are_starting
+    slurmd -D -N "$node" &
+    nodes[$!]=$node
+  done
+  while [ "${#nodes[@]}" -gt 0 ]; do
+    ended=
+    wait -n -p ended && status=0 || status=$?
+    [ -n "$ended" ] || continue # it was the trap
+    node=${nodes[$ended]}
+    unset "nodes[$ended]"
+    [ -z "$stopping" ] || continue
+    say "slurmd of $node ended with status $status"
+    again=$((again + 1))
+    [ "$again" -le 50 ] || die "too many of the emulated nodes end"
+    slurmd -D -N "$node" &
+    nodes[$!]=$node
+  done
+}
+
 readonly ROLE=${1:-} DOWN=/run/cluster-down
 rm -f /run/cluster-ready "$DOWN" # of an earlier run of this container; see cluster-health and cluster-fault
 apply_settings
 apply_nodes
+apply_emulated_nodes
 make_users
 see_environment
 case $ROLE in
-  db | slurmdbd | slurmctld | login | node) "run_$ROLE" ;;
-  *) die "the role must be db, slurmdbd, slurmctld, login or node, not '$ROLE'" ;;
+  db | slurmdbd | slurmctld | slurmrestd | login | node | emulator) "run_$ROLE" ;;
+  *) die "the role must be db, slurmdbd, slurmctld, slurmrestd, login, node or emulator, not '$ROLE'" ;;
 esac

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from tests.conformance.waiting import PATIENCE
 
+from rest_client import RestClient
 from slurm import Cluster
 from slurm.results import failures
 from slurm.testing import DockerCluster
@@ -31,6 +32,20 @@ def containers(pytestconfig: pytest.Config) -> DockerCluster:
     options = {"containers": True}
     shared = replace(pytestconfig.stash[SHARED], purpose="containers", options=options)
     return shared.bring_up()
+
+
+@pytest.fixture(scope="session")
+def rest_cluster(pytestconfig: pytest.Config) -> DockerCluster:
+    """A cluster with slurmrestd and the users dev and ann, apart from that of the other tests."""
+    options = {"rest": True, "users": ["ann"]}
+    return replace(pytestconfig.stash[SHARED], purpose="rest", options=options).bring_up()
+
+
+@pytest.fixture
+def rest_client(rest_cluster: DockerCluster) -> RestClient:
+    """Asks its slurmrestd as dev, in its newest version."""
+    service = rest_cluster.rest
+    return RestClient(service, service.data_parsers[-1], service.token())
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@
                 -> releases            the releases of Slurm that it can be
                 -> commands            commands that are called for it
            -> access                   the files by which the cluster is reached
+           -> rest                     its slurmrestd, for those who ask it
            -> starting                 started in its shape, with nothing left of what does not come up
            -> node_commands            commands and files on its machines, by exec and by ssh
            -> disturbing               its services broken, and mended
@@ -17,8 +18,8 @@
       -> sharing                       one cluster for all xdist workers of a test run
       -> fake_slurm                    fakes of Slurm's commands: the fixture fake_slurm, without Docker
 
-What a cluster is to be like is a `shape.Shape` of `shape_parts`: `shape_checks` says what makes sense, `shape_text` reads it from text,
-`shape_options` from options, and `shape_files` has what Slurm and Compose are told of it. What can go wrong is in `errors`. The
+What a cluster is to be like is a `shape.Shape` of `shape_parts`: `shape_checks` and `slurm_words` say what makes sense, `shape_text` reads
+it from text, `shape_options` from options, and `shape_files` has what Slurm and Compose are told of it, `emulated_nodes` what they are of those. What can go wrong is in `errors`. The
 cluster itself is described by ``docker-compose.yml`` and ``docker/``, which come along. This room may import what
 a user's tests may: `Cluster`, and nothing that is not public; and what installs packages on a cluster.
 """

@@ -88,13 +88,7 @@ def _add_up_options(command: argparse.ArgumentParser) -> None:
     )
     for one in SHAPE_OPTIONS:
         if one.argument != "packages":
-            command.add_argument(
-                f"--{one.option}",
-                dest=one.argument,
-                action="append" if one.many else "store",
-                metavar=one.metavar,
-                help=one.help,
-            )
+            command.add_argument(f"--{one.option}", dest=one.argument, **one.of_argparse)
     command.add_argument("--verbose", action="store_true", help="show what Docker does")
 
 
@@ -157,6 +151,9 @@ def _up(cluster: DockerCluster, *, verbose: bool) -> None:
     )
     print(f"  a shell on it           {ssh}")
     print(f"  for Cluster.from_env()  export SLURMFILE={shlex.quote(str(cluster.slurmfile))}")
+    if cluster.shape.rest:
+        rest = cluster.rest
+        print(f"  slurmrestd              {rest.url}/slurm/{rest.data_parsers[-1]}/")
 
 
 def _in_a_row(names: Sequence[str]) -> str:

@@ -67,6 +67,11 @@ class Access:
         return self.folder / "shape.json"
 
     @property
+    def rest_file(self) -> Path:
+        """Where slurmrestd answers, if there is one."""
+        return self.folder / "rest_url"
+
+    @property
     def lock(self) -> Path:
         """For processes that share the cluster; held while one of them starts it."""
         return self.folder / "lock"
@@ -89,6 +94,17 @@ class Access:
             return None
         found = re.search(r"^port = ([0-9]+)$", self.slurmfile.read_text("utf-8"), re.MULTILINE)
         return int(found.group(1)) if found else None
+
+    def rest_port(self) -> int | None:
+        """Where on 127.0.0.1 slurmrestd answers; None where there is none."""
+        if not self.rest_file.is_file():
+            return None
+        found = re.search(r":([0-9]+)$", self.rest_file.read_text("utf-8"), re.MULTILINE)
+        return int(found.group(1)) if found else None
+
+    def write_rest(self, port: int) -> None:
+        """Write down where slurmrestd answers."""
+        _write_text(self.rest_file, f"http://{HOST}:{port}\n")
 
     def write(self, *, port: int, host_key: str, write_private_key: Callable[[int], None]) -> None:
         """Write all files; the Slurmfile last, for it says that the others are there.
@@ -126,6 +142,7 @@ class Access:
         _remove_if_empty(self.folder / USERS)
         mine = (
             self.shape_file,
+            self.rest_file,
             self.folder / SHAPE_FILE,
             self.slurmfile,
             self.env_file,

@@ -21,9 +21,12 @@ if TYPE_CHECKING:
     from testcontainers.compose import DockerCompose
 
 
+ALL_PROFILES = ("--profile", "*")
+
+
 @dataclass(frozen=True)
 class ComposeProject:
-    """One compose project; `port` 0 lets Docker choose a free one.
+    """One compose project; `port` 0 lets Docker choose a free one, and so does `rest_port`, that of slurmrestd.
 
     `shape` is what it is to be like; what Compose is told of that lies in `folder`, once `write` has been called. Raises
     `ClusterError` for values that make no sense.
@@ -34,6 +37,7 @@ class ComposeProject:
     port: int = 0
     shape: Shape = field(default_factory=Shape)
     folder: Path = field(default_factory=Path)
+    rest_port: int = 0
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,62}", self.name):
@@ -48,6 +52,11 @@ class ComposeProject:
     def packages(self) -> tuple[str, ...]:
         """Names of Debian packages that are in the image as well."""
         return self.shape.packages
+
+    @property
+    def data_parsers(self) -> tuple[str, ...]:
+        """The versions of slurmrestd's interface."""
+        return releases.release_named(self.release).data_parsers
 
     @property
     def containers(self) -> bool:
@@ -77,6 +86,7 @@ class ComposeProject:
             *(word for name in unset for word in ("-u", name)),
             f"DEBIAN_RELEASE={self.release}",
             f"SLURM_SSH_PORT={self.port}",
+            f"SLURM_REST_PORT={self.rest_port}",
             f"CLUSTER_IMAGE={self.image.name}",
             f"CLUSTER_SETTINGS={' '.join(self._settings)}",
             f"CLUSTER_SHARED_SIZE={self.shape.shared_size}",
@@ -89,20 +99,28 @@ class ComposeProject:
                 for word in ("--file", str(folder / "docker" / name))
             ),
             *(("--file", str(self.shape_file)) if self.shape_file.is_file() else ()),
+            *(word for name in self.shape.profiles for word in ("--profile", name)),
         ]
 
     @property
     def image(self) -> ClusterImage:
         """The image of its services."""
-        return ClusterImage(self.release, self.containers, self.packages)
+        return ClusterImage(self.release, self.containers, self.packages, self.shape.rest)
 
     @property
     def _more_files(self) -> list[str]:
         wanted = {
             "small-shared.yml": self.shape.shared_size,
             "containers.yml": self.containers,
+            self._rest_file: self.shape.rest
+            and (cluster_files() / "docker" / self._rest_file).is_file(),
         }
         return [name for name, is_wanted in wanted.items() if is_wanted]
+
+    @property
+    def _rest_file(self) -> str:
+        """What slurmrestd is allowed besides, in this release."""
+        return f"releases/{self.release}/rest.yml"
 
     @property
     def _settings(self) -> list[str]:
@@ -120,7 +138,7 @@ class ComposeProject:
         Raises `ClusterError` with the last line it wrote if it fails and `check` is set, or after
         `timeout` seconds.
         """
-        what = f"docker compose {arguments[0]}"
+        what = f"docker compose {next(one for one in arguments if one not in ALL_PROFILES)}"
         return self._run([*self.command, *arguments], what, timeout, check, stdout)
 
     def exec(
@@ -186,7 +204,8 @@ class ComposeProject:
 
     def remove(self) -> None:
         """Remove containers, volumes and network; nothing happens where there are none."""
-        self.run("down", "--volumes", "--remove-orphans")
+        # Of all profiles: without its name, Compose leaves the services of one alone.
+        self.run(*ALL_PROFILES, "down", "--volumes", "--remove-orphans")
 
     def testcontainers(self) -> DockerCompose:
         """The project as testcontainers knows it; its `start` does not wait."""

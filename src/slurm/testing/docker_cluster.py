@@ -15,6 +15,7 @@ from slurm.testing.compose import ComposeProject, plain
 from slurm.testing.environment import make_environment
 from slurm.testing.errors import ClusterError, ClusterStartError, module_of_extra
 from slurm.testing.node_commands import ExecCommands, SshCommands
+from slurm.testing.rest import RestService, known, rest_of
 from slurm.testing.shape import USER, Shape
 from slurm.testing.shape_files import ENVIRONMENT
 from slurm.testing.shape_parts import QOS, Account, Node, Partition
@@ -40,6 +41,10 @@ class DockerCluster(Startable):
     - `users`: names of users beside ``dev``; `of_user` has the files that let them in.
     - `accounts`, `qos`: each an `Account` or a `QOS`, or a text: ``"physics users=dev MaxSubmitJobs=10"``, ``"gold
       preempts=normal"``. Once there are any, Slurm enforces them.
+    - `rest`: whether slurmrestd answers: `rest` says where, and has tokens.
+    - `accounting`: whether jobs go on record. Without it there is no slurmdbd, and ``sacct`` says so, as on many small sites.
+    - `emulated_nodes`: how many nodes there are beside those, in the partition ``emulated``: one machine has them all, so that a
+      thousand fit. Their jobs truly run there.
     - `requirements`: what pip is to install into an environment on the shared volume, which is the Python of jobs then. It is
       downloaded here: the nodes need no network.
     - `editable`: the root of a Python project. It is mounted on login node and nodes, read only, and importable there with what
@@ -67,6 +72,9 @@ class DockerCluster(Startable):
         qos: Sequence[QOS | str] = (),
         requirements: Sequence[str] = (),
         editable: str | os.PathLike[str] | None = None,
+        rest: bool = False,
+        accounting: bool = True,
+        emulated_nodes: int = 0,
     ) -> None:
         self.shape: Shape = Shape.of(
             nodes=nodes,
@@ -80,6 +88,9 @@ class DockerCluster(Startable):
             settings={name: str(value) for name, value in (settings or {}).items()},
             shared_size=shared_size or "",
             containers=containers,
+            rest=rest,
+            accounting=accounting,
+            emulated_nodes=emulated_nodes,
         )
         chosen = Path(state_dir) if state_dir is not None else access.default_folder(project)
         folder = chosen.expanduser().absolute()
@@ -128,10 +139,13 @@ class DockerCluster(Startable):
 
     def of_user(self, user: str) -> access.Access:
         """The files that let one of its users in: `slurmfile`, `ssh_config`. Raises `ClusterError` for nobody of them."""
-        if user not in self.shape.people:
-            known = ", ".join(self.shape.people)
-            raise ClusterError(f"there is no user {user!r} on the cluster; there are {known}")
+        known(user, self.shape.people)
         return self.access.of(user)
+
+    @property
+    def rest(self) -> RestService:
+        """Its slurmrestd. Raises `ClusterError` where there is none."""
+        return rest_of(self)
 
     # ---------------------------------------------------------------------------------- life
 
@@ -157,7 +171,8 @@ class DockerCluster(Startable):
             self.compose.write()
             self.compose.image.build()
             with self._removed_on_failure(existed=done == SAME):
-                port = self._start_at(self.compose.port or self.access.port())
+                rest_port = self.access.rest_port() if self.shape.rest else None
+                port = self._start_at(self.compose.port or self.access.port(), rest_port)
                 self.wait_until_ready(*self.nodes)
                 self._write_access(port)
                 make_environment(self)
@@ -171,12 +186,15 @@ class DockerCluster(Startable):
         self.access.remove()
 
     def is_up(self) -> bool:
-        """Whether the cluster answers now, both nodes take jobs, and the files here lead to it."""
+        """Whether the cluster answers now, all nodes take jobs, and the files here lead to it."""
         if not self.access.exists():
             return False
         published = self.compose.run("port", "login", "22", check=False).stdout.strip()
         port = published.rpartition(":")[2]
-        return port == str(self.access.port()) and self._usable_nodes() == set(self.nodes)
+        return port == str(self.access.port()) and self._usable_nodes() == {
+            *self.nodes,
+            *self.shape.emulated_hosts,
+        }
 
     # ----------------------------------------------------------------------------------- use
 
@@ -213,7 +231,8 @@ class DockerCluster(Startable):
             raise ClusterError(f"the cluster {self.project} is not up")
         nodes = self.exec("login", ["sinfo", "--long", "--Node"], check=False)
         shown = nodes.stdout if nodes.returncode == 0 else f"sinfo: {explain(nodes)}\n"
-        return f"{services}\n{shown}"
+        rest = f"\nslurmrestd: {self.rest.url}\n" if self.access.rest_port() else ""
+        return f"{services}\n{shown}{rest}"
 
     def logs(self, *services: str, tail: int | None = None) -> str:
         """What the daemons of `services` wrote (all unless named), or its last `tail` lines."""

@@ -10,14 +10,24 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from slurm.testing.shape import NODES, Shape
+from slurm.testing.emulated_nodes import SETTINGS as EMULATED_SETTINGS
+from slurm.testing.emulated_nodes import emulated_conf, emulated_names
+from slurm.testing.shape import ACCOUNTING_SERVICES, NODES, REST_SERVICE, Shape
 from slurm.testing.shape_parts import Node
 
 SHAPE_FILE = "compose.json"
 PROJECT_MOUNT = "/project"
 ENVIRONMENT = "/shared/venv"
 ENFORCED = {"AccountingStorageEnforce": "associations,limits,qos"}
+# A controller without slurmdbd ends where more than Slurm's own kinds of resources are to be counted, as GPUs.
+WITHOUT_ACCOUNTING = {
+    "AccountingStorageType": "accounting_storage/none",
+    "AccountingStorageTRES": "cpu",
+}
+TOKENS = {"AuthAltTypes": "auth/jwt", "AuthAltParameters": "jwt_key=/etc/slurm-jwt/key"}
+JWT_KEY = "jwt-key:/etc/slurm-jwt"
 PREEMPTION = {"PreemptType": "preempt/qos", "PreemptMode": "REQUEUE"}
+NO_JOBS = (*ACCOUNTING_SERVICES, "slurmctld", REST_SERVICE)
 IN_COMPOSE = ("c1", "c2")
 # Of docker/containers.yml, for nodes that docker-compose.yml does not have.
 FOR_CONTAINERS = ("seccomp=unconfined", "apparmor=unconfined", "systempaths=unconfined")
@@ -31,6 +41,12 @@ def slurm_settings(shape: Shape) -> dict[str, str]:
     {'AccountingStorageEnforce': 'associations,limits,qos'}
     """
     implied = dict(ENFORCED) if shape.all_accounts else {}
+    if not shape.accounting:
+        implied.update(WITHOUT_ACCOUNTING)
+    if shape.rest:
+        implied.update(TOKENS)
+    if shape.emulated_nodes:
+        implied.update(EMULATED_SETTINGS)
     if any(one.preempts for one in shape.qos):
         implied.update(PREEMPTION)
     return {**implied, **{name: str(value) for name, value in shape.settings.items()}}
@@ -120,7 +136,9 @@ def _services(shape: Shape, base: Path) -> dict[str, dict[str, Any]]:
         for host in node.hosts:
             more = {"CLUSTER_GPUS": str(node.gpu_count)} if everywhere else {}
             services[host] = _node(host, {**everywhere, **more}, base, shape.containers)
-    for name in ("login", *shape.hosts) if shape.editable else ():
+    for name in shape.services if shape.editable else ():
+        if name in NO_JOBS:
+            continue
         mount = {
             "type": "bind",
             "source": shape.editable,
@@ -128,9 +146,12 @@ def _services(shape: Shape, base: Path) -> dict[str, dict[str, Any]]:
             "read_only": True,
         }
         services[name]["volumes"] = [{**mount, "bind": {"create_host_path": False}}]
-    if everywhere:
-        gone = (host for host in IN_COMPOSE if host not in shape.hosts)
-        services.update({host: {"profiles": ["not-in-this-cluster"]} for host in gone})
+    if shape.rest:
+        for name in (one for one in ("slurmdbd", "slurmctld") if one in services):
+            services[name]["volumes"] = [JWT_KEY]
+    gone = [host for host in IN_COMPOSE if host not in shape.hosts]
+    gone += [name for name in ACCOUNTING_SERVICES if not shape.accounting]
+    services.update({name: {"profiles": ["not-in-this-cluster"]} for name in gone})
     return {name: service for name, service in services.items() if service}
 
 
@@ -149,10 +170,13 @@ def _node(
 def _environment(shape: Shape) -> dict[str, str]:
     """What each machine of the cluster is told."""
     told = {}
-    if shape.nodes != NODES or shape.partitions:
+    if shape.nodes != NODES or shape.partitions or shape.emulated_nodes:
         told["CLUSTER_NODES"] = "\n".join(slurm_conf(shape))
         told["CLUSTER_GRES"] = "\n".join(gres_conf(shape))
         told["CLUSTER_HOSTS"] = " ".join(shape.hosts)
+    if shape.emulated_nodes:
+        told["CLUSTER_EMULATED"] = "\n".join(emulated_conf(shape.emulated_nodes))
+        told["CLUSTER_EMULATED_NAMES"] = emulated_names(shape.emulated_nodes)
     if len(shape.people) > 1:
         told["CLUSTER_USERS"] = " ".join(shape.people[1:])
     if shape.has_environment:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from slurm.testing import access
 from slurm.testing.access import Access
 from slurm.testing.compose import ComposeProject, plain
-from slurm.testing.disturbing import START_TIMEOUT, Disturbable
+from slurm.testing.disturbing import Disturbable
 from slurm.testing.errors import ClusterError, ClusterStartError
 from slurm.testing.shape import Shape
 
@@ -41,18 +41,22 @@ class Startable(Disturbable):
 
     # ------------------------------------------------------------------------------- private
 
-    def _start_at(self, port: int | None) -> int:
-        """Start all services, the login node at `port` or a free one; returns which.
+    def _start_at(self, port: int | None, rest_port: int | None) -> int:
+        """Start all services, the login node and slurmrestd at these ports or at free ones; returns that of the login node.
 
-        That is chosen here: Docker would choose another one whenever the login node starts again.
+        They are chosen here: Docker would choose others whenever one of them starts again.
         """
-        self.compose = replace(self.compose, port=port or access.free_port())
+        self.compose = replace(
+            self.compose,
+            port=port or access.free_port(),
+            rest_port=rest_port or access.free_port(),
+        )
         try:
-            return self.compose.start(START_TIMEOUT)
+            return self.compose.start(self.start_timeout)
         except ClusterError as error:
-            if port or not re.search(TAKEN, str(error)):
+            if port or rest_port or not re.search(TAKEN, str(error)):
                 raise
-        return self._start_at(None)  # somebody was faster
+        return self._start_at(None, None)  # somebody was faster
 
     def _made_way(self, *, existed: bool) -> str:
         """What `up` does, after a cluster of another shape was removed."""
@@ -84,6 +88,11 @@ class Startable(Disturbable):
 
             files = self.access.of(user)
             files.write(port=port, host_key=public, write_private_key=write_private_key)
+
+        if self.shape.rest:
+            self.access.write_rest(self.compose.rest_port)
+        else:
+            self.access.rest_file.unlink(missing_ok=True)
 
     @contextmanager
     def _gone_on_failure(self) -> Iterator[None]:

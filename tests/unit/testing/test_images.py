@@ -55,6 +55,8 @@ def test_every_choice_is_an_image_of_its_own() -> None:
         plain.name,
         ClusterImage("bookworm").name,
         dataclasses.replace(plain, containers=True).name,
+        dataclasses.replace(plain, rest=True).name,
+        dataclasses.replace(plain, rest=True, containers=True).name,
         *(ClusterImage("trixie", packages=p).name for p in (("lmod",), ("lmod", "tini"))),
     ]
     assert len(set(names)) == len(names)
