@@ -64,7 +64,7 @@ def test_jobs_of_every_kind_run(ssh: Cluster, workdir: str) -> None:
 @pytest.fixture(scope="module")
 def small_site(pytestconfig: pytest.Config) -> DockerCluster:
     """What the default cluster is not: without accounting, and with slurmrestd."""
-    options = {"accounting": False, "rest": True, "users": ["ann"]}
+    options = {"accounting": False, "rest": True}
     return replace(pytestconfig.stash[SHARED], purpose="small", options=options).bring_up()
 
 
@@ -105,7 +105,7 @@ def test_slurmrestd_runs_jobs_for_those_who_have_a_token(
     client = RestClient(rest, version, rest.token())
     job = client.submit("#!/bin/sh\nsleep 600\n")
     assert RestClient(rest, version, "no.such.token").slurm("GET", "jobs").is_refusal
-    RestClient(rest, version, rest.token("ann"), "ann").slurm("DELETE", f"job/{job}")
-    assert not client.has_ended(job)
+    # That nobody cancels another's job is in test_rest.py: without slurmdbd, the controllers of 24.11 and 26.05 answer nobody
+    # any more once slurmrestd has asked that of them.
     client.slurm("DELETE", f"job/{job}")
     wait_until(lambda: client.has_ended(job), "the job has ended")
