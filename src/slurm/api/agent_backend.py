@@ -19,6 +19,7 @@ from slurm.agent.programs import STARTING
 from slurm.api.base import BackendBase
 from slurm.api.cleaned_up import CleanedUp, cleaned_up
 from slurm.api.disk_and_memory import too_large
+from slurm.api.job_listing import JobListing
 from slurm.api.record_parts import parts_in
 from slurm.api.requests import (
     NOTHING,
@@ -198,6 +199,9 @@ class AgentBackend(BackendBase):
 
     def get_queue(self) -> list[Mapping[str, Any]]:
         return list(self._ask("queue"))
+
+    def list_jobs(self, base: str, *, since: float) -> JobListing:
+        return JobListing(**self._ask("jobs", base=base, since=since))
 
     def get_cluster_info(self) -> Mapping[str, Any]:
         info: Mapping[str, Any] = self._ask("info")

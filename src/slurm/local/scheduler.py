@@ -159,6 +159,11 @@ class LocalScheduler:
         rows: list[dict[str, Any]] = self._call("queue")
         return rows
 
+    def listed(self, since: float) -> dict[str, Any]:
+        """All jobs that had not ended by then, and no others: what `queue` says of each is all that is on record."""
+        rows: list[dict[str, Any]] = self._call("listed", since=since)
+        return {"queue": rows, "accounts": [], "problem": ""}
+
     def unended(self) -> list[dict[str, Any]]:
         """`queue`, which has no others. Behind the ``comment`` of each is its script."""
         return [

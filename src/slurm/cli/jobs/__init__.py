@@ -1,6 +1,6 @@
 """``slurm jobs``: the commands that look at jobs, a module each.
 
-`show`; `found` finds the job that was named, `report` is what is told of one.
+`listing` and `show`; `found` finds the job that was named, `report` is what is told of one, `tables` has columns.
 """
 
 from __future__ import annotations
@@ -8,11 +8,12 @@ from __future__ import annotations
 from slurm.cli.commands import Group
 
 COMMANDS = {
+    "list": ("slurm.cli.jobs.listing", "list jobs: those that go on, and those that ended lately"),
     "show": ("slurm.cli.jobs.show", "show all that is known of a job"),
 }
 command: Group = Group(
     "jobs",
     COMMANDS,
-    help="Look at jobs that the SDK has submitted.",
-    example="slurm jobs show 4711",
+    help="Look at your jobs.",
+    example="slurm jobs list\nslurm jobs show 4711",
 )
