@@ -8,7 +8,7 @@ It may import `slurm.api`, `slurm.job_tree`, `slurm.job_dir` and what is below t
       -> rows               what a scheduler says of a job, in numbers and states
       -> owners             which directory of ours a row is about, if any
       -> merge              -> ListedJob, an array as one                         listed
-      -> filters            those that somebody wants to see
+      -> filters, chosen    those that somebody wants to see, or names
       -> table, as_json     columns; JSON as jobs.schema.json has it
 """
 

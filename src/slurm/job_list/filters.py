@@ -75,7 +75,7 @@ def _is_like(name: str, pattern: str) -> bool:
     return not pattern or fnmatch.fnmatchcase(name, pattern)
 
 
-def states_of(words: str) -> list[JobState]:
+def states_of(words: str) -> tuple[JobState, ...]:
     """The states in ``failed,TIMEOUT`` or ``PD``. Raises `ConfigError` for another word.
 
     >>> [str(state) for state in states_of("failed,PD")]
@@ -90,4 +90,4 @@ def states_of(words: str) -> list[JobState]:
                 f"there is no state {word!r}{near}; states are Slurm's: RUNNING, PENDING, FAILED"
             )
         found.append(JobState(name))
-    return found
+    return tuple(found)

@@ -14,7 +14,8 @@ JOB, WORKFLOW, ARRAY, ELEMENT = "job", "workflow", "array", "element"
 class ListedJob:
     """A job, an array as one, or one element of it.
 
-    - `job_id`: as Slurm writes it: ``12``, ``12_3``, ``12_[0-99]``; `kind`: ``job``, ``workflow``, ``array`` or ``element``.
+    - `job_id`: as Slurm writes it: ``12``, ``12_3``, ``12_[0-99]``; `submissions`: of an array that took several, their ids;
+      `kind`: ``job``, ``workflow``, ``array`` or ``element``.
     - `name`: the scheduler's; `task`: of the task, empty for what is not ours.
     - `ours`: whether this SDK has submitted it; `directory`: its directory then; `token`: of its submission; `workflow`:
       the id of the workflow that submitted it.
@@ -51,6 +52,7 @@ class ListedJob:
     directory: str = ""
     token: str = ""
     workflow: str = ""
+    submissions: tuple[str, ...] = ()
 
     @property
     def live(self) -> bool:
@@ -71,3 +73,12 @@ class ListedJob:
         '12'
         """
         return self.job_id.partition("_")[0]
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids by which the scheduler is told of all of it.
+
+        >>> ListedJob("12_3", "train", kind="element").ids, ListedJob("12_[0-99]", "train", kind="array").ids
+        (('12_3',), ('12',))
+        """
+        return self.submissions or ((self.number,) if self.kind == ARRAY else (self.job_id,))

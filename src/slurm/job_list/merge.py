@@ -181,6 +181,7 @@ def _array(group: Group, now: float) -> ListedJob:
     return replace(
         listed,
         job_id=_array_word(rows),
+        submissions=tuple(dict.fromkeys(row.number for row in rows)),
         kind=ARRAY,
         state=state,
         states=dict(states.most_common()),

@@ -1,6 +1,6 @@
 """``slurm jobs``: the commands that look at jobs, a module each.
 
-`listing` and `show`; `found` finds the job that was named, `report` is what is told of one, `tables` has columns.
+`listing`, `cancel`, `waiting` and `show`; `found` finds the job that was named, `report` is what is told of one, `tables` has columns.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from slurm.cli.commands import Group
 
 COMMANDS = {
     "list": ("slurm.cli.jobs.listing", "list jobs: those that go on, and those that ended lately"),
+    "cancel": ("slurm.cli.jobs.cancel", "cancel jobs: those named, or all that match"),
+    "wait": ("slurm.cli.jobs.waiting", "wait until jobs have ended, and tell somebody"),
     "show": ("slurm.cli.jobs.show", "show all that is known of a job"),
 }
 command: Group = Group(

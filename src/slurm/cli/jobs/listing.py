@@ -76,7 +76,7 @@ def command(  # noqa: PLR0913 - they are options
     A name with a * behind it is of a job that the SDK has not submitted. An array is one row, with how many of its elements
     are in which state. Where nobody knows how a job ended, it is UNKNOWN.
     """
-    wanted = Filter(name, task, _token(key), states_of(state), ours, limit=limit)
+    wanted = Filter(name, task, token_of(key), states_of(state), ours, limit=limit)
     cluster = Cluster.from_args(cluster_args)
     with contextlib.closing(cluster):
         base = cluster.job_base_dir
@@ -92,7 +92,7 @@ def command(  # noqa: PLR0913 - they are options
         click.echo(printed(f"slurm jobs list: {said}"), err=True)
 
 
-def _token(key: str | None) -> str:
+def token_of(key: str | None) -> str:
     from slurm.submit.calls import token_of_key
 
     return "" if key is None else token_of_key(key)
