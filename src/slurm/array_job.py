@@ -421,6 +421,23 @@ class ArrayJob(NotAValue, Sequence[Job[T]], Awaitable[list[T]], Upstream, Promis
             self._submitter.operations.cancel([self.known], whole=True)
 
     @UsersFrames()
+    def logs(self, *, follow: bool = False, stderr: bool = False) -> Iterator[str]:
+        """What its jobs have printed, line by line, each behind the index of the element: ``3| text``; see `Job.logs`.
+
+        Items of a pack share the output of their job: there it is the number of the array task.
+
+        >>> list(array.logs(follow=True))
+        []
+        """
+        from slurm.results import following, logs
+
+        self.known.meet()
+        stream = logs.STDERR if stderr else logs.STDOUT
+        records = following.lone(self.records)
+        pieces = following.printed(records, [stream], follow=follow)
+        return (piece.text for piece in following.with_prefixes(pieces))
+
+    @UsersFrames()
     def is_running(self) -> bool:
         """Whether any of the jobs was running when last heard of.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from slurm import errors
@@ -383,6 +383,23 @@ class Job(NotAValue, NotASequence, Awaitable[T], Upstream, Promise, Generic[T]):
         from slurm.results import logs
 
         return logs.read(self._record, logs.STDERR)
+
+    @UsersFrames()
+    def logs(self, *, follow: bool = False, stderr: bool = False) -> Iterator[str]:
+        """What the job has printed, in pieces of text as they come; with `stderr` what it has printed there.
+
+        With `follow` it goes on until the job has ended, through requeues, and waits for one that has not begun. Of an item
+        of a pack it is what all items print that run in its job. Raises `RemoteFileMissing` where the file cannot be had
+        from here, as one on a disk of its node.
+
+        >>> "".join(job.logs(follow=True))
+        ''
+        """
+        from slurm.results import following, logs
+
+        self._record.meet()
+        stream = logs.STDERR if stderr else logs.STDOUT
+        return (piece.text for piece in following.printed([self._record], [stream], follow=follow))
 
     @property
     @UsersFrames()

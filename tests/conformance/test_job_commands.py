@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import pytest
 from tests.conformance.sites import Gate, Site
 from tests.conformance.waiting import PATIENCE, wait_until
 
+import conformance_commands as commands
 import conformance_tasks as tasks
 from slurm import ArrayJob, Cluster, Job, cli
 
@@ -52,7 +53,7 @@ def run(site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
 
 
 @pytest.fixture(scope="module")
-def jobs(client: Cluster, new_gate: Callable[[], Gate]) -> Jobs:
+def jobs(client: Cluster, new_gate: Callable[[], Gate]) -> Iterator[Jobs]:
     """One that has ended, one that failed, one that runs, one that waits for that, and an array of which one failed."""
     gate = new_gate()
     with client:
@@ -64,7 +65,9 @@ def jobs(client: Cluster, new_gate: Callable[[], Gate]) -> Jobs:
     assert done.get_result(PATIENCE) == 42
     assert bad.exception(PATIENCE) is not None
     array.wait(PATIENCE)
-    return Jobs(gate, done, bad, held, waits, array)
+    yield Jobs(gate, done, bad, held, waits, array)
+    gate.open()
+    assert waits.wait(PATIENCE)
 
 
 def test_jobs_are_listed(jobs: Jobs, run: Run, client: Cluster) -> None:
@@ -129,3 +132,47 @@ def test_what_options_match_is_cancelled(cluster: Cluster, gate: Gate, run: Run)
     refused = run("jobs", "cancel", "--name", "to be*")
     assert (refused.status, "add --yes" in refused.err) == (2, True)
     assert run("jobs", "cancel", "987654").status == 2
+    gate.open()
+    assert stays.wait(PATIENCE)
+
+
+def test_output_is_followed_as_it_is_written(cluster: Cluster, gate: Gate) -> None:
+    job = commands.talk(gate.path)
+    pieces = job.logs(follow=True)
+    text = ""
+    while "before" not in text:
+        text += next(pieces)
+    assert not job.done()
+    gate.open()
+    assert text + "".join(pieces) == "before é\nafter\nno end"
+    assert "".join(job.logs(stderr=True)) == "an error\n"
+    assert "".join(cluster.get_job(job.id).logs()) == job.get_stdout()
+
+
+def test_the_command_prints_what_jobs_print(cluster: Cluster, gate: Gate, run: Run) -> None:
+    job = commands.talk(gate.path)
+    array = commands.talk.map([gate.path, gate.path]).submit()
+    gate.open()
+    both = run("jobs", "logs", job.id, "--follow", "--both")
+    assert (both.status, both.out, both.err) == (0, "before é\nafter\nno end", "an error\n")
+    assert run("jobs", "logs", job.id, "--lines", "2").out == "after\nno end"
+    assert run("jobs", "logs", job.job_dir, "--stderr").out == "an error\n"
+    elements = run("jobs", "logs", array.id, "--follow")
+    expected = [f"{n}| {line}" for n in range(2) for line in ("before é", "after", "no end")]
+    assert sorted(elements.out.splitlines()) == sorted(expected)
+    assert run("jobs", "logs", f"{array.id}_1").out == "before é\nafter\nno end"
+
+
+def test_output_is_followed_through_a_requeue(cluster: Cluster, run: Run) -> None:
+    job = commands.talk_twice()
+    said = run("jobs", "logs", job.id, "-f")
+    assert said.out.endswith("attempt 2\n")
+    if "attempt 1" in said.out:  # it was seen before it was begun anew
+        assert "begins anew" in said.err
+
+
+def test_output_that_cannot_be_seen_is_one_line(cluster: Cluster, run: Run) -> None:
+    job = commands.talk.with_options(output="none")("/dev/null")
+    said = run("jobs", "logs", job.id)
+    [line] = said.err.splitlines()
+    assert (said.status, "keeps no stdout" in line) == (1, True)

@@ -12,7 +12,8 @@ only some need is imported where they need it.
 
 - `agent`: the agent itself; `server`, `frames`: at the end of two pipes; `loader`: out of memory;
 - `submit_requests`, `job_requests`, `metadata_requests`, `file_requests`, `tree_requests`, `copy_requests`, `staging_requests`,
-  `program_requests`, `package_requests`, `record_requests`, `clean_up_requests`, `list_requests`;
+  `program_requests`, `package_requests`, `record_requests`, `clean_up_requests`, `list_requests`,
+  `log_requests`;
 - `submission`, `receipts`: one submission, at most once, also when sbatch's answer is lost;
 - `parallel`: several at once; `needed`: what jobs need is there, and stays until they are on record;
 - `packages`: what lies there for many jobs; `package_users`: which jobs use it; `package_listing`, `package_removal`;

@@ -11,6 +11,7 @@ from .file_requests import FileRequests
 from .frames import Blob
 from .job_requests import JobRequests
 from .list_requests import ListRequests
+from .log_requests import LogRequests
 from .metadata_requests import MetadataRequests
 from .package_requests import PackageRequests
 from .program_requests import ProgramRequests
@@ -29,6 +30,7 @@ class Agent(
     SubmitRequests,
     JobRequests,
     ListRequests,
+    LogRequests,
     ProgramRequests,
     FileRequests,
     StagingRequests,

@@ -23,8 +23,10 @@ from slurm.api.job_listing import JobListing
 from slurm.api.record_parts import parts_in
 from slurm.api.requests import (
     NOTHING,
+    Added,
     Archive,
     FilePart,
+    FilePlace,
     Host,
     JobRequest,
     MetadataFiles,
@@ -304,6 +306,18 @@ class AgentBackend(BackendBase):
 
     def read_tail(self, path: str, size: int) -> bytes:
         return self.request("tail", {"path": path, "size": size})[1]
+
+    def wait_added(
+        self, files: Sequence[tuple[str, FilePlace]], *, timeout: float, every: float = 0.1
+    ) -> list[Added]:
+        asked = [[path, list(place)] for path, place in files]
+        params = {"files": asked, "most": self.piece, "timeout": timeout, "every": every}
+        answers, blob = self.request("added", params)
+        ends = itertools.accumulate((size for *_, size, _ in answers), initial=0)
+        return [
+            Added(number, start, FilePlace(*place), blob[at : at + size], anew)
+            for at, (number, start, place, size, anew) in zip(ends, answers)
+        ]
 
     def write_file(self, path: str, content: bytes, *, exclusive: bool = False) -> bool:
         return bool(self.request("write", {"path": path, "exclusive": exclusive}, content)[0])

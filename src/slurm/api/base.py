@@ -13,8 +13,10 @@ from slurm.api.cleaned_up import Cleaned, CleanedUp
 from slurm.api.job_listing import JobListing
 from slurm.api.requests import (
     NOTHING,
+    Added,
     Archive,
     FilePart,
+    FilePlace,
     Host,
     JobRequest,
     MetadataFiles,
@@ -34,11 +36,13 @@ if TYPE_CHECKING:
 
 # Whoever derives a backend finds here all that its methods take and return.
 __all__ = [
+    "Added",
     "Archive",
     "BackendBase",
     "Cleaned",
     "CleanedUp",
     "FilePart",
+    "FilePlace",
     "Host",
     "JobListing",
     "JobRequest",
@@ -361,6 +365,22 @@ class BackendBase(abc.ABC):
         >>> backend.read_tail(f"{job.job_dir}/metadata.json", 3).strip()
         b'}'
         """
+
+    def wait_added(
+        self, files: Sequence[tuple[str, FilePlace]], *, timeout: float, every: float = 1.0
+    ) -> list[Added]:
+        """What was added to files since they were read up to a place, as soon as there is any, at the latest after `timeout` seconds.
+
+        A file that is not there is waited for; one that was begun anew is read from its beginning. They are looked at
+        `every` so many seconds. A backend that has nothing of its own for that reads whole files again and again.
+
+        >>> [added] = backend.wait_added([(f"{job.job_dir}/job.sh", FilePlace())], timeout=0)
+        >>> added.data[:11], backend.wait_added([(f"{job.job_dir}/job.sh", added.place)], timeout=0)
+        (b'#!/bin/bash', [])
+        """
+        from slurm.api.grown_files import wait_added  # late: an agent does this itself
+
+        return wait_added(self.read_files, files, timeout, every)
 
     @abc.abstractmethod
     def write_file(self, path: str, content: bytes, *, exclusive: bool = False) -> bool:

@@ -172,6 +172,35 @@ class MetadataFiles(NamedTuple):
     complete: bool = True
 
 
+class FilePlace(NamedTuple):
+    """Where reading a file that grows goes on: at `offset`, behind bytes that end as `mark` says.
+
+    An `offset` below 0 is so many bytes before the end.
+
+    >>> FilePlace(-1000).mark
+    ''
+    """
+
+    offset: int = 0
+    mark: str = ""
+
+
+class Added(NamedTuple):
+    """What was added to the file with this `number` among those asked about: `data`, from the offset `start` on.
+
+    - `place`: where to go on. `anew`: the file was begun anew, and this is from its beginning.
+
+    >>> Added(0, 0, FilePlace(5, "68656c6c6f"), b"hello").anew
+    False
+    """
+
+    number: int
+    start: int
+    place: FilePlace
+    data: bytes
+    anew: bool = False
+
+
 class RecordPart(NamedTuple):
     """Frames of a record file, in which items of a packed array have left what they have come to.
 

@@ -1,6 +1,6 @@
 """``slurm jobs``: the commands that look at jobs, a module each.
 
-`listing`, `cancel`, `waiting` and `show`; `found` finds the job that was named, `report` is what is told of one, `tables` has columns.
+`listing`, `cancel`, `logs`, `waiting` and `show`; `found` finds the job that was named, `report` is what is told of one, `tables` has columns.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from slurm.cli.commands import Group
 COMMANDS = {
     "list": ("slurm.cli.jobs.listing", "list jobs: those that go on, and those that ended lately"),
     "cancel": ("slurm.cli.jobs.cancel", "cancel jobs: those named, or all that match"),
+    "logs": ("slurm.cli.jobs.logs", "print what a job prints, as it is written"),
     "wait": ("slurm.cli.jobs.waiting", "wait until jobs have ended, and tell somebody"),
     "show": ("slurm.cli.jobs.show", "show all that is known of a job"),
 }
