@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from slurm.cluster import Cluster
     from slurm.job_dir.paths import JobDirectory
     from slurm.job_dir.result import Outcome
+    from slurm.results.efficiency import Efficiency
     from slurm.tracking.upstream import Dependency
 
 T = TypeVar("T")
@@ -358,6 +359,23 @@ class Job(NotAValue, NotASequence, Awaitable[T], Upstream, Promise, Generic[T]):
             outcome = await loop.run_in_executor(None, self._outcome_within, None)
             result: T = outcome.get()
         return result
+
+    @UsersFrames()
+    def efficiency(self) -> Efficiency:
+        """What the job used of what it asked for: processors, memory and time, with advice in sbatch's options.
+
+        None where accounts do not tell, as of a job that goes on. Of an item of a pack it is what its job used.
+
+        >>> used = job.efficiency()
+        >>> used.job_id == job.id, used.cpus
+        (True, 1)
+        """
+        from slurm.results.efficiency import (
+            of_record,
+        )  # late: as all that only few jobs are asked for
+
+        self.get_status()
+        return of_record(self._record)
 
     @UsersFrames()
     def get_stdout(self) -> str:

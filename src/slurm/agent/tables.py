@@ -12,7 +12,8 @@ SQUEUE_ORIGIN, SACCT_ORIGIN = "|%o|%Z", ",Comment,SubmitLine"
 OUR_SCRIPT = re.compile(r"/[0-9]{8}_[0-9]{6}_[0-9a-f]{8}/job(?:_[0-9]+)?\.sh(?=$|[ |])")
 ORIGIN_KEPT = 8 << 10  # characters of that, from its end: a thousand dependencies are long
 USAGE_FIELDS = (
-    "JobID,State,ExitCode,Partition,ReqMem,ReqCPUS,TimelimitRaw,ElapsedRaw,MaxRSS,NodeList"
+    "JobID,State,ExitCode,Partition,ReqMem,ReqCPUS,TimelimitRaw,ElapsedRaw,MaxRSS,NodeList,"
+    "AllocCPUS,TotalCPU,NTasks"
 )
 # Between the fields of a list: in names and in comments there may be any other character.
 APART = "\x1f"

@@ -9,7 +9,7 @@ It may import `slurm.api`, `slurm.job_tree`, `slurm.job_dir` and what is below t
       -> owners             which directory of ours a row is about, if any
       -> merge              -> ListedJob, an array as one                         listed
       -> filters, chosen    those that somebody wants to see, or names
-      -> table, as_json     columns; JSON as jobs.schema.json has it
+      -> table, as_json     columns; JSON as jobs.schema.json has it; why jobs wait: reasons
 """
 
 from __future__ import annotations

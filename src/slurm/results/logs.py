@@ -40,7 +40,7 @@ def path_of(record: JobRecord, stream: Stream) -> str:
     A symbol that only the job can know stays in it until the job has begun: ``%N``, and ``%j`` in an array. Raises
     `TransportError` where files have to be asked for that.
     """
-    options = _options_of(record)
+    options = options_of(record)
     pattern = options.get(stream.option)
     if pattern is None:
         directory = record.log_directory
@@ -125,7 +125,7 @@ def _home_of(record: JobRecord) -> JobDirectory:
     return record.directory if element is None else JobDirectory(element.array.path)
 
 
-def _options_of(record: JobRecord) -> Mapping[str, str]:
+def options_of(record: JobRecord) -> Mapping[str, str]:
     """The options in the job's script; of a job that was found again they are read from there, once."""
     if record.options is None:
         piece = record.element.piece if record.element is not None else 0

@@ -1,6 +1,6 @@
 """``slurm jobs``: the commands that look at jobs, a module each.
 
-`listing`, `cancel`, `logs`, `waiting` and `show`; `found` finds the job that was named, `report` is what is told of one, `tables` has columns.
+`listing`, `cancel`, `logs`, `waiting`, `show` and `efficiency`; `found` finds the job that was named, `report` is what is told of one, `tables` has columns.
 """
 
 from __future__ import annotations
@@ -13,6 +13,10 @@ COMMANDS = {
     "logs": ("slurm.cli.jobs.logs", "print what a job prints, as it is written"),
     "wait": ("slurm.cli.jobs.waiting", "wait until jobs have ended, and tell somebody"),
     "show": ("slurm.cli.jobs.show", "show all that is known of a job"),
+    "efficiency": (
+        "slurm.cli.jobs.efficiency",
+        "show what a job used of what it asked for, and what would do",
+    ),
 }
 command: Group = Group(
     "jobs",
