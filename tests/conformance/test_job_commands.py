@@ -176,3 +176,30 @@ def test_output_that_cannot_be_seen_is_one_line(cluster: Cluster, run: Run) -> N
     said = run("jobs", "logs", job.id)
     [line] = said.err.splitlines()
     assert (said.status, "keeps no stdout" in line) == (1, True)
+
+
+def test_what_failed_is_submitted_again(cluster: Cluster, gate: Gate, run: Run) -> None:
+    job, array = (
+        commands.needs(gate.path, 7),
+        commands.needs.map([(gate.path, n) for n in range(3)]),
+    )
+    for failed in (job, *array):
+        assert isinstance(failed.exception(PATIENCE), FileNotFoundError)
+    gate.open()
+    again = run("jobs", "rerun", job.id, "--mem=300M", "--time", "7")
+    assert (again.status, again.err) == (0, "")
+    new = cluster.get_job(again.out.split(maxsplit=1)[0])
+    assert new.get_result(PATIENCE) == 7
+    script = cluster.backend.read_file(f"{new.job_dir}/job.sh").decode()
+    assert ("#SBATCH --mem=300M\n" in script, "#SBATCH --time=7\n" in script) == (True, True)
+    of_array = run("jobs", "rerun", array.id)
+    assert of_array.err == "elements 0-2 of 3\n"
+    elements = cluster.get_array(of_array.out.split(maxsplit=1)[0])
+    assert elements.get_results(PATIENCE) == [0, 1, 2]
+    one = run("jobs", "rerun", array[2].id)
+    assert cluster.get_array(one.out.split(maxsplit=1)[0]).get_results(PATIENCE) == [2]
+
+
+def test_what_goes_on_is_not_submitted_again(jobs: Jobs, run: Run) -> None:
+    said = run("jobs", "rerun", jobs.waits.id)
+    assert (said.status, f"job {jobs.waits.id} (echo) goes on: PENDING" in said.err) == (2, True)

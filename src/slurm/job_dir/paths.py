@@ -215,6 +215,11 @@ def event_directory(base: str, client: str) -> str:
     return posixpath.join(base, EVENTS, client)
 
 
+def receipt_of(base: str, token: str) -> str:
+    """The file that says which job a submission became."""
+    return posixpath.join(base, RECEIPTS, f"{token}.json")
+
+
 def receipt_of_job(base: str, job_id: str) -> str:
     """The file that says which directory is the job's."""
     return posixpath.join(base, RECEIPTS, f"job-{job_id}.json")

@@ -31,3 +31,11 @@ def talk_twice(job: JobContext) -> None:
     print("attempt", job.attempt, flush=True)
     if job.attempt == 1:
         job.requeue()
+
+
+@task
+def needs(path: str, value: int) -> int:
+    """Fails as long as there is no file at `path`."""
+    if not os.path.exists(path):
+        raise FileNotFoundError(path)
+    return value

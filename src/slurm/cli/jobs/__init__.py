@@ -1,6 +1,6 @@
 """``slurm jobs``: the commands that look at jobs, a module each.
 
-`listing`, `cancel`, `logs`, `waiting`, `show` and `efficiency`; `found` finds the job that was named, `report` is what is told of one, `tables` has columns.
+`listing`, `cancel`, `logs`, `waiting`, `show`, `efficiency` and `rerun`, with `sbatch_words`; `found` finds the job that was named, `report` is what is told of one, `tables` has columns.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from slurm.cli.commands import Group
 COMMANDS = {
     "list": ("slurm.cli.jobs.listing", "list jobs: those that go on, and those that ended lately"),
     "cancel": ("slurm.cli.jobs.cancel", "cancel jobs: those named, or all that match"),
+    "rerun": ("slurm.cli.jobs.rerun", "submit a job again, or what failed of an array"),
     "logs": ("slurm.cli.jobs.logs", "print what a job prints, as it is written"),
     "wait": ("slurm.cli.jobs.waiting", "wait until jobs have ended, and tell somebody"),
     "show": ("slurm.cli.jobs.show", "show all that is known of a job"),
