@@ -1,6 +1,6 @@
 """The command ``slurm``: subcommands, each a module that is imported when it is asked for.
 
-They are `clean`, `detect`, `jobs`, `launch`, `login`, `packages`, `policy`, `run`, `runs`, `slurm_job_list`, `tree` and `verify`, of which
+They are `clean`, `detect`, `jobs`, `launch`, `login`, `packages`, `policy`, `run`, `runs`, `shell`, `slurm_job_list`, `submit`, `tree` and `verify`, of which
 `jobs`, `packages` and `runs` are rooms of their own; `progress` shows files on their way, `output` has columns.
 
 A subcommand belongs here with its arguments and what it prints; what it shows comes from the rooms below, any of which
@@ -35,7 +35,9 @@ COMMANDS = {
     "policy": ("slurm.cli.policy", "show, check and begin what a project decides about its runs"),
     "run": ("slurm.cli.run", "take all runs on as far as they can go now"),
     "runs": ("slurm.cli.runs", "look at runs, and after them"),
+    "shell": ("slurm.cli.shell", "open a shell on a node of a job that runs"),
     "slurm-job-list": ("slurm.cli.slurm_job_list", "keep the ledger of runs, a line for each"),
+    "submit": ("slurm.cli.submit", "submit a task of a file as a job, with its arguments"),
     "tree": ("slurm.cli.tree", "show what a workflow and its jobs did"),
     "verify": (
         "slurm.cli.verify",

@@ -169,7 +169,7 @@ def test_its_entry_point_is_there() -> None:
 
 
 def test_a_usage_error_names_the_command_and_its_help(capsys: pytest.CaptureFixture[str]) -> None:
-    said = "slurm tree: missing argument 'PATH' (see --help)"
+    said = "slurm tree: missing argument 'JOB|PATH' (see --help)"
     assert refused(capsys, "tree") == said
     assert refused(capsys) == f"slurm: name a COMMAND: {', '.join(cli.COMMANDS)} (see --help)"
     said = "slurm: there is no command 'tre' (did you mean 'tree'?) (see --help)"
