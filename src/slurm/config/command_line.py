@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -11,6 +12,8 @@ from typing import Any, NamedTuple, NoReturn
 from slurm.errors import ConfigError, RemoteTraceback, SlurmError
 
 LARGEST = 1_000_000
+# What a full disk says, or a terminal that is gone; an error of any other file has its name with it.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def positive(given: str) -> int:
@@ -105,7 +108,7 @@ def exit_status(
     """Run `body`; errors a user can mend become one line on stderr and an exit status.
 
     2 for what was wrong before anything was done, 1 for what failed later, in a job too, 130 for Ctrl-C.
-    A reader of the output that went away is no error. `verbose` shows the traceback of a task's own
+    A reader of the output that went away is no error; a disk that is full is one, in a line. `verbose` shows the traceback of a task's own
     exception; `interrupted` says what Ctrl-C left behind. `program` is called where only the body finds out its name.
     """
     try:
@@ -117,9 +120,12 @@ def exit_status(
     except SlurmError as error:
         return _said(program, str(error), 1)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _print_no_more()
         return 0
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in NO_ROOM and error.filename is None:
+            _print_no_more()
+            return _said(program, f"cannot write to stdout: {error.strerror}", 1)
         if verbose or not isinstance(error.__cause__, RemoteTraceback):
             raise
         # The task's own exception: its traceback is in the job's log, and here with --verbose.
@@ -127,6 +133,11 @@ def exit_status(
     except KeyboardInterrupt:
         return _said(program, f"interrupted. {interrupted}".strip(), 130)
     return 0
+
+
+def _print_no_more() -> None:
+    """Whatever is left to be printed goes nowhere: Python would try once more as it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _said(program: str | Callable[[], str], message: str, status: int) -> int:
