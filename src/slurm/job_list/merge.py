@@ -212,6 +212,8 @@ def _all_rows(group: Group) -> list[Row]:
         return rows
     layout = layout_of(noted, count)
     ends = dict(_item_ends(noted, count))
+    # Of tasks that are cancelled before they begin, squeue keeps one row for all, without their numbers (24.11).
+    together = {row.number: row.state for row in group.rows if not row.tasks and row.state in OVER}
     for job_id, piece in zip(noted["ids"], layout.pieces):
         known = {
             task for row in rows if row.number == job_id for some in row.tasks for task in some
@@ -219,7 +221,10 @@ def _all_rows(group: Group) -> list[Row]:
         left: dict[JobState, list[int]] = {}
         for task in range(piece.count):
             if task not in known:
-                left.setdefault(_task_state(layout, piece.first + task, ends), []).append(task)
+                state = _task_state(layout, piece.first + task, ends)
+                if state is JobState.UNKNOWN:
+                    state = together.get(job_id, state)
+                left.setdefault(state, []).append(task)
         started, ended = _noted_times(noted)
         about = rows[0] if rows else Row(job_id, (), JobState.UNKNOWN)
         rows += [

@@ -191,6 +191,16 @@ def test_without_accounts_the_items_tell_how_they_ended() -> None:
     assert job.states == {"COMPLETED": 50, "PENDING": 40, "UNKNOWN": 6, "FAILED": 2, "CANCELLED": 2}
 
 
+def test_tasks_that_were_cancelled_in_the_queue_have_one_row_without_numbers() -> None:
+    queue = [row("12", "CANCELLED", script=SCRIPT), row("12_0", "RUNNING", script=SCRIPT)]
+    accounts = [row("12_[1,3]", "CANCELLED", script=SCRIPT)]
+    job = only(JobListing(NOW, queue, accounts, [array()]))
+    assert job.states == {"CANCELLED": 99, "RUNNING": 1}
+    assert only(JobListing(NOW, [row("7", "CANCELLED")], [row("7_[0,3]", "CANCELLED")])).states == {
+        "CANCELLED": 2
+    }
+
+
 def test_a_pack_is_as_its_worst_item_and_an_array_of_several_submissions_is_one() -> None:
     items = {"completed": [0, 1, 2], "failed": [3], "running": [4]}
     packed = noted(array=True, count=6, pack=2, max_array_size=1001, items=items)
