@@ -102,9 +102,8 @@ def submitted_in_words(job: ListedJob, now: float) -> str:
 
 
 def _where_or_why(job: ListedJob, now: float) -> str:
-    if job.reason and job.reason not in NO_REASON:
-        return f"({job.reason})"
-    return job.node
+    why = f"({job.reason})" if job.reason and job.reason not in NO_REASON else ""
+    return (why or job.node) if job.live else (job.node or why)
 
 
 def _name(job: ListedJob, now: float) -> str:

@@ -60,6 +60,19 @@ def test_it_fits_into_the_terminal(width: int) -> None:
     assert rows[3][0] == "14_[0-99]"
 
 
+def test_where_it_ran_counts_when_it_has_ended_and_why_it_waits_before() -> None:
+    about = {"node": "c1", "reason": "NonZeroExitCode"}
+    ended = ListedJob("15", "x", state=JobState.FAILED, **about)  # type: ignore[arg-type]
+    lost = ListedJob("16", "x", state=JobState.UNKNOWN, reason="RunawayJob")
+    waits = ListedJob("17", "x", state=JobState.PENDING, reason="Priority")
+    rows = table([ended, lost, waits], 0.0, 80)
+    assert [row[rows[0].index("WHERE OR WHY")] for row in rows[1:]] == [
+        "c1",
+        "(RunawayJob)",
+        "(Priority)",
+    ]
+
+
 def test_without_a_terminal_nothing_is_cut() -> None:
     rows = table(JOBS, 0.0, None)
     assert (rows[1][-1], rows[2][1]) == (LONG, f"{JOBS[1].name} *")

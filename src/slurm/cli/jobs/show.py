@@ -89,7 +89,11 @@ def see(cluster: Cluster, job: Found) -> Seen:
         stderr=job.stderr_path,
         last=_last_lines(cluster, job) if failed else (),
         may_start=_may_start(cluster, job.id) if status.pending_reason else "",
-        efficiency=efficiency_of(job.id, status.state, account, options) if account else None,
+        efficiency=(
+            efficiency_of(job.id, status.state, account, options)
+            if account and account.usage.nodes  # it has begun
+            else None
+        ),
         frames=_frames(cluster, job) if failed else (),
         tree=_tree(cluster, job.job_dir) if metadata.get("is_workflow") else (),
     )
