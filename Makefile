@@ -162,7 +162,7 @@ lock: ## Pin the dependencies: the newest allowed, the oldest in requirements-ol
 	@set -e; dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
 	"$$PYTHON" -m venv "$$dir"; "$$dir/bin/python" -m pip install --quiet --disable-pip-version-check uv; \
 	$(LOCK) --python-version 3.10 pyproject.toml --group build --output-file requirements.txt; \
-	$(LOCK) --python-version 3.10 pyproject.toml --extra testing --extra rich requirements-dev.in \
+	$(LOCK) --python-version 3.10 pyproject.toml --extra testing --extra rich --extra dash requirements-dev.in \
 		--constraints requirements.txt --output-file requirements-dev.txt; \
 	$(LOCK) --python-version 3.10 --resolution lowest-direct pyproject.toml --group build --extra testing --extra rich \
 		requirements-test.in --output-file requirements-oldest.txt; \

@@ -1,6 +1,6 @@
 """The command ``slurm``: subcommands, each a module that is imported when it is asked for.
 
-They are `clean`, `detect`, `jobs`, `launch`, `login`, `packages`, `policy`, `run`, `runs`, `shell`, `slurm_job_list`, `submit`, `tree` and `verify`, of which
+They are `clean`, `dash`, `detect`, `jobs`, `launch`, `login`, `packages`, `policy`, `run`, `runs`, `shell`, `slurm_job_list`, `submit`, `tree` and `verify`, of which
 `jobs`, `packages` and `runs` are rooms of their own; `progress` shows files on their way, `output` has columns.
 
 A subcommand belongs here with its arguments and what it prints; what it shows comes from the rooms below, any of which
@@ -21,6 +21,7 @@ PURPOSE = "Look at, and look after, jobs of slurm-tasks."
 # Name: the module that has it as `command`, and what it does, in one line.
 COMMANDS = {
     "clean": ("slurm.cli.clean", "remove what jobs have left that no job needs any more"),
+    "dash": ("slurm.cli.dash", "show your jobs as they come and go, in a terminal or a browser"),
     "detect": (
         "slurm.cli.detect",
         "say whether runs are jobs of Slurm or processes of this machine",
