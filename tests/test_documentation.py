@@ -147,13 +147,13 @@ def test_slurmfiles_are_accepted(
 
 
 def test_every_key_of_a_slurmfile_is_documented() -> None:
-    page = (ROOT / "docs/how-to/configure-a-cluster.md").read_text("utf-8")
+    page = (REFERENCE / "configuration.md").read_text("utf-8")
     ssh, local = (inspect.signature(one).parameters for one in (SSHCommandBackend, LocalBackend))
     assert [key for key in (*slurmfile.CLUSTER_KEYS, *ssh, *local) if f"`{key}`" not in page] == []
 
 
 def test_every_key_of_a_packaging_is_documented() -> None:
-    page = (ROOT / "docs/how-to/configure-a-cluster.md").read_text()
+    page = (REFERENCE / "configuration.md").read_text()
     for name, path in STRATEGIES.items():
         strategy = class_named(path, PackagingStrategy, "packaging")
         wanted = (name, *inspect.signature(strategy).parameters)

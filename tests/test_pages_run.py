@@ -3,6 +3,7 @@
 - A block after ``<!-- file: PATH -->`` is a file, a ``bash`` block after ``<!-- run: local -->`` what is typed beside it.
 - A ``python`` block after ``<!-- program -->`` is run as a file of its own.
 - One after ``<!-- within: NAME -->`` is a part of a program: ``tests/helpers/given/NAME.py`` has the rest of it.
+- One after ``<!-- theirs: TOOL -->`` is for another tool, and parsed only.
 - One after ``<!-- test -->`` is a test; those of a page are one file for pytest.
 
 Programs find a ``Slurmfile.toml`` that names the local backend, unless the page has one.
@@ -55,7 +56,7 @@ SINGLE = [
     if one.mark == "program" or one.mark.startswith("within: ")
 ]
 WITH_TESTS = [name for name in OURS if any(one.mark == "test" for one in blocks(PAGES[name]))]
-KINDS = re.compile(r"(file|from|signatures|within|mistakes?|run): .+|program|test")
+KINDS = re.compile(r"(file|theirs|from|signatures|within|mistakes?|run): .+|program|test")
 
 
 @pytest.fixture
@@ -126,7 +127,8 @@ def test_a_program_that_submits_has_its_main_guard(name: str) -> None:
 
 def is_program(block: Block) -> bool:
     """Whether a reader would save it as a file."""
-    return block.language == "python" and not block.mark.startswith(("within: ", "mistake", "test"))
+    own = ("within: ", "mistake", "test", "theirs: ")
+    return block.language == "python" and not block.mark.startswith(own)
 
 
 def submits_at_once(source: str) -> bool:
