@@ -31,9 +31,17 @@ def main() -> None:
         page = folder / "page.html"
         draw = [sys.executable, "-m", "slurm.cli", "tree", "--html", str(page), str(job)]
         subprocess.run(draw, env=home, check=True)
-        shown = page.read_text("utf-8").replace(made, "/home/me").replace("color-scheme: light dark", "")
+        shown = (
+            page.read_text("utf-8")
+            .replace(made, "/home/me")
+            .replace("color-scheme: light dark", "")
+        )
         page.write_text(shown, "utf-8")
-        options = ["--window-size=1120,490", f"--screenshot={PICTURE}", "--virtual-time-budget=2000"]
+        options = [
+            "--window-size=1120,490",
+            f"--screenshot={PICTURE}",
+            "--virtual-time-budget=2000",
+        ]
         chromium(folder / "profile", *options, page.as_uri())
 
 

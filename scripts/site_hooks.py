@@ -28,8 +28,13 @@ LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)\s]+)\)")
 OUTPUT = re.compile(r'<div class="language-(text|pytb) highlight">(.*?)</div>', re.DOTALL)
 DRAWN = re.compile(r"[─-▟]|\+--| {6}")
 SOURCE = "https://github.com/slurm-tasks/slurm-tasks"
-# Files beside docs/ that are pages of the site.
+# Files beside docs/ that are pages of the site, and schemas that come along: name in the site -> file.
 BESIDE = {"changelog.md": "CHANGELOG.md"}
+SCHEMAS = {
+    f"schemas/{path.name}": str(path.relative_to(ROOT))
+    for path in sorted(ROOT.glob("src/slurm/runs/*.schema.json"))
+}
+IN_THE_SITE = {path: name for name, path in (BESIDE | SCHEMAS).items()}
 
 
 def drawn_as(source: str) -> Path:
@@ -42,6 +47,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for name, path in BESIDE.items():
         text = LINK.sub(lambda link: f"]({_from_docs(link[1])})", (ROOT / path).read_text("utf-8"))
         files.append(File.generated(config, name, content=text))
+    for name, path in SCHEMAS.items():
+        files.append(File.generated(config, name, abs_src_path=str(ROOT / path)))
     return files
 
 
@@ -63,6 +70,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
     def outward(link: re.Match[str]) -> str:
         target = posixpath.normpath(posixpath.join("docs", place, link[1]))
+        if target in IN_THE_SITE:
+            return f"]({posixpath.relpath(IN_THE_SITE[target], place or '.')})"
         inside = target.startswith("docs/") or page.file.src_uri in BESIDE
         return link[0] if inside else f"]({SOURCE}/blob/main/{target})"
 

@@ -26,7 +26,7 @@ from slurm.api.local import LocalBackend
 
 ROOT = Path(__file__).parents[1]
 GIVEN = ROOT / "tests/helpers/given"
-GOES_ON = "pass  # the page goes on here"
+GOES_ON = "# the page goes on here"
 SLURMFILE = '[default.cluster]\nbackend = "local"\n'
 # Pages with a test module of their own, which runs what is on them.
 ELSEWHERE = {
@@ -48,7 +48,9 @@ PAGES = {
     str(path.relative_to(ROOT / "docs")): path for path in sorted((ROOT / "docs").rglob("*.md"))
 }
 OURS = [name for name in PAGES if name not in ELSEWHERE]
-LOCAL = [name for name in OURS if any(one.mark.startswith("run: local") for one in blocks(PAGES[name]))]
+LOCAL = [
+    name for name in OURS if any(one.mark.startswith("run: local") for one in blocks(PAGES[name]))
+]
 SINGLE = [
     pytest.param(name, number, id=f"{name}-{number}")
     for name in OURS
@@ -68,7 +70,10 @@ def project(tmp_path: Path, lend_sdk: Callable[[Path], None]) -> Iterator[Path]:
     lend_sdk(folder.parent / "home/slurm_jobs")
     python = this_python(folder.parent / "bin/python")
     write_program(python.with_name("slurm"), f'exec {shlex.quote(str(python))} -m slurm.cli "$@"')
-    write_program(python.with_name("pytest"), f'exec {shlex.quote(str(python))} -m pytest -p no:cacheprovider "$@"')
+    write_program(
+        python.with_name("pytest"),
+        f'exec {shlex.quote(str(python))} -m pytest -p no:cacheprovider "$@"',
+    )
     yield folder
     scheduler = LocalBackend(state_dir=str(folder.parent / "home/slurm_jobs/.local"))
     scheduler.shutdown(kill_jobs=True)
@@ -121,7 +126,9 @@ def test_each_block_of_python_is_run_in_some_way(name: str) -> None:
 
 @pytest.mark.parametrize("name", OURS)
 def test_a_program_that_submits_has_its_main_guard(name: str) -> None:
-    unguarded = [one.text for one in blocks(PAGES[name]) if is_program(one) and submits_at_once(one.text)]
+    unguarded = [
+        one.text for one in blocks(PAGES[name]) if is_program(one) and submits_at_once(one.text)
+    ]
     assert unguarded == []
 
 

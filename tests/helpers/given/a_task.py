@@ -13,6 +13,5 @@ def train(seed: int) -> int:
 
 
 if __name__ == "__main__":
-    assert Cluster
-    assert BenchmarkCallback
-    pass  # the page goes on here
+    given = (Cluster, BenchmarkCallback)
+    # the page goes on here

@@ -12,7 +12,7 @@ def count(number: int) -> int:
 
 
 if __name__ == "__main__":
-    assert as_completed
+    given = (as_completed,)
     with Cluster("local"):
         counts = count.map([3, 4])
-        pass  # the page goes on here
+        # the page goes on here

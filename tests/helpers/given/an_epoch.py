@@ -13,7 +13,7 @@ def train(epoch: int) -> int:
 
 
 if __name__ == "__main__":
-    assert Job
-    assert SubmissionUnknown
+    given = (Job, SubmissionUnknown)
     with Cluster("local") as cluster:
-        pass  # the page goes on here
+        also_given = (cluster,)
+        # the page goes on here

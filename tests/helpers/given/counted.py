@@ -20,4 +20,4 @@ def count_words() -> list[int]:
 if __name__ == "__main__":
     with Cluster.from_env():
         count_words().get_result()
-    pass  # the page goes on here
+    # the page goes on here

@@ -7,5 +7,5 @@ from pathlib import Path
 Path(".slurm").mkdir()
 Path("plan/iter1/runs").mkdir(parents=True)
 
-if __name__ == "__main__":
-    pass  # the page goes on here
+assert __name__ == "__main__"
+# the page goes on here

@@ -53,4 +53,5 @@ if __name__ == "__main__":
     urls = ["https://example.org/1", "https://example.org/2"]
     names = ["a", "b"]
     with Cluster("local") as cluster:
-        pass  # the page goes on here
+        also_given = (cluster,)
+        # the page goes on here

@@ -12,6 +12,7 @@ def train(rate: float) -> float:
 
 
 if __name__ == "__main__":
-    assert as_completed
+    given = (as_completed,)
     with Cluster.from_env() as cluster:
-        pass  # the page goes on here
+        also_given = (cluster,)
+        # the page goes on here
