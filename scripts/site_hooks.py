@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[1]
 DIAGRAMS = ROOT / "docs/diagrams"
 MERMAID = re.compile(r"^```mermaid\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)\s]+)\)")
-OUTPUT = re.compile(r'<div class="language-(text|pytb) highlight">(.*?)</div>', re.DOTALL)
+OUTPUT = re.compile(r'<div class="language-(text|pytb|pycon) highlight">(.*?)</div>', re.DOTALL)
 DRAWN = re.compile(r"[─-▟]|\+--| {6}")
 SOURCE = "https://github.com/slurm-tasks/slurm-tasks"
 # Files beside docs/ that are pages of the site, and schemas that come along: name in the site -> file.

@@ -4,6 +4,7 @@
 - A ``python`` block after ``<!-- program -->`` is run as a file of its own.
 - One after ``<!-- within: NAME -->`` is a part of a program: ``tests/helpers/given/NAME.py`` has the rest of it.
 - One after ``<!-- theirs: TOOL -->`` is for another tool, and parsed only.
+- A command after ``<!-- not run: WHY -->`` cannot be run here.
 - One after ``<!-- test -->`` is a test; those of a page are one file for pytest.
 
 Programs find a ``Slurmfile.toml`` that names the local backend, unless the page has one.
@@ -59,6 +60,7 @@ SINGLE = [
 ]
 WITH_TESTS = [name for name in OURS if any(one.mark == "test" for one in blocks(PAGES[name]))]
 KINDS = re.compile(r"(file|theirs|from|signatures|within|mistakes?|run): .+|program|test")
+TYPED = re.compile(r"(run|file|theirs|not run): .")
 
 
 @pytest.fixture
@@ -122,6 +124,12 @@ def test_each_block_of_python_is_run_in_some_way(name: str) -> None:
     """Or it is an excerpt, or a list of signatures, that is compared with the code."""
     python = [one for one in blocks(PAGES[name]) if one.language == "python"]
     assert [one.text for one in python if not KINDS.fullmatch(one.mark)] == []
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_each_command_is_run_or_says_why_not(name: str) -> None:
+    typed = [one for one in blocks(PAGES[name]) if one.language == "bash"]
+    assert [one.text for one in typed if not TYPED.match(one.mark)] == []
 
 
 @pytest.mark.parametrize("name", OURS)

@@ -6,7 +6,6 @@ import asyncio
 
 from slurm import Cluster, gather, set_active_context, task
 
-
 given = (gather,)
 
 
