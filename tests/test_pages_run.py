@@ -33,10 +33,9 @@ SLURMFILE = '[default.cluster]\nbackend = "local"\n'
 ELSEWHERE = {
     "how-to/build-a-wheel.md": "tests/test_packaging_pages.py",
     "how-to/clean-up.md": "tests/test_clean_up_page.py",
-    "how-to/find-follow-and-cancel-jobs.md": "its own",
     "how-to/keep-a-record-of-runs.md": "tests/test_runs_page.py",
+    "how-to/notebooks.md": "tests/test_notebook_page.py",
     "how-to/run-in-a-container.md": "tests/test_packaging_pages.py",
-    "how-to/run-on-several-nodes.md": "its own",
     "how-to/send-dependencies.md": "tests/test_packaging_pages.py",
     "how-to/send-your-code.md": "tests/test_packaging_pages.py",
     "how-to/use-an-environment-of-the-site.md": "tests/test_site_environment_page.py",
@@ -45,10 +44,19 @@ ELSEWHERE = {
     "reference/mistakes.md": "tests/helpers/mistakes.py",
     "tutorials/parallel-train-eval-workflow.md": "tests/test_documentation.py",
 }
+# Pages of which not all blocks say yet how they are run. A new page does not belong here.
+NOT_YET = {
+    "explanation/other-slurms-in-docker.md",
+    "how-to/find-follow-and-cancel-jobs.md",
+    "how-to/run-on-several-nodes.md",
+    "how-to/run-tests-in-ci.md",
+    "how-to/set-up-a-cluster.md",
+    "reference/json.md",
+}
 PAGES = {
     str(path.relative_to(ROOT / "docs")): path for path in sorted((ROOT / "docs").rglob("*.md"))
 }
-OURS = [name for name in PAGES if name not in ELSEWHERE]
+OURS = [name for name in PAGES if name not in ELSEWHERE and name not in NOT_YET]
 LOCAL = [
     name for name in OURS if any(one.mark.startswith("run: local") for one in blocks(PAGES[name]))
 ]
@@ -154,5 +162,5 @@ def submits_at_once(source: str) -> bool:
 
 @pytest.mark.parametrize(("name", "module"), ELSEWHERE.items())
 def test_a_page_that_is_run_elsewhere_is_named_there(name: str, module: str) -> None:
-    if name in PAGES and module != "its own":
+    if name in PAGES:
         assert Path(name).name in (ROOT / module).read_text("utf-8")
