@@ -115,7 +115,7 @@ def _listed(pages: list[Page], config: MkDocsConfig) -> Iterator[str]:
     yield f"# {config.site_name}\n\n> {config.site_description}\n"
     section = None
     for page in pages:
-        above = page.ancestors[-1].title if page.ancestors else "Start"
+        *_, above = ["Start", *(one.title for one in page.ancestors)]
         if above != section:
             section = above
             yield f"\n## {section}\n\n"
