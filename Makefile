@@ -65,7 +65,7 @@ lint: $(DEV) ## Check format, rules, imports, types and the oldest Python each f
 	$(PYRIGHT) --verifytypes slurm --ignoreexternal >$(PUBLIC_TYPES) || \
 		{ sed '/^Public modules/,/^$$/d' $(PUBLIC_TYPES); exit 1; }
 	$(VERMIN) $(NEWER) --target=3.9- src/slurm
-	$(VERMIN) --target=3.6- src/slurm/agent src/slurm/packaging/site/setup_checker.py
+	$(VERMIN) --target=3.6- src/slurm/agent src/slurm/packaging/site/setup_checker.py src/slurm/cluster_checks/site_probe.py
 
 docs: $(DEV) ## Build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet

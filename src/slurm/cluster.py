@@ -227,12 +227,12 @@ class Cluster:
         >>> Cluster.from_args(parser.parse_args(["--backend", "local"]))
         <Cluster local ~/slurm_jobs>
         """
-        from slurm.config.command_line import arguments_from
+        from slurm.config.command_line import chosen_from
 
-        path, env, overrides = arguments_from(args)
-        if path is None and env is None and "backend_type" in overrides:
-            return cls(**overrides)
-        return cls.from_env(path, env=env, overrides=overrides)
+        chosen = chosen_from(args)
+        if chosen.without_file:
+            return cls(**chosen.overrides)
+        return cls.from_env(chosen.slurmfile, env=chosen.env, overrides=chosen.overrides)
 
     def __enter__(self) -> Cluster:
         token = context.set_active_context(self)

@@ -2,7 +2,8 @@
 
 ::
 
-    python -m slurm.testing up         __main__: up, down, status, logs, shell
+    python -m slurm.testing up         __main__, and slurm test-cluster: up, down, status, logs, shell
+      -> command_options, using        their options, and what each does
       -> docker_cluster.DockerCluster  what can be done with one cluster
            -> compose.ComposeProject   how docker compose is called for it
                 -> image               what its services run: built once, named by what is in it

@@ -370,7 +370,7 @@ def completed(words: str, run_python: RunPython, monkeypatch: pytest.MonkeyPatch
 def test_a_shell_completes_commands_and_options(
     run_python: RunPython, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert completed("slurm t", run_python, monkeypatch) == ["plain,tree"]
+    assert completed("slurm tr", run_python, monkeypatch) == ["plain,tree"]
     assert completed("slurm tree --m", run_python, monkeypatch) == [
         "plain,--mermaid",
         "plain,--max-cpus",
