@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from slurm import context, forks
 from slurm.config.checks import check_flag, own_copy
-from slurm.errors import ConfigError
+from slurm.errors import ConfigError, SlurmError
 from slurm.job_dir.paths import RESULT_GRACE
 from slurm.job_dir.tracebacks import UsersFrames
 from slurm.sbatch.options import normalise
@@ -245,6 +245,40 @@ class Cluster:
         return False  # what was raised in the block goes on
 
     @UsersFrames()
+    def activate(self) -> Cluster:
+        """Have tasks that are called outside of any block submit to this cluster, in all threads; the same cluster again.
+
+        It is for notebooks and prompts, whose cells have no ``with`` around them. It ends with `deactivate`, with `close`, and
+        when another cluster is activated. Inside of ``with other:`` that one is active. Raises `ConfigError` where a script or
+        module does so that is only being loaded by a job, and `SlurmError` for a cluster that was closed.
+
+        >>> active = cluster.activate()
+        >>> double(21).get_result()
+        42
+        >>> cluster.deactivate()
+        """
+        if context.is_loading_script():
+            from slurm.submit.refusals import no_main_guard
+
+            raise no_main_guard("activates a cluster")
+        if self.closed:
+            raise SlurmError(f"{self!r} was closed: make another one")
+        context.set_default_context(self)
+        return self
+
+    def deactivate(self) -> None:
+        """End what `activate` began, and submit the mapped arrays that nobody has used yet.
+
+        Where another cluster was activated since, that stays as it is.
+
+        >>> cluster.deactivate()
+        """
+        if context.is_default_context(self):
+            context.set_default_context(None)
+            with UsersFrames():
+                self.submit_waiting()
+
+    @UsersFrames()
     def submit_waiting(self, *, failed: bool = False) -> None:
         """Submit the mapped arrays that nobody has used yet; the end of a context does.
 
@@ -471,6 +505,7 @@ class Cluster:
         if self.closed:
             return
         try:
+            self.deactivate()
             self.submit_waiting()
         finally:
             self._closed = True
@@ -478,6 +513,24 @@ class Cluster:
 
     def __repr__(self) -> str:
         return str(self.site)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: where jobs go, and with which options. Nothing is connected to."""
+        from slurm.job_tree import cards
+
+        target = self.site.options.get("hostname") or self.backend_type
+        is_active = (
+            "closed" if self.closed else "here" if context.get_active_context() is self else "no"
+        )
+        options = ", ".join(f"{name}={value}" for name, value in self.submit_defaults.items())
+        rows = [
+            ("backend", self.backend_type),
+            ("jobs in", f"<code>{cards.escaped(self.site.base)}</code>"),
+            ("python", f"<code>{cards.escaped(self.python)}</code>"),
+            ("active", is_active),
+        ]
+        rows += [("every job", cards.escaped(options))] if options else []
+        return cards.card(f"Cluster {target}", rows)
 
     def _packaging_of(self, task: CalledTask) -> TaskPackaging:
         from slurm.packaging.base import PackagedTask
