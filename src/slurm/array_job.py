@@ -517,7 +517,7 @@ class ArrayJob(NotAValue, Sequence[Job[T]], Awaitable[list[T]], Upstream, Promis
 
     def _repr_html_(self) -> str:
         """What a notebook shows: how many items are in which state, why others wait. Nobody is asked, nothing submitted."""
-        from slurm.job_tree import cards
+        from slurm.job_tree import cards, markup
 
         title = f"Array of {len(self)}, {self.task_name}"
         if self.is_empty:
@@ -531,7 +531,7 @@ class ArrayJob(NotAValue, Sequence[Job[T]], Awaitable[list[T]], Upstream, Promis
             counts[status.state] += count
         rows = [("progress", cards.progress(counts, len(self)))]
         waiting = pending_in(counted)
-        rows += [("waiting", cards.escaped(waiting))] if waiting else []
+        rows += [("waiting", markup.escaped(waiting))] if waiting else []
         is_here = self.cluster.backend.shares_filesystem
         rows += [("directory", cards.path(self.job_dir, is_here=is_here))]
         return cards.card(f"{title}, job {', '.join(self.ids)}", rows)

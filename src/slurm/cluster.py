@@ -516,7 +516,7 @@ class Cluster:
 
     def _repr_html_(self) -> str:
         """What a notebook shows: where jobs go, and with which options. Nothing is connected to."""
-        from slurm.job_tree import cards
+        from slurm.job_tree import cards, markup
 
         target = self.site.options.get("hostname") or self.backend_type
         is_active = (
@@ -525,11 +525,11 @@ class Cluster:
         options = ", ".join(f"{name}={value}" for name, value in self.submit_defaults.items())
         rows = [
             ("backend", self.backend_type),
-            ("jobs in", f"<code>{cards.escaped(self.site.base)}</code>"),
-            ("python", f"<code>{cards.escaped(self.python)}</code>"),
+            ("jobs in", f"<code>{markup.escaped(self.site.base)}</code>"),
+            ("python", f"<code>{markup.escaped(self.python)}</code>"),
             ("active", is_active),
         ]
-        rows += [("every job", cards.escaped(options))] if options else []
+        rows += [("every job", markup.escaped(options))] if options else []
         return cards.card(f"Cluster {target}", rows)
 
     def _packaging_of(self, task: CalledTask) -> TaskPackaging:

@@ -453,15 +453,15 @@ class Job(NotAValue, NotASequence, Awaitable[T], Upstream, Promise, Generic[T]):
 
     def _repr_html_(self) -> str:
         """What a notebook shows: its state, why it waits, where its files are. Nobody is asked for it."""
-        from slurm.job_tree import cards
+        from slurm.job_tree import cards, markup
 
         record = self._watched
         if not record.is_submitted:
             return cards.card(f"Job {self.task_name}", [("state", "not submitted yet")])
         status, is_here = record.status, self.cluster.backend.shares_filesystem
         rows = [("state", cards.state_in_words(status))]
-        rows += [("node", cards.escaped(status.node))] if status.node else []
+        rows += [("node", markup.escaped(status.node))] if status.node else []
         waits = ", ".join(f"{one.type} {' '.join(one.ids)}" for one in self.waits_for)
-        rows += [("waits for", cards.escaped(waits))] if waits else []
+        rows += [("waits for", markup.escaped(waits))] if waits else []
         rows += [("directory", cards.path(record.job_dir, is_here=is_here))]
         return cards.card(f"Job {record.id} {self.task_name}", rows)

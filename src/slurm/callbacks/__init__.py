@@ -12,7 +12,7 @@ happens, as plain facts and records. A `Job` is a type here, and comes from whoe
 - `holding`: submissions that wait for callbacks;
 - `travel`, `node`: callbacks on their way to a job, and in it;
 - `logger`, `rich_logger`, `benchmark`: those there are, each with what it prints (columns and cells of the live table
-  are `rich_logger`'s);
+  are `rich_logger`'s, which draws with `rich_parts`);
 - `lines`: one event as a line of text; `job_table`: what is counted for the live table; `timing`: where time went.
 """
 

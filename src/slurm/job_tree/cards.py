@@ -54,7 +54,7 @@ def progress(counts: Mapping[JobState, int], total: int) -> str:
     waiting = total - sum(known.values())
     if waiting > 0:
         known[JobState.PENDING] += waiting
-    kinds = Counter({kind: 0 for kind in COLOURS})
+    kinds = Counter(dict.fromkeys(COLOURS, 0))
     for state, count in known.items():
         kinds[kind_of(state)] += count
     parts = "".join(

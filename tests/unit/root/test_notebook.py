@@ -12,7 +12,7 @@ from tests.helpers.fakes import FakeBackend, job_on
 from tests.helpers.noted import a_run
 
 from slurm import Cluster, Job, task
-from slurm.job_tree import cards
+from slurm.job_tree import cards, markup
 from slurm.states import JobState, JobStatus
 
 SHARP = "<script>alert('x')</script>&\x1b[31m"
@@ -102,7 +102,7 @@ def test_a_tree_is_a_line_and_in_a_notebook_a_drawing() -> None:
 @pytest.mark.parametrize(
     "html",
     [
-        cards.card(SHARP, [(SHARP, cards.escaped(SHARP))]),
+        cards.card(SHARP, [(SHARP, markup.escaped(SHARP))]),
         cards.state_in_words(JobStatus(reason=SHARP)),
         cards.state_in_words(JobStatus(JobState.FAILED, True, exit_code=SHARP)),
         cards.path(f"/{SHARP}", is_here=True),
