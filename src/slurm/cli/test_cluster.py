@@ -47,5 +47,5 @@ command: Group = Group(
     help="Use a real Slurm in Docker on this machine, to try things and to test. It needs Docker, and the extra testing.",
     example="slurm test-cluster up\nslurm test-cluster down",
 )
-for each in COMMANDS:
-    command.add_command(command_named(each))
+for _name in COMMANDS:
+    command.add_command(command_named(_name))

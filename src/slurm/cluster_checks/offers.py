@@ -8,7 +8,7 @@ from typing import Any
 from slurm import Cluster
 from slurm.api.local import LocalBackend
 from slurm.cluster_checks.asking import ask
-from slurm.errors import SchedulerUnreachable, SlurmError
+from slurm.errors import SchedulerUnreachable
 
 KINDS = ("cpus", "memory", "gpus")
 LIMITS = ("MaxArraySize", "MaxJobCount")
@@ -104,11 +104,3 @@ def _row(row: Mapping[str, Any], user: str) -> dict[str, str]:
         "reason": row["node"] or f"({row['reason']})",
         "name": row["name"],
     }
-
-
-def accounts_and_partitions(cluster: Cluster) -> dict[str, Any]:
-    """`offered`, or nothing of it where the cluster does not answer."""
-    try:
-        return offered(cluster)
-    except SlurmError:
-        return {"partitions": [], "accounts": [], "default_account": None}

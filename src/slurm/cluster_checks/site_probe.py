@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 import zlib
-from typing import Any, Dict, List, Tuple
+from typing import Any, Callable, Dict, List, Tuple
 
 PROGRAMS = ("sbatch", "squeue", "scancel", "scontrol", "sinfo", "sacct", "sacctmgr")
 TIMEOUT = 20  # seconds for one command of Slurm
@@ -283,7 +283,7 @@ def _said(argv: List[str]) -> Tuple[int, str, str]:
     )
 
 
-PARTS = {
+PARTS: Dict[str, Callable[[Dict[str, Any]], Any]] = {
     "programs": programs,
     "controller": controller,
     "accounting": accounting,

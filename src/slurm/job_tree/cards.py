@@ -71,8 +71,8 @@ def progress(counts: Mapping[JobState, int], total: int) -> str:
 def drawing(text: str) -> str:
     """A drawing of several lines.
 
-    >>> drawing("a\n  <b>")
-    '<pre>a\\n  &lt;b&gt;</pre>'
+    >>> drawing("<b>")
+    '<pre>&lt;b&gt;</pre>'
     """
     return f"<pre>{html.escape(text)}</pre>"
 

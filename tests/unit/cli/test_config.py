@@ -117,6 +117,11 @@ def test_variables_hold_for_every_command(
     monkeypatch.setenv("SLURM_TASKS_HOSTNAME", "hpc")
     assert cli.main(["tree", "jobs"]) == 2
     assert "a path on the cluster: start it with /" in capsys.readouterr().err
+    assert cli.main(["login", "--check"]) == 1
+    assert "hpc: slurm login hpc" in capsys.readouterr().err
+    monkeypatch.setenv("SLURM_TASKS_BACKEND", "local")
+    assert cli.main(["login"]) == 2
+    assert "nothing to log in to with --backend local" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

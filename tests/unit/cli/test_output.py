@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -13,7 +14,9 @@ import pytest
 
 from slurm import cli
 from slurm.cli.commands import root
+from slurm.cli.output import finding_in_words
 from slurm.config.command_line import exit_status
+from slurm.config.findings import Finding, Verdict
 
 
 def every(group: click.Group, *before: str) -> Iterator[tuple[str, ...]]:
@@ -92,9 +95,42 @@ def test_an_error_beside_lost_output_keeps_its_status(
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">/dev/full", "2>/dev/full", "| head -c0"])
 def test_a_program_ends_well_whatever_its_output_is(closed: str) -> None:
     python = f"PYTHONPATH={os.pathsep.join(sys.path)!r} {sys.executable} -m slurm.cli"
-    for words in ("--help", "tree --help", "tree nowhere"):
+    for words in ("--help", "tree --help", "tree nowhere", "config show --backend local"):
         script = f"set -o pipefail; {python} {words} {closed}"
         done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
         assert done.returncode in (0, 1, 2), done.stderr
         assert "Traceback" not in done.stderr
         assert "Exception ignored" not in done.stderr
+
+
+# --- colours -------------------------------------------------------------------------------------
+
+
+class Terminal(io.StringIO):
+    """A terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("stream", "variables", "coloured"),
+    [
+        (Terminal(), {}, True),
+        (Terminal(), {"NO_COLOR": "1"}, False),
+        (Terminal(), {"NO_COLOR": ""}, True),  # as https://no-color.org says
+        (Terminal(), {"TERM": "dumb"}, False),
+        (io.StringIO(), {}, False),
+    ],
+)
+def test_colours_are_for_terminals_and_whoever_wants_them(
+    stream: TextIO, variables: dict[str, str], coloured: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "stdout", stream)
+    said = finding_in_words(Finding("clock", Verdict.FAIL, "it is \x1b[1m wrong"))
+    assert click.unstyle(said) == "FAIL clock: it is ?[1m wrong"
+    assert ("\x1b[31m" in said) is coloured
