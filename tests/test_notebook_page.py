@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from pathlib import Path
 from typing import Any
@@ -26,12 +27,11 @@ def cells() -> list[str]:
 
 def run(folder: Path, sources: list[str]) -> list[Any]:
     """The cells of a notebook that a kernel has run in `folder`. Fails where a cell has raised something."""
-    import nbformat
-    from nbclient import NotebookClient
-
-    notebook = nbformat.v4.new_notebook()
-    notebook.cells = [nbformat.v4.new_code_cell(source) for source in sources]
-    NotebookClient(notebook, timeout=240, resources={"metadata": {"path": str(folder)}}).execute()
+    new: Any = importlib.import_module("nbformat.v4")
+    notebook = new.new_notebook()
+    notebook.cells = [new.new_code_cell(source) for source in sources]
+    client = importlib.import_module("nbclient").NotebookClient
+    client(notebook, timeout=240, resources={"metadata": {"path": str(folder)}}).execute()
     return list(notebook.cells)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -56,9 +57,10 @@ class NotebookDisplay:
 
     def start(self) -> None:
         """Show it below the cell that runs now."""
-        from IPython.display import display  # there is one wherever Rich sees a notebook
-
-        self._handle = display(self._drawn(), display_id=True)
+        shown = importlib.import_module(
+            "IPython.display"
+        )  # it is there wherever Rich sees a notebook
+        self._handle = shown.display(self._drawn(), display_id=True)
         threading.Thread(target=self._go_on, daemon=True).start()
 
     def _go_on(self) -> None:

@@ -188,7 +188,8 @@ def _status_of(
     except BrokenPipeError:
         return 0
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in FULL:
+        # Of a file that was opened by its name the error has that.
+        if isinstance(error, OSError) and error.errno in FULL and error.filename is None:
             _lost_output()  # the rest of it
             return _said(program, UNWRITTEN.format(error.strerror), 1)
         if verbose or not isinstance(error.__cause__, RemoteTraceback):
