@@ -65,7 +65,7 @@ lint: $(DEV) ## Check format, rules, imports, types and the oldest Python each f
 	$(PYRIGHT) --verifytypes slurm --ignoreexternal >$(PUBLIC_TYPES) || \
 		{ sed '/^Public modules/,/^$$/d' $(PUBLIC_TYPES); exit 1; }
 	$(VERMIN) $(NEWER) --target=3.9- src/slurm
-	$(VERMIN) --target=3.6- src/slurm/agent src/slurm/packaging/site/setup_checker.py
+	$(VERMIN) --target=3.6- src/slurm/agent src/slurm/packaging/site/setup_checker.py src/slurm/cluster_checks/site_probe.py
 
 docs: $(DEV) ## Build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet
@@ -112,7 +112,8 @@ OTHER_RELEASES = $(filter-out $(or $(DEBIAN_RELEASE),trixie),$(notdir $(wildcard
 ON_THE_OTHERS = set -e; for release in $(OTHER_RELEASES); do export DEBIAN_RELEASE=$$release; echo "== $$release"; \
 	docker/ensure-docker.sh; $(PY) $(ON_THE_CLUSTER) -m slurm
 SMOKE = tests/slurm/test_releases.py
-WHAT_EACH_RUNS = tests/conformance tests/slurm/at_most_once tests/slurm/test_harness.py $(SMOKE)
+WHAT_EACH_RUNS = tests/conformance tests/slurm/at_most_once \
+	$(addprefix tests/slurm/test_,harness.py memory.py mpi.py downstream_project.py) $(SMOKE)
 test-matrix: $(DEV) ## Run those of them that take long and rarely break, such as faults; and much of all on each other release
 	docker/ensure-docker.sh
 	$(PY) $(ON_THE_CLUSTER) -m "slurm and matrix"
@@ -162,7 +163,7 @@ lock: ## Pin the dependencies: the newest allowed, the oldest in requirements-ol
 	@set -e; dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
 	"$$PYTHON" -m venv "$$dir"; "$$dir/bin/python" -m pip install --quiet --disable-pip-version-check uv; \
 	$(LOCK) --python-version 3.10 pyproject.toml --group build --output-file requirements.txt; \
-	$(LOCK) --python-version 3.10 pyproject.toml --extra testing --extra rich requirements-dev.in \
+	$(LOCK) --python-version 3.10 pyproject.toml --extra testing --extra rich --extra dash requirements-dev.in \
 		--constraints requirements.txt --output-file requirements-dev.txt; \
 	$(LOCK) --python-version 3.10 --resolution lowest-direct pyproject.toml --group build --extra testing --extra rich \
 		requirements-test.in --output-file requirements-oldest.txt; \

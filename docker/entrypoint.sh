@@ -1,5 +1,5 @@
 #!/bin/bash
-# cluster-entrypoint db|slurmdbd|slurmctld|login|node: prepares the role and becomes its daemon.
+# cluster-entrypoint db|slurmdbd|slurmctld|slurmrestd|login|bastion|node|emulator: prepares the role and becomes its daemon.
 #
 # All containers start at once; each waits here for what it needs of the others. When the daemon has ended, so does the
 # container, unless cluster-fault was at work: then it begins anew as soon as that lets it.
@@ -45,6 +45,11 @@ write_munge_key() {
 
 write_password() { (umask 077 && head -c 24 /dev/urandom | base64 | tr '+/' '-_' >"$1"); }
 
+write_jwt_key() {
+  (umask 077 && head -c 32 /dev/urandom >"$1")
+  chown slurm:slurm "$1"
+}
+
 write_ssh_key() { # write_ssh_key COMMENT FILE; the public half is derived when it is needed
   rm -f "$2.pub"
   ssh-keygen -q -t ed25519 -N '' -C "$1" -f "$2"
@@ -63,6 +68,14 @@ start_munged() {
   (setpriv --reuid munge --regid munge --clear-groups munged --foreground \
     2> >(grep --line-buffered -Ev '^munged: (Info|Notice):' >&2) &)
   wait_for munge -n
+}
+
+# What signs the tokens of slurmrestd's users; only those who check them have its volume.
+make_jwt_key() {
+  [ -d /etc/slurm-jwt ] || return 0
+  chown slurm:slurm /etc/slurm-jwt
+  chmod 0700 /etc/slurm-jwt
+  make_once /etc/slurm-jwt/key write_jwt_key
 }
 
 # Users beside dev, with the same numbers everywhere: jobs and files are theirs by number.
@@ -87,7 +100,9 @@ make_shared_folders() {
 make_fake_gpus() {
   local number
   for ((number = 0; number < ${CLUSTER_GPUS:-2}; number++)); do
-    [ -e "/dev/fakegpu$number" ] || mknod -m 666 "/dev/fakegpu$number" c 1 3
+    # In a user namespace, as those of rootless engines, nobody makes devices.
+    [ -e "/dev/fakegpu$number" ] || mknod -m 666 "/dev/fakegpu$number" c 1 3 2>/dev/null ||
+      ln -s null "/dev/fakegpu$number"
   done
 }
 
@@ -112,6 +127,29 @@ apply_settings() {
   done
 }
 
+# Whether Slurm can limit the memory of jobs is found out by the nodes. What the first one finds holds for all machines of the
+# cluster: their configuration has to be the same.
+write_cgroup_conf() { # write_cgroup_conf FILE
+  if ! cluster-cgroups >"$1"; then
+    say "jobs have no memory limits of the kernel's"
+    cp /etc/slurm/cgroup.conf "$1"
+  fi
+}
+
+apply_cgroups() {
+  local found=/etc/slurm-cgroups/cgroup.conf
+  case $ROLE in
+    node) make_once "$found" write_cgroup_conf ;;
+    *) wait_for [ -e "$found" ] ;;
+  esac
+  cp "$found" /etc/slurm/cgroup.conf
+  grep -q '^ConstrainRAMSpace=yes' "$found" || return 0
+  [ "$ROLE" != node ] || cluster-cgroups >/dev/null || die "another node can limit memory, and this one cannot"
+  # What is ended by looking at its size now and then, the kernel ends at once.
+  sed -i 's/^JobAcctGatherParams=OverMemoryKill$//' /etc/slurm/slurm.conf
+  CLUSTER_SETTINGS="ProctrackType=proctrack/cgroup TaskPlugin=task/cgroup ${CLUSTER_SETTINGS:-}" apply_settings
+}
+
 # Nodes and partitions that are to be others than in the files.
 apply_nodes() {
   local conf=/etc/slurm/slurm.conf kept
@@ -120,6 +158,13 @@ apply_nodes() {
   printf '%s\n' "$kept" "$CLUSTER_NODES" >"$conf"
   printf '%s\n' "$CLUSTER_GRES" >/etc/slurm/gres.conf
 }
+
+# Those of which one machine has them all, beside the others.
+apply_emulated_nodes() {
+  [ -z "${CLUSTER_EMULATED:-}" ] || printf '%s\n' "$CLUSTER_EMULATED" >>/etc/slurm/slurm.conf
+}
+
+has_accounting() { grep -q '^AccountingStorageType=accounting_storage/slurmdbd$' /etc/slurm/slurm.conf; }
 
 # Accounts and QOS, once: whoever changes them afterwards keeps what he has changed. They are there before the controller
 # is, which knows them from its first moment on.
@@ -182,10 +227,7 @@ CREATE OR REPLACE USER 'slurm'@'%' IDENTIFIED BY '$password';
 GRANT ALL ON slurm_acct_db.* TO 'slurm'@'%';
 SQL
   if [ ! -d /var/lib/mysql/mysql ]; then
-    chown mysql:mysql /var/lib/mysql
-    say "creating the database"
-    mariadb-install-db --defaults-file=/etc/mysql/cluster.cnf --skip-test-db --init-file= >/tmp/install-db.log 2>&1 \
-      || { cat /tmp/install-db.log >&2; die "mariadb-install-db failed"; }
+    tar -C /var/lib/mysql --sparse -xzf /usr/local/share/new-database.tar.gz
   fi
   run_daemon mariadbd --defaults-file=/etc/mysql/cluster.cnf
 }
@@ -205,7 +247,9 @@ StorageHost=db
 StorageLoc=slurm_acct_db
 StorageUser=slurm
 StoragePass=$(</etc/slurm-db/password)
+$(grep '^AuthAlt' /etc/slurm/slurm.conf)
 CONF
+  make_jwt_key
   wait_for listens db 3306
   run_daemon slurmdbd -D
 }
@@ -216,8 +260,12 @@ run_slurmctld() {
   chown slurm:slurm /var/lib/slurm/slurmctld
   chmod 0700 /var/lib/slurm/slurmctld
   for host in ${CLUSTER_HOSTS:-c1 c2}; do wait_for getent hosts "$host"; done
-  wait_for listens slurmdbd 6819
-  make_accounting
+  apply_cgroups
+  make_jwt_key
+  if has_accounting; then
+    wait_for listens slurmdbd 6819
+    make_accounting
+  fi
   # Slurm 26.05 reads what associations used or does not start; where it was killed before it first stopped, it has not
   # written that yet.
   local state=/var/lib/slurm/slurmctld ignore_missing=
@@ -225,14 +273,39 @@ run_slurmctld() {
   run_daemon slurmctld -D ${ignore_missing:+"$ignore_missing"}
 }
 
+# The word "daemon" in the place of a token: each request brings its own. It may unshare nothing without SYS_ADMIN, and ends
+# unless it is told not to try.
+run_slurmrestd() {
+  wait_for listens slurmctld 6817
+  export SLURM_JWT=daemon SLURMRESTD_SECURITY=disable_unshare_sysv,disable_unshare_files
+  local command plugins
+  command=(setpriv --reuid slurmrestd --regid slurmrestd --clear-groups slurmrestd)
+  if ! has_accounting; then # it ends where it is to speak for slurmdbd, and there is none
+    plugins=$("${command[@]}" -s list 2>&1 | grep -o 'openapi/[^ ]*' | grep -v /.*db | paste -sd,)
+    command+=(-s "$plugins")
+  fi
+  run_daemon "${command[@]}" -a rest_auth/jwt 0.0.0.0:6820
+}
+
 run_login() {
   start_munged
   make_shared_folders
   make_ssh_access
+  if [[ ${CLUSTER_LOGIN:-} == *second-factor* ]]; then make_once /etc/ssh/keys/second_factor write_password; fi
+  # shellcheck disable=SC2086 # words
+  [ -z "${CLUSTER_LOGIN:-}" ] || cluster-login $CLUSTER_LOGIN
+  run_daemon /usr/sbin/sshd -D -e
+}
+
+run_bastion() {
+  make_ssh_access
+  make_once /etc/ssh/keys/bastion_ed25519 write_ssh_key bastion
+  cluster-login bastion
   run_daemon /usr/sbin/sshd -D -e
 }
 
 run_node() {
+  apply_cgroups
   start_munged
   make_shared_folders
   make_fake_gpus
@@ -241,13 +314,50 @@ run_node() {
   run_daemon slurmd -D
 }
 
+# A slurmd for each emulated node, all on this machine: Slurm knows them by their ports.
+run_emulator() {
+  start_munged
+  make_shared_folders
+  wait_for listens slurmctld 6817
+  run_daemon run_slurmds
+}
+
+# Of those that were started, most listen by now: each has much to do at first, and registers with the controller.
+few_are_starting() { [ $((${#nodes[@]} - $(grep -c ' 0A ' /proc/net/tcp))) -lt 30 ]; }
+
+# Until they are told to stop; one that ends by itself is started again, a few times.
+run_slurmds() {
+  local node ended status stopping='' again=0
+  local -A nodes=()
+  trap 'stopping=yes; pkill -TERM "^slurmd$" || true' TERM INT
+  for node in $(scontrol show hostnames "${CLUSTER_EMULATED_NAMES:?}"); do
+    wait_for few_are_starting
+    slurmd -D -N "$node" &
+    nodes[$!]=$node
+  done
+  while [ "${#nodes[@]}" -gt 0 ]; do
+    ended=
+    wait -n -p ended && status=0 || status=$?
+    [ -n "$ended" ] || continue # it was the trap
+    node=${nodes[$ended]}
+    unset "nodes[$ended]"
+    [ -z "$stopping" ] || continue
+    say "slurmd of $node ended with status $status"
+    again=$((again + 1))
+    [ "$again" -le 50 ] || die "too many of the emulated nodes end"
+    slurmd -D -N "$node" &
+    nodes[$!]=$node
+  done
+}
+
 readonly ROLE=${1:-} DOWN=/run/cluster-down
 rm -f /run/cluster-ready "$DOWN" # of an earlier run of this container; see cluster-health and cluster-fault
 apply_settings
 apply_nodes
+apply_emulated_nodes
 make_users
 see_environment
 case $ROLE in
-  db | slurmdbd | slurmctld | login | node) "run_$ROLE" ;;
-  *) die "the role must be db, slurmdbd, slurmctld, login or node, not '$ROLE'" ;;
+  db | slurmdbd | slurmctld | slurmrestd | login | bastion | node | emulator) "run_$ROLE" ;;
+  *) die "the role must be db, slurmdbd, slurmctld, slurmrestd, login, bastion, node or emulator, not '$ROLE'" ;;
 esac

@@ -14,7 +14,10 @@ kill_daemon() {
   read -r starter daemon <"$DAEMON"
   name=$(<"/proc/$daemon/comm")
   kill -KILL "$daemon"
-  [ "$name" != sshd ] || pkill -KILL '^sshd' || true
+  case $name in
+    sshd) pkill -KILL '^sshd' || true ;;
+    cluster-*) pkill -KILL '^slurmd$' || true ;; # of emulated nodes, which a shell has started
+  esac
   wait_for_end "$daemon"
 }
 

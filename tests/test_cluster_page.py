@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ dependencies = ["tabulate>=0.9"]
 [tool.pytest.ini_options]
 pythonpath = ["src"]
 """
+PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
 DOUBLE = "\n\n@task\ndef double(value: int) -> int:\n    return 2 * value\n"
 
 
@@ -47,7 +49,7 @@ def test_every_word_of_a_shape_is_on_the_page_with_an_item_that_is_taken() -> No
         assert row[2] == f"--slurm-{one.option}"
         assert row[4] == f"{one.argument}="
         item = row[5]
-        given: dict[str, Any] = {one.argument: [item] if one.many else item}
+        given: dict[str, Any] = {one.argument: [item] if one.is_list else item}
         # What an item names beside itself.
         more = {"users": ["ann"], "nodes": ["c[1-2]"], "partitions": ["all"], "qos": ["low"]}
         for name, items in more.items():
@@ -56,11 +58,13 @@ def test_every_word_of_a_shape_is_on_the_page_with_an_item_that_is_taken() -> No
             given["partitions"] = ["all", item]
         if one.argument == "qos":
             given["qos"] = ["low", item]
+        if one.argument == "accounting":  # without it there are no QOS
+            del given["qos"]
         assert shape_of(given)
 
 
 def test_the_ini_files_of_the_page_make_a_shape(tmp_path: Path) -> None:
-    assert len(of_pytest()) == 3
+    assert len(of_pytest()) == 4
     for block in of_pytest():
         (file := tmp_path / "pyproject.toml").write_text(block.text)
         options = read_toml(file)["tool"]["pytest"]["ini_options"]
@@ -72,16 +76,30 @@ def test_the_ini_files_of_the_page_make_a_shape(tmp_path: Path) -> None:
 def test_the_tests_of_the_page_pass(tmp_path: Path) -> None:
     project = tmp_path / "project"
     (package := project / "src/my_project").mkdir(parents=True)
-    editable, _, preempting = (block.text.partition("\n")[2] for block in of_pytest())
+    editable, _, preempting, _ = (block.text.partition("\n")[2] for block in of_pytest())
     (project / "pyproject.toml").write_text(PROJECT + editable + preempting)
     python = [one.text for one in blocks(PAGE) if one.language == "python"]
     [tasks] = [text for text in python if "def train(" in text]
     (package / "__init__.py").touch()
     (package / "tasks.py").write_text(tasks + DOUBLE)
-    tests = [text for text in python if "def test_" in text]
+    tests = [text for text in python if "def test_" in text and "log_in" not in text]
     assert len(tests) == 5
     for number, text in enumerate(tests):
         (project / f"test_{number}.py").write_text(text)
-    argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
-    assert " passed" in run(argv, project, 800)
+    assert " passed" in run(PYTEST, project, 800)
     assert not (project / ".slurm-cluster").exists()
+
+
+@pytest.mark.slurm
+@pytest.mark.matrix
+def test_the_test_of_the_page_logs_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with tempfile.TemporaryDirectory(
+        prefix="h-", dir="/tmp"
+    ) as home:  # for paths of sockets, which are short
+        monkeypatch.setenv("HOME", home)
+        (tmp_path / "pyproject.toml").write_text(PROJECT + of_pytest()[-1].text.partition("\n")[2])
+        [test] = [
+            one.text for one in blocks(PAGE) if "def test_" in one.text and "log_in" in one.text
+        ]
+        (tmp_path / "test_it.py").write_text(test)
+        assert "1 passed" in run(PYTEST, tmp_path, 800)

@@ -64,15 +64,6 @@ def test_the_program_in_the_readme_runs(checkout: Path) -> None:
     assert normalised(output) == normalised(program.shown)
 
 
-@pytest.mark.story
-def test_the_program_of_the_callbacks_page_runs(checkout: Path) -> None:
-    page = ROOT / "docs/how-to/callbacks.md"
-    [program] = [block for block in blocks(page) if block.mark == "program"]
-    (checkout / "program.py").write_text(program.text)
-    output = run([".venv/bin/python", "program.py"], checkout, 240)
-    assert [*map(normalised, output.splitlines())] == program.shown.splitlines()
-
-
 def run_blocks(page: Path, tier: str, checkout: Path, prefix: str, timeout: float) -> None:
     """Run the page's blocks of `tier` in one shell, with `prefix` before the names of runs."""
     marked = [block for block in blocks(page) if block.is_of(tier)]
@@ -82,15 +73,6 @@ def run_blocks(page: Path, tier: str, checkout: Path, prefix: str, timeout: floa
     written = run(["bash", str(script)], checkout, timeout)
     written = written.replace(str(checkout), HOME_SHOWN).replace(f"run-{prefix}", "run-")
     require_shown(marked, written)
-
-
-@pytest.mark.story
-def test_the_tests_of_the_page_on_workflows_pass(tmp_path: Path) -> None:
-    page = ROOT / "docs/how-to/test-a-workflow.md"
-    parts = [block.text for block in blocks(page) if block.language == "python"]
-    (tmp_path / "test_pipeline.py").write_text("\n\n".join(parts))
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_pipeline.py"]
-    assert "2 passed" in run(command, tmp_path, 240)
 
 
 @pytest.mark.story
@@ -165,13 +147,13 @@ def test_slurmfiles_are_accepted(
 
 
 def test_every_key_of_a_slurmfile_is_documented() -> None:
-    page = (ROOT / "docs/how-to/configure-a-cluster.md").read_text("utf-8")
+    page = (REFERENCE / "configuration.md").read_text("utf-8")
     ssh, local = (inspect.signature(one).parameters for one in (SSHCommandBackend, LocalBackend))
     assert [key for key in (*slurmfile.CLUSTER_KEYS, *ssh, *local) if f"`{key}`" not in page] == []
 
 
 def test_every_key_of_a_packaging_is_documented() -> None:
-    page = (ROOT / "docs/how-to/configure-a-cluster.md").read_text()
+    page = (REFERENCE / "configuration.md").read_text()
     for name, path in STRATEGIES.items():
         strategy = class_named(path, PackagingStrategy, "packaging")
         wanted = (name, *inspect.signature(strategy).parameters)

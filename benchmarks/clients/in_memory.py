@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import posixpath
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from slurm.agent.record_frames import HERE, SHARED, VALUE, encoded
 from slurm.api.base import BackendBase
 from slurm.api.requests import FilePart, Host, JobRequest, MetadataFiles, Submitted
 from slurm.errors import RemoteFileMissing
+from slurm.job_dir.item_records import notes_of
 from slurm.job_dir.paths import event_name
 from slurm.job_dir.result import dump_envelope, value_envelope
 from slurm.states import JobState, Observation
@@ -24,6 +27,8 @@ class InMemory(BackendBase):
 
     def __init__(self) -> None:
         self.requests: list[JobRequest] = []
+        self.state = JobState.RUNNING  # of all jobs
+        self.records: dict[str, bytes] = {}  # by the paths of record files
         self._ids = itertools.count(1)
         self._result = dump_envelope(value_envelope(RESULT, 1))
         self._asked: list[str] = []
@@ -41,6 +46,16 @@ class InMemory(BackendBase):
                 self._events.update(dict.fromkeys(names, self._result))
                 self._changed.notify_all()
 
+    def leave(self, path: str, body: bytes, items: Iterable[int]) -> None:
+        """A packed job has left a record file, in which all of these items have a result with this pickle."""
+        job_id = posixpath.basename(path).rpartition(".")[0]
+        frames = [encoded(SHARED, notes=notes_of({"job_id": job_id, "attempt": 1}))]
+        size = len(frames[0])
+        for item in items:
+            frames.append(encoded(VALUE, HERE, item, size, (1.0, 1.0, 1.0), body=body))
+            size += len(frames[-1])
+        self.records = {path: b"".join(frames)}
+
     @property
     def shares_filesystem(self) -> bool:
         return True
@@ -56,9 +71,9 @@ class InMemory(BackendBase):
         return {"max_array_size": 10_000_000}
 
     def query_jobs(self, job_ids: Sequence[str]) -> list[Observation]:
-        if self._asked != job_ids:
-            self._asked = list(job_ids)
-            self._said = [Observation(one, "squeue", JobState.RUNNING) for one in job_ids]
+        if self._asked != [self.state, *job_ids]:
+            self._asked = [self.state, *job_ids]
+            self._said = [Observation(one, "squeue", self.state) for one in job_ids]
         return self._said
 
     def query_together(self, words: Sequence[str]) -> list[Observation]:
@@ -80,7 +95,8 @@ class InMemory(BackendBase):
         return self._result
 
     def read_files(self, paths: Sequence[str]) -> Iterator[bytes | None]:
-        return (self._result if path.endswith("result.pkl") else None for path in paths)
+        own = self._result
+        return (self.records.get(path, own if "result.pkl" in path else None) for path in paths)
 
     def run_program(
         self, argv: Sequence[str], *, input: bytes = b"", timeout: float
@@ -94,7 +110,7 @@ class InMemory(BackendBase):
         return True
 
     def list_directory(self, path: str) -> list[str]:
-        return []
+        return [name for folder, name in map(posixpath.split, self.records) if folder == path]
 
     def collect_metadata(self, path: str, most: int) -> MetadataFiles:
         return MetadataFiles(path, 0.0, {})

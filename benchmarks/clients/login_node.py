@@ -41,6 +41,12 @@ def submit_array(script: str, count: int) -> float:
     return seconds_of(lambda: run("sbatch", "--parsable", f"--array=0-{count - 1}", script))
 
 
+def ask_status() -> float:
+    """Seconds for ``squeue`` of one job that waits: the newest of this user."""
+    newest = run("squeue", "--me", "--noheader", "--sort=-i", "--format=%i").split()[0]
+    return seconds_of(lambda: run("squeue", "--noheader", "--format=%T", f"--jobs={newest}"))
+
+
 def job_end(folder: str) -> float:
     """Seconds from the end of a job, by its own note, until ``sbatch --wait`` is back."""
     noted = Path(folder) / "ended"
@@ -63,5 +69,5 @@ def cancel_all() -> None:
 
 
 if __name__ == "__main__":
-    operations = (write, submit, submit_array, job_end, cancel_all, cpu_of)
+    operations = (write, submit, submit_array, ask_status, job_end, cancel_all, cpu_of)
     serve({operation.__name__: operation for operation in operations})

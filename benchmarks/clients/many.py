@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+import pickle
 import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from benchmarks.clients.in_memory import RESULT, InMemory
 from benchmarks.clients.line_server import serve
 from benchmarks.tasks import add
-from slurm import Cluster, Job, as_completed, gather
+from slurm import ArrayJob, Cluster, Job, as_completed, gather
 from slurm.api.requests import Submitted
+from slurm.states import JobState
 
 R = TypeVar("R")
 
@@ -75,6 +77,29 @@ class Client:
         found = {"watch": watch, "look": looks / LOOKS, "hear": heard, "give": give, "read": read}
         return {**found, **held, "most_memory": self._above_idle("VmHWM")}
 
+    def results(self, count: int, size: int) -> dict[str, float]:
+        """CPU seconds for the results of an array that one job has run: all together, and one by one in either order."""
+        ways: dict[str, Callable[[ArrayJob[Any]], list[Any]]] = {
+            "read": lambda array: array.get_results(),
+            "upwards": lambda array: [job.get_result() for job in array],
+            "downwards": lambda array: [array[n].get_result() for n in range(len(array))[::-1]],
+        }
+        return {name: self._read(way, count, size) for name, way in ways.items()}
+
+    def _read(self, way: Callable[[ArrayJob[Any]], list[Any]], count: int, size: int) -> float:
+        self.backend.state = JobState.RUNNING
+        with self.cluster:
+            array = add.map([(number, 1) for number in range(count)], pack=count).submit()
+        value = bytes(size)
+        path = f"{array.job_dir}/records/{array.id}_0.1"
+        self.backend.leave(path, pickle.dumps(value), range(count))
+        self.backend.state = JobState.COMPLETED
+        self._look_first(array[0])
+        took, results = cpu_of(lambda: way(array))
+        if results != [value] * count:
+            raise ValueError("the results are wrong")
+        return took
+
     def _watched(self, count: int) -> Iterator[Job[int]]:
         """Jobs as they are when the scheduler has taken them: packaging and sending is another benchmark's."""
         submitter = self.cluster.submitter
@@ -126,7 +151,7 @@ def cpu_of(run: Callable[[], R]) -> tuple[float, R]:
 def main() -> None:
     """Serve one client."""
     client = Client()
-    serve({one.__name__: one for one in (client.array, client.jobs)})
+    serve({one.__name__: one for one in (client.array, client.jobs, client.results)})
     client.cluster.close()
 
 

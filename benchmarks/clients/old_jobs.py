@@ -22,10 +22,12 @@ from benchmarks.clients.line_server import serve
 from benchmarks.tasks import add
 from slurm import Cluster, WorkflowContext
 from slurm.agent.agent import Agent
-from slurm.api.base import JobRequest
+from slurm.api.base import JobListing, JobRequest
 from slurm.api.local import LocalBackend
 from slurm.api.requests import Archive
 from slurm.api.slurm_cli import InProcessBackend
+from slurm.job_list import Filter, jobs_in
+from slurm.job_list.table import table
 
 DAY = 86400
 AGE = 40 * DAY
@@ -41,6 +43,7 @@ class NoJobs:
 
     def __init__(self) -> None:
         self.submitted = 0
+        self.accounts: list[dict[str, str]] = []
 
     def submit(self, **call: Any) -> str:
         self.submitted += 1
@@ -61,6 +64,9 @@ class NoJobs:
     def limits(self) -> dict[str, int]:
         return {"max_array_size": 1001}
 
+    def listed(self, since: float) -> dict[str, Any]:
+        return {"queue": [], "accounts": self.accounts, "problem": ""}
+
 
 class Client:
     """The base in `folder`, and the operations on it."""
@@ -69,7 +75,8 @@ class Client:
         self.base = folder / "jobs"
         self.count = 0
         self.runs = 0
-        self.backend = InProcessBackend(Agent(NoJobs()))
+        self.scheduler = NoJobs()
+        self.backend = InProcessBackend(Agent(self.scheduler))
 
     def make(self, count: int) -> dict[str, dict[str, int]]:
         """Make as many jobs; the bytes on the disk and the inodes that all is, by kind."""
@@ -78,8 +85,8 @@ class Client:
         copied = self._run_one()
         folder = self.base / copied.task
         at = int(time.time()) - AGE
-        for number in range(count):
-            copied.write(folder, number, at)
+        paths = [copied.write(folder, number, at) for number in range(count)]
+        self.scheduler.accounts = [_account(*one, at) for one in enumerate(paths, FIRST_ID)]
         for path in self.base.iterdir():
             if path.name != ".local":
                 os.utime(path, (at, at))
@@ -112,6 +119,17 @@ class Client:
     def list_packages(self) -> float:
         """CPU seconds of ``slurm packages list``."""
         return _cpu(lambda: self.backend.list_packages(str(self.base)))
+
+    def list_jobs(self) -> float:
+        """CPU seconds of ``slurm jobs list --all``, with the JSON that goes over the line, of as many accounts as jobs."""
+        return _cpu(self._list_jobs)
+
+    def _list_jobs(self) -> None:
+        listing = self.backend.list_jobs(str(self.base), since=0.0)
+        there = JobListing(**json.loads(json.dumps(listing._asdict())))
+        rows = table(Filter().of(jobs_in(there)), there.now, 120)
+        if len(rows) != self.count + 1 or "COMPLETED" not in rows[1]:
+            raise ValueError(f"of {self.count} jobs it lists {len(rows)}: {rows[:2]}")
 
     def get_job(self, times: int) -> float:
         """CPU seconds of finding a job by its id, whose result is fetched."""
@@ -192,8 +210,8 @@ class Copied:
         for name in self.receipts:
             (receipts / f"{name}.json").unlink()
 
-    def write(self, folder: Path, number: int, at: int) -> None:
-        """Write all of it for the job with this number, as old as that."""
+    def write(self, folder: Path, number: int, at: int) -> str:
+        """Write all of it for the job with this number, as old as that; returns its directory."""
         name = time.strftime("%Y%m%d_%H%M%S", time.gmtime(at + number % DAY)) + f"_{number:08x}"
         job_id, token = str(FIRST_ID + number), f"{number:032x}"
         words = {
@@ -216,6 +234,15 @@ class Copied:
         for file, data in self.receipts.items():
             place = folder.parent / ".receipts" / f"{os.fsdecode(other(file.encode()))}.json"
             _write(str(place), other(data), at)
+        return directory
+
+
+def _account(number: int, path: str, at: int) -> dict[str, str]:
+    """What accounts say of the job with this number."""
+    times = {name: str(at) for name in ("submitted", "start", "end")}
+    about = {"job_id": str(number), "state": "COMPLETED", "exit_code": "0:0", "node": "c1"}
+    origin = {"cwd": path, "comment": "", "script": f"sbatch --parsable {path}/job.sh"}
+    return {**about, **times, **origin, "minutes": "10", "cpus": "1", "name": "add"}
 
 
 def _write(path: str, data: bytes, at: int) -> None:
@@ -242,7 +269,8 @@ def main() -> None:
     """Serve a base in the folder that the argument names."""
     client = Client(Path(sys.argv[1]))
     ours = (
-        *(client.make, client.sizes, client.list_packages, client.get_job, client.submit),
+        *(client.make, client.sizes, client.list_packages, client.list_jobs),
+        *(client.get_job, client.submit),
         *(client.latest_result, client.clean_up, client.memory),
     )
     serve({one.__name__: one for one in ours})

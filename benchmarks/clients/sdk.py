@@ -98,6 +98,10 @@ class Client:
                 self.live += [add(1, 2) for _ in range(count - len(self.live))]
         return len(self.live)
 
+    def ask_status(self) -> float:
+        """Seconds for the state of a live job, asked of Slurm in any case."""
+        return seconds_of(lambda: self.cluster.backend.get_job_status(self.live[0].id))
+
     def make_noise(self, size: int) -> dict[str, str]:
         """Have a job leave a result of `size` bytes, and do not look at it."""
         with self.cluster:
@@ -138,6 +142,7 @@ class Client:
             self.map_results,
             self.job_end,
             self.hold,
+            self.ask_status,
             self.make_noise,
             self.fetch,
             self.usage,

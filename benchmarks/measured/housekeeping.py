@@ -26,7 +26,8 @@ MEMORY_BAR = 1.5  # times what it takes beside the fewest
 # On a disk, how long the kernel works depends on what others do there.
 IN_MEMORY, ROOM = Path("/dev/shm"), 8 << 30  # noqa: S108 - nothing there is trusted
 REMOVING, SAYING = "clean_up(dry_run=False)", "clean_up()"
-WITH_ALL = (SAYING, REMOVING, "slurm packages list", "get_latest_task_result()")
+LISTING, LISTED, LISTING_BAR = "slurm jobs list", 10_000, 1.0
+WITH_ALL = (SAYING, REMOVING, "slurm packages list", LISTING, "get_latest_task_result()")
 WITH_ONE = ("get_job(id), its result", "one submission, the agent")
 
 
@@ -61,6 +62,9 @@ def run(session: Session) -> None:
                 Line(what, "s", found[many], f"{few}", found[few]),
                 Line(f"{name}, grows with the power", "", power_of(found), bar=Bar(bar)),
             )
+    if LISTED in sizes:
+        what, found = f"{LISTING} of {LISTED} jobs, CPU", costs[LISTING]
+        session.note(Line(what, "s", found[LISTED], bar=Bar(LISTING_BAR)))
     bar_of_memory = Bar(MEMORY_BAR, of_ratio=True)
     what = f"most memory of {SAYING}, {many} old jobs"
     session.note(Line(what, "MB", memory[many], f"{few}", memory[few], bar_of_memory))
@@ -75,6 +79,7 @@ def _place() -> str | None:
 def _measure(client: Driver, count: int, costs: Mapping[str, dict[int, float]]) -> float:
     """Fill in the costs beside so many jobs, all of which are removed in the end; the most memory for saying what would be."""
     costs["slurm packages list"][count] = client.seconds("list_packages", timeout=TIMEOUT)
+    costs[LISTING][count] = client.seconds("list_jobs", timeout=TIMEOUT)
     costs[SAYING][count] = _cleaned(client, count, dry_run=True)
     memory = client.seconds("memory")
     costs[WITH_ONE[0]][count] = client.seconds("get_job", times=TIMES)

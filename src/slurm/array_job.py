@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+from collections import Counter
 from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
@@ -28,6 +29,7 @@ from slurm.tracking.upstream import Dependency, Upstream, check_upstream
 if TYPE_CHECKING:
     from slurm.cluster import Cluster
     from slurm.sbatch.array_layout import ArrayLayout
+    from slurm.states import JobState
     from slurm.submit.submitter import Submitter
     from slurm.tracking.array_record import ArrayRecord
 
@@ -421,6 +423,23 @@ class ArrayJob(NotAValue, Sequence[Job[T]], Awaitable[list[T]], Upstream, Promis
             self._submitter.operations.cancel([self.known], whole=True)
 
     @UsersFrames()
+    def logs(self, *, follow: bool = False, stderr: bool = False) -> Iterator[str]:
+        """What its jobs have printed, line by line, each behind the index of the element: ``3| text``; see `Job.logs`.
+
+        Items of a pack share the output of their job: there it is the number of the array task.
+
+        >>> list(array.logs(follow=True))
+        []
+        """
+        from slurm.results import following, logs
+
+        self.known.meet()
+        stream = logs.STDERR if stderr else logs.STDOUT
+        records = following.lone(self.records)
+        pieces = following.printed(records, [stream], follow=follow)
+        return (piece.text for piece in following.with_prefixes(pieces))
+
+    @UsersFrames()
     def is_running(self) -> bool:
         """Whether any of the jobs was running when last heard of.
 
@@ -512,3 +531,24 @@ class ArrayJob(NotAValue, Sequence[Job[T]], Awaitable[list[T]], Upstream, Promis
         counted = self._record.states.counted() if self._record is not None else ()
         waiting = pending_in(counted)
         return f"{shown[:-1]}, {waiting}>" if waiting else shown
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: how many items are in which state, why others wait. Nobody is asked, nothing submitted."""
+        from slurm.job_tree import cards, markup
+
+        title = f"Array of {len(self)}, {self.task_name}"
+        if self.is_empty:
+            return cards.card(title, [("state", "nothing to do")])
+        if not self.is_submitted:
+            why = "it is when it is used, by array.submit(), or at the end of the block"
+            return cards.card(title, [("state", f"not submitted yet: {why}")])
+        counted = self.known.states.counted()
+        counts: Counter[JobState] = Counter()
+        for status, count in counted.items():
+            counts[status.state] += count
+        rows = [("progress", cards.progress(counts, len(self)))]
+        waiting = pending_in(counted)
+        rows += [("waiting", markup.escaped(waiting))] if waiting else []
+        is_here = self.cluster.backend.shares_filesystem
+        rows += [("directory", cards.path(self.job_dir, is_here=is_here))]
+        return cards.card(f"{title}, job {', '.join(self.ids)}", rows)

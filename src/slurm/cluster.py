@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from slurm import context, forks
 from slurm.config.checks import check_flag, own_copy
-from slurm.errors import ConfigError
+from slurm.errors import ConfigError, SlurmError
 from slurm.job_dir.paths import RESULT_GRACE
 from slurm.job_dir.tracebacks import UsersFrames
 from slurm.sbatch.options import normalise
@@ -227,12 +227,12 @@ class Cluster:
         >>> Cluster.from_args(parser.parse_args(["--backend", "local"]))
         <Cluster local ~/slurm_jobs>
         """
-        from slurm.config.command_line import arguments_from
+        from slurm.config.command_line import chosen_from
 
-        path, env, overrides = arguments_from(args)
-        if path is None and env is None and "backend_type" in overrides:
-            return cls(**overrides)
-        return cls.from_env(path, env=env, overrides=overrides)
+        chosen = chosen_from(args)
+        if chosen.without_file:
+            return cls(**chosen.overrides)
+        return cls.from_env(chosen.slurmfile, env=chosen.env, overrides=chosen.overrides)
 
     def __enter__(self) -> Cluster:
         token = context.set_active_context(self)
@@ -243,6 +243,40 @@ class Cluster:
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> Literal[False]:
         self._blocks.end(failed=kind is not None)
         return False  # what was raised in the block goes on
+
+    @UsersFrames()
+    def activate(self) -> Cluster:
+        """Have tasks that are called outside of any block submit to this cluster, in all threads; the same cluster again.
+
+        It is for notebooks and prompts, whose cells have no ``with`` around them. It ends with `deactivate`, with `close`, and
+        when another cluster is activated. Inside of ``with other:`` that one is active. Raises `ConfigError` where a script or
+        module does so that is only being loaded by a job, and `SlurmError` for a cluster that was closed.
+
+        >>> active = cluster.activate()
+        >>> double(21).get_result()
+        42
+        >>> cluster.deactivate()
+        """
+        if context.is_loading_script():
+            from slurm.submit.refusals import no_main_guard
+
+            raise no_main_guard("activates a cluster")
+        if self.closed:
+            raise SlurmError(f"{self!r} was closed: make another one")
+        context.set_default_context(self)
+        return self
+
+    def deactivate(self) -> None:
+        """End what `activate` began, and submit the mapped arrays that nobody has used yet.
+
+        Where another cluster was activated since, that stays as it is.
+
+        >>> cluster.deactivate()
+        """
+        if context.is_default_context(self):
+            context.set_default_context(None)
+            with UsersFrames():
+                self.submit_waiting()
 
     @UsersFrames()
     def submit_waiting(self, *, failed: bool = False) -> None:
@@ -471,6 +505,7 @@ class Cluster:
         if self.closed:
             return
         try:
+            self.deactivate()
             self.submit_waiting()
         finally:
             self._closed = True
@@ -478,6 +513,24 @@ class Cluster:
 
     def __repr__(self) -> str:
         return str(self.site)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: where jobs go, and with which options. Nothing is connected to."""
+        from slurm.job_tree import cards, markup
+
+        target = self.site.options.get("hostname") or self.backend_type
+        is_active = (
+            "closed" if self.closed else "here" if context.get_active_context() is self else "no"
+        )
+        options = ", ".join(f"{name}={value}" for name, value in self.submit_defaults.items())
+        rows = [
+            ("backend", self.backend_type),
+            ("jobs in", f"<code>{markup.escaped(self.site.base)}</code>"),
+            ("python", f"<code>{markup.escaped(self.python)}</code>"),
+            ("active", is_active),
+        ]
+        rows += [("every job", markup.escaped(options))] if options else []
+        return cards.card(f"Cluster {target}", rows)
 
     def _packaging_of(self, task: CalledTask) -> TaskPackaging:
         from slurm.packaging.base import PackagedTask

@@ -10,6 +10,9 @@ and `ThreadPoolExecutor.submit` are wrapped when a context is first set, for the
   nothing was; so do `asyncio.to_thread` and ``loop.run_in_executor``, which submit to one;
 - threads of a `multiprocessing.pool.ThreadPool` see what was active where the pool was made;
 - threads that are not `threading.Thread` see nothing.
+
+Where nothing is active, what was made active for the whole process is: `set_default_context`, for notebooks, whose cells
+have no block around them.
 """
 
 from __future__ import annotations
@@ -52,6 +55,7 @@ class _Active:
 # Without a default: where it is not set, what the thread inherited is active.
 _cluster_context: contextvars.ContextVar[_Active | None] = contextvars.ContextVar("cluster_context")
 INHERITED = "_slurm_inherited_context"  # an attribute of threads
+_default: _Active | None = None  # of the whole process, where nothing else is active
 
 
 def get_active_context() -> SubmissionContext | None:
@@ -108,7 +112,31 @@ def _innermost() -> _Active | None:
     try:
         return _cluster_context.get()
     except LookupError:
-        return getattr(threading.current_thread(), INHERITED, None)
+        inherited: _Active | None = getattr(threading.current_thread(), INHERITED, None)
+        return _default if inherited is None else inherited
+
+
+def set_default_context(context: SubmissionContext | None) -> None:
+    """Have `context` be active wherever nothing else is, in all threads; None for nothing.
+
+    >>> set_default_context(cluster)
+    >>> get_active_context() is cluster
+    True
+    >>> set_default_context(None)
+    >>> get_active_context() is None
+    True
+    """
+    global _default  # noqa: PLW0603 - one for the process
+    _default = None if context is None else _Active(context, None, None)
+
+
+def is_default_context(context: SubmissionContext) -> bool:
+    """Whether it is what is active where nothing else is.
+
+    >>> is_default_context(cluster)
+    False
+    """
+    return _default is not None and _default.context is context
 
 
 def set_active_context(context: SubmissionContext | None) -> contextvars.Token[Any]:

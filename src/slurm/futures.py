@@ -159,12 +159,17 @@ async def decided(array: ArrayRecord) -> None:
         array.call_no_more(ended)
 
 
-def gather(*jobs: Job[Any] | ArrayJob[Any], return_exceptions: bool = False) -> Gathered:
+def gather(
+    *jobs: Job[Any] | ArrayJob[Any],
+    return_exceptions: bool = False,
+    timeout: float | None = None,
+) -> Gathered:
     """The results of all jobs, in the order in which they were given; an array's are a list.
 
     Waits for all of them, and reads their results together. Raises the exception of the first one
     in that order that has none; with `return_exceptions` its exception stands in its place instead.
-    Raises ``TypeError`` for what is no job.
+    Raises the built-in ``TimeoutError`` when not all have ended after `timeout` seconds, in either case,
+    and ``TypeError`` for what is no job.
 
     >>> from slurm import gather
     >>> gather(job, array)
@@ -186,8 +191,8 @@ def gather(*jobs: Job[Any] | ArrayJob[Any], return_exceptions: bool = False) -> 
                 )
     with UsersFrames():
         if sys._getframe(1).f_code.co_flags & IN_A_COROUTINE:
-            return cast(Gathered, Gathering(jobs, return_exceptions))
-        return Gathered(_gathered(jobs, return_exceptions))
+            return cast(Gathered, Gathering(jobs, return_exceptions, timeout))
+        return Gathered(_gathered(jobs, return_exceptions, timeout))
 
 
 # What is written as `async def`, where waiting would hold up everything else in the event loop. A loop that runs says
@@ -209,14 +214,18 @@ class Gathering(Sequence[Any], Awaitable[list[Any]]):
     """The results of jobs that a coroutine awaits. Used as a list before that, it waits where it stands."""
 
     def __init__(
-        self, jobs: Sequence[Job[Any] | ArrayJob[Any]], return_exceptions: bool = False
+        self,
+        jobs: Sequence[Job[Any] | ArrayJob[Any]],
+        return_exceptions: bool = False,
+        timeout: float | None = None,
     ) -> None:
         self._jobs = jobs
         self._return_exceptions = return_exceptions
+        self._deadline = Deadline(timeout)
 
     @functools.cached_property
     def _results(self) -> list[Any]:
-        return _gathered(self._jobs, self._return_exceptions)
+        return _gathered(self._jobs, self._return_exceptions, self._deadline.left())
 
     @overload
     def __getitem__(self, index: int) -> Any: ...
@@ -250,15 +259,22 @@ class Gathering(Sequence[Any], Awaitable[list[Any]]):
         with UsersFrames():
             loop, ended = asyncio.get_running_loop(), asyncio.Event()
             when_all_have_ended(self._jobs, lambda: loop.call_soon_threadsafe(ended.set))
-            await ended.wait()
+            try:
+                await asyncio.wait_for(ended.wait(), self._deadline.left())
+            except asyncio.TimeoutError:  # another class than the built-in one before Python 3.11
+                raise TimeoutError(_not_all(self._jobs)) from None
             return await loop.run_in_executor(None, lambda: list(self._results))
 
 
-def _gathered(jobs: Sequence[Job[Any] | ArrayJob[Any]], return_exceptions: bool) -> list[Any]:
+def _gathered(
+    jobs: Sequence[Job[Any] | ArrayJob[Any]], return_exceptions: bool, timeout: float | None
+) -> list[Any]:
     records = [job.records for job in jobs]
+    deadline = Deadline(timeout)
     with InterruptibleWait(itertools.chain.from_iterable(records)):
         for job in jobs:
-            job.wait()
+            if not job.wait(deadline.left()):
+                raise TimeoutError(_not_all(jobs))
     by_cluster: dict[JobOperations, list[JobRecord]] = {}
     for job in jobs:
         if not isinstance(job, Sequence):  # an array reads its own together
@@ -270,3 +286,7 @@ def _gathered(jobs: Sequence[Job[Any] | ArrayJob[Any]], return_exceptions: bool)
         return [job.result() for job in jobs]
     errors = [job.exception() for job in jobs]
     return [job.result() if error is None else error for job, error in zip(jobs, errors)]
+
+
+def _not_all(jobs: Sequence[Job[Any] | ArrayJob[Any]]) -> str:
+    return summary_of([record for job in jobs for record in job.records])

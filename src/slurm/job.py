@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from slurm import errors
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from slurm.cluster import Cluster
     from slurm.job_dir.paths import JobDirectory
     from slurm.job_dir.result import Outcome
+    from slurm.results.efficiency import Efficiency
     from slurm.tracking.upstream import Dependency
 
 T = TypeVar("T")
@@ -360,6 +361,23 @@ class Job(NotAValue, NotASequence, Awaitable[T], Upstream, Promise, Generic[T]):
         return result
 
     @UsersFrames()
+    def efficiency(self) -> Efficiency:
+        """What the job used of what it asked for: processors, memory and time, with advice in sbatch's options.
+
+        None where accounts do not tell, as of a job that goes on. Of an item of a pack it is what its job used.
+
+        >>> used = job.efficiency()
+        >>> used.job_id == job.id, used.cpus
+        (True, 1)
+        """
+        from slurm.results.efficiency import (
+            of_record,
+        )  # late: as all that only few jobs are asked for
+
+        self.get_status()
+        return of_record(self._record)
+
+    @UsersFrames()
     def get_stdout(self) -> str:
         """What the job has printed so far: what is in the file that its option ``output`` names, if it has one.
 
@@ -383,6 +401,23 @@ class Job(NotAValue, NotASequence, Awaitable[T], Upstream, Promise, Generic[T]):
         from slurm.results import logs
 
         return logs.read(self._record, logs.STDERR)
+
+    @UsersFrames()
+    def logs(self, *, follow: bool = False, stderr: bool = False) -> Iterator[str]:
+        """What the job has printed, in pieces of text as they come; with `stderr` what it has printed there.
+
+        With `follow` it goes on until the job has ended, through requeues, and waits for one that has not begun. Of an item
+        of a pack it is what all items print that run in its job. Raises `RemoteFileMissing` where the file cannot be had
+        from here, as one on a disk of its node.
+
+        >>> "".join(job.logs(follow=True))
+        ''
+        """
+        from slurm.results import following, logs
+
+        self._record.meet()
+        stream = logs.STDERR if stderr else logs.STDOUT
+        return (piece.text for piece in following.printed([self._record], [stream], follow=follow))
 
     @property
     @UsersFrames()
@@ -450,3 +485,18 @@ class Job(NotAValue, NotASequence, Awaitable[T], Upstream, Promise, Generic[T]):
 
     def __repr__(self) -> str:
         return repr(self._watched)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: its state, why it waits, where its files are. Nobody is asked for it."""
+        from slurm.job_tree import cards, markup
+
+        record = self._watched
+        if not record.is_submitted:
+            return cards.card(f"Job {self.task_name}", [("state", "not submitted yet")])
+        status, is_here = record.status, self.cluster.backend.shares_filesystem
+        rows = [("state", cards.state_in_words(status))]
+        rows += [("node", markup.escaped(status.node))] if status.node else []
+        waits = ", ".join(f"{one.type} {' '.join(one.ids)}" for one in self.waits_for)
+        rows += [("waits for", markup.escaped(waits))] if waits else []
+        rows += [("directory", cards.path(record.job_dir, is_here=is_here))]
+        return cards.card(f"Job {record.id} {self.task_name}", rows)

@@ -28,8 +28,8 @@ class Usage:
     """What a job used, as far as anybody knows.
 
     Attributes: `elapsed`, the seconds it ran; `max_rss`, the most memory in bytes that one task of
-    one of its steps was seen to use; `nodes`, where it ran, as Slurm writes it. None and the empty
-    text stand for what is not known.
+    one of its steps was seen to use; `nodes`, where it ran, as Slurm writes it; `cpu_time`, the seconds for which processors
+    were busy with it. None and the empty text stand for what is not known.
 
     >>> Usage(elapsed=192, max_rss=1020 * 2**20, nodes="c1").in_words()
     'ran 00:03:12 on c1 and used at most 1020M'
@@ -38,6 +38,7 @@ class Usage:
     elapsed: int | None = None
     max_rss: int | None = None
     nodes: str = ""
+    cpu_time: float | None = None
 
     def in_words(self) -> str:
         """All that is known, in half a sentence."""
@@ -54,7 +55,8 @@ class Account:
     """What the scheduler has on record of one job.
 
     `requested` has sbatch's option names, for options the site may have filled in; `state` is in
-    the record's own words (``CANCELLED by 1000``); `settled` says that nothing will be added.
+    the record's own words (``CANCELLED by 1000``); `settled` says that nothing will be added. `cpus` are those it had,
+    `memory` the bytes that it asked for, `tasks` how many tasks its largest step had.
     """
 
     usage: Usage = Usage()
@@ -63,6 +65,9 @@ class Account:
     exit_code: str = ""
     out_of_memory: bool = False
     settled: bool = False
+    cpus: int | None = None
+    memory: int | None = None
+    tasks: int = 1
 
 
 def read_accounts(rows: Iterable[Mapping[str, str]]) -> dict[str, Account]:
@@ -82,12 +87,15 @@ def _account(job_id: str, rows: list[Mapping[str, str]]) -> Account:
     over = killed and bool(asked and peak and peak > asked)
     nodes = own.get("NodeList", "")
     return Account(
-        usage=Usage(_elapsed(own), peak, "" if nodes in NO_NODES else nodes),
+        usage=Usage(_elapsed(own), peak, "" if nodes in NO_NODES else nodes, _cpu_time(own)),
         requested=_requested(own),
         state=own.get("State", ""),
         exit_code=own.get("ExitCode", ""),
         out_of_memory=over or any(_state(row) is JobState.OUT_OF_MEMORY for row in rows),
         settled=own.get("Source") != "sacct" or _is_whole(own, rows),
+        cpus=_count(own.get("AllocCPUS", "")),
+        memory=asked,
+        tasks=max((_count(row.get("NTasks", "")) or 1 for row in rows), default=1),
     )
 
 
@@ -99,6 +107,19 @@ def _is_whole(own: Mapping[str, str], rows: Iterable[Mapping[str, str]]) -> bool
 
 def _state(row: Mapping[str, str]) -> JobState:
     return parse_state(row.get("State", ""))
+
+
+def _count(text: str) -> int | None:
+    return int(text) if text.isdigit() and int(text) else None
+
+
+def _cpu_time(row: Mapping[str, str]) -> float | None:
+    """The seconds of ``TotalCPU``, with thousandths where there are any; of a job that goes on Slurm has zero there."""
+    text = row.get("TotalCPU", "")
+    whole, fraction = parse_duration(text), text.partition(".")[2]
+    if not whole and not fraction.strip("0"):
+        return None
+    return (whole or 0) + (float(f"0.{fraction}") if fraction.isdigit() else 0.0)
 
 
 def _elapsed(row: Mapping[str, str]) -> int | None:

@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 import weakref
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +72,7 @@ class WorkflowContext:
     shared_dir: Path = None  # type: ignore[assignment]
     local_mode: bool = False
     cluster_error: str = ""
+    _known_runs: dict[str, Run] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     if TYPE_CHECKING:  # what may be given, which is more than what the attributes are
 
@@ -165,7 +166,7 @@ class WorkflowContext:
         >>> len(ctx.list_task_runs("double"))
         1
         """
-        return [Path(run.path) for run in runs_of_task(str(self.tasks_dir), task_name)]
+        return [Path(run.path) for run in self._runs_of(task_name)]
 
     def get_latest_task_result(self, task_name: str, timeout: float | None = None) -> Any:
         """The result of the run of a task that was submitted last: of an array, the list of its items' results.
@@ -176,13 +177,16 @@ class WorkflowContext:
         >>> ctx.get_latest_task_result("double")
         42
         """
-        for run in runs_of_task(str(self.tasks_dir), task_name):
+        for run in self._runs_of(task_name):
             if self._has_its_result(run):
                 return self._result_of(run)
             future = self._future_of(run)
             if future is not None:
                 return future.result(timeout)
         raise RemoteFileMissing(f"there is no run of {task_name} in {self.tasks_dir}")
+
+    def _runs_of(self, task_name: str) -> list[Run]:
+        return runs_of_task(str(self.tasks_dir), task_name, self._known_runs)
 
     def load_workflow_result(self, workflow_path: str | Path) -> Any:
         """The result of another workflow, by its job directory.

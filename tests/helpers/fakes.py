@@ -240,7 +240,11 @@ class FakeBackend(BackendBase):
     def collect_metadata(self, path: str, most: int) -> MetadataFiles:
         self.collected.append(path)
         names = [name for name in self.files if name.startswith(path + "/")]
-        files = {name[len(path) + 1 :]: self.files[name] for name in names if "metadata" in name}
+        files = {
+            name[len(path) + 1 :]: self.files[name]
+            for name in names
+            if "metadata" in name or name.endswith("ended.jsonl")
+        }
         return MetadataFiles(path, 0.0, files)
 
     def note_ends(self, ends: Sequence[Mapping[str, str]]) -> None:

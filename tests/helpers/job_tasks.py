@@ -85,3 +85,22 @@ def goes_on(job: JobContext) -> str:
     while not notice.exists():
         time.sleep(0.005)
     return "done"
+
+
+# --- for jobs that are submitted again -----------------------------------------------------------
+
+
+@task
+def fail_unless(mark: str) -> str:
+    """Fails as long as there is no file at `mark`."""
+    if not Path(mark).exists():
+        raise FileNotFoundError(mark)
+    return "well"
+
+
+@task
+def unlucky(number: int, mark: str) -> int:
+    """Odd numbers fail as long as there is no file at `mark`."""
+    if number % 2 and not Path(mark).exists():
+        raise ValueError(number)
+    return number

@@ -69,6 +69,11 @@ class Noted:
         name = "array_metadata.json" if "count" in content else "metadata.json"
         self.files[f"{folder}/{name}".lstrip("/")] = json.dumps(content).encode()
 
+    def ends(self, folder: str, *ends: Mapping[str, str]) -> None:
+        """Clients have noted how items of the array there ended."""
+        lines = "".join(json.dumps(end) + "\n" for end in ends)
+        self.files[f"{folder}/ended.jsonl".lstrip("/")] = lines.encode()
+
     def nodes(self) -> tuple[JobNode, ...]:
         return build(self.files)
 

@@ -32,6 +32,8 @@ VARYING = (
     (r"\bslurm_\d+\.", "slurm_N."),
     (r"'job_id': '\d+'", "'job_id': N"),
     (r"port = \d+", "port = N"),
+    (r"\d+\.\d{3} \(\d+\.\d{3}\)", "TIMES"),
+    (r"\b\d+\.\d s\b", "N s"),
     (r"-{3,}", "---"),
     (r" +", " "),
     (r"^(RUN_ID \S+) \d+ ", r"\1 N "),

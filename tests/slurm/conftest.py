@@ -9,11 +9,32 @@ from dataclasses import replace
 import pytest
 from tests.conformance.waiting import PATIENCE
 
+import preempted_tasks
+from rest_client import RestClient
 from slurm import Cluster
 from slurm.results import failures
 from slurm.testing import DockerCluster
 from slurm.testing.plugin import SHARED
 from slurm.testing.releases import release_named
+
+# What few tests need, on one cluster for all of them: accounts and QOS that preempt, a second user, MPI, and a site whose
+# kernel limits no memory. Whoever waits for a node lets nobody behind him overtake, whatever QOS he has: so tests of
+# preemption have a partition to themselves, the default one.
+SITE = {
+    "nodes": [f"n[1-3] cpus={preempted_tasks.WHOLE_NODE} gpus=a100:1 Features=ib"],
+    "partitions": ["one nodes=n1 default=yes", "others nodes=n[2-3]"],
+    "users": ["ann"],
+    "accounts": ["physics", "students users=dev MaxSubmitJobs=1"],
+    "qos": ["low", "gold preempts=low"],
+    "mpi": True,
+    "settings": {
+        # A requeued job may start again after the life of a credential.
+        "AuthInfo": "cred_expire=5",
+        "TaskPlugin": "task/none",
+        "ProctrackType": "proctrack/linuxproc",
+        "JobAcctGatherParams": "OverMemoryKill",
+    },
+}
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -31,6 +52,26 @@ def containers(pytestconfig: pytest.Config) -> DockerCluster:
     options = {"containers": True}
     shared = replace(pytestconfig.stash[SHARED], purpose="containers", options=options)
     return shared.bring_up()
+
+
+@pytest.fixture(scope="session")
+def site(pytestconfig: pytest.Config) -> DockerCluster:
+    """The cluster that is like `SITE`, apart from that of the other tests."""
+    return replace(pytestconfig.stash[SHARED], purpose="site", options=SITE).bring_up()
+
+
+@pytest.fixture(scope="session")
+def rest_cluster(pytestconfig: pytest.Config) -> DockerCluster:
+    """A cluster with slurmrestd and the users dev and ann, apart from that of the other tests."""
+    options = {"rest": True, "users": ["ann"]}
+    return replace(pytestconfig.stash[SHARED], purpose="rest", options=options).bring_up()
+
+
+@pytest.fixture
+def rest_client(rest_cluster: DockerCluster) -> RestClient:
+    """Asks its slurmrestd as dev, in its newest version."""
+    service = rest_cluster.rest
+    return RestClient(service, service.data_parsers[-1], service.token())
 
 
 @pytest.fixture

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+import cluster_tasks
+from slurm import Cluster
 from slurm.testing import ClusterStartError, DockerCluster, access
+from slurm.testing.engine import relay_of
 from slurm.testing.image import LABEL
 
 pytestmark = pytest.mark.slurm
@@ -104,6 +109,30 @@ def test_runs_of_other_names_leave_nothing_and_share_one_image(
     assert remains(KINDS[-1], kind) == []
     assert remains(built, kind) == before
     assert not (project / ".slurm-cluster").exists()
+
+
+def test_ssh_goes_through_the_engine_where_that_is_another_machine(
+    slurm_cluster: DockerCluster, tmp_path: Path
+) -> None:
+    """Here it is this one, but the way is the same: the engine's, without the port that is published."""
+    there = slurm_cluster.access
+    relay = relay_of(f"{slurm_cluster.project}-login-1")
+    nowhere = access.free_port()
+    through = replace(there, folder=tmp_path / "through", relay=relay)
+    through.write(
+        port=nowhere,
+        host_key=there.known_hosts.read_text().splitlines()[0].partition(" ")[2],
+        write_private_key=lambda file: _copy(there.identity_file, file),
+    )
+    with Cluster.from_env(through.slurmfile) as cluster:
+        assert cluster_tasks.add(1, 2).get_result(300) == 3
+    cluster.close()
+    argv = ["ssh", "-F", str(through.ssh_config), "c1", "hostname"]
+    assert subprocess.run(argv, capture_output=True, text=True, check=True).stdout == "c1\n"
+
+
+def _copy(path: Path, file: int) -> None:
+    os.write(file, path.read_bytes())
 
 
 @pytest.mark.matrix

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
+from tests.conformance.waiting import wait_until
 
 import cluster_tasks
+from rest_client import RestClient
 from slurm import Cluster
 from slurm.errors import JobCancelled
 from slurm.testing import DockerCluster
+from slurm.testing.plugin import SHARED
 from slurm.testing.releases import RELEASES, Release
 
 TIMEOUT = 120.0
@@ -54,3 +59,53 @@ def test_jobs_of_every_kind_run(ssh: Cluster, workdir: str) -> None:
     assert on_a_gpu.get_result(TIMEOUT)["gpus"] in ("0", "1")
     with pytest.raises(JobCancelled):
         held.get_result(TIMEOUT)
+
+
+@pytest.fixture(scope="module")
+def small_site(pytestconfig: pytest.Config) -> DockerCluster:
+    """What the default cluster is not: without accounting, and with slurmrestd."""
+    options = {"accounting": False, "rest": True}
+    return replace(pytestconfig.stash[SHARED], purpose="small", options=options).bring_up()
+
+
+@pytest.fixture
+def active(small_site: DockerCluster) -> Iterator[Cluster]:
+    connected = Cluster.from_env(small_site.slurmfile)
+    try:
+        with connected:
+            yield connected
+    finally:
+        connected.close()
+
+
+@pytest.mark.usefixtures("active")
+def test_jobs_run_without_accounting(small_site: DockerCluster) -> None:
+    said = small_site.exec("login", ["sacct"], check=False)
+    assert "accounting storage is disabled" in said.stderr + said.stdout
+    first = cluster_tasks.add(1, 2)
+    items = cluster_tasks.add.map([(first, 10), (first, 20)])
+    failing = cluster_tasks.fail("no such luck")
+    assert items.get_results(TIMEOUT) == [13, 23]
+    with pytest.raises(ValueError, match="no such luck"):
+        failing.get_result(TIMEOUT)
+
+
+def test_slurmrestd_has_the_versions_that_it_is_said_to_have(
+    small_site: DockerCluster, release: Release
+) -> None:
+    assert small_site.rest.data_parsers == release.data_parsers
+    client = RestClient(small_site.rest, release.data_parsers[-1], small_site.rest.token())
+    assert client.versions() == set(release.data_parsers)
+
+
+def test_slurmrestd_runs_jobs_for_those_who_have_a_token(
+    small_site: DockerCluster, release: Release
+) -> None:
+    rest, version = small_site.rest, release.data_parsers[-1]
+    client = RestClient(rest, version, rest.token())
+    job = client.submit("#!/bin/sh\nsleep 600\n")
+    assert RestClient(rest, version, "no.such.token").slurm("GET", "jobs").is_refusal
+    # That nobody cancels another's job is in test_rest.py: without slurmdbd, the controllers of 24.11 and 26.05 answer nobody
+    # any more once slurmrestd has asked that of them.
+    client.slurm("DELETE", f"job/{job}")
+    wait_until(lambda: client.has_ended(job), "the job has ended")

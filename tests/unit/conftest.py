@@ -19,6 +19,7 @@ from tests.helpers.channels import AGENT, Open
 from tests.helpers.fakes import DEADLINE, FakeBackend, Programs, assert_ended, job_on, request_of
 from tests.helpers.local_site import Site
 from tests.helpers.prepared import PreparedPython
+from tests.helpers.printed_json import hold_to_schemas
 from tests.helpers.processes import JobRun, RunJob, RunPython, execute
 from tests.helpers.scheduler_on_disk import SchedulerOnDisk
 
@@ -286,3 +287,9 @@ def make_site(tmp_path: Path) -> Iterator[Callable[..., Site]]:
             return site
 
         yield make
+
+
+@pytest.fixture(autouse=True)
+def printed_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a command prints with ``--json`` is as its schema says, in every test."""
+    hold_to_schemas(monkeypatch)

@@ -12,7 +12,8 @@ only some need is imported where they need it.
 
 - `agent`: the agent itself; `server`, `frames`: at the end of two pipes; `loader`: out of memory;
 - `submit_requests`, `job_requests`, `metadata_requests`, `file_requests`, `tree_requests`, `copy_requests`, `staging_requests`,
-  `program_requests`, `package_requests`, `record_requests`, `clean_up_requests`;
+  `program_requests`, `package_requests`, `record_requests`, `clean_up_requests`, `list_requests`,
+  `log_requests`;
 - `submission`, `receipts`: one submission, at most once, also when sbatch's answer is lost;
 - `parallel`: several at once; `needed`: what jobs need is there, and stays until they are on record;
 - `packages`: what lies there for many jobs; `package_users`: which jobs use it; `package_listing`, `package_removal`;
@@ -22,6 +23,8 @@ only some need is imported where they need it.
   `queries`: squeue and sacct; `offers`: sinfo and sacctmgr; `tables`, `job_ids`: what those print;
 - `files`, `directories`, `locks`: files that appear whole, directories that are private, one writer at a time;
 - `regular_files`: what is a file of bytes, and not a named pipe in its place; `users`: who this is, and its home;
+- `listing`: what jobs have noted, in few words each, for lists of them;
+- `array_ends`: notes on ends of items that could not say so themselves;
 - `record_frames`, `record_files`: what the items of packed arrays have left, many in one file;
 - `json_files`: small ones that several processes write; `event_files`: by which a runner says that it has finished;
 - `directory_names`: what lies where below a ``job_base_dir``; `programs`: those that are started; `errors`.

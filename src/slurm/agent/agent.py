@@ -10,6 +10,8 @@ from .errors import AgentError, as_agent_error
 from .file_requests import FileRequests
 from .frames import Blob
 from .job_requests import JobRequests
+from .list_requests import ListRequests
+from .log_requests import LogRequests
 from .metadata_requests import MetadataRequests
 from .package_requests import PackageRequests
 from .program_requests import ProgramRequests
@@ -27,6 +29,8 @@ PROTOCOL = 1
 class Agent(
     SubmitRequests,
     JobRequests,
+    ListRequests,
+    LogRequests,
     ProgramRequests,
     FileRequests,
     StagingRequests,

@@ -6,7 +6,12 @@ import os
 import zlib
 from typing import Any, Dict, List, Tuple
 
-from .directories import make_private_directory, remove, require_own_directory
+from .directories import (
+    make_private_directory,
+    remove,
+    require_own_base,
+    require_own_directory,
+)
 from .errors import AgentError
 from .files import NO_LINKS, copy_part, sync_folder, unique_name
 from .needed import copying
@@ -32,11 +37,17 @@ class CopyRequests:
     ) -> Tuple[Any, bytes]:
         """Make sure of the directory `place`, a frozen copy, out of files in `store`, which are named by their content.
 
+        The base of all jobs is two directories above the store; nothing is written into one that others can write to.
+
         Of `blob`, the first `listed` bytes are the compressed list of its files, ``[[path, sha256, whether it is a
         program]]``; what follows, or the file `staged`, are the compressed `contents`, ``[[sha256, size]]``, that are to
         be put into the store before. Answers ``{"ready": true}``, or what is wanted for that: ``{"list": true}``, or the
         `missing` ones of the store, by their SHA-256.
         """
+        base = os.path.dirname(os.path.dirname(store))
+        if not os.path.isdir(base):
+            make_private_directory(base)
+        require_own_base(base)
         if is_there(place):
             return {"ready": True}, b""
         for folder in (store, os.path.dirname(place)):

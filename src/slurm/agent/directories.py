@@ -48,10 +48,11 @@ def require_own_directory(path: str) -> None:
 def require_own_base(base: str) -> None:
     """The same for the directory that holds all others, which may be a link to where there is room."""
     if not _is_own(os.stat(base)):
+        like = ", such as {}/{}".format(base, user_name()) if os.access(base, os.W_OK) else ""
         raise AgentError(
             "file",
-            "other users can write to {0}, and so change what your jobs run: choose a job_base_dir "
-            "of your own, such as {0}/{1}".format(base, user_name()),
+            "other users can write to {}, and so change what your jobs run: choose a job_base_dir "
+            "of your own{}".format(base, like),
         )
 
 

@@ -4,7 +4,8 @@ import os
 import time
 from typing import Any, Dict, Iterator, List, Tuple
 
-from .directory_names import RECORDS
+from .array_ends import LARGEST_ENDS, add_end
+from .directory_names import ENDS, RECORDS
 from .files import beginning
 from .json_files import lock_of, read_json, write_json
 from .record_files import Wanted, counting, in_folder, wanted_part
@@ -22,8 +23,8 @@ class MetadataRequests:
     def op_collect(self, blob: bytes, path: str, most: int) -> Tuple[Any, bytes]:
         """The metadata files of the jobs in and under `path`, having looked into `most` directories at most.
 
-        And the record files of packed arrays, without the results in them. Answers where each is below `path`, and its
-        place in the blob; and the time here.
+        And of arrays the notes on ends of items, and the record files of packed ones, without the results in them. Answers
+        where each is below `path`, and its place in the blob; and the time here.
         """
         path = expanded(path)
         # What is not there, or is a file, is an error; further down it is passed over.
@@ -45,32 +46,26 @@ class MetadataRequests:
         """Note in the metadata files at `path` how jobs ended that could not say so themselves.
 
         What a job has said of itself stays. For an array's file, whose items have files of their own,
-        the note is added to a list. A file that is gone, or is no JSON, is passed over.
+        the note is added to a file beside it. A file that is gone, or is no JSON, is passed over.
         """
         for end in ends:
             path = end.pop("path")
             try:
-                with lock_of(path):
-                    content = read_json(path) or {}
-                    if _add_end(content, end):
-                        write_json(path, content)
+                if "items" in end:
+                    add_end(path, end)
+                else:
+                    _note_end(path, end)
             except (FileNotFoundError, ValueError):
                 pass
         return None, b""
 
 
-def _add_end(content: Dict[str, Any], end: Dict[str, Any]) -> bool:
-    """Add to metadata how the job, or some items of the array, ended; returns whether that is news."""
-    if "items" not in end:
-        if content.get("status") not in UNDER_WAY:
-            return False
-        content.update(end)
-        return True
-    known = content.get("ended", [])
-    if not content or any(dict(one, ended_at="") == dict(end, ended_at="") for one in known):
-        return False
-    content["ended"] = [*known, end]
-    return True
+def _note_end(path: str, end: Dict[str, Any]) -> None:
+    """Have metadata say how the job ended, if it does not yet."""
+    with lock_of(path):
+        content = read_json(path) or {}
+        if content.get("status") in UNDER_WAY:
+            write_json(path, dict(content, **end))
 
 
 def _job_directories(root: str) -> Iterator[Tuple[str, Dict[str, bytes]]]:
@@ -90,8 +85,8 @@ def _job_directories(root: str) -> Iterator[Tuple[str, Dict[str, bytes]]]:
                 for kind in METADATA_FILES
                 if kind in found and found[kind].is_file()
             }
-            if RECORDS in found and ARRAY in contents:
-                contents.update(_recorded(found[RECORDS].path))
+            if ARRAY in contents:
+                contents.update(_of_array(found))
         except OSError:  # removed meanwhile, or not ours to read
             contents, found = {}, {}
         yield name, contents
@@ -101,6 +96,15 @@ def _job_directories(root: str) -> Iterator[Tuple[str, Dict[str, bytes]]]:
         for child in sorted(below, reverse=True) if levels else ():
             if found[child].is_dir(follow_symlinks=False):
                 left.append((os.path.join(name, child), levels - 1))
+
+
+def _of_array(found: Dict[str, Any]) -> Iterator[Tuple[str, bytes]]:
+    """What the directory of an array has beside its metadata file."""
+    if ENDS in found and found[ENDS].is_file():
+        yield ENDS, beginning(found[ENDS].path, LARGEST_ENDS)
+    if RECORDS in found:
+        for kind, content in _recorded(found[RECORDS].path).items():
+            yield kind, content
 
 
 def _recorded(folder: str) -> Dict[str, bytes]:

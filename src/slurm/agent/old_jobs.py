@@ -54,8 +54,8 @@ def trees_in(base: str) -> Iterator[Optional[Tree]]:
 
     A directory with another name than it was made with was put there by somebody who wants it.
     """
-    for task in _folders_in(base):
-        for path in _folders_in(task):
+    for task in folders_in(base):
+        for path in folders_in(task):
             mark, jobs, made_here = changed(path), [], False
             for place, _, content, at in noted_in(path, 0):
                 jobs.append(Job(place, content, at))
@@ -64,7 +64,7 @@ def trees_in(base: str) -> Iterator[Optional[Tree]]:
             yield Tree(path, jobs, mark) if made_here else None
 
 
-def _folders_in(folder: str) -> Iterator[str]:
+def folders_in(folder: str) -> Iterator[str]:
     """Directories of this user in a directory, links and hidden ones left aside."""
     try:
         names = os.listdir(folder)

@@ -5,7 +5,8 @@ import re
 import time
 from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
 
-from .directory_names import RECEIPTS, RECORDS
+from .array_ends import noted_ends
+from .directory_names import ENDS, RECEIPTS, RECORDS
 from .errors import AgentError
 from .files import beginning
 from .job_ids import expand_job_id
@@ -170,8 +171,8 @@ def _items_ended(path: str, content: Dict[str, Any]) -> bool:
     if not isinstance(count, int):
         return False
     ended: Set[int] = set()
-    notes = content.get("ended")
-    for note in notes if isinstance(notes, list) else ():
+    notes = content.get("ended")  # of an older SDK
+    for note in [*(notes if isinstance(notes, list) else ()), *noted_ends(path)]:
         for first, last in re.findall(r"(\d+)(?:-(\d+))?", _items(note)):
             ended.update(range(int(first), min(count, int(last or first) + 1)))
     ended.update(recorded_items(os.path.join(path, RECORDS)))
@@ -209,6 +210,8 @@ def noted_in(folder: str, levels: int = 2) -> Iterator[Noted]:
             file = os.path.join(path, name)
             try:
                 changed = os.stat(file).st_mtime
+                if ENDS in found:
+                    changed = max(changed, os.stat(os.path.join(path, ENDS)).st_mtime)
             except FileNotFoundError:
                 continue
             content = _read(file)

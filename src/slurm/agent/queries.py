@@ -1,21 +1,27 @@
 """What squeue and sacct say of jobs."""
 
 import re
-from typing import Any, Dict, List, Set
+import time
+from typing import Any, Dict, List, Set, Tuple
 
 from .commands import Commands, squeue_argv
 from .errors import AgentError
 from .job_ids import expand_job_id
 from .tables import (
+    APART,
+    LISTED,
+    LISTED_ACCOUNTS,
     SACCT_FIELDS,
     SQUEUE_FIELDS,
     SQUEUE_ORIGIN,
     SQUEUE_USAGE,
     USAGE_FIELDS,
+    parse_listed,
     parse_sacct,
     parse_squeue,
     parse_table,
 )
+from .users import user_name
 
 MOST_IDS_IN_ARGUMENT = 8000  # one argument of a program is 128 KB at most
 MOST_EXIT_CODES = 10  # a command each
@@ -46,6 +52,27 @@ class Queries(Commands):
         Behind the ``comment`` of each are its script and its working directory.
         """
         return [row for row in self._squeue(more=SQUEUE_ORIGIN) if row["state"] not in ENDED]
+
+    def listed(self, since: float) -> Dict[str, Any]:
+        """All jobs of this user: rows of the ``queue``, and of ``accounts`` those that had not ended by then.
+
+        None in their place where there are no accounts; with a ``problem`` where they are not to be had now.
+        """
+        argv = squeue_argv(APART.join(field for _, field in LISTED))
+        queue = parse_listed(self.answer(argv), [name for name, _ in LISTED])
+        accounts, problem = self._listed_accounts(since) if self.accounting else (None, "")
+        return {"queue": queue, "accounts": accounts, "problem": problem}
+
+    def _listed_accounts(self, since: float) -> Tuple[Any, str]:
+        names = [name for name, _ in LISTED_ACCOUNTS]
+        fields = ",".join(field for _, field in LISTED_ACCOUNTS)
+        start = "now-{:.0f}seconds".format(max(0.0, time.time() - since))
+        which = ["-u", user_name(), "-S", start, "--delimiter", APART]
+        code, out, err = self.sacct_origins(which, fields, fields + ",Comment")
+        if code != 0:
+            return None, "" if self.accounting_is_off(err) else err.strip()
+        names += ["comment", "script"] if self.submit_lines else ["comment"]
+        return parse_listed(out, names), ""
 
     def ended(self, jobs: Dict[str, List[str]]) -> Dict[str, float]:
         """Those of these jobs that accounts know as ended, an array when all of it has, and when; 0 where they do not say.

@@ -112,14 +112,18 @@ class Part(NamedTuple):
 
 
 def wanted_part(files: List[RecordFile], opened: Open, wanted: Wanted) -> Part:
-    """The frames that are wanted, as many as may be had at once, at least one; what items share is always among them."""
+    """The frames that are wanted, as many as may be had at once, at least one; what items share is always among them.
+
+    Nothing is looked at behind the last item that is wanted, nor the bodies of others.
+    """
     found: List[Tuple[str, int, int]] = []
     parts: List[bytes] = []
     room = wanted.most
+    left = set(wanted.items or ())
     for one in files:
         length = 0
         at = wanted.after.get(one.name, 0)
-        for frame in _frames(one, opened, at, wanted.bodies):
+        for frame in _frames(one, opened, at, wanted.bodies, wanted.items):
             if frame.kind == SHARED or wanted.items is None or frame.item in wanted.items:
                 data = frame.encoded(wanted.bodies)
                 if parts and room < len(data):
@@ -129,13 +133,20 @@ def wanted_part(files: List[RecordFile], opened: Open, wanted: Wanted) -> Part:
                 length += len(data)
                 room -= len(data)
             at = frame.end
+            if frame.kind != SHARED and frame.item in left:
+                left.remove(frame.item)
+                if not left:
+                    found.append((one.name, length, at))
+                    return Part(found, b"".join(parts), True)
         found.append((one.name, length, at))
     return Part(found, b"".join(parts), True)
 
 
-def _frames(one: RecordFile, opened: Open, start: int, bodies: bool) -> Iterator[Frame]:
+def _frames(
+    one: RecordFile, opened: Open, start: int, bodies: bool, items: Optional[Set[int]] = None
+) -> Iterator[Frame]:
     with opened(one.name) as file:
-        for frame in read_frames(file, start, one.limit, bodies):
+        for frame in read_frames(file, start, one.limit, bodies, items):
             yield frame
 
 

@@ -8,7 +8,7 @@ its file it stands.
 
 import struct
 import zlib
-from typing import Any, Iterator, NamedTuple, Optional, Tuple
+from typing import Any, Container, Iterator, NamedTuple, Optional, Tuple
 
 # Kinds of frames. What is shared holds for all items behind it, up to the next of its kind.
 SHARED, VALUE, EXCEPTION = 1, 2, 3
@@ -89,15 +89,19 @@ def frames_of(data: bytes) -> Iterator[Frame]:
 
 
 def read_frames(
-    file: Any, start: int = 0, limit: Optional[int] = None, bodies: bool = True
+    file: Any,
+    start: int = 0,
+    limit: Optional[int] = None,
+    bodies: bool = True,
+    items: Optional[Container[int]] = None,
 ) -> Iterator[Frame]:
     """The frames of an open record file that begin at `start` or later, and end by `limit`.
 
-    Without `bodies`, those are not read.
+    Without `bodies`, those are not read; with `items`, no other item's is.
     """
     size = file.seek(0, 2)
     last = size if limit is None else min(size, limit)
-    least = WINDOW if bodies else WINDOW_OF_HEADERS
+    least = WINDOW if bodies and items is None else WINDOW_OF_HEADERS  # bytes
     at, base, window = start, start, b""
     before: Optional[int] = None  # where the last frame began
 
@@ -119,8 +123,11 @@ def read_frames(
                 look(HEADER)
             at = base + _next_mark(window, at - base)
             continue
-        look(HEADER + (_content(header) if bodies else header[8]))
-        yield _frame(header, window, at - base, bodies)
+        with_body = bodies and (items is None or header[1] == SHARED or header[3] in items)
+        look(HEADER + (_content(header) if with_body else header[8]))
+        yield _frame(header, window, at - base, with_body)
+        if items is not None:  # the next one may be as long
+            least = WINDOW_OF_HEADERS + (_content(header) if with_body else 0)
         before, at = at, at + HEADER + _content(header)
 
 

@@ -12,7 +12,23 @@ SQUEUE_ORIGIN, SACCT_ORIGIN = "|%o|%Z", ",Comment,SubmitLine"
 OUR_SCRIPT = re.compile(r"/[0-9]{8}_[0-9]{6}_[0-9a-f]{8}/job(?:_[0-9]+)?\.sh(?=$|[ |])")
 ORIGIN_KEPT = 8 << 10  # characters of that, from its end: a thousand dependencies are long
 USAGE_FIELDS = (
-    "JobID,State,ExitCode,Partition,ReqMem,ReqCPUS,TimelimitRaw,ElapsedRaw,MaxRSS,NodeList"
+    "JobID,State,ExitCode,Partition,ReqMem,ReqCPUS,TimelimitRaw,ElapsedRaw,MaxRSS,NodeList,"
+    "AllocCPUS,TotalCPU,NTasks"
+)
+# Between the fields of a list: in names and in comments there may be any other character.
+APART = "\x1f"
+LISTED = (
+    *(("job_id", "%i"), ("state", "%T"), ("reason", "%r"), ("partition", "%P"), ("node", "%N")),
+    *(("submitted", "%V"), ("start", "%S"), ("end", "%e"), ("limit", "%l"), ("elapsed", "%M")),
+    *(("nodes", "%D"), ("cpus", "%C"), ("name", "%j"), ("script", "%o"), ("cwd", "%Z")),
+    ("comment", "%k"),
+)
+# Of accounts the same and more, behind which SACCT_ORIGIN comes.
+LISTED_ACCOUNTS = (
+    *(("job_id", "JobID"), ("state", "State"), ("exit_code", "ExitCode"), ("node", "NodeList")),
+    *(("partition", "Partition"), ("submitted", "Submit"), ("start", "Start"), ("end", "End")),
+    *(("minutes", "TimelimitRaw"), ("elapsed", "ElapsedRaw"), ("nodes", "NNodes")),
+    *(("cpus", "ReqCPUS"), ("name", "JobName"), ("cwd", "WorkDir")),
 )
 # The same as far as the controller knows it, and in what order.
 SQUEUE_USAGE = (
@@ -74,6 +90,12 @@ def parse_table(text: str) -> List[Dict[str, str]]:
     start = next((n for n, line in enumerate(lines) if line[0] == "JobID"), len(lines))
     rows = lines[start + 1 :]
     return [dict(zip(lines[start], row)) for row in rows if len(row) == len(lines[start])]
+
+
+def parse_listed(text: str, names: List[str]) -> List[Dict[str, str]]:
+    """Rows of fields with these names, a line each; one of another number of fields is none of ours."""
+    rows = (line.split(APART) for line in text.split("\n"))
+    return [dict(zip(names, row)) for row in rows if len(row) == len(names)]
 
 
 def find_mark(table: str, token: str, script: str) -> Optional[str]:

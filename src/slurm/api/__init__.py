@@ -5,7 +5,8 @@ and `states`.
 
 - `base`: what every backend must be able to do; `requests`: what goes to one and comes from it, plain data;
   `stored_packages`: what lies there for many jobs; `cleaned_up`: what was removed of it and of jobs; `record_parts`: what
-  items of packed arrays have left;
+  items of packed arrays have left; `job_listing`: all that is known of a user's jobs;
+  `grown_files`: what was added to files, by reading them whole;
 - `by_name`: which backends there are, and how each is made from configuration;
 - `site`: where the jobs of one cluster go;
 - `agent_backend`: a backend that asks an agent; `local`, `slurm_cli` and `ssh` have it near and far;

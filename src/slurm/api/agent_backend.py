@@ -19,11 +19,14 @@ from slurm.agent.programs import STARTING
 from slurm.api.base import BackendBase
 from slurm.api.cleaned_up import CleanedUp, cleaned_up
 from slurm.api.disk_and_memory import too_large
+from slurm.api.job_listing import JobListing
 from slurm.api.record_parts import parts_in
 from slurm.api.requests import (
     NOTHING,
+    Added,
     Archive,
     FilePart,
+    FilePlace,
     Host,
     JobRequest,
     MetadataFiles,
@@ -199,6 +202,9 @@ class AgentBackend(BackendBase):
     def get_queue(self) -> list[Mapping[str, Any]]:
         return list(self._ask("queue"))
 
+    def list_jobs(self, base: str, *, since: float) -> JobListing:
+        return JobListing(**self._ask("jobs", base=base, since=since))
+
     def get_cluster_info(self) -> Mapping[str, Any]:
         info: Mapping[str, Any] = self._ask("info")
         return info
@@ -300,6 +306,18 @@ class AgentBackend(BackendBase):
 
     def read_tail(self, path: str, size: int) -> bytes:
         return self.request("tail", {"path": path, "size": size})[1]
+
+    def wait_added(
+        self, files: Sequence[tuple[str, FilePlace]], *, timeout: float, every: float = 0.1
+    ) -> list[Added]:
+        asked = [[path, list(place)] for path, place in files]
+        params = {"files": asked, "most": self.piece, "timeout": timeout, "every": every}
+        answers, blob = self.request("added", params)
+        ends = itertools.accumulate((size for *_, size, _ in answers), initial=0)
+        return [
+            Added(number, start, FilePlace(*place), blob[at : at + size], anew)
+            for at, (number, start, place, size, anew) in zip(ends, answers)
+        ]
 
     def write_file(self, path: str, content: bytes, *, exclusive: bool = False) -> bool:
         return bool(self.request("write", {"path": path, "exclusive": exclusive}, content)[0])

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from slurm.agent.job_ids import expand_job_id
 from slurm.api.cleaned_up import Cleaned, CleanedUp
+from slurm.api.job_listing import JobListing
 from slurm.api.requests import (
     NOTHING,
+    Added,
     Archive,
     FilePart,
+    FilePlace,
     Host,
     JobRequest,
     MetadataFiles,
@@ -33,12 +36,15 @@ if TYPE_CHECKING:
 
 # Whoever derives a backend finds here all that its methods take and return.
 __all__ = [
+    "Added",
     "Archive",
     "BackendBase",
     "Cleaned",
     "CleanedUp",
     "FilePart",
+    "FilePlace",
     "Host",
+    "JobListing",
     "JobRequest",
     "MetadataFiles",
     "PartSum",
@@ -230,6 +236,19 @@ class BackendBase(abc.ABC):
         False
         """
 
+    def list_jobs(self, base: str, *, since: float) -> JobListing:
+        """All jobs of the user that had not ended by the time `since`, in one round trip; those below `base` with what they noted.
+
+        A backend that has nothing of its own for that tells of its queue, and of no directories.
+
+        >>> listing = backend.list_jobs(cluster.job_base_dir, since=0.0)
+        >>> job.id in [one for noted in listing.noted for one in noted["ids"]]
+        True
+        """
+        import time  # late: hardly any backend takes this one
+
+        return JobListing(time.time(), self.get_queue())
+
     @abc.abstractmethod
     def get_cluster_info(self) -> Mapping[str, Any]:
         """Partitions and what they offer.
@@ -315,6 +334,8 @@ class BackendBase(abc.ABC):
         names = self.list_directory(folder)
         if not names:
             raise RemoteFileMissing(f"No such file or directory: {folder}")
+        if jobs is not None:
+            names = [name for name in names if name.rpartition(".")[0] in jobs]
         contents = self.read_files([f"{folder}/{name}" for name in names])
         files = {name: content for name, content in zip(names, contents) if content is not None}
         from slurm.api.record_parts import parts_of  # late: an agent does this itself
@@ -346,6 +367,22 @@ class BackendBase(abc.ABC):
         >>> backend.read_tail(f"{job.job_dir}/metadata.json", 3).strip()
         b'}'
         """
+
+    def wait_added(
+        self, files: Sequence[tuple[str, FilePlace]], *, timeout: float, every: float = 1.0
+    ) -> list[Added]:
+        """What was added to files since they were read up to a place, as soon as there is any, at the latest after `timeout` seconds.
+
+        A file that is not there is waited for; one that was begun anew is read from its beginning. They are looked at
+        `every` so many seconds. A backend that has nothing of its own for that reads whole files again and again.
+
+        >>> [added] = backend.wait_added([(f"{job.job_dir}/job.sh", FilePlace())], timeout=0)
+        >>> added.data[:11], backend.wait_added([(f"{job.job_dir}/job.sh", added.place)], timeout=0)
+        (b'#!/bin/bash', [])
+        """
+        from slurm.api.grown_files import wait_added  # late: an agent does this itself
+
+        return wait_added(self.read_files, files, timeout, every)
 
     @abc.abstractmethod
     def write_file(self, path: str, content: bytes, *, exclusive: bool = False) -> bool:
@@ -495,7 +532,8 @@ class BackendBase(abc.ABC):
         """Note in metadata files how jobs ended whose runners could not, as a courtesy to who reads them.
 
         Each end has the `path` of a ``metadata.json``, `status` and `ended_at`; or that of an
-        ``array_metadata.json`` and the `items` besides. Takes no longer than a courtesy should.
+        ``array_metadata.json`` and the `items` besides, for a line of the ``ended.jsonl`` beside that file. Takes no longer
+        than a courtesy should.
         """
 
     @abc.abstractmethod

@@ -157,8 +157,8 @@ class MetadataFiles(NamedTuple):
     """What the jobs in and under a directory have noted of themselves.
 
     - `path`: the directory, absolute; `now`: the time there, in seconds since the epoch.
-    - `files`: path below the directory -> content of a ``metadata.json`` or ``array_metadata.json``, or the frames of a
-      record file of a packed array, without results.
+    - `files`: path below the directory -> content of a ``metadata.json``, ``array_metadata.json`` or ``ended.jsonl``, or the
+      frames of a record file of a packed array, without results.
     - `complete`: False when there were more directories than were to be looked into.
 
     >>> found = backend.collect_metadata(job.job_dir, most=10)
@@ -170,6 +170,35 @@ class MetadataFiles(NamedTuple):
     now: float
     files: Mapping[str, bytes]
     complete: bool = True
+
+
+class FilePlace(NamedTuple):
+    """Where reading a file that grows goes on: at `offset`, behind bytes that end as `mark` says.
+
+    An `offset` below 0 is so many bytes before the end.
+
+    >>> FilePlace(-1000).mark
+    ''
+    """
+
+    offset: int = 0
+    mark: str = ""
+
+
+class Added(NamedTuple):
+    """What was added to the file with this `number` among those asked about: `data`, from the offset `start` on.
+
+    - `place`: where to go on. `anew`: the file was begun anew, and this is from its beginning.
+
+    >>> Added(0, 0, FilePlace(5, "68656c6c6f"), b"hello").anew
+    False
+    """
+
+    number: int
+    start: int
+    place: FilePlace
+    data: bytes
+    anew: bool = False
 
 
 class RecordPart(NamedTuple):

@@ -78,6 +78,10 @@ class SSHCommandBackend(AgentBackend):
         """The ssh command line this backend runs, by the connection of a ``slurm login`` if there is one."""
         return self.command.argv(agent_command(self.python), live_socket(self.command))
 
+    def terminal_argv(self, command: str) -> list[str]:
+        """The ssh command line that runs `command` in a terminal, by the connection of a ``slurm login`` if there is one."""
+        return self.command.argv(command, live_socket(self.command), terminal=True)
+
     def request(self, op: str, params: dict[str, Any], blob: bytes = b"") -> tuple[Any, bytes]:
         """Every request may be repeated (submissions by their token), so a lost one is."""
         return self._request(op, params, blob)

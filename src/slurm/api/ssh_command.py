@@ -61,12 +61,12 @@ class SSHCommand:
             options += ["-l", self.username]
         return options
 
-    def argv(self, command: str, control_path: str = "") -> list[str]:
-        """The command line that runs `command` there, without ever prompting.
+    def argv(self, command: str, control_path: str = "", *, terminal: bool = False) -> list[str]:
+        """The command line that runs `command` there, without ever prompting; with a `terminal` if it is to have one.
 
         `control_path` is the socket of a master that is to carry it; else ssh_config may name one.
         """
-        argv = ["ssh", "-T", *self.options]
+        argv = ["ssh", "-t" if terminal else "-T", *self.options]
         for setting in (*UNATTENDED, f"ConnectTimeout={max(1, round(self.connect_timeout))}"):
             argv += ["-o", setting]
         if control_path:

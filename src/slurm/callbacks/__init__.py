@@ -1,4 +1,4 @@
-"""Who is told what happens to jobs: `BaseCallback` with its nine hooks, and three ready-made callbacks.
+"""Who is told what happens to jobs: `BaseCallback` with its nine hooks, and four ready-made callbacks.
 
 Hand instances to ``Cluster(callbacks=[...])`` or name classes in a Slurmfile. Names are loaded on
 first use: without callbacks nothing of this is, and nothing here needs a third-party package but
@@ -11,8 +11,8 @@ happens, as plain facts and records. A `Job` is a type here, and comes from whoe
 - `client`: the listener; `worker`: the thread of one callback; `completion`, `transfer_progress`: what it adds;
 - `holding`: submissions that wait for callbacks;
 - `travel`, `node`: callbacks on their way to a job, and in it;
-- `logger`, `rich_logger`, `benchmark`: those there are, each with what it prints (columns and cells of the live table
-  are `rich_logger`'s);
+- `logger`, `rich_logger`, `benchmark`, `notify`: those there are, each with what it prints (columns and cells of the live table
+  are `rich_logger`'s, which draws with `rich_parts`);
 - `lines`: one event as a line of text; `job_table`: what is counted for the live table; `timing`: where time went.
 """
 
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         TransferContext,
     )
     from slurm.callbacks.logger import LoggerCallback
+    from slurm.callbacks.notify import NotifyCallback
     from slurm.callbacks.rich_logger import RichLoggerCallback
 
 _HOME_OF = {
@@ -56,6 +57,7 @@ _HOME_OF = {
     "HoldsSubmission": "slurm.callbacks.base",
     "JobStatusUpdatedContext": "slurm.callbacks.contexts",
     "LoggerCallback": "slurm.callbacks.logger",
+    "NotifyCallback": "slurm.callbacks.notify",
     "PackagingBeginContext": "slurm.callbacks.contexts",
     "PackagingEndContext": "slurm.callbacks.contexts",
     "RichLoggerCallback": "slurm.callbacks.rich_logger",
@@ -77,6 +79,7 @@ __all__ = [
     "HoldsSubmission",
     "JobStatusUpdatedContext",
     "LoggerCallback",
+    "NotifyCallback",
     "PackagingBeginContext",
     "PackagingEndContext",
     "RichLoggerCallback",

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from rich.live import Live
     from rich.table import Table
 
+    from slurm.callbacks.rich_parts import NotebookDisplay
+
 COLUMNS = ("done", "running", "waiting", "failed", "time")
 BAR_WIDTH = 30
 
@@ -46,7 +48,7 @@ class RichLoggerCallback(HearsOfReasons):
     - `refresh_per_second`: how often the table is drawn; `max_rows`: how many rows it has at most.
     - `linger_secs`: the table stays live so long after everything has ended, should more come.
 
-    Where the console is no terminal, or another live display has it, every event is a plain line; so it is in a
+    In a notebook the table is below the cell, without ipywidgets. Where the console is no terminal, or another live display has it, every event is a plain line; so it is in a
     forked child. A reason to wait is one there as well, once for each job or array.
     Raises `ConfigError` where Rich is not installed.
 
@@ -78,7 +80,7 @@ class RichLoggerCallback(HearsOfReasons):
         self._reasons_told: dict[str, set[str]] = {}  # in plain lines, of each job or array
         # The table of jobs; never held while Rich is called, which draws it.
         self._noting = forks.Lock()
-        self._live: Live | None = None
+        self._live: Live | NotebookDisplay | None = None
         self._displaying = forks.Lock(threading.RLock)
         self._ending: threading.Timer | None = None
         self._process = forks.here()
@@ -184,6 +186,12 @@ class RichLoggerCallback(HearsOfReasons):
         """Make sure of the live display; returns whether there is one."""
         if self._live is not None:
             return True
+        if self.console.is_jupyter:
+            from slurm.callbacks.rich_parts import NotebookDisplay
+
+            self._live = NotebookDisplay(self.table, self.refresh_per_second)
+            self._live.start()
+            return True
         from rich.errors import LiveError
         from rich.live import Live
 
@@ -224,12 +232,13 @@ class RichLoggerCallback(HearsOfReasons):
 
 
 def _cells(row: TaskRow) -> list[Any]:
-    from rich.progress_bar import ProgressBar
     from rich.text import Text
+
+    from slurm.callbacks.rich_parts import Bar
 
     return [
         Text(row.title),
-        ProgressBar(total=max(1, row.total), completed=row.ended, width=BAR_WIDTH),
+        Bar(row.done, row.failed, row.total, width=BAR_WIDTH),
         f"{row.done}/{row.total}",
         str(row.running or "-"),
         Text(row.waiting_words),

@@ -14,6 +14,7 @@ from slurm.api.ssh import SSHCommandBackend
 from slurm.api.ssh_command import SSHCommand
 from slurm.api.ssh_master import Master, master_for
 from slurm.cli.commands import TEXT, Checked, Command, cluster_options
+from slurm.config.command_line import chosen_from
 from slurm.config.slurmfile import find_slurmfile
 from slurm.errors import AuthenticationFailed, ConfigError, TransportError
 
@@ -89,6 +90,8 @@ def _log_in(command: SSHCommand, master: Master, hours: int) -> None:
 
 
 def _require_terminal(command: SSHCommand) -> None:
+    if os.environ.get("SSH_ASKPASS_REQUIRE") == "force":  # then ssh asks a program of the user's
+        return
     try:
         os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
     except OSError as error:
@@ -99,9 +102,10 @@ def _require_terminal(command: SSHCommand) -> None:
 
 def _command(host: str | None, args: argparse.Namespace) -> SSHCommand:
     """How to reach the host that was named, or the Slurmfile's. Raises `ConfigError`."""
-    elsewhere = (args.backend, args.slurmfile, args.env)
-    if args.backend not in (None, "ssh"):
-        raise ConfigError(f"there is nothing to log in to with --backend {args.backend}")
+    backend = chosen_from(args).overrides.get("backend_type")
+    elsewhere = (backend, args.slurmfile, args.env)
+    if backend not in (None, "ssh"):
+        raise ConfigError(f"there is nothing to log in to with --backend {backend}")
     if host is not None:
         if args.hostname not in (None, host):
             raise ConfigError(f"HOST {host!r} or --hostname {args.hostname!r}: name only one")

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterable, Sequence
 
+import click
+
+from slurm.config.findings import Finding, Verdict
+
 NONE = "-"
+COLOURS = {
+    Verdict.PASS: "green",
+    Verdict.WARN: "yellow",
+    Verdict.FAIL: "red",
+    Verdict.SKIP: "bright_black",
+}
 
 
 def printed(text: str) -> str:
@@ -35,3 +47,27 @@ def in_columns(rows: Iterable[Sequence[str]], right: Iterable[int] = ()) -> str:
         for row in table
     )
     return "\n".join(line.rstrip() for line in lines)
+
+
+def finding_in_words(one: Finding) -> str:
+    """A finding on a line; on a terminal that has colours its verdict has one, unless ``NO_COLOR`` is set.
+
+    >>> finding_in_words(Finding("clock", Verdict.PASS, "it agrees"))
+    'PASS clock: it agrees'
+    """
+    line = printed(str(one))
+    if not colours():
+        return line
+    word = str(one.verdict)
+    return click.style(word, fg=COLOURS[one.verdict]) + line[len(word) :]
+
+
+def colours() -> bool:
+    """Whether stdout is a terminal that shows colours, and nobody has said that there are to be none.
+
+    >>> colours()
+    False
+    """
+    return (
+        sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    )

@@ -11,10 +11,10 @@ import click
 
 from slurm.cli.commands import Group
 from slurm.cli.runs.common import PLACE
+from slurm.config.findings import Finding, Verdict, failed
 from slurm.errors import ConfigError
 from slurm.runs.detect import COMMANDS
 from slurm.runs.edit_scope import EditScope
-from slurm.runs.findings import Finding, Verdict, failed
 from slurm.runs.policy import FILE, PRESETS, Policy, Setting, load_policy, preset
 from slurm.runs.policy_doctor import examine
 from slurm.runs.policy_edit import apply_preset

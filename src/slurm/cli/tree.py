@@ -12,7 +12,9 @@ import click
 from slurm import Cluster
 from slurm.agent.files import write_atomic
 from slurm.cli.commands import PATH, Command, cluster_options
+from slurm.cli.jobs.found import ID, found
 from slurm.config.command_line import arguments_from
+from slurm.config.slurmfile import find_slurmfile
 from slurm.errors import ConfigError, RemoteFileError
 from slurm.job_tree import JobTree
 
@@ -25,10 +27,11 @@ PLAIN = str.maketrans({"├": "|", "└": "`", "─": "-", "│": "|", "…": "~
     cls=Command,
     example="""
         slurm tree ~/slurm_jobs/count_words
+        slurm tree 4711
         slurm tree --html sweep.html --backend ssh --hostname hpc ~/slurm_jobs/sweep
     """,
 )
-@click.argument("path", metavar="PATH", type=PATH)
+@click.argument("path", metavar="JOB|PATH", type=PATH)
 @click.option("--html", metavar="FILE", type=PATH, help="write a page with a timeline")
 @click.option("--mermaid", is_flag=True, help="print a Mermaid flowchart")
 @click.option(
@@ -43,10 +46,10 @@ def command(
 ) -> None:
     """Show what a workflow and its jobs did.
 
-    PATH is the directory of a job, a workflow or an array, of all runs of a task, or of all jobs; with cluster options,
-    on that cluster.
+    JOB is the id of a job, a workflow or an array. PATH is the directory of one, of all runs of a task, or of all jobs: on this
+    machine, or on the cluster of the Slurmfile if there is no such directory here; with cluster options, on that cluster.
     """
-    if arguments_from(cluster_args) == NO_CLUSTER:  # then PATH is on this machine
+    if _is_here(path, cluster_args):
         tree = _tree(path, None)
     else:
         cluster = Cluster.from_args(cluster_args)
@@ -73,7 +76,16 @@ def _tree(path: str, cluster: Cluster | None) -> JobTree:
         raise ConfigError(str(error)) from error
 
 
+def _is_here(path: str, cluster_args: argparse.Namespace) -> bool:
+    """Whether the tree is on this machine: no cluster is named, and it is no id, nor a path that only a cluster may have."""
+    if arguments_from(cluster_args) != NO_CLUSTER or ID.fullmatch(path):
+        return False
+    return os.path.exists(os.path.expanduser(path)) or find_slurmfile() is None
+
+
 def _path_on(cluster: Cluster, path: str) -> str:
+    if ID.fullmatch(path):
+        return found(cluster, path).job_dir
     if not cluster.backend.shares_filesystem and not path.startswith(("/", "~/")):
         raise ConfigError(f"PATH {path!r} is a path on the cluster: start it with / or ~/")
     return path

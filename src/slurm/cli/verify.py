@@ -14,10 +14,10 @@ import click
 from slurm.cli.commands import Command, cluster_options
 from slurm.cli.output import printed
 from slurm.cli.runs.common import JSON, RUN_IDS, leave
+from slurm.config.findings import Finding, failed
 from slurm.runs import check_files, checks, environment, ledger_file
 from slurm.runs.clusters import Clusters
 from slurm.runs.environment import Iteration
-from slurm.runs.findings import Finding, failed
 from slurm.runs.ledger_lines import LedgerError
 from slurm.runs.manifest import Manifest, ManifestError
 from slurm.runs.moments import now

@@ -89,8 +89,7 @@ def cluster_settings(
     >>> cluster_settings(overrides={"submit": {"time": "5"}}).arguments
     {'backend_type': 'local', 'submit': {'mem': '2G', 'time': '5'}}
     """
-    path, named = _locate(name_or_path)
-    environment = env or named or os.environ.get("SLURM_ENV") or DEFAULT
+    path, environment = place_of(name_or_path, env)
     changes = dict(overrides or {})
     sections = load(path, environment)
     names, track = sections.pop(CALLBACKS, []), sections.pop(TRACK, False)
@@ -104,6 +103,19 @@ def cluster_settings(
     callbacks = () if CALLBACKS in changes else tuple(names)
     track = _located({TRACK: track}, (TRACK,), path)[TRACK]
     return ClusterSettings(path, {**arguments, **changes}, packaging, submit, callbacks, track)
+
+
+def place_of(
+    name_or_path: str | os.PathLike[str] | None = None, env: str | None = None
+) -> tuple[Path, str]:
+    """The Slurmfile that is meant, and the environment in it. Raises `ConfigError` where there is no such file.
+
+    >>> Path("Slurmfile.toml").touch()
+    >>> place_of("gpu")[1]
+    'gpu'
+    """
+    path, named = _locate(name_or_path)
+    return path, env or named or os.environ.get("SLURM_ENV") or DEFAULT
 
 
 @looking_for(FILE_NAME)
@@ -133,7 +145,7 @@ def load(path: Path, environment: str) -> dict[str, Any]:
 
     Beside them `callbacks`, if there are any: names of classes, an environment's in place of ``default``'s; and `track`.
     """
-    content = _parse(path)
+    content = parsed(path)
     for name, sections in content.items():
         _check_environment(name, sections, path)
     if environment not in content and environment != DEFAULT:
@@ -172,7 +184,13 @@ def _locate(name_or_path: str | os.PathLike[str] | None) -> tuple[Path, str | No
     return found, None if name_or_path is None else str(name_or_path)
 
 
-def _parse(path: Path) -> dict[str, Any]:
+def parsed(path: Path) -> dict[str, Any]:
+    r"""All that the file says, unchecked. Raises `ConfigError` where it is no TOML.
+
+    >>> _ = Path("Slurmfile.toml").write_text('[gpu.submit]\npartition = "gpu"')
+    >>> parsed(Path("Slurmfile.toml"))
+    {'gpu': {'submit': {'partition': 'gpu'}}}
+    """
     if sys.version_info >= (3, 11):
         import tomllib
     else:

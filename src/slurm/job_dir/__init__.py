@@ -14,6 +14,7 @@ imports most of it, so it is standard library, Python 3.9, and quick to load.
 - `result`: the envelope with a value or an exception, pickled and read, and why a value cannot be pickled;
 - `result_file`: its layout, with a checksum;
 - `item_records`: results and notes of the items of packed arrays, many in one file; `record_index`: which are there;
+  `array_ends`: how items of any array ended that could not say so;
   `news`: what the event of a runner says;
 - `remote_exceptions`: an exception as itself where that can be, in words where it cannot;
 - `unpicklable`: what in a value cannot be pickled, and the way to it;

@@ -11,7 +11,7 @@ from typing import Any
 from slurm.job_dir.paths import JobDirectory
 
 METADATA_SCHEMA = 1
-# In array_metadata.json: how items ended that could not say so in files of their own.
+# In array_metadata.json of an older SDK: how items ended that could not say so in files of their own.
 ENDED = "ended"
 ONLY_OF_ARRAYS = ("job_id", "count", "pack", "max_array_size", "max_concurrent", ENDED)
 

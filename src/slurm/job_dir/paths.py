@@ -30,7 +30,7 @@ import re
 import time
 from typing import NamedTuple
 
-from slurm.agent.directory_names import EVENTS, GROUP, RECEIPTS, RECORDS
+from slurm.agent.directory_names import ENDS, EVENTS, GROUP, RECEIPTS, RECORDS
 
 UNWRITTEN = os.EX_IOERR  # how a runner exits that could write neither its result nor why not
 OLD_PYTHON = os.EX_CONFIG  # and one that was started by a Python that is too old for it
@@ -181,6 +181,11 @@ class ArrayDirectory(NamedTuple):
     def records(self) -> str:
         return posixpath.join(self.path, RECORDS)
 
+    @property
+    def ends(self) -> str:
+        """Where clients note how items ended that could not say so themselves."""
+        return posixpath.join(self.path, ENDS)
+
     def notes(self, job_id: str) -> str:
         """Where an array task that runs several items notes what is of none of them."""
         return posixpath.join(self.records, f"{job_id}.json")
@@ -213,6 +218,11 @@ def token_of_piece(token: str, piece: int) -> str:
 def event_directory(base: str, client: str) -> str:
     """Where runners tell `client` that they have finished."""
     return posixpath.join(base, EVENTS, client)
+
+
+def receipt_of(base: str, token: str) -> str:
+    """The file that says which job a submission became."""
+    return posixpath.join(base, RECEIPTS, f"{token}.json")
 
 
 def receipt_of_job(base: str, job_id: str) -> str:

@@ -7,7 +7,7 @@ import os
 import posixpath
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,18 +49,23 @@ class Run:
     count: int | None = None
 
 
-def runs_of_task(folder: str, task_name: str) -> list[Run]:
+def runs_of_task(
+    folder: str, task_name: str, known: MutableMapping[str, Run] | None = None
+) -> list[Run]:
     """The runs of a task whose directories are in `folder`, the one that was submitted last first.
+
+    `known` has those that were read before, by their paths, and are not read again: all that have an id.
 
     The name in the metadata counts: directories of several tasks may lie side by side, where names that are not of
     ``[a-z0-9_]`` were once told apart by nothing else.
     """
+    known = {} if known is None else known
     own, shared = directory_name(task_name), sanitised(task_name)
-    found = [
-        run for run in _runs_in(posixpath.join(folder, own)) if _is_of(run, task_name, task_name)
-    ]
+    beside = _runs_in(posixpath.join(folder, own), known)
+    found = [run for run in beside if _is_of(run, task_name, task_name)]
     if shared != own:
-        found += [run for run in _runs_in(posixpath.join(folder, shared)) if _is_of(run, task_name)]
+        beside = _runs_in(posixpath.join(folder, shared), known)
+        found += [run for run in beside if _is_of(run, task_name)]
     return sorted(found, key=_order, reverse=True)
 
 
@@ -73,19 +78,28 @@ def _order(run: Run) -> tuple[float, tuple[int, ...], str]:
     return submission_order(submitted, str(run.metadata.get("job_id") or ""), run.path)
 
 
-def _runs_in(folder: str) -> Iterator[Run]:
+def _runs_in(folder: str, known: MutableMapping[str, Run]) -> Iterator[Run]:
     try:
         names = os.listdir(folder)
     except (FileNotFoundError, NotADirectoryError):
         return
     for name in names:
         path = posixpath.join(folder, name)
-        if os.path.isdir(path):
-            array = metadata_in(path, ARRAY_METADATA)
-            count = array.get("count")
-            found = array or metadata_in(path)
-            kept = {key: found[key] for key in KEPT if key in found}  # there may be very many
-            yield Run(path, kept, count if isinstance(count, int) else None)
+        run = known.get(path)
+        if run is None and os.path.isdir(path):
+            run = _read(path)
+            if run.metadata.get("job_id"):  # nothing of it changes any more
+                known[path] = run
+        if run is not None:
+            yield run
+
+
+def _read(path: str) -> Run:
+    array = metadata_in(path, ARRAY_METADATA)
+    count = array.get("count")
+    found = array or metadata_in(path)
+    kept = {key: found[key] for key in KEPT if key in found}  # there may be very many
+    return Run(path, kept, count if isinstance(count, int) else None)
 
 
 def metadata_in(path: str, name: str = METADATA) -> Mapping[str, Any]:

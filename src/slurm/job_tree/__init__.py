@@ -12,7 +12,7 @@ its backend.
 
 `tree` has what a user holds. `build` reads values with `facts`, and arrays with `elements`, and with `recorded`
 the items that have record files; `page` and `timeline` draw
-with `bars`, `scale` and `markup`; times and states have the same `words` everywhere.
+with `bars`, `scale` and `markup`; `cards` are what a notebook shows; times and states have the same `words` everywhere.
 """
 
 from __future__ import annotations

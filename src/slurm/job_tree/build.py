@@ -6,10 +6,12 @@ import datetime
 import json
 import posixpath
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from slurm.agent.directory_names import RECORDS
+from slurm.agent.directory_names import ENDS, RECORDS
+from slurm.job_dir.array_ends import notes_in
+from slurm.job_dir.metadata import ENDED
 from slurm.job_dir.paths import ARRAY_METADATA, METADATA, TASKS
 from slurm.job_dir.runs import submission_order
 from slurm.job_tree.elements import array_of
@@ -39,12 +41,18 @@ def _contents(files: Mapping[str, bytes]) -> dict[str, tuple[str, Content]]:
     """Directory -> the name of its metadata file, and what that holds; an array's own counts first."""
     contents: dict[str, tuple[str, Content]] = {}
     records: defaultdict[str, dict[str, bytes]] = defaultdict(dict)
+    ends: dict[str, bytes] = {}
     for file in sorted(files, key=lambda file: posixpath.basename(file) != ARRAY_METADATA):
         folder, name = posixpath.split(file)
         if name in (METADATA, ARRAY_METADATA):
             contents.setdefault(folder or ROOT, (name, _parsed(name, files[file])))
+        elif name == ENDS:
+            ends[folder or ROOT] = files[file]
         elif posixpath.basename(folder) == RECORDS:
             records[posixpath.dirname(folder) or ROOT][name] = files[file]
+    for array in ends.keys() & contents.keys():
+        name, content = contents[array]
+        contents[array] = name, {**content, ENDED: notes_in(content, ends[array])}
     for array, own in records.items():
         for item, content in recorded(contents[array][1], own) if array in contents else ():
             path = posixpath.normpath(posixpath.join(array, TASKS, item))
@@ -67,36 +75,45 @@ def _depth(path: str) -> int:
     return 0 if path == ROOT else path.count("/") + 1
 
 
-def _parent(path: str, contents: Mapping[str, Any]) -> str | None:
+def _upwards(path: str) -> Iterator[str]:
+    """The path itself, and each directory that it is in."""
+    yield path
     while path != ROOT:
         path = posixpath.dirname(path) or ROOT
-        if path in contents:
-            return path
-    return None
+        yield path
+
+
+def _parent(path: str, contents: Mapping[str, Any]) -> str | None:
+    return next((one for one in _upwards(path) if one != path and one in contents), None)
 
 
 class _Known:
     """Which directories a job id may mean: ids are unique to a scheduler, and not for ever."""
 
     def __init__(self, contents: Mapping[str, tuple[str, Content]]) -> None:
-        self.paths: defaultdict[str, list[str]] = defaultdict(list)
-        self.submitted: dict[str, str] = {}
+        # id -> each directory in or under which a job has it -> the last submitted of those, and the last but one
+        self._last: defaultdict[str, dict[str, Sequence[str]]] = defaultdict(dict)
+        self._submitted: dict[str, str] = {}
         for path, (name, content) in contents.items():
-            self.submitted[path] = text(content, "timestamp")
+            self._submitted[path] = text(content, "timestamp")
             keys = [key for key in content if key == "job_id" or key.startswith("job_id_")]
             for key in keys if name == ARRAY_METADATA else ["job_id"]:
                 if job_id := text(content, key):
-                    self.paths[job_id].append(path)
+                    self._add(self._last[job_id], path)
+
+    def _add(self, last: dict[str, Sequence[str]], path: str) -> None:
+        for folder in _upwards(path):
+            some = dict.fromkeys((*last.get(folder, ()), path))
+            last[folder] = sorted(some, key=self._submitted.__getitem__, reverse=True)[:2]
 
     def find(self, job_id: str, dependent: str) -> str:
-        """The directory of the job that a job in `dependent` calls by this id; empty for none."""
-        found = self.paths.get(job_id) or self.paths.get(job_id.partition("_")[0], [])
-        others = [path for path in found if path != dependent]
-        return max(others, key=lambda path: self._nearness(path, dependent), default="")
+        """The directory of the job that a job in `dependent` calls by this id; empty for none.
 
-    def _nearness(self, path: str, dependent: str) -> tuple[int, str]:
-        common = posixpath.commonpath([path, dependent])
-        return (_depth(common or ROOT), self.submitted[path])
+        The nearest one to it; of those that are as near the last submitted.
+        """
+        last = self._last.get(job_id) or self._last.get(job_id.partition("_")[0], {})
+        near = (path for folder in _upwards(dependent) for path in last.get(folder, ()))
+        return next((path for path in near if path != dependent), "")
 
 
 def _node(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from slurm.job_dir.metadata import ENDED, piece_key
+from slurm.job_dir.array_ends import last_of, notes_in
+from slurm.job_dir.metadata import piece_key
 from slurm.job_dir.paths import TASKS
 from slurm.job_tree.facts import Content, moment, number, state_in, text
 from slurm.job_tree.nodes import ARRAY, OVER, JobNode, overall
@@ -27,7 +28,7 @@ class _End:
 def array_of(node: JobNode, content: Content) -> JobNode:
     """The array that `node` is, whose children have files of their own."""
     count = max(number(content, "count"), len(node.children), 1)
-    ends = dict(_noted(content, count))
+    ends = _noted(content, count)
     elements = [_element(child, node.task_name, ends) for child in node.children]
     seen = {child.index for child in elements}
     layout = layout_of(content, count)
@@ -76,23 +77,8 @@ def _unstarted(
     )
 
 
-def _noted(content: Content, count: int) -> Iterator[tuple[int, _End]]:
-    """Index -> how that element ended, by the notes in ``array_metadata.json``, the later ones last."""
-    notes = content.get(ENDED)
-    for note in notes if isinstance(notes, list) else ():
-        if isinstance(note, dict):
-            end = _End(state_in(note), moment(note, "ended_at"))
-            for index in _indices(text(note, "items", longest=None), count):
-                yield index, end
-
-
-def _indices(ranges: str, count: int) -> Iterator[int]:
-    """The numbers behind ``0-3,7``, below `count`.
-
-    >>> list(_indices("0-2,7,x,9-99", 10))
-    [0, 1, 2, 7, 9]
-    """
-    for part in ranges.split(","):
-        first, dash, last = part.partition("-")
-        if first.isdecimal() and (last.isdecimal() if dash else not last):
-            yield from range(int(first), min(count, int(last or first) + 1))
+def _noted(content: Content, count: int) -> Mapping[int, _End]:
+    """Index -> how that element ended, by the last note on it."""
+    last = last_of(notes_in(content, None), range(count))
+    ends = {id(note): _End(state_in(note), moment(note, "ended_at")) for note in last.values()}
+    return {index: ends[id(note)] for index, note in last.items()}

@@ -98,9 +98,16 @@ class Timeline:
             f'<summary title="{told}"><span class="cells">'
             f'<span class="name" style="--depth:{depth}">{escaped(words.title(row))}</span>'
             f'<span class="id">{escaped(row.job_id)}</span><span class="state">{state}</span>'
-            f'<span class="time">{words.ran(row, self.now)}</span></span>'
+            f'<span class="time">{words.ran(row, self.now)}</span>{self._why(row)}</span>'
             f'<span class="track">{track(row, self.scale)}</span></summary>'
         )
+
+    def _why(self, row: Row) -> str:
+        """Why it went wrong, in the row itself; of a folded row, why the first of its jobs did."""
+        said = next((leaf for leaf in row.noteworthy if leaf.error), None)
+        why = said.error if said else row.node.error if row.node else ""
+        place = f"[{said.index}] " if said and row.folded and said.index is not None else ""
+        return f'<span class="why">{escaped(place + why)}</span>' if why else ""
 
     def _told(self, row: Row) -> Iterator[tuple[str, str]]:
         """What is known of a row, name by name."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from slurm.errors import RemoteFileMissing
+from slurm.job_tree import words
 from slurm.job_tree.build import build
 from slurm.job_tree.nodes import JobNode, states_of
 from slurm.states import JobState
@@ -65,6 +66,20 @@ class JobTree:
             )
         seen_at = datetime.datetime.fromtimestamp(found.now, datetime.timezone.utc)
         return cls(found.path, build(found.files), seen_at, found.complete)
+
+    def __repr__(self) -> str:
+        """A line: all the jobs would be pages."""
+        states = self.states()
+        return f"<JobTree {self.path}: {words.counted(states)}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the numbers, and the tree as text."""
+        from slurm.job_tree import cards
+
+        states = self.states()
+        rows = [("jobs", cards.progress(states, max(1, sum(states.values()))))]
+        rows += [("seen at", words.clock(self.seen_at))]
+        return cards.card(f"Jobs in {self.path}", rows) + cards.drawing(self.to_text())
 
     def walk(self) -> Iterator[JobNode]:
         """All jobs, those that submit others before these.

@@ -82,7 +82,7 @@ class LocalJob(NamedTuple):
     """One job: a submission's only one, or the element `index` of an array.
 
     `start` and `end` are Unix seconds; `exit_code` is as ``sacct`` prints it; `max_rss` is the most
-    memory one of its processes used, in kilobytes, 0 where that is not known. `crashes` are the starts
+    memory one of its processes used, in kilobytes, `cpu_ms` the time of processors that they used, 0 where that is not known. `crashes` are the starts
     in a row that ended with the loss of the supervisor. `cancelled` and `requeued` say what is to
     become of a job whose processes are being ended.
     """
@@ -99,6 +99,7 @@ class LocalJob(NamedTuple):
     restarts: int = 0
     crashes: int = 0
     max_rss: int = 0
+    cpu_ms: int = 0
     cancelled: bool = False
     requeued: bool = False
 
@@ -136,6 +137,7 @@ class LocalJob(NamedTuple):
             "mem": submission.mem,
             "partition": submission.partition,
             "time_limit": submission.time_limit,
+            "cpu_ms": self.cpu_ms,
             "submitted": submission.submitted,
             "orchestrator": submission.orchestrator,
         }

@@ -29,6 +29,8 @@ class Operations:
             "release": self._op_release,
             "find_by_token": self._op_find_by_token,
             "queue": self._op_queue,
+            "listed": self._op_listed,
+            "usage": self._op_usage,
             "info": self._op_info,
             "shutdown": self._op_shutdown,
         }
@@ -84,6 +86,16 @@ class Operations:
     def _op_queue(self, request: Mapping[str, Any]) -> list[dict[str, Any]]:
         live = self._records.live()
         return [{**job.queue_row(), "reason": self._queue.reason(job)} for job in live]
+
+    def _op_listed(self, request: Mapping[str, Any]) -> list[dict[str, Any]]:
+        known = (self._records.jobs[one] for one in sorted(self._records.jobs))
+        since = request["since"]
+        recent = (job for job in known if job.end is None or job.end >= since)
+        return [{**job.queue_row(), "reason": self._queue.reason(job)} for job in recent]
+
+    def _op_usage(self, request: Mapping[str, Any]) -> list[dict[str, Any]]:
+        found = ((one, self._records.find(one)) for one in request["job_ids"])
+        return [{**jobs[0].queue_row(), "job_id": one} for one, jobs in found if len(jobs) == 1]
 
     def _op_info(self, request: Mapping[str, Any]) -> dict[str, int]:
         live = sum(self._records.progress[job_id].live for job_id in self._records.live_ids)

@@ -229,7 +229,7 @@ def job_at_end(job: LocalJob, status: Mapping[str, Any] | None, problem: str = "
         return job._replace(state="NODE_FAIL", reason=reason, end=time.time())
     if status["error"]:
         return failed_launch(job, status["error"])._replace(end=status["end"])
-    job = job._replace(max_rss=status.get("max_rss", 0))
+    job = job._replace(max_rss=status.get("max_rss", 0), cpu_ms=status.get("cpu_ms", 0))
     wait = status["wait"]
     number = os.WTERMSIG(wait) if os.WIFSIGNALED(wait) else 0
     code = os.WEXITSTATUS(wait) if os.WIFEXITED(wait) else 0

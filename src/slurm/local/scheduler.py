@@ -17,6 +17,7 @@ from slurm.agent.programs import scrubbed_environment
 from slurm.local.arrays import LARGEST_SIZE, MAX_ARRAY_SIZE
 from slurm.local.client import DaemonClient, Unreachable
 from slurm.local.holds import FIRST_PAUSE
+from slurm.local.jobs import LIVE
 from slurm.local.state import PROTOCOL, StateDirectory, StateError
 
 END_TIMEOUT = 30.0  # seconds for a daemon to be gone
@@ -123,9 +124,11 @@ class LocalScheduler:
         return {}
 
     def usage(self, job_ids: list[str]) -> list[dict[str, str]]:
-        """What these jobs used, in ``sacct``'s words: a row for each, an empty one for one nobody knows."""
-        rows = {row["job_id"]: row for row in self.query(job_ids)}
-        return [{"JobID": job_id, **_usage_of(rows.get(job_id, {}))} for job_id in job_ids]
+        """What these jobs used, in ``sacct``'s words: a row for each that has ended, an empty one for one nobody knows."""
+        rows = {row["job_id"]: row for row in self._call("usage", job_ids=job_ids)}
+        known = {job_id: rows.get(job_id, {}) for job_id in job_ids}
+        over = {job_id: row for job_id, row in known.items() if row.get("state") not in LIVE}
+        return [{"JobID": job_id, **_usage_of(row)} for job_id, row in over.items()]
 
     def cancel(self, job_ids: list[str]) -> None:
         """Cancel jobs; one that has ended or is not known is no error."""
@@ -158,6 +161,11 @@ class LocalScheduler:
         """All jobs that have not ended: what `query` says, and name, cpus, partition and the like."""
         rows: list[dict[str, Any]] = self._call("queue")
         return rows
+
+    def listed(self, since: float) -> dict[str, Any]:
+        """All jobs that had not ended by then, and no others: what `queue` says of each is all that is on record."""
+        rows: list[dict[str, Any]] = self._call("listed", since=since)
+        return {"queue": rows, "accounts": [], "problem": ""}
 
     def unended(self) -> list[dict[str, Any]]:
         """`queue`, which has no others. Behind the ``comment`` of each is its script."""
@@ -219,9 +227,21 @@ class LocalScheduler:
 def _usage_of(row: dict[str, Any]) -> dict[str, str]:
     if not row.get("start") or not row.get("end"):
         return {}
-    elapsed = str(int(row["end"] - row["start"]))
-    memory = {"MaxRSS": f"{row['max_rss']}K"} if row["max_rss"] else {}
-    return {"ExitCode": row["exit_code"], "NodeList": row["node"], "ElapsedRaw": elapsed, **memory}
+    used = {
+        "ExitCode": row["exit_code"],
+        "NodeList": row["node"],
+        "ElapsedRaw": str(int(row["end"] - row["start"])),
+        "AllocCPUS": str(row["cpus"]),
+    }
+    if row["max_rss"]:
+        used["MaxRSS"] = f"{row['max_rss']}K"
+    if row["cpu_ms"]:
+        used["TotalCPU"] = f"00:{row['cpu_ms'] // 60000:02}:{row['cpu_ms'] % 60000 / 1000:06.3f}"
+    if row["mem"]:
+        used["ReqMem"] = f"{row['mem']}M"
+    if row["time_limit"]:
+        used["TimelimitRaw"] = str(-(-row["time_limit"] // 60))
+    return used
 
 
 def _umask() -> int:

@@ -77,7 +77,7 @@ JOB: Shape = {
     "exit_code": lambda value: isinstance(value, str) and bool(EXIT_CODE.fullmatch(value)),
     "start": _or_none(is_moment),
     "end": _or_none(is_moment),
-    **dict.fromkeys(("restarts", "crashes", "max_rss"), is_count),
+    **dict.fromkeys(("restarts", "crashes", "max_rss", "cpu_ms"), is_count),
     **dict.fromkeys(("cancelled", "requeued"), is_flag),
 }
 # What the spool has of a job, by the kind of file; and what each of them must say.
@@ -92,10 +92,10 @@ SPOOLED: Mapping[str, Shape] = {
         "cause": lambda value: value in (None, "limit", "cancel", "unreleased"),
         "end": is_moment,
         "wait": lambda value: is_count(value) and value < 2**16,
-        "max_rss": is_count,
+        **dict.fromkeys(("max_rss", "cpu_ms"), is_count),
     },
 }
-OPTIONAL = ("max_rss",)
+OPTIONAL = ("max_rss", "cpu_ms")
 
 
 def check_spooled(kind: str, record: object) -> None:

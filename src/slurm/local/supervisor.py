@@ -88,7 +88,7 @@ class _Supervisor:
         self.kill_at: float | None = None
         self.groups: set[int] = set()
         self.status: int | None = None
-        self.max_rss = 0  # kilobytes
+        self.used: dict[str, int] = {}
         self.wakeup, write_end = os.pipe()
         os.set_blocking(write_end, False)
         signal.set_wakeup_fd(write_end)
@@ -115,7 +115,7 @@ class _Supervisor:
         if error == UNRELEASED:
             self.cause, error = "unreleased", ""
         status = {"error": error, "cause": self.cause, "end": time.time(), "wait": self.status}
-        write_status(self.launch.status_file, {**status, "max_rss": self.max_rss})
+        write_status(self.launch.status_file, {**status, **self.used})
 
     def _has_ended(self) -> bool:
         if not hasattr(os, "waitid"):  # macOS before Python 3.13
@@ -130,7 +130,10 @@ class _Supervisor:
         process, status, usage = os.wait4(self.job, options)
         if process:
             self.status = status
-            self.max_rss = usage.ru_maxrss // RSS_PER_KILOBYTE
+            self.used = {
+                "max_rss": usage.ru_maxrss // RSS_PER_KILOBYTE,
+                "cpu_ms": round(1000 * (usage.ru_utime + usage.ru_stime)),
+            }
         return bool(process)
 
     def _wait(self) -> None:

@@ -5,7 +5,8 @@ It may import `slurm.tracking` and what is below it, and says nothing to callbac
 - `outcome`: a value or an exception, read from the result file; `array_results`: those of an array's items;
 - `failures`: why there is no result, in words: what was asked for, what was used, what to change (durations and sizes
   are written by `slurm.usage`);
-- `logs`: what a job has printed, and where that is; `never_began`: why the runner of a failed job did not even begin;
+- `efficiency`: what a job used of what it asked for;
+- `logs`: what a job has printed, and where that is; `following`: the same as it is written; `never_began`: why the runner of a failed job did not even begin;
 - `root_cause`: at which jobs chains of jobs that never started began, by what this process knows (`known_jobs`) and what
   files say (`written_jobs`); `root_error`: what such a one failed with;
 - `not_a_value`: what a future says where its result was meant;

@@ -40,7 +40,7 @@ def path_of(record: JobRecord, stream: Stream) -> str:
     A symbol that only the job can know stays in it until the job has begun: ``%N``, and ``%j`` in an array. Raises
     `TransportError` where files have to be asked for that.
     """
-    options = _options_of(record)
+    options = options_of(record)
     pattern = options.get(stream.option)
     if pattern is None:
         directory = record.log_directory
@@ -59,19 +59,16 @@ def read(record: JobRecord, stream: Stream) -> str:
     """
     path = path_of(record, stream)
     if path == NOWHERE:
-        job = f"job {record.id} ({record.task_name})"
-        raise RemoteFileMissing(
-            f"{job} keeps no {stream.name}: the option {stream.option}= sends it to {path}"
-        )
-    own = _is_in_its_directory(record, path)
-    if not own and not _has_begun(record, ask=True):
+        raise sent_nowhere(record, stream)
+    own = is_in_its_directory(record, path)
+    if not own and not has_begun(record, ask=True):
         return ""  # what is there may be of another job that was given the same name
     try:
         return record.site.backend.read_file(path).decode("utf-8", "replace")
     except RemoteFileMissing:
         if own:
             return ""
-        raise RemoteFileMissing(_out_of_reach(record, stream, path)) from None
+        raise RemoteFileMissing(out_of_reach(record, stream, path)) from None
 
 
 def tail(record: JobRecord, size: int) -> tuple[str, str]:
@@ -79,8 +76,8 @@ def tail(record: JobRecord, size: int) -> tuple[str, str]:
     path = path_of(record, STDERR)
     if path == NOWHERE:
         return "", f"It kept no stderr: the option error= sent that to {path}"
-    own = _is_in_its_directory(record, path)
-    if not own and not _has_begun(record):
+    own = is_in_its_directory(record, path)
+    if not own and not has_begun(record):
         return "", ""
     try:
         return record.site.backend.read_tail(path, size).decode("utf-8", "replace").strip(), ""
@@ -88,11 +85,20 @@ def tail(record: JobRecord, size: int) -> tuple[str, str]:
         return "", "" if own else f"Its stderr went to {path}, which cannot be read from here"
 
 
-def _is_in_its_directory(record: JobRecord, path: str) -> bool:
+def sent_nowhere(record: JobRecord, stream: Stream) -> RemoteFileMissing:
+    """The error for a job that keeps no such output."""
+    return RemoteFileMissing(
+        f"job {record.id} ({record.task_name}) keeps no {stream.name}: the option {stream.option}= sends it to {NOWHERE}"
+    )
+
+
+def is_in_its_directory(record: JobRecord, path: str) -> bool:
+    """Whether a file is among the job's own, where nobody else writes."""
     return path.startswith(f"{_home_of(record).path}/")
 
 
-def _out_of_reach(record: JobRecord, stream: Stream, path: str) -> str:
+def out_of_reach(record: JobRecord, stream: Stream, path: str) -> str:
+    """What is said of a file that is where only the job's node sees it."""
     node = f" on {record.status.node}" if record.status.node not in NO_NODES else ""
     return (
         f"job {record.id} ({record.task_name}) sends its {stream.name} to {path}{node}, which is not there for this "
@@ -100,7 +106,7 @@ def _out_of_reach(record: JobRecord, stream: Stream, path: str) -> str:
     )
 
 
-def _has_begun(record: JobRecord, *, ask: bool = False) -> bool:
+def has_begun(record: JobRecord, *, ask: bool = False) -> bool:
     """Whether it has; one that waited when last heard of is asked about, if told so."""
     if ask and not record.finished and record.status.state not in ACTIVE:
         with contextlib.suppress(
@@ -119,7 +125,7 @@ def _home_of(record: JobRecord) -> JobDirectory:
     return record.directory if element is None else JobDirectory(element.array.path)
 
 
-def _options_of(record: JobRecord) -> Mapping[str, str]:
+def options_of(record: JobRecord) -> Mapping[str, str]:
     """The options in the job's script; of a job that was found again they are read from there, once."""
     if record.options is None:
         piece = record.element.piece if record.element is not None else 0

@@ -13,6 +13,7 @@ from slurm.job_dir.result import Outcome, outcome_in, outcome_of, too_large
 from slurm.tracking.record import JobRecord, is_packed
 
 if TYPE_CHECKING:
+    from slurm.api.base import BackendBase
     from slurm.api.requests import Progress
     from slurm.api.site import Site
     from slurm.job_dir.item_records import ItemRecord
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from slurm.tracking.accounting import Accounting
     from slurm.tracking.listener import Listener
     from slurm.tracking.pushed_results import PushedResults
+    from slurm.tracking.task_records import TaskRecords
 
 RESULT_RETRY = 0.2
 
@@ -144,23 +146,36 @@ class Outcomes:
                 time.sleep(RESULT_RETRY)
 
     def _by_its_record(self, record: JobRecord) -> Outcome | None:
-        """The outcome in the job's record; those of items behind it are kept, for they may be asked for next."""
-        from slurm.tracking.item_records import ItemRecords, following
+        """The outcome in the job's record; those of items beside it are kept, for they may be asked for next."""
+        from slurm.tracking.task_records import known_tasks  # late: many programs pack nothing
 
-        found = None
-        for token, item in following(self._backend, record):
-            if token == record.token:
-                found = item
-            elif item.has_result:
-                self._pushed.put(token, item)
-        if found is None:  # there may be too much before it
-            found = next((item for _, item in ItemRecords(self._backend, [record]).read()), None)
-        return _of_item(found, record) if found is not None and found.has_result else None
+        element, batch = record.element, record.token.rpartition("_")[0]
+        assert element is not None  # noqa: S101 - tells type checkers
+        with known_tasks(self._backend).reading(element.array, record.id) as task:
+            known = self._that_was_pushed(record)  # which another thread has read meanwhile
+            if known is not None:
+                return known
+            found: dict[int, ItemRecord] = {}
+            for one in _results(task, self._backend, element.index):
+                found.setdefault(one.item, one)
+            own = found.pop(element.index, None)
+            for item, one in found.items():
+                if one.has_result:
+                    self._pushed.put(f"{batch}_{item}", one)
+        return _of_item(own, record) if own is not None and own.has_result else None
 
 
 def _has_result(record: JobRecord) -> bool:
     """Whether the job has left one, visible here or not yet."""
     return record.successful or record.status.has_result
+
+
+def _results(task: TaskRecords, backend: BackendBase, index: int) -> Sequence[ItemRecord]:
+    """What an item and some beside it have left in records; nothing where there are none, for an older SDK ran it."""
+    try:
+        return task.results(backend, index)
+    except errors.RemoteFileMissing:
+        return ()
 
 
 def _in(file: BinaryIO, record: JobRecord) -> Outcome:

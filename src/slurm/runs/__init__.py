@@ -30,7 +30,7 @@ What is done to runs:
 
 What people write, and what it says:
 
-- `project`: where a project begins; `places`: where the files of a run are; `yaml_files`: YAML, read strictly; `schemas`: JSON, by its schema; `findings`: what a named check found;
+- `project`: where a project begins; `places`: where the files of a run are; `yaml_files`: YAML, read strictly; `schemas`: JSON, by its schema;
 - `policy`: what a project decides about its runs (``policy.schema.json``, ``preset.slurm.yaml``); `policy_edit`: the
   preset, put into its file; `policy_doctor`: whether it can work; `edit_scope`: which paths a tool may write;
 - `templates`: commands of a policy, as lists of arguments; `directives`: the ``#SBATCH`` lines of a batch script;

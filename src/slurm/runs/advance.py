@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slurm.config.findings import printable
 from slurm.errors import ConfigError, RemoteFileError, SchedulerUnreachable, SlurmError
 from slurm.runs import ledger_file, store, submission
-from slurm.runs.findings import printable
 from slurm.runs.ledger_lines import LedgerError
 from slurm.runs.lifecycle import RunStatus
 from slurm.runs.manifest import Manifest

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from slurm.api.base import BackendBase
+from slurm.config.findings import printable
 from slurm.errors import SlurmError
 from slurm.runs.design import Design, read_design
-from slurm.runs.findings import printable
 from slurm.runs.home import Home
 from slurm.runs.lifecycle import RunStatus, SyncStatus
 from slurm.runs.manifest import Manifest

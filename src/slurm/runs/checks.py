@@ -6,10 +6,10 @@ import datetime
 import shlex
 from dataclasses import dataclass
 
+from slurm.config.findings import Finding, Verdict, printable
 from slurm.runs import ledger
 from slurm.runs.check_files import CheckedFiles
 from slurm.runs.evidence import sync_word
-from slurm.runs.findings import Finding, Verdict, printable
 from slurm.runs.ledger import Cause
 from slurm.runs.ledger_lines import LedgerError
 from slurm.runs.lifecycle import RunStatus, SyncStatus

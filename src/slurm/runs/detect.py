@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from slurm.config.findings import printable
 from slurm.errors import SlurmError
 from slurm.runs.design import read_design
-from slurm.runs.findings import printable
 from slurm.runs.manifest import LOCAL, SLURM
 from slurm.runs.project import DESIGN, project_root
 

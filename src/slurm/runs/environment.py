@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from slurm.config.findings import Finding, Verdict, printable
 from slurm.errors import ConfigError, SlurmError
-from slurm.runs.findings import Finding, Verdict, printable
 from slurm.runs.policy import DRY_RUN, LAUNCH_SMOKE, MONITOR_SMOKE, Policy
 from slurm.runs.policy_doctor import python_bin
 from slurm.runs.verify import Stage

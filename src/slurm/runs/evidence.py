@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from slurm.runs.findings import printable
+from slurm.config.findings import printable
 from slurm.runs.lifecycle import RunStatus, SyncStatus
 from slurm.runs.manifest import Manifest
 

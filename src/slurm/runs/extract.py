@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from slurm.agent.json_files import LARGEST
 from slurm.agent.regular_files import open_regular
+from slurm.config.findings import printable
 from slurm.errors import ConfigError, SchedulerUnreachable, SlurmError, TransportError
 from slurm.runs import locked_files
 from slurm.runs.arrival import at_home
 from slurm.runs.design import Design, read_design
 from slurm.runs.evidence import ARRAY
-from slurm.runs.findings import printable
 from slurm.runs.lifecycle import RunStatus, SyncStatus
 from slurm.runs.manifest import Manifest
 from slurm.runs.metrics import (

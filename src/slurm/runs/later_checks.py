@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from slurm.agent.json_files import parse_object
+from slurm.config.findings import Finding, printable
 from slurm.runs.checks import FAIL, PASS, WARN, Subject
-from slurm.runs.findings import Finding, printable
 from slurm.runs.lifecycle import RunStatus, SyncStatus
 from slurm.runs.metrics import FILE, FORM, MetricsStatus, in_progress
 from slurm.runs.moments import moment_of

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slurm.api.requests import JobRequest
+from slurm.config.findings import printable
 from slurm.errors import ConfigError
 from slurm.job_dir.paths import directory_name
 from slurm.runs import store
@@ -16,7 +17,6 @@ from slurm.runs.clusters import recorded
 from slurm.runs.design import read_design
 from slurm.runs.detect import SCRIPTS, Detection
 from slurm.runs.directives import directives
-from slurm.runs.findings import printable
 from slurm.runs.launch_script import JOB_SCRIPT
 from slurm.runs.lifecycle import RunStatus
 from slurm.runs.manifest import FILE, Manifest

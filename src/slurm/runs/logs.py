@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from slurm.api.base import BackendBase
+from slurm.config.findings import printable
 from slurm.config.globs import is_inside
 from slurm.errors import RemoteFileError, RemoteFileMissing
 from slurm.runs.arrival import said
-from slurm.runs.findings import printable
 from slurm.runs.home import Home
 from slurm.runs.manifest import Manifest
 from slurm.sbatch.filename_pattern import NO_INDEX, NOWHERE, JobNames, expand, symbols_in

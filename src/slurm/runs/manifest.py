@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from slurm.agent.json_files import parse_object
+from slurm.config.findings import printable
 from slurm.errors import ConfigError, SlurmError
-from slurm.runs.findings import printable
 from slurm.runs.lifecycle import LAST, RunStatus, SyncStatus, path_between, sync_status
 from slurm.runs.moments import moment_of, run_id_at, text_of
 from slurm.runs.schemas import problem

@@ -6,8 +6,8 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 
+from slurm.config.findings import Finding, Verdict
 from slurm.runs.edit_scope import ANY, PLUS_CORE
-from slurm.runs.findings import Finding, Verdict
 from slurm.runs.policy import (
     COMMANDS,
     CORE_DIRS,

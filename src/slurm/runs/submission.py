@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slurm.api.requests import Archive, JobRequest, Submitted
+from slurm.config.findings import printable
 from slurm.errors import (
     ConfigError,
     SchedulerUnreachable,
@@ -21,7 +22,6 @@ from slurm.errors import (
 )
 from slurm.job_dir.paths import event_directory
 from slurm.runs.directives import directives
-from slurm.runs.findings import printable
 from slurm.runs.launch_script import JOB_SCRIPT, RUN_ID, RUN_OUTPUTS, checked, job_script
 from slurm.runs.manifest import Manifest
 from slurm.runs.places import iteration_of_run, script_of

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slurm.api.base import BackendBase
+from slurm.config.findings import printable
 from slurm.errors import RemoteFileError, RemoteFileMissing
 from slurm.runs.arrival import (
     KEPT,
@@ -23,7 +24,6 @@ from slurm.runs.arrival import (
 )
 from slurm.runs.design import Design
 from slurm.runs.fetch import Fetch, Fetched, Told
-from slurm.runs.findings import printable
 from slurm.runs.home import Home
 from slurm.runs.manifest import Manifest
 from slurm.runs.places import outputs_of

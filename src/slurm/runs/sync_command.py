@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from slurm.api.base import BackendBase
+from slurm.config.findings import printable
 from slurm.errors import RemoteFileError
 from slurm.runs.arrival import KEPT, Arrived, alone, at_home, remote_of, said
 from slurm.runs.design import Design
 from slurm.runs.fetch import Fetch
-from slurm.runs.findings import printable
 from slurm.runs.home import Home
 from slurm.runs.manifest import Manifest
 from slurm.runs.places import outputs_of

@@ -6,10 +6,10 @@ import datetime
 import enum
 from collections.abc import Callable, Iterator, Mapping
 
+from slurm.config.findings import Finding, Verdict
 from slurm.runs import checks, later_checks
 from slurm.runs.check_files import CheckedFiles
 from slurm.runs.checks import Subject
-from slurm.runs.findings import Finding, Verdict
 from slurm.runs.ledger_lines import LedgerError
 from slurm.runs.manifest import Manifest
 from slurm.runs.metrics import in_progress

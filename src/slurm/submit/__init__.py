@@ -12,5 +12,5 @@ It may import `slurm.callbacks`, `slurm.results`, `slurm.packaging`, `slurm.trac
 - `submitter`: hands requests to the backend; `refusals`: the errors for what the backend refused; `code_again`: what becomes
   of a call whose code was removed there;
 - `batch`: calls that are submitted together; `arrays`: mapped calls, which wait for their first use;
-- `reattach`: jobs that an earlier client submitted, found again.
+- `reattach`: jobs that an earlier client submitted, found again; `rerun`: submitted again as they were, by `old_scripts`.
 """

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from slurm.tracking.listener import Listener
 
 
-_clock = SubmissionClock()
+clock: SubmissionClock = SubmissionClock()
 
 
 class Placement(NamedTuple):
@@ -145,7 +145,7 @@ class Drafter:
         effects.confirm(task.name, others)
         needed = merged((one, effects.clause(one)) for one in others)
         dependencies = (*empty, *(dependency for dependency, _ in needed))
-        moment = _clock.now()
+        moment = clock.now()
         draft = Draft(
             name=task.name,
             token=call.token,

@@ -27,6 +27,7 @@ from slurm.tracking.upstream import Dependency, Upstream
 if TYPE_CHECKING:
     from slurm.api.requests import Archive, JobRequest, Progress
     from slurm.api.site import Site
+    from slurm.sbatch.array_layout import ArrayLayout
     from slurm.submit.calls import ArrayCall, Call, TaskCall
     from slurm.submit.draft import Drafter, Placement, PreparedCall
     from slurm.submit.packing import PickledCall
@@ -150,13 +151,17 @@ class Submitter(NamedTuple):
         largest = self.site.backend.limits()["max_array_size"]
         layout = ArrayLayout(pickled.count, call.pack, largest)
         prepared = self._drafter(Effects).array(call, pickled, layout)
+        return self.submit_prepared_array(prepared, layout)
+
+    def submit_prepared_array(self, prepared: PreparedCall, layout: ArrayLayout) -> SubmittedArray:
+        """Submit an array that is ready."""
         with self.listener.submitting(prepared.facts, prepared.about) as news:
             answers = news.answers = self._submit(prepared, news)
         return SubmittedArray(
             ids=tuple(answer.job_id for answer in answers),
             directory=ArrayDirectory(answers[0].job_dir),
             layout=layout,
-            token=call.token,
+            token=prepared.token,
             waits_for=prepared.dependencies,
             reattached=answers[0].reattached,
             options=tuple(request.options for request in prepared.requests),

@@ -2,13 +2,19 @@
 
 ::
 
-    python -m slurm.testing up         __main__: up, down, status, logs, shell
+    python -m slurm.testing up         __main__, and slurm test-cluster: up, down, status, logs, shell
+      -> command_options, using        their options, and what each does
       -> docker_cluster.DockerCluster  what can be done with one cluster
            -> compose.ComposeProject   how docker compose is called for it
                 -> image               what its services run: built once, named by what is in it
+                -> engine              which engine it is that answers: Docker or Podman
                 -> releases            the releases of Slurm that it can be
+                -> mpi                 what programs of MPI take, which is not the same in all
                 -> commands            commands that are called for it
            -> access                   the files by which the cluster is reached
+           -> features                 what it really has: memory limits, MPI
+           -> login                    what stands before its login node: a second factor, a bastion
+           -> rest                     its slurmrestd, for those who ask it
            -> starting                 started in its shape, with nothing left of what does not come up
            -> node_commands            commands and files on its machines, by exec and by ssh
            -> disturbing               its services broken, and mended
@@ -17,8 +23,8 @@
       -> sharing                       one cluster for all xdist workers of a test run
       -> fake_slurm                    fakes of Slurm's commands: the fixture fake_slurm, without Docker
 
-What a cluster is to be like is a `shape.Shape` of `shape_parts`: `shape_checks` says what makes sense, `shape_text` reads it from text,
-`shape_options` from options, and `shape_files` has what Slurm and Compose are told of it. What can go wrong is in `errors`. The
+What a cluster is to be like is a `shape.Shape` of `shape_parts`: `shape_checks` and `slurm_words` say what makes sense, `shape_text` reads
+it from text, `shape_options` from options, and `shape_files` has what Slurm and Compose are told of it, `emulated_nodes` what they are of those. What can go wrong is in `errors`. The
 cluster itself is described by ``docker-compose.yml`` and ``docker/``, which come along. This room may import what
 a user's tests may: `Cluster`, and nothing that is not public; and what installs packages on a cluster.
 """
@@ -31,6 +37,7 @@ from slurm.testing.errors import ClusterError, ClusterStartError
 
 if TYPE_CHECKING:
     from slurm.testing.docker_cluster import DockerCluster
+    from slurm.testing.features import Features
     from slurm.testing.shape_parts import QOS, Account, Node, Partition
 
 __all__ = [
@@ -39,6 +46,7 @@ __all__ = [
     "ClusterError",
     "ClusterStartError",
     "DockerCluster",
+    "Features",
     "Node",
     "Partition",
 ]
@@ -47,6 +55,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from slurm.testing import docker_cluster, shape_parts
+    from slurm.testing import docker_cluster, features, shape_parts
 
-    return getattr(docker_cluster if name == "DockerCluster" else shape_parts, name)
+    homes = {"DockerCluster": docker_cluster, "Features": features}
+    return getattr(homes.get(name, shape_parts), name)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from slurm.testing.errors import ClusterError
-from slurm.testing.shape import USER
+from slurm.testing.shape import BASTION, LOGIN, USER
 from slurm.testing.shape_files import SHAPE_FILE
 
 HOST = "127.0.0.1"
@@ -26,7 +26,8 @@ class Access:
     """Where the files of the cluster `project` lie: in `folder`, which only its owner may enter.
 
     They let in `user`, also to the `nodes`. `python` is the interpreter of jobs where that is none of the system's; where the
-    code is `there` already, none is sent along.
+    code is `there` already, none is sent along. `bastion`: whether they lead through one; `asks`: whether the login node asks for
+    a password after the key. `relay` is the command by which ssh gets there where no port of this machine leads there.
     """
 
     project: str
@@ -35,6 +36,9 @@ class Access:
     nodes: Sequence[str] = ()
     python: str = ""
     there: bool = False
+    bastion: bool = False
+    asks: bool = False
+    relay: str = ""
 
     @property
     def identity_file(self) -> Path:
@@ -42,8 +46,18 @@ class Access:
         return self.folder / "id_ed25519"
 
     @property
+    def second_factor(self) -> Path:
+        """The password that the login node asks for, where it does."""
+        return self.folder / "second_factor"
+
+    @property
+    def answer(self) -> Path:
+        """A program that prints that password, for ``SSH_ASKPASS``."""
+        return self.folder / "answer"
+
+    @property
     def known_hosts(self) -> Path:
-        """The login node's key, pinned."""
+        """The keys of login node, nodes and bastion, pinned."""
         return self.folder / "known_hosts"
 
     @property
@@ -67,6 +81,11 @@ class Access:
         return self.folder / "shape.json"
 
     @property
+    def rest_file(self) -> Path:
+        """Where slurmrestd answers, if there is one."""
+        return self.folder / "rest_url"
+
+    @property
     def lock(self) -> Path:
         """For processes that share the cluster; held while one of them starts it."""
         return self.folder / "lock"
@@ -87,20 +106,48 @@ class Access:
         """Where on 127.0.0.1 the files lead to; None where there are none."""
         if not self.exists():
             return None
-        found = re.search(r"^port = ([0-9]+)$", self.slurmfile.read_text("utf-8"), re.MULTILINE)
+        found = re.search(r"^ +Port ([0-9]+)$", self.ssh_config.read_text("utf-8"), re.MULTILINE)
         return int(found.group(1)) if found else None
 
-    def write(self, *, port: int, host_key: str, write_private_key: Callable[[int], None]) -> None:
+    def rest_port(self) -> int | None:
+        """Where on 127.0.0.1 slurmrestd answers; None where there is none."""
+        if not self.rest_file.is_file():
+            return None
+        found = re.search(r":([0-9]+)$", self.rest_file.read_text("utf-8"), re.MULTILINE)
+        return int(found.group(1)) if found else None
+
+    def write_rest(self, port: int) -> None:
+        """Write down where slurmrestd answers."""
+        _write_text(self.rest_file, f"http://{HOST}:{port}\n")
+
+    def write(
+        self,
+        *,
+        port: int,
+        host_key: str,
+        write_private_key: Callable[[int], None],
+        bastion_key: str = "",
+        write_second_factor: Callable[[int], None] | None = None,
+    ) -> None:
         """Write all files; the Slurmfile last, for it says that the others are there.
 
-        `host_key` is the public key as ``ssh-keygen -y`` prints it. `write_private_key` gets the
-        descriptor of the file that is to hold the private key.
+        `host_key` is the public key as ``ssh-keygen -y`` prints it, and so is `bastion_key`, where there is one.
+        `write_private_key` gets the descriptor of the file that is to hold the private key, `write_second_factor` that of
+        the password's.
         """
         self.make_folder()
         _write(self.identity_file, write_private_key)
-        kind, key = host_key.split()[:2]
-        hosts = [f"[{HOST}]:{port}", *self.nodes]
-        _write_text(self.known_hosts, "".join(f"{host} {kind} {key}\n" for host in hosts))
+        if write_second_factor is not None:
+            _write(self.second_factor, write_second_factor)
+            program = f"#!/bin/sh\nexec cat {shlex.quote(str(self.second_factor))}\n"
+            _write_text(self.answer, program, 0o700)
+        outside = f"[{HOST}]:{port}"
+        keys = dict.fromkeys(
+            [LOGIN, *self.nodes] if self.bastion else [outside, *self.nodes], host_key
+        )
+        keys.update({outside: bastion_key} if self.bastion else {})
+        lines = [f"{host} {' '.join(key.split()[:2])}\n" for host, key in keys.items()]
+        _write_text(self.known_hosts, "".join(lines))
         _write_text(self.ssh_config, self._ssh_config(port))
         quoted = shlex.quote(str(self.slurmfile))
         _write_text(self.env_file, f"SLURMFILE={quoted}\nexport SLURMFILE\n")
@@ -126,12 +173,15 @@ class Access:
         _remove_if_empty(self.folder / USERS)
         mine = (
             self.shape_file,
+            self.rest_file,
             self.folder / SHAPE_FILE,
             self.slurmfile,
             self.env_file,
             self.ssh_config,
             self.known_hosts,
             self.identity_file,
+            self.second_factor,
+            self.answer,
         )
         for path in (*mine, self.folder / ".gitignore"):
             path.unlink(missing_ok=True)
@@ -144,12 +194,18 @@ class Access:
     User {self.user}
     IdentityFile {_ssh_path(self.identity_file)}
     IdentitiesOnly yes
-    BatchMode yes
+    {"NumberOfPasswordPrompts 1" if self.asks else "BatchMode yes"}
     StrictHostKeyChecking yes
     UserKnownHostsFile {_ssh_path(self.known_hosts)}
     GlobalKnownHostsFile /dev/null
 """
-        login = f"Host {self.project}\n    HostName {HOST}\n    Port {port}\n{common}"
+        relay = f"    ProxyCommand {self.relay}\n" if self.relay else ""
+        outside = f"    HostName {HOST}\n    Port {port}\n{relay}{common}"
+        login = f"Host {self.project}\n{outside}"
+        if self.bastion:
+            gate = f"{self.project}-{BASTION}"
+            login = f"Host {self.project}\n    HostName {LOGIN}\n    ProxyJump {gate}\n{common}"
+            login += f"Host {gate}\n{outside}"
         nodes = " ".join(node for node in self.nodes if node != self.project)
         return f"{login}Host {nodes}\n    ProxyJump {self.project}\n{common}" if nodes else login
 
@@ -162,12 +218,18 @@ backend = "ssh"
 job_base_dir = "~/slurm_jobs"
 {python}
 [default.cluster.backend_config]
+{self._host_of_slurmfile(port)}{packaging}"""
+
+    def _host_of_slurmfile(self, port: int) -> str:
+        if self.bastion or self.relay:  # of which an ssh_config alone can tell
+            return f'hostname = "{self.project}"\nconfig_file = {_toml_path(self.ssh_config)}\n'
+        return f"""\
 hostname = "{HOST}"
 port = {port}
 username = "{self.user}"
 identity_file = {_toml_path(self.identity_file)}
 known_hosts_file = {_toml_path(self.known_hosts)}
-{packaging}"""
+"""
 
 
 DEFAULT_PARENT = ".slurm-cluster"
@@ -195,17 +257,17 @@ def _toml_path(path: Path) -> str:
     return json.dumps(str(path), ensure_ascii=False)
 
 
-def _write_text(path: Path, text: str) -> None:
+def _write_text(path: Path, text: str, mode: int = 0o600) -> None:
     def write(descriptor: int) -> None:
         os.write(descriptor, text.encode())
 
-    _write(path, write)
+    _write(path, write, mode)
 
 
-def _write(path: Path, write: Callable[[int], None]) -> None:
+def _write(path: Path, write: Callable[[int], None], mode: int = 0o600) -> None:
     """Only for its owner, and whole or not at all."""
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     try:
         write(descriptor)
         os.fsync(descriptor)

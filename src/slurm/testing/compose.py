@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 
 from slurm.testing import releases
 from slurm.testing.commands import cluster_files, explain, run_logged
+from slurm.testing.engine import is_healthy, is_podman
 from slurm.testing.errors import ClusterError, module_of_extra
 from slurm.testing.image import ClusterImage
+from slurm.testing.mpi import mpi_packages, mpi_settings
 from slurm.testing.shape import Shape
 from slurm.testing.shape_files import SHAPE_FILE, compose_file, slurm_settings
 
@@ -21,9 +23,13 @@ if TYPE_CHECKING:
     from testcontainers.compose import DockerCompose
 
 
+ALL_PROFILES = ("--profile", "*")
+SERVICE = "com.docker.compose.service"
+
+
 @dataclass(frozen=True)
 class ComposeProject:
-    """One compose project; `port` 0 lets Docker choose a free one.
+    """One compose project; `port` 0 lets Docker choose a free one, and so does `rest_port`, that of slurmrestd.
 
     `shape` is what it is to be like; what Compose is told of that lies in `folder`, once `write` has been called. Raises
     `ClusterError` for values that make no sense.
@@ -34,6 +40,7 @@ class ComposeProject:
     port: int = 0
     shape: Shape = field(default_factory=Shape)
     folder: Path = field(default_factory=Path)
+    rest_port: int = 0
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,62}", self.name):
@@ -47,7 +54,12 @@ class ComposeProject:
     @property
     def packages(self) -> tuple[str, ...]:
         """Names of Debian packages that are in the image as well."""
-        return self.shape.packages
+        return (*self.shape.packages, *mpi_packages(self.shape))
+
+    @property
+    def data_parsers(self) -> tuple[str, ...]:
+        """The versions of slurmrestd's interface."""
+        return releases.release_named(self.release).data_parsers
 
     @property
     def containers(self) -> bool:
@@ -77,10 +89,12 @@ class ComposeProject:
             *(word for name in unset for word in ("-u", name)),
             f"DEBIAN_RELEASE={self.release}",
             f"SLURM_SSH_PORT={self.port}",
+            f"SLURM_REST_PORT={self.rest_port}",
             f"CLUSTER_IMAGE={self.image.name}",
             f"CLUSTER_SETTINGS={' '.join(self._settings)}",
             f"CLUSTER_SHARED_SIZE={self.shape.shared_size}",
             f"CLUSTER_SHAPE={self.shape.digest}",
+            f"CLUSTER_USERS={' '.join(self.shape.people[1:])}",
             *("docker", "compose", "--ansi", "never", "--project-name", self.name),
             *("--project-directory", str(folder), "--file", str(folder / "docker-compose.yml")),
             *(
@@ -89,24 +103,36 @@ class ComposeProject:
                 for word in ("--file", str(folder / "docker" / name))
             ),
             *(("--file", str(self.shape_file)) if self.shape_file.is_file() else ()),
+            *(word for name in self.shape.profiles for word in ("--profile", name)),
         ]
 
     @property
     def image(self) -> ClusterImage:
         """The image of its services."""
-        return ClusterImage(self.release, self.containers, self.packages)
+        return ClusterImage(self.release, self.containers, self.packages, self.shape.rest)
 
     @property
     def _more_files(self) -> list[str]:
         wanted = {
             "small-shared.yml": self.shape.shared_size,
             "containers.yml": self.containers,
+            "login-port.yml": not self.shape.bastion,
+            "bastion.yml": self.shape.bastion,
+            self._rest_file: self.shape.rest
+            and (cluster_files() / "docker" / self._rest_file).is_file(),
         }
         return [name for name, is_wanted in wanted.items() if is_wanted]
 
     @property
+    def _rest_file(self) -> str:
+        """What slurmrestd is allowed besides, in this release."""
+        return f"releases/{self.release}/rest.yml"
+
+    @property
     def _settings(self) -> list[str]:
-        return [f"{name}={value}" for name, value in slurm_settings(self.shape).items()]
+        of_mpi = mpi_settings(self.shape, releases.release_named(self.release))
+        settings = {**of_mpi, **slurm_settings(self.shape)}
+        return [f"{name}={value}" for name, value in settings.items()]
 
     def run(
         self,
@@ -120,7 +146,7 @@ class ComposeProject:
         Raises `ClusterError` with the last line it wrote if it fails and `check` is set, or after
         `timeout` seconds.
         """
-        what = f"docker compose {arguments[0]}"
+        what = f"docker compose {next(one for one in arguments if one not in ALL_PROFILES)}"
         return self._run([*self.command, *arguments], what, timeout, check, stdout)
 
     def exec(
@@ -168,25 +194,22 @@ class ComposeProject:
             ["env", f"DEBIAN_RELEASE={self.release}", "bash", str(script)], "ensure-docker.sh"
         )
 
-    def start(self, seconds: float) -> int:
-        """Start all services; returns the login node's port when they are healthy. Raises `ClusterError`."""
+    def start(self, seconds: float) -> None:
+        """Start all services; returns when they are healthy. Raises `ClusterError`."""
         compose = self.testcontainers()
         try:
             compose.start()
-            wait_until_healthy(compose, seconds)
-            port = compose.get_service_port("login", 22)
         except subprocess.CalledProcessError as error:
             done = subprocess.CompletedProcess(
                 error.cmd, error.returncode, "", error.stderr.decode("utf-8", "replace")
             )
             raise ClusterError(f"docker compose failed: {explain(done)}") from error
-        if port is None:
-            raise ClusterError("Docker published no port for the login node")
-        return port
+        self._wait_until_healthy(seconds)
 
     def remove(self) -> None:
         """Remove containers, volumes and network; nothing happens where there are none."""
-        self.run("down", "--volumes", "--remove-orphans")
+        # Of all profiles: without its name, Compose leaves the services of one alone.
+        self.run(*ALL_PROFILES, "down", "--volumes", "--remove-orphans")
 
     def testcontainers(self) -> DockerCompose:
         """The project as testcontainers knows it; its `start` does not wait."""
@@ -203,43 +226,41 @@ class ComposeProject:
         """The digest of the shape that the project's containers have; None where it is not known."""
         return self._label("slurm-tasks.shape")
 
+    def _wait_until_healthy(self, seconds: float) -> None:
+        """What ``up --wait`` does, but a dead service ends it; Compose 2.26 waits for the others.
+
+        Podman leaves health checks to systemd, and has none where that does not run: there they are made here. Raises
+        `ClusterError` where a service is dead, and after `seconds`.
+        """
+        deadline, ask = time.monotonic() + seconds, is_podman()
+        while waiting := self._not_yet_healthy(ask=ask):
+            if time.monotonic() > deadline:
+                raise ClusterError(f"not ready after {seconds:g} s: {', '.join(sorted(waiting))}")
+            time.sleep(0.1)
+
+    def _not_yet_healthy(self, *, ask: bool) -> list[str]:
+        # `docker ps` takes a quarter of the time that `docker compose ps` does, on processors that the daemons want.
+        waiting = []
+        for line in self._ps(f'{{{{.Label "{SERVICE}"}}}} {{{{.Names}}}} {{{{.Status}}}}'):
+            service, name, status = line.split(" ", 2)
+            if ended := re.match(r"(?:Exited|Dead) ?\(?([0-9]*)", status):
+                raise ClusterError(f"{service} ended with status {ended[1]}")
+            if "(unhealthy)" in status:
+                raise ClusterError(f"{service} does not answer")
+            if "(healthy)" not in status and not (ask and is_healthy(name)):
+                waiting.append(service)
+        return waiting
+
     def _label(self, name: str) -> str | None:
-        done = subprocess.run(
-            [
-                *("docker", "ps", "--all", "--format", f'{{{{.Label "{name}"}}}}'),
-                *("--filter", f"label=com.docker.compose.project={self.name}"),
-            ],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode != 0:
-            raise ClusterError(f"docker ps failed: {explain(done)}")
-        return next(iter(done.stdout.split()), None)
+        return next(iter(" ".join(self._ps(f'{{{{.Label "{name}"}}}}')).split()), None)
+
+    def _ps(self, form: str) -> list[str]:
+        """A line for each container of the project, running or not."""
+        label = f"label=com.docker.compose.project={self.name}"
+        argv = ["docker", "ps", "--all", "--filter", label, "--format", form]
+        return self._run(argv, "docker ps", 60.0, True, subprocess.PIPE).stdout.splitlines()
 
 
 def plain(logs: str) -> str:
     """Compose 2.26 starts lines with a terminal's "erase line" whoever reads them."""
     return logs.replace("\x1b[2K", "")
-
-
-def wait_until_healthy(compose: DockerCompose, seconds: float) -> None:
-    """What ``up --wait`` does, but a dead service ends it; Compose 2.26 waits for the others.
-
-    Raises `ClusterError` then, and after `seconds`.
-    """
-    deadline = time.monotonic() + seconds
-    while True:
-        containers = compose.get_containers(include_all=True)
-        for container in containers:
-            if container.State in ("exited", "dead"):
-                raise ClusterError(f"{container.Service} ended with status {container.ExitCode}")
-            if container.Health == "unhealthy":
-                raise ClusterError(f"{container.Service} does not answer")
-        waiting = [str(c.Service) for c in containers if c.Health != "healthy"]
-        if not waiting:
-            return
-        if time.monotonic() > deadline:
-            raise ClusterError(f"not ready after {seconds:g} s: {', '.join(sorted(waiting))}")
-        time.sleep(0.2)

@@ -22,8 +22,8 @@ TAKES_NO_JOBS = ("down", "drain", "fail", "error")
 class Disturbable(abc.ABC):
     """Verbs for tests of what has to bear a cluster's faults. All raise `ClusterError`.
 
-    The services are ``db``, ``slurmdbd``, ``slurmctld``, ``login`` and the nodes, ``c1`` and ``c2`` unless told; a verb
-    takes one or several. `heal` undoes whatever was done.
+    The services are ``db``, ``slurmdbd``, ``slurmctld``, ``login`` and the nodes, ``c1`` and ``c2`` unless told, and where they were
+    asked for ``slurmrestd`` and ``emulator``; a verb takes one or several. `heal` undoes whatever was done.
 
     ::
 
@@ -43,6 +43,11 @@ class Disturbable(abc.ABC):
     def services(self) -> tuple[str, ...]:
         """The names of all machines, in the order in which they need each other."""
         return self.compose.shape.services
+
+    @property
+    def start_timeout(self) -> float:
+        """For how many seconds services are waited for: emulated nodes may have to share two processors."""
+        return START_TIMEOUT + self.compose.shape.emulated_nodes
 
     @abc.abstractmethod
     def exec(
@@ -112,11 +117,12 @@ class Disturbable(abc.ABC):
         if wait:
             self.wait_until_ready(service)
 
-    def wait_until_ready(self, *services: str, seconds: float = START_TIMEOUT) -> None:
+    def wait_until_ready(self, *services: str, seconds: float | None = None) -> None:
         """Return when services can be used, all of them unless named; nodes when they take jobs.
 
-        Raises `ClusterError` after so many `seconds`.
+        Raises `ClusterError` after so many `seconds`, `start_timeout` unless told.
         """
+        seconds = self.start_timeout if seconds is None else seconds
         deadline = time.monotonic() + seconds
         for service in self._known(services or self.services):
             role = "node" if service in self.nodes else service

@@ -12,9 +12,13 @@ from slurm.job_dir.tracebacks import UsersFrames
 from slurm.testing import access, releases
 from slurm.testing.commands import explain
 from slurm.testing.compose import ComposeProject, plain
+from slurm.testing.engine import is_elsewhere, relay_of
 from slurm.testing.environment import make_environment
 from slurm.testing.errors import ClusterError, ClusterStartError, module_of_extra
+from slurm.testing.features import Features, features_of
+from slurm.testing.login import Enterable
 from slurm.testing.node_commands import ExecCommands, SshCommands
+from slurm.testing.rest import RestService, known, rest_of
 from slurm.testing.shape import USER, Shape
 from slurm.testing.shape_files import ENVIRONMENT
 from slurm.testing.shape_parts import QOS, Account, Node, Partition
@@ -23,7 +27,7 @@ from slurm.testing.starting import SAME, Startable
 USABLE = {"idle", "mixed", "allocated", "completing"}
 
 
-class DockerCluster(Startable):
+class DockerCluster(Startable, Enterable):
     """A real Slurm in containers: two nodes, partitions ``cpu`` and ``gpu``, accounting, ssh, unless told otherwise.
 
     - `project`: the name of the compose project; clusters with different names live side by side.
@@ -34,16 +38,25 @@ class DockerCluster(Startable):
     - `settings`: lines of ``slurm.conf`` that are to be others: ``{"SlurmdTimeout": 10}``.
     - `shared_size`: what the shared volume holds, as ``64m``: it is in memory then, and can be filled.
     - `containers`: whether jobs can be run in containers: the image has Charliecloud, Podman and crun then.
+    - `mpi`: whether jobs can be programs of MPI: the image has Open MPI and mpi4py then.
     - `packages`: names of Debian packages that its image is to have as well, as ``python3-pip``, which it has not by itself.
     - `nodes`, `partitions`: each a `Node` or a `Partition`, or a text: ``"c[1-4] cpus=16 memory=64G gpus=0"``, ``"short
       nodes=c1 MaxTime=10"``.
     - `users`: names of users beside ``dev``; `of_user` has the files that let them in.
     - `accounts`, `qos`: each an `Account` or a `QOS`, or a text: ``"physics users=dev MaxSubmitJobs=10"``, ``"gold
       preempts=normal"``. Once there are any, Slurm enforces them.
+    - `rest`: whether slurmrestd answers: `rest` says where, and has tokens.
+    - `accounting`: whether jobs go on record. Without it there is no slurmdbd, and ``sacct`` says so, as on many small sites.
+    - `emulated_nodes`: how many nodes there are beside those, in the partition ``emulated``: one machine has them all, so that a
+      thousand fit. Their jobs truly run there.
     - `requirements`: what pip is to install into an environment on the shared volume, which is the Python of jobs then. It is
       downloaded here: the nodes need no network.
     - `editable`: the root of a Python project. It is mounted on login node and nodes, read only, and importable there with what
       it depends on, as after ``pip install --editable``.
+    - `second_factor`: the login node asks for a password after the key: that of the property `second_factor`. `log_in`
+      answers, once for all clients.
+    - `bastion`: it is reached through a jump host alone, which runs nothing and leads nowhere else.
+    - `talking_login`: it prints before and after the login, and whenever a shell starts, on stdout and stderr.
 
     As a context manager it is up inside the block and gone after it. Raises `ClusterError` for
     arguments that make no sense.
@@ -59,6 +72,7 @@ class DockerCluster(Startable):
         settings: Mapping[str, str | int] | None = None,
         shared_size: str | None = None,
         containers: bool = False,
+        mpi: bool = False,
         packages: Sequence[str] = (),
         nodes: Sequence[Node | str] = (),
         partitions: Sequence[Partition | str] = (),
@@ -67,6 +81,12 @@ class DockerCluster(Startable):
         qos: Sequence[QOS | str] = (),
         requirements: Sequence[str] = (),
         editable: str | os.PathLike[str] | None = None,
+        second_factor: bool = False,
+        bastion: bool = False,
+        talking_login: bool = False,
+        rest: bool = False,
+        accounting: bool = True,
+        emulated_nodes: int = 0,
     ) -> None:
         self.shape: Shape = Shape.of(
             nodes=nodes,
@@ -80,6 +100,13 @@ class DockerCluster(Startable):
             settings={name: str(value) for name, value in (settings or {}).items()},
             shared_size=shared_size or "",
             containers=containers,
+            mpi=mpi,
+            second_factor=second_factor,
+            bastion=bastion,
+            talking_login=talking_login,
+            rest=rest,
+            accounting=accounting,
+            emulated_nodes=emulated_nodes,
         )
         chosen = Path(state_dir) if state_dir is not None else access.default_folder(project)
         folder = chosen.expanduser().absolute()
@@ -87,8 +114,17 @@ class DockerCluster(Startable):
             project, release, ssh_port or 0, self.shape, folder
         )
         python = f"{ENVIRONMENT}/bin/python" if self.shape.has_environment else ""
+        elsewhere = is_elsewhere(os.environ.get("DOCKER_HOST", ""))
         self.access: access.Access = access.Access(
-            project, folder, USER, self.nodes, python, bool(self.shape.editable)
+            project,
+            folder,
+            USER,
+            self.nodes,
+            python,
+            bool(self.shape.editable),
+            self.shape.bastion,
+            self.shape.second_factor,
+            relay_of(f"{project}-{self.shape.entrance}-1") if elsewhere else "",
         )
 
     def __repr__(self) -> str:
@@ -128,10 +164,13 @@ class DockerCluster(Startable):
 
     def of_user(self, user: str) -> access.Access:
         """The files that let one of its users in: `slurmfile`, `ssh_config`. Raises `ClusterError` for nobody of them."""
-        if user not in self.shape.people:
-            known = ", ".join(self.shape.people)
-            raise ClusterError(f"there is no user {user!r} on the cluster; there are {known}")
+        known(user, self.shape.people)
         return self.access.of(user)
+
+    @property
+    def rest(self) -> RestService:
+        """Its slurmrestd. Raises `ClusterError` where there is none."""
+        return rest_of(self)
 
     # ---------------------------------------------------------------------------------- life
 
@@ -157,8 +196,10 @@ class DockerCluster(Startable):
             self.compose.write()
             self.compose.image.build()
             with self._removed_on_failure(existed=done == SAME):
-                port = self._start_at(self.compose.port or self.access.port())
-                self.wait_until_ready(*self.nodes)
+                rest_port = self.access.rest_port() if self.shape.rest else None
+                port = self._start_at(self.compose.port or self.access.port(), rest_port)
+                if done == SAME:  # else what is healthy was so a moment ago
+                    self.wait_until_ready(*self.nodes)
                 self._write_access(port)
                 make_environment(self)
             self.access.shape_file.write_text(self.shape.to_json(), "utf-8")
@@ -166,17 +207,21 @@ class DockerCluster(Startable):
 
     def down(self) -> None:
         """Remove the cluster's containers, volumes and network, and the files in `state_dir`."""
+        self.log_out()
         self.compose.remove()
         self.access.lock.unlink(missing_ok=True)
         self.access.remove()
 
     def is_up(self) -> bool:
-        """Whether the cluster answers now, both nodes take jobs, and the files here lead to it."""
+        """Whether the cluster answers now, all nodes take jobs, and the files here lead to it."""
         if not self.access.exists():
             return False
-        published = self.compose.run("port", "login", "22", check=False).stdout.strip()
+        published = self.compose.run("port", self.shape.entrance, "22", check=False).stdout.strip()
         port = published.rpartition(":")[2]
-        return port == str(self.access.port()) and self._usable_nodes() == set(self.nodes)
+        return port == str(self.access.port()) and self._usable_nodes() == {
+            *self.nodes,
+            *self.shape.emulated_hosts,
+        }
 
     # ----------------------------------------------------------------------------------- use
 
@@ -206,14 +251,26 @@ class DockerCluster(Startable):
         """Commands and files on login node and nodes, through ssh, as one of the users."""
         return SshCommands(self)
 
+    @property
+    def features(self) -> Features:
+        """What it has of what sites have. Raises `ClusterError` if it is not up."""
+        config = self.exec("slurmctld", ["scontrol", "show", "config"]).stdout
+        release = self.compose.running_release() or self.compose.release
+        return features_of(self.shape, releases.release_named(release), config)
+
     def status(self) -> str:
-        """What ``docker compose ps`` and ``sinfo`` print. Raises `ClusterError` if it is not up."""
+        """What ``docker compose ps`` and ``sinfo`` print, and its `features`. Raises `ClusterError` if it is not up."""
         services = self.compose.run("ps", "--all").stdout
         if len(services.splitlines()) < 2:
             raise ClusterError(f"the cluster {self.project} is not up")
         nodes = self.exec("login", ["sinfo", "--long", "--Node"], check=False)
         shown = nodes.stdout if nodes.returncode == 0 else f"sinfo: {explain(nodes)}\n"
-        return f"{services}\n{shown}"
+        try:
+            features = str(self.features)
+        except ClusterError as error:
+            features = str(error)
+        rest = f"slurmrestd: {self.rest.url}\n" if self.access.rest_port() else ""
+        return f"{services}\n{shown}\n{rest}features: {features}"
 
     def logs(self, *services: str, tail: int | None = None) -> str:
         """What the daemons of `services` wrote (all unless named), or its last `tail` lines."""

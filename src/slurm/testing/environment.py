@@ -66,6 +66,7 @@ def _installed(docker: DockerCluster, files: Mapping[str, str]) -> str:
     from slurm.packaging.environments.making import environment_of
 
     docker.exec("login", ["install", "-d", "-o", USER, "-g", USER, "-m", "0755", BASE])
+    docker.log_in()
     changes = {"job_base_dir": BASE, "python": "python3"}
     cluster = Cluster.from_env(docker.slurmfile, env="default", overrides=changes)
     try:
@@ -73,6 +74,7 @@ def _installed(docker: DockerCluster, files: Mapping[str, str]) -> str:
         return environment_of(wanted, cluster, "python3", "send", again=True)
     finally:
         cluster.close()
+        docker.log_out()
 
 
 def wanted_by(shape: Shape, files: Mapping[str, str]) -> Requirements:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from slurm.testing import releases
 from slurm.testing.commands import cluster_files, explain, run_logged
+from slurm.testing.engine import build_command, is_podman
 from slurm.testing.errors import ClusterError
 
 REPOSITORY = "slurm-tasks-cluster"
@@ -31,7 +32,7 @@ ARCHIVE_IS_SILENT = re.compile(
 
 @dataclass(frozen=True)
 class ClusterImage:
-    """The image of a `release`: with runtimes of `containers`, and with `packages` of Debian, if they are wanted.
+    """The image of a `release`: with runtimes of `containers`, with `packages` of Debian, and with slurmrestd for `rest`.
 
     Raises `ClusterError` for what is no release, and for what is no name of a package.
 
@@ -42,6 +43,7 @@ class ClusterImage:
     release: str
     containers: bool = False
     packages: tuple[str, ...] = ()
+    rest: bool = False
 
     def __post_init__(self) -> None:
         releases.release_named(self.release)
@@ -54,7 +56,8 @@ class ClusterImage:
         """Which image it is, whatever the files say that it is made from."""
         packages = " ".join(self._packages)
         digest = hashlib.sha256(packages.encode()).hexdigest()[:8] if packages else ""
-        return "-".join(filter(None, [self.release, "containers" * self.containers, digest]))
+        options = ["containers" * self.containers, "rest" * self.rest]
+        return "-".join(filter(None, [self.release, *options, digest]))
 
     @property
     def name(self) -> str:
@@ -92,6 +95,9 @@ class ClusterImage:
         """What the Dockerfile is told, as ``docker build`` wants it."""
         stage = "containers" if self.containers else "cluster"
         arguments = ["--build-arg", f"DEBIAN_RELEASE={self.release}"]
+        if self.rest:
+            arguments += ["--build-arg", f"REST_ON={stage}"]
+            stage = "rest"
         if not self._packages:
             return [*arguments, "--target", stage]
         more = ["--build-arg", f"STAGE={stage}", "--build-arg"]
@@ -99,8 +105,7 @@ class ClusterImage:
 
     @property
     def _build_command(self) -> list[str]:
-        # An attestation would be one more image without a name, where the engine keeps them as containerd does.
-        command = ["docker", "buildx", "build", "--load", "--provenance=false", "--progress=plain"]
+        command = build_command(podman=is_podman())
         labels = (f"--label={LABEL}={self.kind}", f"--label={DIGEST_LABEL}={self._digest}")
         return [*command, *labels, "--tag", self.name, *self._arguments]
 

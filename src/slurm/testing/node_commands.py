@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from slurm.testing.errors import ClusterError
+from slurm.testing.login import answering
 from slurm.testing.shape import USER
 
 if TYPE_CHECKING:
@@ -159,7 +160,14 @@ class SshCommands(Commands):
             raise ClusterError(f"ssh leads to {', '.join(there_are)}, not to {on!r}")
         host = self.docker.project if on == "login" else on
         config = self.docker.of_user(user).ssh_config
-        return ["ssh", "-F", str(config), "-T", host, shlex.join(command)]
+        return [*self._answering(user), "ssh", "-F", str(config), "-T", host, shlex.join(command)]
+
+    def _answering(self, user: str) -> list[str]:
+        """What has ssh find the answer itself where the login node asks for one."""
+        variables = answering(self.docker.of_user(user))
+        return (
+            ["env", *(f"{name}={value}" for name, value in variables.items())] if variables else []
+        )
 
 
 def _words(command: Sequence[str] | str) -> list[str]:

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from slurm.testing.docker_cluster import DockerCluster
     from slurm.testing.fake_slurm import FakeSlurm
     from slurm.testing.node_commands import ExecCommands, SshCommands
+    from slurm.testing.rest import RestService
 
 SHARED = pytest.StashKey[SharedCluster]()
 DISTURBED = pytest.StashKey[SharedCluster]()
@@ -86,10 +87,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help=f"the Debian release that picks Slurm's version: {releases.listed()} (%(default)s)",
     )
     for one in SHAPE_OPTIONS:
-        action = "append" if one.many else "store"
         name = f"--slurm-{one.option}"
-        group.addoption(name, action=action, metavar=one.metavar, default=None, help=one.help)
-        kind: Any = "linelist" if one.many else "string"
+        group.addoption(name, dest=f"slurm_{one.argument}", default=None, **one.of_argparse)
+        kind: Any = "linelist" if one.is_list else "string"
         parser.addini(f"slurm_{one.argument}", f"{one.help}; as {name}", type=kind)
 
 
@@ -138,10 +138,10 @@ def _shape(config: pytest.Config) -> dict[str, Any]:
     """What was said of the cluster, on the command line or else in the ini file."""
 
     def given(one: ShapeOption) -> Any:
-        typed = config.getoption(f"--slurm-{one.option}")
+        typed = config.getoption(f"slurm_{one.argument}")
         written = config.getini(f"slurm_{one.argument}")
         if one.argument != EDITABLE or not (typed or written):
-            return typed or written
+            return written if typed is None else typed
         folder = config.invocation_params.dir if typed else config.rootpath
         return str(folder / Path(typed or written).expanduser())
 
@@ -246,6 +246,15 @@ def slurm_exec(slurm_cluster: DockerCluster) -> ExecCommands:
 def slurm_ssh(slurm_cluster: DockerCluster) -> SshCommands:
     """The same through ssh, as a user does it from a laptop."""
     return slurm_cluster.over_ssh
+
+
+@pytest.fixture(scope="session")
+def slurm_rest(slurm_cluster: DockerCluster) -> RestService:
+    """The cluster's slurmrestd: `url`, `data_parsers`, and `token`. The cluster is one with ``slurm_rest`` or ``--slurm-rest``."""
+    try:
+        return slurm_cluster.rest
+    except ClusterError as error:
+        pytest.fail(str(error), pytrace=False)
 
 
 @pytest.fixture(scope="session")

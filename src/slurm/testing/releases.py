@@ -22,8 +22,8 @@ class Release:
     - `data_parsers`: what the address of a request to its slurmrestd may name, as ``v0.0.42``.
     - `json`: whether ``squeue``, ``sacct`` and the others can answer in JSON.
     - `launches_containers`: whether ``srun --container`` and Charliecloud are known to run jobs on it.
-    - `penalizes_sources`: whether its sshd shuts out an address from which logins failed often.
     - `fails_refused_jobs`: whether a job is FAILED that its node refuses, whose clock is minutes off; else it waits.
+    - `has_pmix`: whether Debian's Slurm has the plugin by which ``srun`` starts programs of Open MPI; else ``mpirun`` does.
     - `archived`: whether Debian has ended its support: mirrors may drop it without notice.
     """
 
@@ -34,8 +34,8 @@ class Release:
     data_parsers: tuple[str, ...]
     json: bool = True
     launches_containers: bool = False
-    penalizes_sources: bool = False
     fails_refused_jobs: bool = False
+    has_pmix: bool = True
     archived: bool = False
 
     @property
@@ -71,7 +71,6 @@ RELEASES: dict[str, Release] = {
             (3, 13),
             ("v0.0.40", "v0.0.41", "v0.0.42"),
             launches_containers=True,
-            penalizes_sources=True,
         ),
         Release(
             "forky",
@@ -79,8 +78,8 @@ RELEASES: dict[str, Release] = {
             "26.05",
             (3, 14),
             ("v0.0.42", "v0.0.43", "v0.0.44", "v0.0.45"),
-            penalizes_sources=True,
             fails_refused_jobs=True,
+            has_pmix=False,
         ),
     )
 }

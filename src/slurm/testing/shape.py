@@ -16,12 +16,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from slurm.testing import shape_checks as checks
+from slurm.testing.emulated_nodes import EMULATED_PARTITION, EMULATOR, check_number, emulated_hosts
 from slurm.testing.errors import ClusterError
 from slurm.testing.shape_parts import QOS, Account, Node, Partition, Settings
 from slurm.testing.shape_text import fields_of
 
 USER = "dev"
-SERVICES = ("db", "slurmdbd", "slurmctld", "login")
+LOGIN, BASTION = "login", "bastion"
+ACCOUNTING_SERVICES = ("db", "slurmdbd")
+REST_SERVICE = "slurmrestd"
 MOST_NODES = 64
 MAIN_ACCOUNT = "main"
 Part = TypeVar("Part", Node, Partition, QOS, Account)
@@ -38,7 +41,10 @@ class Shape:
     - `packages`: of Debian, on all machines of the cluster. `requirements`: of pip, in an environment on the shared volume.
     - `editable`: the root of a Python project, mounted and importable on all nodes, with what it depends on.
     - `settings`: lines of ``slurm.conf`` that are to be others.
-    - `shared_size`: what the shared volume holds, as ``64m``: it is in memory then. `containers`: jobs can run in containers.
+    - `shared_size`: what the shared volume holds, as ``64m``: it is in memory then. `containers`: jobs can run in containers. `mpi`: they
+      can be programs of MPI.
+    - `second_factor`, `bastion`, `talking_login`: how the login node is entered, see `login`.
+    - `rest`: slurmrestd answers. `accounting`: jobs go on record. `emulated_nodes`: how many more nodes there are, on one machine.
 
     Raises `ClusterError` with what makes no sense, and how it would.
 
@@ -59,18 +65,31 @@ class Shape:
     settings: Settings = field(default_factory=dict)
     shared_size: str = ""
     containers: bool = False
+    mpi: bool = False
+    second_factor: bool = False
+    bastion: bool = False
+    talking_login: bool = False
+    rest: bool = False
+    accounting: bool = True
+    emulated_nodes: int = 0
 
     def __post_init__(self) -> None:
+        check_number(self.emulated_nodes)
         for node in self.nodes:
             node.check()
-        checks.once([*SERVICES, *self.hosts], "machine")
+        others = (*ACCOUNTING_SERVICES, "slurmctld", REST_SERVICE, LOGIN, BASTION, EMULATOR)
+        checks.once([*others, *self.hosts, *self.emulated_hosts], "machine")
         if not 1 <= len(self.hosts) <= MOST_NODES:
             raise ClusterError(f"a cluster has 1 to {MOST_NODES} nodes, not {len(self.hosts)}")
         self._check_partitions()
         self._check_people()
+        if not self.accounting:
+            checks.without_accounting({"accounts": self.accounts, "qos": self.qos})
         checks.settings(self.settings, (), "slurm.conf")
         checks.size(self.shared_size)
         checks.packages(self.packages)
+        for name in ("containers", "second_factor", "bastion", "talking_login"):
+            checks.yes_or_no(getattr(self, name), name)
         checks.requirements(self.requirements)
         if self.editable and not os.path.isdir(self.editable):
             raise ClusterError(f"editable: there is no directory {self.editable}")
@@ -113,7 +132,27 @@ class Shape:
     @property
     def services(self) -> tuple[str, ...]:
         """The machines of the cluster, in the order in which they need each other."""
-        return (*SERVICES, *self.hosts)
+        accounting = ACCOUNTING_SERVICES if self.accounting else ()
+        rest = (REST_SERVICE,) if self.rest else ()
+        emulator = (EMULATOR,) if self.emulated_nodes else ()
+        bastion = (BASTION,) if self.bastion else ()
+        return (*accounting, "slurmctld", *rest, LOGIN, *bastion, *self.hosts, *emulator)
+
+    @property
+    def entrance(self) -> str:
+        """The machine that is reached from outside."""
+        return BASTION if self.bastion else LOGIN
+
+    @property
+    def emulated_hosts(self) -> list[str]:
+        """The names of the emulated nodes."""
+        return emulated_hosts(self.emulated_nodes)
+
+    @property
+    def profiles(self) -> tuple[str, ...]:
+        """Which services of ``docker-compose.yml`` there are that the default cluster has not."""
+        wanted = {"rest": self.rest, "emulated-nodes": bool(self.emulated_nodes)}
+        return tuple(name for name, is_wanted in wanted.items() if is_wanted)
 
     @property
     def people(self) -> tuple[str, ...]:
@@ -185,7 +224,8 @@ class Shape:
             ) from None
 
     def _check_partitions(self) -> None:
-        checks.once([one.name for one in self.partitions], "partition")
+        reserved = [EMULATED_PARTITION] if self.emulated_nodes else []
+        checks.once([*(one.name for one in self.partitions), *reserved], "partition")
         for one in self.partitions:
             one.check(self.hosts)
         if sum(one.default for one in self.partitions) > 1:

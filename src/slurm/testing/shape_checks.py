@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -20,101 +21,6 @@ PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 MOST_IN_ONE = 1000
 MEMORY = re.compile(r"([0-9]+)([MGT]?)")
 OWN_ARGUMENTS = {"NodeName": "nodes", "PartitionName": "partitions"}
-# Slurm itself takes these in any case, and calls them unknown late, at the end of a log.
-OF_NODES = (
-    *(
-        "Boards",
-        "CoresPerSocket",
-        "CoreSpecCount",
-        "CpuSpecList",
-        "Features",
-        "MemSpecLimit",
-        "Reason",
-    ),
-    *("Sockets", "SocketsPerBoard", "State", "ThreadsPerCore", "TmpDisk", "Weight"),
-)
-OF_PARTITIONS = (
-    *(
-        "AllocNodes",
-        "AllowAccounts",
-        "AllowGroups",
-        "AllowQos",
-        "Alternate",
-        "DefCpuPerGPU",
-        "DefMemPerCPU",
-    ),
-    *("DefMemPerGPU", "DefMemPerNode", "DefaultTime", "DenyAccounts", "DenyQos", "DisableRootJobs"),
-    *(
-        "ExclusiveUser",
-        "GraceTime",
-        "Hidden",
-        "LLN",
-        "MaxCPUsPerNode",
-        "MaxMemPerCPU",
-        "MaxMemPerNode",
-    ),
-    *("MaxNodes", "MaxTime", "MinNodes", "OverSubscribe", "OverTimeLimit", "PreemptMode"),
-    *(
-        "PriorityJobFactor",
-        "PriorityTier",
-        "QOS",
-        "ReqResv",
-        "RootOnly",
-        "State",
-        "TRESBillingWeights",
-    ),
-)
-OF_BOTH = (
-    *(
-        "Description",
-        "GrpJobs",
-        "GrpJobsAccrue",
-        "GrpSubmitJobs",
-        "GrpTRES",
-        "GrpTRESMins",
-        "GrpTRESRunMins",
-    ),
-    *(
-        "GrpWall",
-        "MaxTRESMinsPerJob",
-        "MaxTRESPerJob",
-        "MaxTRESPerNode",
-        "MaxWallDurationPerJob",
-        "Priority",
-    ),
-)
-OF_ACCOUNTS = (
-    *OF_BOTH,
-    *(
-        "DefaultQOS",
-        "Fairshare",
-        "MaxJobs",
-        "MaxJobsAccrue",
-        "MaxSubmitJobs",
-        "Organization",
-        "Parent",
-        "QOS",
-    ),
-)
-OF_QOS = (
-    *OF_BOTH,
-    *(
-        "Flags",
-        "GraceTime",
-        "LimitFactor",
-        "MaxJobsPerAccount",
-        "MaxJobsPerUser",
-        "MaxSubmitJobsPerAccount",
-    ),
-    *(
-        "MaxSubmitJobsPerUser",
-        "MaxTRESPerAccount",
-        "MaxTRESPerUser",
-        "MinPrioThreshold",
-        "MinTRESPerJob",
-    ),
-    *("PreemptExemptTime", "PreemptMode", "UsageFactor", "UsageThreshold"),
-)
 
 
 def listed(given: Any, what: str) -> Sequence[Any]:
@@ -165,6 +71,12 @@ def at_least(least: int, given: object, what: str) -> None:
         raise ClusterError(f"{what} must be a whole number of at least {least}, not {given!r}")
 
 
+def yes_or_no(given: object, what: str) -> None:
+    """True or False, and no text that is one of them to somebody alone."""
+    if not isinstance(given, bool):
+        raise ClusterError(f"{what} is True or False, not {given!r}")
+
+
 def name(given: str, what: str, pattern: re.Pattern[str]) -> None:
     """A name that Slurm takes and gives back as it is."""
     if not pattern.fullmatch(given):
@@ -182,8 +94,8 @@ def user(given: str) -> None:
 
 def once(names: Sequence[str], what: str) -> None:
     """Nothing has the name of another."""
-    for one in names:
-        if names.count(one) > 1:
+    for one, times in Counter(names).items():
+        if times > 1:
             raise ClusterError(f"there are two of the {what} {one!r}: each has a name of its own")
 
 
@@ -207,6 +119,15 @@ def settings(given: Mapping[str, Any], words: Collection[str], who: str) -> None
             raise ClusterError(f"{line!r} is no setting of {who} with a plain value")
         if words and key not in words:
             raise ClusterError(f"{who}: Slurm has no {key!r} there{suggestion(key, sorted(words))}")
+
+
+def without_accounting(given: Mapping[str, Collection[Any]]) -> None:
+    """Nothing is wanted that is kept in the database of accounting."""
+    wanted = [word for word, names in given.items() if names]
+    if wanted:
+        raise ClusterError(
+            f"{' and '.join(wanted)} need accounting: leave out accounting=False (--no-accounting), or them"
+        )
 
 
 def size(given: str) -> None:

@@ -6,21 +6,33 @@ Of the default shape they are told nothing: ``docker/etc/slurm.conf`` and ``dock
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from slurm.testing.shape import NODES, Shape
+from slurm.testing.emulated_nodes import SETTINGS as EMULATED_SETTINGS
+from slurm.testing.emulated_nodes import emulated_conf, emulated_names
+from slurm.testing.login import login_words
+from slurm.testing.shape import ACCOUNTING_SERVICES, BASTION, LOGIN, NODES, REST_SERVICE, Shape
 from slurm.testing.shape_parts import Node
 
 SHAPE_FILE = "compose.json"
 PROJECT_MOUNT = "/project"
 ENVIRONMENT = "/shared/venv"
 ENFORCED = {"AccountingStorageEnforce": "associations,limits,qos"}
+# A controller without slurmdbd ends where more than Slurm's own kinds of resources are to be counted, as GPUs.
+WITHOUT_ACCOUNTING = {
+    "AccountingStorageType": "accounting_storage/none",
+    "AccountingStorageTRES": "cpu",
+}
+TOKENS = {"AuthAltTypes": "auth/jwt", "AuthAltParameters": "jwt_key=/etc/slurm-jwt/key"}
+JWT_KEY = "jwt-key:/etc/slurm-jwt"
 PREEMPTION = {"PreemptType": "preempt/qos", "PreemptMode": "REQUEUE"}
+NO_JOBS = (*ACCOUNTING_SERVICES, "slurmctld", REST_SERVICE, BASTION)
+KNOW_TOKENS = ("slurmdbd", "slurmctld")
 IN_COMPOSE = ("c1", "c2")
 # Of docker/containers.yml, for nodes that docker-compose.yml does not have.
-FOR_CONTAINERS = ("seccomp=unconfined", "apparmor=unconfined", "systempaths=unconfined")
+FOR_CONTAINERS = ("seccomp=unconfined", "systempaths=unconfined")
 
 
 def slurm_settings(shape: Shape) -> dict[str, str]:
@@ -31,6 +43,12 @@ def slurm_settings(shape: Shape) -> dict[str, str]:
     {'AccountingStorageEnforce': 'associations,limits,qos'}
     """
     implied = dict(ENFORCED) if shape.all_accounts else {}
+    if not shape.accounting:
+        implied.update(WITHOUT_ACCOUNTING)
+    if shape.rest:
+        implied.update(TOKENS)
+    if shape.emulated_nodes:
+        implied.update(EMULATED_SETTINGS)
     if any(one.preempts for one in shape.qos):
         implied.update(PREEMPTION)
     return {**implied, **{name: str(value) for name, value in shape.settings.items()}}
@@ -110,6 +128,8 @@ def _services(shape: Shape, base: Path) -> dict[str, dict[str, Any]]:
     everywhere = _environment(shape)
     services: dict[str, dict[str, Any]] = {}
     for name in shape.services:
+        if name == BASTION:  # of a file of its own, without which there may be no word of it
+            continue
         services[name] = {"environment": everywhere} if everywhere else {}
     if shape.all_accounts:
         services["slurmctld"]["environment"] = {
@@ -120,18 +140,30 @@ def _services(shape: Shape, base: Path) -> dict[str, dict[str, Any]]:
         for host in node.hosts:
             more = {"CLUSTER_GPUS": str(node.gpu_count)} if everywhere else {}
             services[host] = _node(host, {**everywhere, **more}, base, shape.containers)
-    for name in ("login", *shape.hosts) if shape.editable else ():
-        mount = {
-            "type": "bind",
-            "source": shape.editable,
-            "target": PROJECT_MOUNT,
-            "read_only": True,
-        }
-        services[name]["volumes"] = [{**mount, "bind": {"create_host_path": False}}]
-    if everywhere:
-        gone = (host for host in IN_COMPOSE if host not in shape.hosts)
-        services.update({host: {"profiles": ["not-in-this-cluster"]} for host in gone})
+    if words := login_words(shape):
+        services[LOGIN]["environment"] = {**everywhere, "CLUSTER_LOGIN": " ".join(words)}
+    for name, volumes in _volumes(shape):
+        services[name]["volumes"] = volumes
+    gone = [host for host in IN_COMPOSE if host not in shape.hosts]
+    gone += [name for name in ACCOUNTING_SERVICES if not shape.accounting]
+    services.update({name: {"profiles": ["not-in-this-cluster"]} for name in gone})
     return {name: service for name, service in services.items() if service}
+
+
+def _volumes(shape: Shape) -> Iterator[tuple[str, list[Any]]]:
+    """What machines of the cluster have mounted besides."""
+    project = {
+        "type": "bind",
+        "source": shape.editable,
+        "target": PROJECT_MOUNT,
+        "read_only": True,
+        "bind": {"create_host_path": False},
+    }
+    for name in shape.services:
+        if shape.editable and name not in NO_JOBS:
+            yield name, [project]
+        if shape.rest and name in KNOW_TOKENS:
+            yield name, [JWT_KEY]
 
 
 def _node(
@@ -149,10 +181,13 @@ def _node(
 def _environment(shape: Shape) -> dict[str, str]:
     """What each machine of the cluster is told."""
     told = {}
-    if shape.nodes != NODES or shape.partitions:
+    if shape.nodes != NODES or shape.partitions or shape.emulated_nodes:
         told["CLUSTER_NODES"] = "\n".join(slurm_conf(shape))
         told["CLUSTER_GRES"] = "\n".join(gres_conf(shape))
         told["CLUSTER_HOSTS"] = " ".join(shape.hosts)
+    if shape.emulated_nodes:
+        told["CLUSTER_EMULATED"] = "\n".join(emulated_conf(shape.emulated_nodes))
+        told["CLUSTER_EMULATED_NAMES"] = emulated_names(shape.emulated_nodes)
     if len(shape.people) > 1:
         told["CLUSTER_USERS"] = " ".join(shape.people[1:])
     if shape.has_environment:

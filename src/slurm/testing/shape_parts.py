@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from slurm.testing import shape_checks as checks
 from slurm.testing.errors import ClusterError
+from slurm.testing.slurm_words import OF_ACCOUNTS, OF_NODES, OF_PARTITIONS, OF_QOS
 
 Settings = Mapping[str, "str | int"]
 
@@ -54,7 +55,7 @@ class Node:
         """Raises `ClusterError`."""
         checks.at_least(1, self.cpus, f"cpus of {self.names}")
         checks.gpus(self.gpus, self.names)
-        checks.settings(self.settings, checks.OF_NODES, f"node {self.names}")
+        checks.settings(self.settings, OF_NODES, f"node {self.names}")
         if not self.hosts or self.megabytes < 1:
             raise ClusterError(f"memory of {self.names} must be at least a megabyte")
 
@@ -77,7 +78,7 @@ class Partition:
     def check(self, hosts: Sequence[str]) -> None:
         """Raises `ClusterError`, also for nodes that are not among `hosts`."""
         checks.name(self.name, "partition", checks.PARTITION)
-        checks.settings(self.settings, checks.OF_PARTITIONS, f"partition {self.name}")
+        checks.settings(self.settings, OF_PARTITIONS, f"partition {self.name}")
         checks.known(self.hosts_of(hosts), hosts, f"partition {self.name}", "node")
 
     def hosts_of(self, hosts: Sequence[str]) -> Sequence[str]:
@@ -105,7 +106,7 @@ class QOS:
     def check(self, names: Sequence[str]) -> None:
         """Raises `ClusterError`, also where it preempts one that is not among `names`."""
         checks.name(self.name, "QOS", checks.ACCOUNT)
-        checks.settings(self.settings, checks.OF_QOS, f"QOS {self.name}")
+        checks.settings(self.settings, OF_QOS, f"QOS {self.name}")
         checks.known(self.preempts, names, f"QOS {self.name}", "QOS")
 
 
@@ -129,5 +130,5 @@ class Account:
     def check(self, users: Sequence[str]) -> None:
         """Raises `ClusterError`, also for one who is not among `users`."""
         checks.name(self.name, "account", checks.ACCOUNT)
-        checks.settings(self.settings, checks.OF_ACCOUNTS, f"account {self.name}")
+        checks.settings(self.settings, OF_ACCOUNTS, f"account {self.name}")
         checks.known(self.users, users, f"account {self.name}", "user")

@@ -60,12 +60,21 @@ def settings_of(lines: Sequence[str]) -> dict[str, str]:
     return found
 
 
+def truth(value: str, what: str) -> bool:
+    """What a text says of a thing that is or is not. Raises `ClusterError`.
+
+    >>> truth("yes", "mpi"), truth("False", "mpi")
+    (True, False)
+    """
+    if value.lower() not in (*YES, *NO):
+        raise ClusterError(f"{what} is yes or no, not {value!r}")
+    return value.lower() in YES
+
+
 def _value(kind: type[Any], key: str, value: str, what: str) -> Any:
     declared = {one.name: str(one.type) for one in fields(kind)}[key]
     if declared == "bool":
-        if value.lower() not in (*YES, *NO):
-            raise ClusterError(f"{what}: {key} is yes or no, not {value!r}")
-        return value.lower() in YES
+        return truth(value, f"{what}: {key}")
     if declared == "Sequence[str]":
         return value.split(",")
     if value.isdecimal() and declared.startswith("int"):

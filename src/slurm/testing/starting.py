@@ -11,11 +11,12 @@ from dataclasses import replace
 from slurm.testing import access
 from slurm.testing.access import Access
 from slurm.testing.compose import ComposeProject, plain
-from slurm.testing.disturbing import START_TIMEOUT, Disturbable
+from slurm.testing.disturbing import Disturbable
 from slurm.testing.errors import ClusterError, ClusterStartError
-from slurm.testing.shape import Shape
+from slurm.testing.shape import BASTION, LOGIN, Shape
 
 KEYS = "/etc/ssh/keys"
+SECOND_FACTOR = f"{KEYS}/second_factor"
 LOG_LINES = 15
 TAKEN = "port is already allocated|address already in use|[Pp]orts are not available"
 STARTED, SAME = "was started", "ran already, in the same shape: it is used again"
@@ -41,18 +42,23 @@ class Startable(Disturbable):
 
     # ------------------------------------------------------------------------------- private
 
-    def _start_at(self, port: int | None) -> int:
-        """Start all services, the login node at `port` or a free one; returns which.
+    def _start_at(self, port: int | None, rest_port: int | None) -> int:
+        """Start all services, the login node and slurmrestd at these ports or at free ones; returns that of the login node.
 
-        That is chosen here: Docker would choose another one whenever the login node starts again.
+        They are chosen here: Docker would choose others whenever one of them starts again.
         """
-        self.compose = replace(self.compose, port=port or access.free_port())
+        self.compose = replace(
+            self.compose,
+            port=port or access.free_port(),
+            rest_port=rest_port or access.free_port(),
+        )
         try:
-            return self.compose.start(START_TIMEOUT)
+            self.compose.start(self.start_timeout)
+            return self.compose.port
         except ClusterError as error:
-            if port or not re.search(TAKEN, str(error)):
+            if port or rest_port or not re.search(TAKEN, str(error)):
                 raise
-        return self._start_at(None)  # somebody was faster
+        return self._start_at(None, None)  # somebody was faster
 
     def _made_way(self, *, existed: bool) -> str:
         """What `up` does, after a cluster of another shape was removed."""
@@ -76,14 +82,32 @@ class Startable(Disturbable):
         return f" ({', '.join(self.shape.differences(before))})"
 
     def _write_access(self, port: int) -> None:
-        public = self.exec("login", ["ssh-keygen", "-y", "-f", f"{KEYS}/host_ed25519"]).stdout
+        public = self._public_key("host")
+        bastion = self._public_key(BASTION) if self.shape.bastion else ""
         for user in self.shape.people:
 
             def write_private_key(descriptor: int, user: str = user) -> None:
                 self.compose.exec("login", ["cat", f"{KEYS}/{user}_ed25519"], stdout=descriptor)
 
             files = self.access.of(user)
-            files.write(port=port, host_key=public, write_private_key=write_private_key)
+            files.write(
+                port=port,
+                host_key=public,
+                write_private_key=write_private_key,
+                bastion_key=bastion,
+                write_second_factor=self._copy_second_factor if files.asks else None,
+            )
+
+    def _public_key(self, host: str) -> str:
+        return self.exec(LOGIN, ["ssh-keygen", "-y", "-f", f"{KEYS}/{host}_ed25519"]).stdout
+
+    def _copy_second_factor(self, descriptor: int) -> None:
+        self.compose.exec(LOGIN, ["cat", SECOND_FACTOR], stdout=descriptor)
+
+        if self.shape.rest:
+            self.access.write_rest(self.compose.rest_port)
+        else:
+            self.access.rest_file.unlink(missing_ok=True)
 
     @contextmanager
     def _gone_on_failure(self) -> Iterator[None]:

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import threading
-import weakref
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from slurm import forks
 from slurm.errors import SlurmError
 from slurm.job_dir.paths import ArrayDirectory
 from slurm.states import ACTIVE, JobStatus
+from slurm.tracking.array_waits import WaitedArray
 from slurm.tracking.deadline import Moment
 from slurm.tracking.element_record import ElementRecord, Items
 from slurm.tracking.elements import Elements
 from slurm.tracking.item_states import ItemStates
-from slurm.tracking.record import ArrayElement, JobOperations, JobRecord, Watched
-from slurm.tracking.waiting import Call, Calls, Waiting
+from slurm.tracking.record import ArrayElement, JobOperations, JobRecord
+from slurm.tracking.waiting import Calls, Waiting
 
 if TYPE_CHECKING:
     from slurm.api.site import Site
@@ -29,13 +28,11 @@ if TYPE_CHECKING:
     from slurm.tracking.upstream import Dependency, Upstream
 
 
-class ArrayRecord(Watched):
+class ArrayRecord(WaitedArray):
     """An array that was `submitted`: `ids` of its submissions, the `directory` and the `layout` of its items.
 
     - `group`: the array that users have; held until all items have ended, and with it its cluster.
     - `outcomes`: what became of items, of which somebody has asked that.
-
-    A forked child that asks for anything about it has it watched there; what its parent waits for is the parent's.
     """
 
     def __init__(
@@ -46,6 +43,7 @@ class ArrayRecord(Watched):
         submitted: SubmittedArray,
         group: Upstream,
     ) -> None:
+        super().__init__()
         self.site: Site = site
         self.operations: JobOperations = operations
         self.task_name: str = task_name
@@ -60,8 +58,6 @@ class ArrayRecord(Watched):
         known = () if self.reattached else submitted.options
         self._options = dict(enumerate(known))  # by the piece
         self._states = ItemStates(self.layout)
-        self._here = Waiting()
-        self._futures: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
         self._met = not self.reattached
         self._alive: Moment | None = None if self.reattached else Moment()
         self._alive_last: list[Moment | None] = []  # of items that have ended
@@ -126,18 +122,7 @@ class ArrayRecord(Watched):
         self._be_here()
         return self._states
 
-    @property
-    def changing(self) -> Any:
-        """Held by whoever changes anything about it, for a moment."""
-        return self._waiting.changing
-
-    @property
-    def _waiting(self) -> Waiting:
-        self._be_here()
-        return self._here
-
     def _be_here(self) -> None:
-        """In a forked child: nobody else waits here, and nobody watches the array yet."""
         if self._here.process is forks.here():
             return
         with forks.renewing():
@@ -186,7 +171,7 @@ class ArrayRecord(Watched):
 
     @property
     def ends(self) -> set[bool | None]:
-        return {status.ended_well for status in self.states.each}
+        return self.states.ends
 
     def ends_of_piece(self, number: int) -> Collection[bool | None]:
         return {status.ended_well for status in self.states.of_piece(number)}
@@ -274,85 +259,6 @@ class ArrayRecord(Watched):
             waiting.wake()
         if calls is not None:
             calls.make()
-
-    # For whoever waits for it
-
-    def _is_over(self, index: int) -> bool:
-        return self._here.abandoned or self._states.statuses[index].finished
-
-    def wait(self, timeout: float | None, *, or_failed: bool = False) -> bool:
-        """Wait until all items have ended, `or_failed` until one has not ended well, or until nobody watches any more.
-
-        Returns whether that came in time.
-        """
-        waiting = self._waiting
-
-        def enough() -> bool:
-            return waiting.abandoned or self.finished or (or_failed and self.has_failed)
-
-        with waiting.changing:
-            if enough():
-                return True
-            one = (enough, threading.Event())
-            waiting.enough.append(one)
-        try:
-            return one[1].wait(timeout)
-        finally:
-            with waiting.changing:
-                waiting.enough.remove(one)
-
-    def wait_for(self, index: int, timeout: float | None) -> bool:
-        """Wait for an item's end, as `JobRecord.wait`."""
-        waiting = self._waiting
-        with waiting.changing:
-            if self._is_over(index):
-                return True
-            news = waiting.news.setdefault(index, threading.Event())
-        return news.wait(timeout)
-
-    def add_callback(self, index: int, function: Callable[[], object]) -> None:
-        """Have `function` called when an item has ended; at once if it has."""
-        waiting = self._waiting
-        with waiting.changing:
-            if not self._is_over(index):
-                waiting.callbacks.setdefault(index, []).append(function)
-                return
-        Call(self, index, function).make()
-
-    def call_when_all_have_ended(self, function: Callable[[], object]) -> None:
-        """Have `function` called when the last item has ended; at once if all have."""
-        waiting = self._waiting
-        with waiting.changing:
-            if not (waiting.abandoned or self.finished):
-                waiting.last.append(function)
-                return
-        Call(self, None, function).make()
-
-    def call_for_each(self, function: Callable[[int], object]) -> list[int]:
-        """Have `function` called with the index of each item that ends from now on; returns those that have ended."""
-        waiting = self._waiting
-        with waiting.changing:
-            if waiting.abandoned or self.finished:
-                return list(range(self.count))
-            waiting.each.append(function)
-            return [n for n, one in enumerate(self._states.statuses) if one.finished]
-
-    def call_no_more(self, function: Callable[[int], object]) -> None:
-        """Have `function` called no longer."""
-        waiting = self._waiting
-        with waiting.changing, contextlib.suppress(ValueError):
-            waiting.each.remove(function)
-
-    def future_of(self, index: int, make: Callable[[], Any], *, hold: bool = False) -> Any:
-        """The future of an item that somebody holds, or what `make` returns; see `JobRecord.future`."""
-        waiting = self._waiting
-        with waiting.changing:
-            known = self._futures.get(index)
-            if known is None:
-                known = self._futures[index] = make()
-            if hold and not self._is_over(index):
-                waiting.held[index] = known
-            return known
 
     def __repr__(self) -> str:
         return f"array {self.id_of(None)} of {self.count} ({self.task_name})"

@@ -14,10 +14,6 @@ from slurm.tracking.record import JobRecord
 if TYPE_CHECKING:
     from slurm.api.base import BackendBase
 
-# What is read at once where a single item is asked for.
-TOGETHER = 5000  # items
-MOST = 1 << 20  # bytes
-
 
 class ItemRecords:
     """What these jobs, all of them packed items, have left; `read` says it one by one.
@@ -64,22 +60,3 @@ class ItemRecords:
         """What the items of a job share in its latest attempt; nothing before that has begun."""
         assert record.element is not None  # noqa: S101 - tells type checkers
         return self._shared.get((record.element.array, record.id), {})
-
-
-def following(backend: BackendBase, record: JobRecord) -> Iterator[tuple[str, ItemRecord]]:
-    """What a packed item has left, and some of those that its array task runs next, each with its token.
-
-    Nothing where its array has no record files. Raises `RemoteFileError`, `TransportError`.
-    """
-    element = record.element
-    assert element is not None  # noqa: S101 - tells type checkers
-    items = range(element.index, element.index + TOGETHER)
-    known, token = Records(), record.token.rpartition("_")[0]
-    try:
-        for part in backend.read_records(
-            element.array.records, jobs=[record.id], items=items, most=MOST
-        ):
-            for one in known.of(part.name, frames_of(part.frames)):
-                yield f"{token}_{one.item}", one
-    except RemoteFileMissing:
-        return

@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
 
 from slurm.sbatch.array_layout import ArrayLayout
 from slurm.states import JobStatus
 
 FIRST = JobStatus()
+K = TypeVar("K")
 
 
 class ItemStates:
@@ -29,6 +31,7 @@ class ItemStates:
             "l", (len(layout.items_of_task(task)) for task in range(layout.tasks))
         )
         self._counts: dict[JobStatus, int] = {FIRST: layout.count} if layout.count else {}
+        self._ends: dict[bool | None, int] = {None: layout.count} if layout.count else {}
         self._same: dict[JobStatus, JobStatus] = {FIRST: FIRST}
 
     def copy(self) -> ItemStates:
@@ -43,6 +46,11 @@ class ItemStates:
     def each(self) -> Iterable[JobStatus]:
         """Every status that there is, once."""
         return tuple(self._counts)
+
+    @property
+    def ends(self) -> set[bool | None]:
+        """How items have ended, well or not, None where some have not; asked at every news, however many statuses there are."""
+        return set(self._ends)
 
     def any(self, test: Callable[[JobStatus], bool]) -> bool:
         """Whether there is an item with such a status."""
@@ -89,15 +97,21 @@ class ItemStates:
         after = self._same.setdefault(after, after)
         for index in indices:
             self.statuses[index] = after
-        self._counts[after] = self._counts.get(after, 0) + len(indices)
-        self._counts[before] -= len(indices)
-        if not self._counts[before]:
-            del self._counts[before]
+        _move(self._counts, before, after, len(indices))
+        _move(self._ends, before.ended_well, after.ended_well, len(indices))
         if after.finished and not before.finished:
             self.left -= len(indices)
             pack = self.layout.pack
             for index in indices:
                 self._left_of_task[index // pack] -= 1
+
+
+def _move(counts: dict[K, int], before: K, after: K, number: int) -> None:
+    """So many are counted as `after`, that were as `before`."""
+    counts[after] = counts.get(after, 0) + number
+    counts[before] -= number
+    if not counts[before]:
+        del counts[before]
 
 
 def _grouped(

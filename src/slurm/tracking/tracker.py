@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from slurm import forks
@@ -14,29 +13,26 @@ from slurm.api.site import Site
 from slurm.context import activated
 from slurm.errors import RemoteFileError, SlurmError
 from slurm.job_dir.news import Result, ends_in
-from slurm.states import SAYING_WHAT_IS, JobState, JobStatus, Observation, reduce
+from slurm.states import SAYING_WHAT_IS, JobState, Observation, reduce
 from slurm.tracking.accounting import Accounting
 from slurm.tracking.deadline import Moment
 from slurm.tracking.end_notes import EndNotes
 from slurm.tracking.evidence import Evidence
 from slurm.tracking.listener import Listener
 from slurm.tracking.live_jobs import LiveJobs
+from slurm.tracking.news import News
 from slurm.tracking.poll_interval import PollInterval
 from slurm.tracking.pushed_results import PushedResults
 from slurm.tracking.question import Seen
 from slurm.tracking.record import JobRecord, Record, Watched
 from slurm.tracking.retries import Retries
 from slurm.tracking.scheduler_answers import SchedulerAnswers
-from slurm.tracking.subject import Subject
-from slurm.tracking.waiting import Calls
 from slurm.tracking.written_ends import written_ends
 
 logger: logging.Logger = logging.getLogger(__name__)
 
 LONGEST_LISTEN = 2.0
 UNKNOWN_TO_CONTROLLER = ("absent", "reused", "sacct")
-# Sources that are the scheduler's own words, or repeat them.
-ASKED = frozenset({"squeue", "sacct", "local", "metadata"})
 FASTEST_SCAN, SLOWEST_SCAN = 0.02, 0.25
 
 
@@ -65,20 +61,19 @@ class Tracker:
         self.interval_max = interval_max
         self.listener = listener
         self.pushed = pushed
-        self.accounting = accounting
         self._live = LiveJobs()
-        self.notes: EndNotes = EndNotes(self.backend)
+        self._changed = threading.Condition()
+        self._news = News(
+            self.backend, self._live, self._changed, listener=listener, accounting=accounting
+        )
+        self.notes: EndNotes = self._news.notes
         self._evidence = Evidence(self.backend)
         self._answers = SchedulerAnswers()
-        self._ended: deque[Calls] = deque()  # who does not know it yet
-        self._announcing = False
         self._seen_events: list[str] = []
-        self._changed = threading.Condition()
         self._polling = threading.Lock()
         self._polled = float("-inf")
         self._polled_jobs: set[Watched] = set()
         self._new: dict[Watched, None] = {}  # watched since, in that order
-        self._moving = False  # whether a poll has found a job that goes on in another state
         self._poll_interval = PollInterval(interval_min, interval_max)
         self._next_poll = 0.0
         self._retries = Retries(interval_min, interval_max)
@@ -135,7 +130,7 @@ class Tracker:
             self._pause(self.interval_min)
             with self._polling:
                 self._poll()
-        self._announce()
+        self._news.announce()
 
     def cancel(self, jobs: Iterable[Record], *, whole: bool = False) -> None:
         """Have the scheduler cancel those of `jobs` that have not ended, or the `whole` arrays they are in.
@@ -146,7 +141,7 @@ class Tracker:
         live = [job for job in jobs if not job.finished]
         seen = self._answers.of(self.backend, live)
         others = [(some, one) for some, one in seen if one.source == "reused"]
-        self._note_all(others)
+        self._news.take(others)
         for some, _ in others:
             logger.warning("%s is not cancelled: its id is another job's now, see JobLost", some)
         known = [some for some, one in seen if one.source not in UNKNOWN_TO_CONTROLLER]
@@ -194,12 +189,12 @@ class Tracker:
         # A child that a callback has forked, and that comes back from it, must not take its parent's news.
         while self._process is forks.here() and wait():
             pause = self._retries.attempt(what, step)
-            self._announce()
+            self._news.announce()
             self._pause(pause)
 
     def _wait_for_jobs(self) -> bool:
         with self._changed:
-            while not (self._live or self._ended or self._closed):
+            while not (self._live or self._news.untold or self._closed):
                 self._changed.wait()
             return not self._closed
 
@@ -250,13 +245,13 @@ class Tracker:
         for token, result in results.items() if ended else ():
             if result is not None:
                 self.pushed.put(token, result)
-        self._note_all((jobs, Observation("", "event", state)) for jobs in ended)
+        self._news.take((jobs, Observation("", "event", state)) for jobs in ended)
 
     def _poll(self) -> None:
         started = time.monotonic()
         with self._changed:
             known, self._new = list(self._live), {}  # not those that are watched meanwhile
-        self._moving = False
+        self._news.moving = False
         asked = self._ask(known)
         if asked:
             self.listener.polled(self._live_jobs)
@@ -267,12 +262,12 @@ class Tracker:
     def _ask(self, jobs: Sequence[Watched]) -> list[Watched]:
         """Know these jobs and arrays as they are now; returns those of which the scheduler had to be asked."""
         unmet = [job for one in jobs if one.unmet for job in one.live_records()]
-        self._note_all(written_ends(self.backend, unmet))
+        self._news.take(written_ends(self.backend, unmet))
         asked = [one for one in jobs if not one.finished]
         if asked:
             news, answered = self._new_in(self._answers.of_all(self.backend, asked))
             self._cancel_hopeless(news)
-            self._note_all(self._evidence.of_all(news))
+            self._news.take(self._evidence.of_all(news))
             for one in asked if answered else ():
                 one.met()
         return asked
@@ -282,7 +277,7 @@ class Tracker:
             # What ended meanwhile was told by its runner: no reason to ask sooner.
             wanted_within = self.listener.seconds_to_poll()
             pause = self._poll_interval.after(
-                changed=self._moving, took=took, wanted_within=wanted_within
+                changed=self._news.moving, took=took, wanted_within=wanted_within
             )
             self._next_poll = time.monotonic() + pause
             self._changed.notify_all()
@@ -306,64 +301,6 @@ class Tracker:
         hopeless = dict.fromkeys(job_id for jobs in never for job_id in jobs.job_ids)
         if hopeless:
             self.backend.cancel_jobs(list(hopeless))
-
-    def _note_all(self, seen: Iterable[Seen]) -> None:
-        """Callbacks are told once of a job, however many futures it has."""
-        told: set[str] = set()
-        at = Moment()
-        for jobs, observation in seen:
-            self._note(jobs, observation, at, told)
-
-    def _note(self, jobs: Subject, seen: Observation, at: Moment, told: set[str]) -> None:
-        """One observation at a time: a poll that took long must not undo what was seen meanwhile."""
-        with self._changed:
-            for alike, status in jobs.after(seen):
-                before = alike.status
-                if self.listener.hears_of_jobs:
-                    self._tell(alike, status, told)  # before who waits: they may close the cluster
-                calls = alike.observe(status, at)
-                if calls is not None:
-                    self._ended.append(calls)
-                if not status.finished:
-                    self._moving |= status.state is not before.state or status.uncertain
-                elif not before.finished:
-                    self._note_end(alike, seen._replace(state=status.state))
-
-    def _note_end(self, jobs: Subject, seen: Observation) -> None:
-        self.notes.add(jobs, seen)
-        if seen.state is not JobState.COMPLETED and seen.source in ASKED:
-            for job_id in jobs.job_ids:
-                self.accounting.expect(job_id)
-        if jobs.watched.finished and jobs.watched in self._live:
-            self._live.remove(jobs.watched)
-
-    def _tell(self, jobs: Subject, status: JobStatus, told: set[str]) -> None:
-        for record in jobs.records:
-            if record.token not in told:
-                self.listener.observed(record, jobs.status, status)
-                told.add(record.token)
-
-    def _announce(self) -> None:
-        """Call back for the jobs that have ended; under no lock, for a callback may do anything.
-
-        One at a time: while one thread does it, others leave theirs to it.
-        """
-        while True:
-            with self._changed:
-                if self._announcing or not self._ended:
-                    return
-                self._announcing = True
-                calls = self._ended[0]
-            all_called = False
-            try:
-                calls.make()
-                all_called = True
-            finally:  # Ctrl-C in a callback: the listening thread goes on with the others
-                with self._changed:
-                    self._announcing = False
-                    if all_called:
-                        self._ended.popleft()
-                    self._changed.notify_all()
 
     def _all_live(self) -> Sequence[Watched]:
         with self._changed:

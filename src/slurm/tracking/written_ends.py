@@ -10,8 +10,8 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from slurm.errors import RemoteFileError
+from slurm.job_dir.array_ends import last_of, notes_in
 from slurm.job_dir.item_records import STATUS
-from slurm.job_dir.metadata import ENDED as NOTES
 from slurm.states import ENDED, ENDED_IF_IT_STAYS, JobState, Observation, parse_state
 from slurm.tracking.item_records import ItemRecords
 from slurm.tracking.record import is_packed
@@ -19,6 +19,7 @@ from slurm.tracking.record import is_packed
 if TYPE_CHECKING:
     from slurm.api.base import BackendBase
     from slurm.job_dir.item_records import ItemRecord
+    from slurm.job_dir.paths import ArrayDirectory
     from slurm.tracking.record import JobRecord
 
 SOURCE = "metadata"
@@ -36,17 +37,16 @@ def written_ends(
         ended = dict(packed.read(bodies=False))
         own = {one for one in records if not is_packed(one)} | set(packed.without)
         paths = dict.fromkeys(path for one in records for path in _files_of(one, own))
-        contents = dict(zip(paths, map(_object, backend.read_files(list(paths)) if paths else ())))
+        contents = dict(zip(paths, backend.read_files(list(paths)) if paths else ()))
     except RemoteFileError:
         return  # whoever may not read them has to ask the scheduler
+    noted = _notes_on(records, contents)
     for record in records:
-        element = record.element
-        noted = contents[element.array.metadata].get(NOTES) if element is not None else None
         if record in own:
-            content: Mapping[str, Any] = contents[record.directory.metadata]
+            content: Mapping[str, Any] = _object(contents[record.directory.metadata])
         else:
             content = _item(packed.begun(record), ended.get(record))
-        end = end_in(content, noted, None if element is None else element.index)
+        end = end_in(content, noted.get(record))
         if end is not None:
             yield record, Observation(record.id, SOURCE, end, node=_text(content, "node"))
 
@@ -56,27 +56,45 @@ def _item(begun: Mapping[str, Any], ended: ItemRecord | None) -> Mapping[str, An
     return begun if ended is None else {**ended.shared, "status": STATUS[ended.frame.kind]}
 
 
-def end_in(
-    metadata: Mapping[str, Any], notes: object = None, index: int | None = None
-) -> JobState | None:
-    """How a job ended by its own metadata, or by the `notes` of the array in which it is item `index`.
+def _notes_on(
+    records: Sequence[JobRecord], contents: Mapping[str, bytes | None]
+) -> dict[JobRecord, Mapping[str, Any]]:
+    """The last note on each of those that are items of arrays, where there is one; the notes of an array are read once."""
+    found: dict[JobRecord, Mapping[str, Any]] = {}
+    for array, some in _of_arrays(records).items():
+        notes = notes_in(_object(contents[array.metadata]), contents[array.ends])
+        last = last_of(notes, sorted(some))
+        found.update((record, last[index]) for index in last for record in some[index])
+    return found
+
+
+def _of_arrays(
+    records: Iterable[JobRecord],
+) -> Mapping[ArrayDirectory, Mapping[int, Sequence[JobRecord]]]:
+    arrays: dict[ArrayDirectory, dict[int, list[JobRecord]]] = {}
+    for record in records:
+        if record.element is not None:
+            items = arrays.setdefault(record.element.array, {})
+            items.setdefault(record.element.index, []).append(record)
+    return arrays
+
+
+def end_in(metadata: Mapping[str, Any], note: Mapping[str, Any] | None = None) -> JobState | None:
+    """How a job ended by its own metadata, or by the last `note` on it where it is an item of an array.
 
     None where nobody says that it has: a job that is lost may have left a result yet.
 
     >>> print(end_in({"status": "completed"}), end_in({"status": "running"}))
     COMPLETED None
-    >>> print(end_in({"status": "running"}, [{"items": "0-3", "status": "timeout"}], 2))
+    >>> print(end_in({"status": "running"}, {"items": "0-3", "status": "timeout"}))
     TIMEOUT
     """
     own = _ended(metadata)
-    if own is not None or index is None:
+    if own is not None or note is None:
         return own
-    for note in reversed(notes) if isinstance(notes, list) else ():
-        if isinstance(note, dict) and _names(_text(note, "items"), index):
-            # One that was started again since is told of by the note no more.
-            later = _text(note, "ended_at") >= _text(metadata, "started_at")
-            return _ended(note) if later else None
-    return None
+    # One that was started again since is told of by the note no more.
+    later = _text(note, "ended_at") >= _text(metadata, "started_at")
+    return _ended(note) if later else None
 
 
 def _files_of(record: JobRecord, own: Container[JobRecord]) -> Iterator[str]:
@@ -84,23 +102,12 @@ def _files_of(record: JobRecord, own: Container[JobRecord]) -> Iterator[str]:
         yield record.directory.metadata
     if record.element is not None:
         yield record.element.array.metadata
+        yield record.element.array.ends
 
 
 def _ended(content: Mapping[str, Any]) -> JobState | None:
     state = parse_state(_text(content, "status").upper() or "-")
     return state if state in ENDED | ENDED_IF_IT_STAYS else None
-
-
-def _names(ranges: str, index: int) -> bool:
-    """Whether ``0-3,7`` names this number."""
-    return any(int(first) <= index <= int(last or first) for first, last in _bounds(ranges))
-
-
-def _bounds(ranges: str) -> Iterable[tuple[str, str]]:
-    for part in ranges.split(","):
-        first, dash, last = part.partition("-")
-        if first.isdecimal() and (last.isdecimal() if dash else not last):
-            yield first, last
 
 
 def _text(content: Mapping[str, Any], key: str) -> str:

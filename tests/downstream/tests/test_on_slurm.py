@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import urllib.request
 from itertools import islice
 
 import pytest
@@ -32,8 +34,18 @@ def test_what_is_not_allowed_is_refused(cluster):
         fit.with_options(account="nosuch")(1)
 
 
+def test_the_controller_is_asked_without_ssh(slurm_rest):
+    request = urllib.request.Request(
+        f"{slurm_rest.url}/slurm/{slurm_rest.data_parsers[-1]}/jobs",
+        headers={"X-SLURM-USER-NAME": "dev", "X-SLURM-USER-TOKEN": slurm_rest.token()},
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        assert "jobs" in json.load(answer)
+
+
 def test_the_clusters_accounts_know_a_job(slurm_cluster, commands):
-    job = commands.run(["sbatch", "--parsable", "--wait", "--wrap", "true"]).stdout.strip()
+    submit = ["sbatch", "--parsable", "--wait", "--wrap", "true"]
+    job = commands.run(submit, timeout=TIMEOUT).stdout.strip()
     told = slurm_cluster.exec(
         "login", ["sacct", "-X", "-n", "-P", "-j", job, "-o", "Account,State"]
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import subprocess
 import sys
 import tempfile
@@ -18,27 +17,8 @@ from connection.sshd import Sshd, sshd
 from connection.terminal import Terminal
 from slurm import Cluster
 from slurm.testing import DockerCluster
-
-GATE = """\
-AuthenticationMethods publickey
-PermitOpen {behind}:22
-ForceCommand /bin/false
-"""
-BANNER = "/etc/ssh/banner"
-TALKATIVE = f"""\
-AuthenticationMethods publickey
-Banner {BANNER}
-PrintMotd yes
-PrintLastLog yes
-UsePAM yes
-"""
-SECOND_FACTOR = """\
-UsePAM yes
-AuthenticationMethods publickey,keyboard-interactive
-KbdInteractiveAuthentication yes
-PasswordAuthentication no
-MaxSessions 3
-"""
+from slurm.testing.shape import BASTION, LOGIN
+from slurm.testing.starting import SECOND_FACTOR
 
 
 class World:
@@ -133,35 +113,34 @@ def world(slurm_cluster: DockerCluster, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 @pytest.fixture(scope="session")
 def behind(slurm_cluster: DockerCluster) -> str:
-    """The cluster's login node, by a name that only its other containers know."""
-    return slurm_cluster.compose.run("ps", "--format", "{{.Name}}", "login").stdout.strip()
+    """The cluster's login node, by a name that only its other containers know, and to which the bastion leads."""
+    return LOGIN
 
 
 @pytest.fixture(scope="session")
-def gate(slurm_cluster: DockerCluster, behind: str) -> Iterator[Sshd]:
+def gate(slurm_cluster: DockerCluster) -> Iterator[Sshd]:
     """A bastion: it runs nothing, and lets nobody through but to the login node."""
-    with sshd(slurm_cluster, GATE.format(behind=behind)) as host:
+    with sshd(slurm_cluster, BASTION) as host:
         yield host
 
 
 @pytest.fixture(scope="session")
 def node(slurm_cluster: DockerCluster) -> Iterator[Sshd]:
     """A login node with a banner before the login, and a message of the day after it."""
-    with sshd(slurm_cluster, TALKATIVE) as host:
-        for path in (BANNER, "/etc/motd"):
+    with sshd(slurm_cluster, words="talking") as host:
+        for path in ("/etc/ssh/banner", "/etc/motd"):
             host.run("tee", path, stdin="*** Permission denied to strangers ***\n\x1b[1mWelcome!\n")
         yield host
 
 
 @pytest.fixture(scope="session")
-def password() -> str:
-    """The second factor, made for this run."""
-    return secrets.token_urlsafe(12)
+def factor(slurm_cluster: DockerCluster) -> Iterator[Sshd]:
+    """A login node that asks for a password after the key."""
+    with sshd(slurm_cluster, words="second-factor", config="MaxSessions 3\n") as host:
+        yield host
 
 
 @pytest.fixture(scope="session")
-def factor(slurm_cluster: DockerCluster, password: str) -> Iterator[Sshd]:
-    """A login node that asks for a password after the key."""
-    with sshd(slurm_cluster, SECOND_FACTOR) as host:
-        host.run("chpasswd", stdin=f"dev:{password}\n")
-        yield host
+def password(factor: Sshd) -> str:
+    """The second factor, made for this cluster."""
+    return factor.run("cat", SECOND_FACTOR).strip()

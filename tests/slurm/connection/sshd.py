@@ -1,4 +1,7 @@
-"""Further sshd of the dockerised cluster, each in a container that is a login node with a configuration of its own."""
+"""Further doors of the dockerised cluster, each in a container of its own: login nodes and a bastion, as its options make them.
+
+A cluster has one login node. The tests want several beside each other, and some of what no option says.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +14,10 @@ from dataclasses import dataclass
 from tests.conformance.waiting import wait_until
 
 from slurm.testing import DockerCluster
-from slurm.testing.releases import RELEASES
 
-BASE = """\
-Port 22
-HostKey /etc/ssh/keys/host_ed25519
-AuthorizedKeysFile /etc/ssh/authorized_keys/dev
-MaxStartups 200
-"""
-# sshd 9.8 and newer shut out an address that failed often; here, that of all tests.
-PATIENT = "PerSourcePenalties no\n"
-START = 'printf %s "$SSHD_CONFIG" >/etc/ssh/sshd_config && exec tini -- cluster-entrypoint login'
+# Whoever has the key of `dev` may be another user as well; of AllowUsers, all lines hold.
+OTHERS = "AuthorizedKeysFile /etc/ssh/authorized_keys/dev\nAllowUsers *\n"
+START = 'printf %s "$SSHD_CONFIG" >/etc/ssh/sshd_config.d/a-test.conf && exec tini -- cluster-entrypoint "$0"'
 
 
 @dataclass(frozen=True)
@@ -34,6 +30,12 @@ class Sshd:
     def run(self, *argv: str, stdin: str = "") -> str:
         """Run `argv` in the container, as root; what it printed."""
         return docker("exec", "--interactive", self.container, *argv, stdin=stdin).stdout
+
+    @property
+    def host_key(self) -> str:
+        """What known_hosts has to say of it: a bastion has another key than login nodes."""
+        shown = "ssh-keygen -y -f $(sed -n 's/^HostKey //p' /etc/ssh/sshd_config)"
+        return self.run("sh", "-c", shown).strip()
 
     def log(self) -> list[str]:
         """What the sshd wrote until now."""
@@ -51,8 +53,10 @@ class Sshd:
 
 
 @contextmanager
-def sshd(cluster: DockerCluster, config: str) -> Iterator[Sshd]:
-    """A login node more, whose sshd has `config`."""
+def sshd(
+    cluster: DockerCluster, role: str = "login", words: str = "", config: str = ""
+) -> Iterator[Sshd]:
+    """A door more: a login node that was told `words` (see ``docker/login.sh``), or a bastion; its sshd has `config` as well."""
     beside = cluster.compose.run("ps", "--quiet", "login").stdout.strip()
     argv = ["run", "--detach", "--rm", "--publish", "127.0.0.1::22", "--volumes-from", beside]
     argv += ["--network", f"{cluster.project}_default"]
@@ -67,10 +71,9 @@ def sshd(cluster: DockerCluster, config: str) -> Iterator[Sshd]:
     }.items():
         argv += ["--label", f"com.docker.compose.{name}={value}"]
     argv += ["--health-cmd", "cluster-health login", "--health-interval", "500ms"]
-    penalizes = RELEASES[cluster.compose.release].penalizes_sources
-    config = BASE + (PATIENT if penalizes else "") + config
-    argv += ["--env", f"SSHD_CONFIG={config}", "--entrypoint", "sh"]
-    container = docker(*argv, cluster.compose.image.name, "-c", START).stdout.strip()
+    argv += ["--env", f"SSHD_CONFIG={OTHERS}{config}", "--env", f"CLUSTER_LOGIN={words}"]
+    argv += ["--entrypoint", "sh", cluster.compose.image.name, "-c", START, role]
+    container = docker(*argv).stdout.strip()
     try:
         wait_for_line(container, "Server listening on 0.0.0.0 port 22.")
         published = docker("port", container, "22/tcp").stdout

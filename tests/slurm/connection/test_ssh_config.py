@@ -72,7 +72,7 @@ def by_gate(world: World, gate: Sshd, behind: str, more: str = "") -> None:
 
 def test_a_jump_host_is_gone_through(world: World, gate: Sshd, behind: str) -> None:
     by_gate(world, gate, behind)
-    world.know(gate.port)
+    world.know(gate.port, key=gate.host_key)
     with world.connect("hpc"):
         assert cluster_tasks.add(1, 2).get_result(TIMEOUT) == 3
     with pytest.raises(TransportError, match="Could not resolve hostname"):
@@ -81,7 +81,7 @@ def test_a_jump_host_is_gone_through(world: World, gate: Sshd, behind: str) -> N
 
 def test_what_a_jump_host_does_not_reach_is_said(world: World, gate: Sshd, behind: str) -> None:
     by_gate(world, gate, behind)
-    world.know(gate.port)
+    world.know(gate.port, key=gate.host_key)
     with pytest.raises(TransportError, match=r"administratively prohibited.* The jump host"):
         world.connect("c1").get_cluster_info()
 
@@ -90,7 +90,7 @@ def test_who_is_refused_by_a_jump_host_is_told_to_log_in(
     world: World, gate: Sshd, behind: str
 ) -> None:
     by_gate(world, gate, behind, "  User stranger")
-    world.know(gate.port)
+    world.know(gate.port, key=gate.host_key)
     with pytest.raises(AuthenticationFailed) as caught:
         world.connect("hpc").get_cluster_info()
     [line] = str(caught.value).splitlines()
@@ -121,11 +121,13 @@ def test_ports_and_commands_of_the_users_own_sessions_are_not_taken(
         world.connect("hpc", username="stranger").get_cluster_info()
 
 
-def test_a_program_authenticates_once(world: World, gate: Sshd, behind: str) -> None:
+def test_a_program_authenticates_once(
+    world: World, gate: Sshd, behind: str, slurm_cluster: DockerCluster
+) -> None:
     """It submits, waits for and fetches many jobs; the gate and the login node count the logins."""
     by_gate(world, gate, behind)
-    world.know(gate.port)
-    before = logins(gate, behind)
+    world.know(gate.port, key=gate.host_key)
+    before = logins(gate, slurm_cluster)
     with world.connect("hpc") as cluster:
         jobs = [cluster_tasks.add(number, 1) for number in range(4)]
         array = cluster_tasks.add.map([(number, 2) for number in range(4)])
@@ -135,10 +137,13 @@ def test_a_program_authenticates_once(world: World, gate: Sshd, behind: str) -> 
         assert chained.get_result(TIMEOUT) == 3
         assert jobs[0].get_stdout() == ""
         assert isinstance(cluster.get_queue(), list)
-    assert logins(gate, behind) == [count + 1 for count in before]
+    assert logins(gate, slurm_cluster) == [count + 1 for count in before]
 
 
-def logins(gate: Sshd, behind: str) -> list[int]:
+def logins(gate: Sshd, cluster: DockerCluster) -> list[int]:
     """How many logins were accepted until now by the gate, and of those through it by the login node."""
     through = re.compile(rf"Accepted publickey for dev from {re.escape(gate.address)} port .*")
-    return [len(gate.accepted()), len(list(filter(through.match, log_of(behind))))]
+    return [
+        len(gate.accepted()),
+        len(list(filter(through.match, log_of(f"{cluster.project}-login-1")))),
+    ]

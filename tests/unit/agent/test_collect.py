@@ -16,7 +16,9 @@ PLENTY = 1000
 
 def test_all_metadata_files_come_in_one_answer(files: InProcessBackend, tmp_path: Path) -> None:
     noted = a_run()
+    noted.ends("sweep/w/tasks/inner/e/tasks/count/f", {"items": "0", "status": "timeout"})
     noted.write(tmp_path)
+    (tmp_path / "sweep/w/ended.jsonl").write_text("a user's")
     found = files.collect_metadata(str(tmp_path), PLENTY)
     assert dict(found.files) == noted.files
     assert (found.path, found.complete) == (str(tmp_path), True)

@@ -187,8 +187,10 @@ def test_an_array_has_ended_when_its_items_have(base: Base) -> None:
     base.queue.live = []
     assert base.removed(older_than=0) == []  # nobody knows how 1 and 2 ended
     noted = array / "array_metadata.json"
-    content = json.loads(noted.read_text())
-    noted.write_text(json.dumps({**content, "ended": [{"items": "1-2", "status": "cancelled"}]}))
+    older = {**json.loads(noted.read_text()), "ended": [{"items": "1", "status": "cancelled"}]}
+    noted.write_text(json.dumps(older))
+    assert base.removed(older_than=0) == []
+    (array / "ended.jsonl").write_text('{"items": "2", "status": "cancelled"}\n')
     assert CODE in base.removed(older_than=0)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import pickle
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 from tests.helpers.fakes import FakeBackend
 from tests.helpers.recorded import RecordFile
 
+from slurm.agent.record_files import RecordFile as Found
+from slurm.agent.record_files import Wanted, wanted_part
 from slurm.agent.record_frames import frames_of
 from slurm.api.base import BackendBase
 from slurm.api.slurm_cli import InProcessBackend
@@ -147,3 +150,40 @@ def test_what_was_added_since_is_read_from_there_on(folder: Folder) -> None:
         ends = {part.name: part.end for part in parts}
         file.value(item, item)
     assert found == [[], [0], [1]]
+
+
+class Counted(io.BytesIO):
+    """Counts the bytes that are read, and knows how far."""
+
+    bytes_read = furthest = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        data = super().read(size)
+        self.bytes_read += len(data)
+        self.furthest = max(self.furthest, self.tell())
+        return data
+
+
+def read_of(file: RecordFile, items: Collection[int]) -> Counted:
+    opened = Counted(file.content)
+    wanted = Wanted(set(items), {}, bodies=True, most=1 << 20)
+    part = wanted_part([Found(file.name, "12_0", 1)], lambda name: opened, wanted)
+    found = [frame for frame in frames_of(part.data) if frame.item in items]
+    assert [frame.item for frame in found if frame.whole] == sorted(items)
+    return opened
+
+
+def test_results_that_are_not_asked_for_are_passed_over() -> None:
+    file = RecordFile("12_0")
+    for item in range(1, 30):
+        file.value(item, bytes(100_000))
+    opened = read_of(file, [3, 20])
+    assert opened.bytes_read < len(file.content) / 3
+    assert opened.furthest < len(file.content) * 21 / 29, "nor what is behind the last of them"
+
+
+def test_a_few_of_many_small_ones_are_read_once() -> None:
+    file = RecordFile("12_0")
+    for item in range(1, 3000):
+        file.value(item, item)
+    assert read_of(file, [3, 5, 7, 2500]).bytes_read < 3 * len(file.content)

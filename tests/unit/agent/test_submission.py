@@ -243,6 +243,15 @@ def test_nothing_is_written_into_a_base_of_others(
     assert os.listdir(base) == []
 
 
+def test_no_code_is_written_into_a_base_of_others(base: Path, agent: Agent) -> None:
+    base.mkdir()
+    base.chmod(0o777)
+    place, store = f"{base}/.packages/source/mine-1", f"{base}/.packages/.contents"
+    with pytest.raises(AgentError, match=f"other users can write to {base}, .* such as {base}/"):
+        agent.call("copy", {"place": place, "store": store})
+    assert os.listdir(base) == []
+
+
 def test_a_base_may_be_a_link_to_a_directory_of_ones_own(
     base: Path, scheduler: disk.SchedulerOnDisk, tmp_path: Path
 ) -> None:

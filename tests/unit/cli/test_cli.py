@@ -169,7 +169,7 @@ def test_its_entry_point_is_there() -> None:
 
 
 def test_a_usage_error_names_the_command_and_its_help(capsys: pytest.CaptureFixture[str]) -> None:
-    said = "slurm tree: missing argument 'PATH' (see --help)"
+    said = "slurm tree: missing argument 'JOB|PATH' (see --help)"
     assert refused(capsys, "tree") == said
     assert refused(capsys) == f"slurm: name a COMMAND: {', '.join(cli.COMMANDS)} (see --help)"
     said = "slurm: there is no command 'tre' (did you mean 'tree'?) (see --help)"
@@ -370,7 +370,7 @@ def completed(words: str, run_python: RunPython, monkeypatch: pytest.MonkeyPatch
 def test_a_shell_completes_commands_and_options(
     run_python: RunPython, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert completed("slurm t", run_python, monkeypatch) == ["plain,tree"]
+    assert completed("slurm tr", run_python, monkeypatch) == ["plain,tree"]
     assert completed("slurm tree --m", run_python, monkeypatch) == [
         "plain,--mermaid",
         "plain,--max-cpus",

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.helpers.job_tasks import add, fail_without_stderr
+from tests.conformance.waiting import wait_until_ended
+from tests.helpers.job_tasks import add, fail_without_stderr, without_context
 
 from slurm import Cluster, cli
 from slurm.cli.jobs.report import Seen, as_json, lines
 from slurm.job_dir.paths import receipt_of_job
+from slurm.results.efficiency import Efficiency
 
 PLACE = "/jobs/.packages/source/mine-0123456789abcdef"
 SCRIPT = """#!/bin/bash
@@ -78,10 +81,35 @@ def test_an_array_is_told_by_how_many_are_in_which_state() -> None:
     assert as_json(seen)["elements"] == {"count": 10, "states": states}
 
 
+def test_a_job_that_waits_says_why_and_when_it_may_start() -> None:
+    seen = Seen(
+        "13",
+        "/jobs/train/1",
+        {},
+        state="PENDING",
+        reason="Resources",
+        may_start="2026-02-18T17:00:00+00:00",
+    )
+    told = dict(lines(seen))
+    assert told["state"] == "PENDING (Resources)"
+    assert told["because"] == "it is next, and waits for nodes, cpus or memory to be free"
+    assert told["may start"] == "2026-02-18T17:00:00+00:00"
+    assert "because" not in dict(lines(Seen("13", "/jobs", {}, state="PENDING", reason="NewWord")))
+
+
+def test_a_job_is_told_with_what_it_used_of_what_it_asked_for() -> None:
+    used = Efficiency("13", max_rss=1 << 30, memory=1 << 32, advice=("mem=2G would do",))
+    told = list(lines(Seen("13", "/jobs/train/1", METADATA, efficiency=used)))
+    assert ("memory", "1G of 4G, 25 %") in told
+    assert ("advice", "mem=2G would do") in told
+    assert "cpu" not in dict(told)  # accounts do not tell
+
+
 def test_little_is_told_of_what_has_noted_nothing() -> None:
     assert list(lines(Seen("13", "/jobs/train/1", {}, state="PENDING", reason="Priority"))) == [
         ("job", "13 None"),
         ("state", "PENDING (Priority)"),
+        ("because", "jobs with a higher priority are before it"),
         ("directory", "/jobs/train/1"),
     ]
 
@@ -127,6 +155,7 @@ def test_a_job_that_failed_is_told_with_its_last_lines(
     told = show(capsys, local_base, job.id).splitlines()
     assert any(line.startswith("state:") and "FAILED" in line for line in told)
     assert "error:       ValueError: the reason" in told
+    assert any('raise ValueError("the reason")' in line for line in told)
     assert told[-1] == "             line 29 ?[31m"
     assert "line 14" not in "".join(told)
 
@@ -144,3 +173,24 @@ def test_what_is_not_there_is_said_in_one_line(
     folder.mkdir()
     (folder / "metadata.json").write_text("{")
     assert "cannot be read as JSON" in show(capsys, local_base, str(folder), status=1)
+
+
+def test_a_workflow_is_told_with_its_jobs_and_a_job_with_its_efficiency(
+    local: Cluster, local_base: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    workflow, job = without_context(1), add.with_options(mem="1G")(1, 2)
+    assert (workflow.get_result(60), job.get_result(60)) == (2, 3)
+    wait_until_ended(local, [workflow, job])
+    told = show(capsys, local_base, workflow.id)
+    assert re.search(r"^tree: +without_context .*\n +└── add .*COMPLETED", told, re.MULTILINE)
+    told = show(capsys, local_base, job.id)
+    assert re.search(r"^memory: +[0-9.]+M of 1G, [0-9]+ %$", told, re.MULTILINE)
+    cluster = ["--backend", "local", "--job-base-dir", str(local_base)]
+    assert cli.main(["jobs", "efficiency", job.id, *cluster]) == 0
+    assert f"job:     {job.id} COMPLETED" in capsys.readouterr().out
+    array = add.map([(1, 2), (3, 4)])
+    wait_until_ended(local, array)
+    assert cli.main(["jobs", "efficiency", array.id, "--json", *cluster]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert [one["job_id"] for one in said["elements"]] == [array[0].id, array[1].id]
+    assert said["max_rss"] == max(one["max_rss"] for one in said["elements"])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.helpers.counted import assert_linear
 from tests.helpers.fakes import FakeBackend
 from tests.helpers.noted import NOON, Noted, a_run, array, at, job
 from tests.helpers.recorded import RecordFile
@@ -174,6 +176,19 @@ def test_an_id_that_was_used_again_means_the_job_that_is_nearest(noted: Noted) -
 # --- arrays --------------------------------------------------------------------------------------
 
 
+def test_what_each_of_many_waits_for_is_found_without_looking_at_all_that_had_its_id() -> None:
+    """As below a directory of several years, or of several clusters."""
+
+    def tree_of(count: int) -> Callable[[], object]:
+        noted = Noted()
+        for number in range(count):
+            noted[f"first/{number}"] = job("7", times=[number])
+            noted[f"second/{number}"] = job(str(100 + number), after=["7"])
+        return noted.nodes
+
+    assert_linear(tree_of, 40)
+
+
 def test_an_array_is_what_its_elements_are(noted: Noted) -> None:
     noted["count/a"] = array("5", 10)
     noted["count/a/tasks/000"] = job("5_0", times=(0, 2, 3))
@@ -199,7 +214,8 @@ def test_elements_that_could_not_speak_for_themselves_are_noted_with_the_array(
         {"items": "0-1", "status": "timeout", "ended_at": "2025-03-01T12:00:09+00:00"},
         {"items": "3,5-6", "status": "cancelled", "ended_at": "2025-03-01T12:00:10+00:00"},
     ]
-    noted["count/a"] = array("5", 7, ended=ends)
+    noted["count/a"] = array("5", 7, ended=ends[:1])  # of an older SDK
+    noted.ends("count/a", *ends[1:])
     noted["count/a/tasks/000"] = job("5_0", times=(0, 2, 3))
     noted["count/a/tasks/001"] = job("5_1", times=(0, 1), status="running")
     noted["count/a/tasks/002"] = job("5_2", times=(0, 1), status="running")
@@ -215,7 +231,8 @@ def test_elements_that_could_not_speak_for_themselves_are_noted_with_the_array(
 
 def test_an_element_that_ran_again_is_no_longer_what_was_noted(noted: Noted) -> None:
     ends = [{"items": "0", "status": "node_fail", "ended_at": "2025-03-01T12:00:05+00:00"}]
-    noted["count/a"] = array("5", 1, ended=ends)
+    noted["count/a"] = array("5", 1)
+    noted.ends("count/a", *ends)
     noted["count/a/tasks/000"] = job("5_0", times=(0, 7), status="running")
     [node] = noted.nodes()
     assert node.state == "RUNNING"
@@ -224,7 +241,8 @@ def test_an_element_that_ran_again_is_no_longer_what_was_noted(noted: Noted) -> 
 def test_an_array_in_pieces_and_packs_knows_its_elements_ids(noted: Noted) -> None:
     ends = [{"items": "0-49", "status": "cancelled", "ended_at": "2025-03-01T12:00:05+00:00"}]
     pieces = {"max_array_size": 10, "pack": 2, "job_id_1": "61", "job_id_2": "62"}
-    noted["count/a"] = {**array("60", 50, ended=ends), **pieces}
+    noted["count/a"] = {**array("60", 50), **pieces}
+    noted.ends("count/a", *ends)
     noted["merge/a"] = job("70", "merge", (1,), after=["60", "61", "62"])
     node, merge = noted.nodes()
     ids = [child.job_id for child in node.children]

@@ -78,6 +78,18 @@ def test_every_job_has_a_row_and_a_title_that_tells_about_it() -> None:
     ]
 
 
+def test_a_row_says_why_its_job_went_wrong_before_anybody_points_at_it() -> None:
+    text = a_run().tree().to_html()
+    assert '<span class="why">ValueError: no data</span>' in text
+
+
+def test_a_folded_row_says_why_the_first_of_its_jobs_went_wrong() -> None:
+    noted = a_run()
+    element = job("7_1", "count", (3, 5, 7), "failed", error="ValueError: NaN")
+    noted["sweep/w/tasks/inner/e/tasks/count/f/tasks/001"] = element
+    assert '<span class="why">[1] ValueError: NaN</span>' in noted.tree().to_html()
+
+
 def test_states_are_words_and_not_only_colours() -> None:
     text = " ".join(page_of(a_run()).text)
     for word in ("COMPLETED", "TIMEOUT", "FAILED", "CANCELLED", "11 jobs"):
@@ -229,8 +241,13 @@ def test_no_text_of_a_file_becomes_markup(task: str, error: str, job_id: str) ->
         return Page(html)
 
     plain, nasty = drawn("task", "error", "0", "afterany"), drawn(task, error, job_id, error)
-    shape = [(tag, sorted(attrs)) for tag, attrs in plain.elements if tag not in ("dt", "dd")]
-    assert [(tag, sorted(a)) for tag, a in nasty.elements if tag not in ("dt", "dd")] == shape
+    assert shape(nasty) == shape(plain)
+
+
+def shape(page: Page) -> list[tuple[str, list[str]]]:
+    """Elements and their attributes, but for those that are left out where there is nothing to say."""
+    every = [(tag, attrs) for tag, attrs in page.elements if attrs.get("class") != "why"]
+    return [(tag, sorted(attrs)) for tag, attrs in every if tag not in ("dt", "dd")]
 
 
 def _time(seconds: float) -> datetime.datetime:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
 import pickle
+import random
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, cast
 
 import pytest
 from tests.helpers.fakes import DEADLINE, FakeBackend
 from tests.helpers.recorded import RecordFile
 
 from slurm import ArrayJob, Cluster, errors, task
+from slurm.api.requests import RecordPart
+from slurm.api.slurm_cli import InProcessBackend
 from slurm.callbacks import BaseCallback, CompletedContext
 from slurm.job_dir.paths import ArrayDirectory, group_event_name
 from slurm.job_dir.result import dump_envelope, value_envelope
@@ -175,11 +180,111 @@ def test_those_that_are_asked_for_one_by_one_are_read_together(packed: Pack) -> 
     assert pack.reads() - before == 2, "for each task"
 
 
+class OnDisk(FakeBackend):
+    """Record files are on the disk, and an agent reads them."""
+
+    def __init__(self, files: InProcessBackend) -> None:
+        super().__init__()
+        self.disk = files
+        self.questions = self.bytes_read = 0
+
+    def read_records(self, folder: str, **asked: Any) -> Iterator[RecordPart]:
+        self.questions += 1
+        return self.disk.read_records(folder, **asked)
+
+    def open(self, path: str) -> BinaryIO:
+        backend = self
+
+        class Counted(io.FileIO):
+            def read(self, size: int | None = -1) -> bytes:
+                data = super().read(size) or b""
+                backend.bytes_read += len(data)
+                return data
+
+        return cast("BinaryIO", Counted(path))
+
+
+@pytest.fixture
+def on_disk(files: InProcessBackend, monkeypatch: pytest.MonkeyPatch) -> OnDisk:
+    backend = OnDisk(files)
+    monkeypatch.setattr("slurm.agent.record_files.open_regular", backend.open)
+    return backend
+
+
+ORDERS: dict[str, Callable[[int], Sequence[int]]] = {
+    "upwards": range,
+    "downwards": lambda count: range(count)[::-1],
+    "every second one, twice": lambda count: [*range(0, count, 2), *range(1, count, 2)],
+    "in no order": lambda count: random.Random(7).sample(range(count), count),
+}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize(
+    ("count", "size", "questions", "times"), [(40, 200_000, 60, 3), (1000, 10, 10, 8)]
+)
+def test_single_results_read_a_file_a_few_times_in_whatever_order(
+    order: str,
+    count: int,
+    size: int,
+    questions: int,
+    times: int,
+    on_disk: OnDisk,
+    tmp_path: Path,
+) -> None:
+    cluster = Cluster(on_disk, job_base_dir=tmp_path / "jobs", poll_interval_min=0.01)
+    pack = Packed(cluster, on_disk, count, count)
+    for index in range(count):
+        pack.files[0].value(index, bytes([index % 256]) * size)
+    Path(pack.folder).mkdir(parents=True)
+    (Path(pack.folder) / pack.files[0].name).write_bytes(pack.files[0].content)
+    pack.end()
+    assert pack.array.wait(DEADLINE)
+    for index in ORDERS[order](count):
+        assert pack.array[index].get_result(DEADLINE) == bytes([index % 256]) * size
+    assert on_disk.questions <= questions
+    assert on_disk.bytes_read < times * len(pack.files[0].content)
+    cluster.close()
+
+
+def test_what_items_share_takes_no_room_from_the_one_that_is_asked_for(
+    packed: Pack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("slurm.tracking.task_records.MOST", 1000)
+    pack = packed(12, 12)
+    for index in range(12):
+        pack.files[0].share(step=index).value(index, str(index) * 100)
+    pack.leave()
+    pack.end()
+    assert pack.array.wait(DEADLINE)
+    before = pack.reads()
+    for index in reversed(range(12)):
+        assert pack.array[index].get_result(DEADLINE) == str(index) * 100
+    assert pack.reads() - before <= 8
+
+
+def test_what_a_later_attempt_leaves_out_is_not_taken_for_a_result(packed: Pack) -> None:
+    """An earlier one wrote it when nobody heard of that any more; where it is was known before the later one began."""
+    pack = packed(3, 3)
+    first = pack.files[0]
+    counted = len(first.content)
+    for index in range(3):
+        first.value(index, f"first {index}")
+    pack.leave()
+    pack.end()
+    assert pack.array[2].get_result(DEADLINE) == "first 2"
+    assert metadata_of(pack.array[0].records[0])["attempt"] == 1, "and with it, where it is"
+    second = RecordFile(f"{pack.array.id}_0", 2, before={first.name: counted})
+    pack.files.append(second.value(0, "second 0").value(1, "second 1"))
+    pack.leave()
+    assert [pack.array[n].get_result(DEADLINE) for n in (1, 0)] == ["second 1", "second 0"]
+
+
 def test_one_behind_much_else_is_found(
     packed: Pack, backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A second attempt runs what the first did not come to, which may be an earlier item."""
-    monkeypatch.setattr("slurm.tracking.item_records.MOST", 100)
+    monkeypatch.setattr("slurm.tracking.task_records.MOST", 100)
     pack = packed(3, 3)
     first = pack.files[0].value(1, "x" * 1000).value(2, "y" * 1000)
     second = RecordFile(f"{pack.array.id}_0", 2, before={first.name: len(first.content)})
@@ -238,10 +343,12 @@ def test_those_that_are_found_again_are_known_by_their_records(
     assert [str(job.get_status()) for job in again] == [
         *("COMPLETED", "FAILED", "TIMEOUT", "RUNNING")
     ]
-    ended[0]["ended_at"] = "2025-01-01T00:00:00+00:00"
+    del ended[0]
     pack.files[0].share(attempt=2)  # at noon of a later day
     pack.leave()
     backend.files[path] = json.dumps({**noted, "ended": ended}).encode()
+    early = {"items": "2", "status": "timeout", "ended_at": "2025-01-01T00:00:00+00:00"}
+    backend.files[f"{pack.array.job_dir}/ended.jsonl"] = json.dumps(early).encode()
     later = ArrayJob.from_dir(pack.array.job_dir, fake_cluster)
     assert str(later[2].get_status()) == "RUNNING", "it was started again since"
 

@@ -16,7 +16,8 @@ from tests.helpers.fakes import FakeBackend, job_on
 from tests.helpers.processes import RunPython
 
 from slurm import Cluster, get_active_context, set_active_context, task
-from slurm.context import activated, reset_active_context
+from slurm.context import activated, loading_script, reset_active_context, set_default_context
+from slurm.errors import NoActiveContext, NoMainGuard, SlurmError
 
 
 @pytest.fixture
@@ -352,3 +353,69 @@ assert "concurrent.futures" not in sys.modules
 
 def test_threads_are_left_alone_until_a_cluster_is_entered(run_python: RunPython) -> None:
     run_python("-c", UNTOUCHED)
+
+
+# --- active everywhere, for notebooks --------------------------------------------------------------
+
+
+@pytest.fixture
+def _nothing_stays_active() -> Iterator[None]:
+    yield
+    set_default_context(None)
+
+
+@pytest.mark.usefixtures("_nothing_stays_active")
+def test_an_activated_cluster_is_active_outside_of_blocks_and_in_every_thread(
+    clusters: tuple[Cluster, Cluster],
+) -> None:
+    first, second = clusters
+    assert first.activate() is first
+    fresh = contextvars.Context().run  # as each cell of a notebook may have
+    assert get_active_context() is fresh(get_active_context) is first
+    assert in_a_thread(get_active_context) is first
+    with second:
+        assert get_active_context() is in_a_thread(get_active_context) is second
+        assert fresh(get_active_context) is first
+    assert get_active_context() is first
+    with activated(None):
+        assert get_active_context() is None
+    second.activate()
+    first.deactivate()  # it is not the one any more
+    assert get_active_context() is second
+    second.deactivate()
+    assert get_active_context() is None
+
+
+@pytest.mark.usefixtures("_nothing_stays_active")
+def test_closing_a_cluster_ends_that_it_is_active(cluster: Cluster) -> None:
+    cluster.activate()
+    cluster.close()
+    assert get_active_context() is None
+    with pytest.raises(SlurmError, match="was closed: make another one"):
+        cluster.activate()
+
+
+def test_a_script_that_is_loaded_by_a_job_activates_nothing(cluster: Cluster) -> None:
+    with loading_script(), pytest.raises(NoMainGuard, match="activates a cluster whenever"):
+        cluster.activate()
+    assert get_active_context() is None
+
+
+@pytest.mark.usefixtures("_nothing_stays_active")
+def test_tasks_are_submitted_where_a_cluster_is_activated(
+    fake_cluster: Cluster, backend: FakeBackend
+) -> None:
+    @task
+    def double(number: int) -> int:
+        return 2 * number
+
+    fake_cluster.activate()
+    job = double(21)
+    backend.finish(job, 42)
+    assert job.get_result(240) == 42
+    array = double.map([1, 2])
+    before = array.is_submitted
+    fake_cluster.deactivate()
+    assert (before, array.is_submitted) == (False, True)
+    with pytest.raises(NoActiveContext):
+        double(21)

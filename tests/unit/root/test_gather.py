@@ -105,3 +105,28 @@ def test_nothing_and_what_is_no_job(jobs: list[Job[Any]]) -> None:
     assert gather() == asyncio.run(nothing()) == []
     with pytest.raises(TypeError, match=r"gather\(\*jobs\)"):
         gather(jobs)  # type: ignore[arg-type]
+
+
+def test_it_gives_up_after_its_timeout_and_says_what_has_not_ended(
+    jobs: list[Job[Any]], backend: FakeBackend
+) -> None:
+    for options in ({}, {"return_exceptions": True}):
+        with pytest.raises(TimeoutError, match=r"2 of 2 jobs have not ended: .*(RUNNING|PENDING)"):
+            gather(*jobs, timeout=0.01, **options)
+    finish(jobs, backend, 5, 6)
+    assert gather(*jobs, timeout=240) == [5, 6]
+    assert gather(*jobs, timeout=0) == [5, 6]
+
+
+def test_it_gives_up_after_its_timeout_where_it_is_awaited(
+    jobs: list[Job[Any]], backend: FakeBackend
+) -> None:
+    async def main() -> list[Any]:
+        with pytest.raises(TimeoutError, match="2 of 2 jobs have not ended"):
+            await gather(*jobs, timeout=0.01)
+        with pytest.raises(TimeoutError, match="2 of 2 jobs have not ended"):
+            list(gather(*jobs, timeout=0.01))
+        finish(jobs, backend, 5, 6)
+        return await gather(*jobs, timeout=240)
+
+    assert asyncio.run(main()) == [5, 6]

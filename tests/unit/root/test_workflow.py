@@ -21,6 +21,7 @@ from tests.helpers.fakes import DEADLINE, FakeBackend
 
 from slurm import Cluster, Job, WorkflowContext, set_active_context, task, workflow
 from slurm.agent.files import write_atomic
+from slurm.agent.json_files import read_json_if_whole
 from slurm.context import activated, get_active_context, reset_active_context
 from slurm.errors import JobCancelled, RemoteFileMissing, ResultCorrupted, SlurmError
 from slurm.job_dir.paths import directory_name
@@ -313,6 +314,29 @@ def test_the_latest_result_is_that_of_the_run_that_was_submitted_last(
     leave_run(ctx, "20250301_120004_aa", 1)
     leave_run(ctx, "20250301_120005_aa", 2)
     assert ctx.get_latest_task_result("train") == 2
+
+
+def test_what_is_on_record_of_a_run_is_read_once(
+    ctx: WorkflowContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often a workflow looks at its last results; what has no id yet is looked at again."""
+    read: list[str] = []
+
+    def noted(path: str) -> Any:
+        read.append(Path(path).parent.name)
+        return read_json_if_whole(path)
+
+    monkeypatch.setattr("slurm.job_dir.runs.read_json_if_whole", noted)
+    names = [f"20250301_120000_{number:08}" for number in range(10)]
+    for number, name in enumerate(names):
+        leave_run(ctx, name, number, at=number)
+        noted_id = {"job_id": str(number)} if number else {"job_id": None}
+        metadata = ctx.tasks_dir / "train" / name / "metadata.json"
+        metadata.write_text(json.dumps({**json.loads(metadata.read_text()), **noted_id}))
+        assert ctx.get_latest_task_result("train") == number
+    again = read.count(names[0])
+    assert again > 10
+    assert len(read) - again < 3 * len(names)
 
 
 def test_without_a_cluster_nobody_can_wait_for_the_latest_run(tmp_path: Path) -> None:

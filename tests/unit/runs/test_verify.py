@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.helpers.run_manifests import RUN_ID, content, manifest, written
 
+from slurm.config.findings import Finding, Verdict
 from slurm.runs import check_files, store
 from slurm.runs.extract import extract
-from slurm.runs.findings import Finding, Verdict
 from slurm.runs.ledger import upsert
 from slurm.runs.ledger_lines import LedgerError
 from slurm.runs.manifest import Manifest

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import shutil
 import threading
 from pathlib import Path
@@ -55,6 +56,8 @@ def test_every_choice_is_an_image_of_its_own() -> None:
         plain.name,
         ClusterImage("bookworm").name,
         dataclasses.replace(plain, containers=True).name,
+        dataclasses.replace(plain, rest=True).name,
+        dataclasses.replace(plain, rest=True, containers=True).name,
         *(ClusterImage("trixie", packages=p).name for p in (("lmod",), ("lmod", "tini"))),
     ]
     assert len(set(names)) == len(names)
@@ -86,6 +89,17 @@ def test_an_image_that_is_there_is_not_built_again(
     assert "PACKAGES=lmod" in build
     assert build[-1] == str(files)
     assert not [word for word in build if word.startswith("com.docker.compose")]
+
+
+def test_podman_is_asked_as_before_buildkit(files: Path, engine: Path, programs: Programs) -> None:
+    """It answers to the docker command as well, and has nothing of what buildx calls."""
+    podman = 'if [ "$1" = version ]; then printf "Podman Engine\\nConmon\\n"; exit; fi\n'
+    programs.add("docker", podman + ENGINE.replace('"buildx build"', '"build --label="*'))
+    (engine / "gate").write_text("go\n")
+    made = ClusterImage("trixie")
+    made.build()
+    assert made.exists()
+    assert not [call for call in programs.calls("docker") if call[0] == "buildx"]
 
 
 def test_two_that_want_the_same_image_build_it_once(
@@ -146,3 +160,10 @@ def test_without_docker_that_is_what_is_said(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ClusterError, match="there is no docker command here"):
         ClusterImage("trixie").build()
+
+
+def test_nothing_that_it_is_made_from_names_an_architecture() -> None:
+    words = re.compile(r"amd64|arm64|x86|aarch64|--platform")
+    folder = commands.cluster_files()
+    files = [folder / "docker-compose.yml", *(folder / "docker").rglob("*")]
+    assert not [path for path in files if path.is_file() and words.search(path.read_text("utf-8"))]

@@ -22,6 +22,7 @@ from slurm.testing.shape_files import (
     slurm_conf,
     slurm_settings,
 )
+from slurm.testing.shape_options import shape_arguments
 
 MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"nodes": ["c1 cpu=4"]}, "node 'c1 cpu=4': there is no 'cpu' (did you mean 'cpus'?)"),
@@ -75,7 +76,23 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
         "'-r all.txt' is no requirement of pip's, as numpy>=2 is one",
     ),
     ({"requirements": "numpy"}, "requirements is a list of names, not the text 'numpy'"),
+    ({"accounting": False, "qos": ["gold"]}, "qos need accounting: leave out accounting=False"),
+    (
+        {"accounting": False, "accounts": ["physics"]},
+        "accounts need accounting: leave out accounting=False (--no-accounting), or them",
+    ),
+    ({"emulated_nodes": -1}, "emulated_nodes is from 0 to 2000, not -1"),
+    ({"emulated_nodes": 100000}, "emulated_nodes is from 0 to 2000, not 100000"),
+    ({"emulated_nodes": "many"}, "emulated_nodes is a whole number, not 'many'"),
+    ({"emulated_nodes": 9, "nodes": ["e0009"]}, "there are two of the machine 'e0009'"),
+    (
+        {"emulated_nodes": 9, "partitions": ["all", "emulated"]},
+        "there are two of the partition 'emulated'",
+    ),
+    ({"nodes": ["slurmrestd"]}, "there are two of the machine 'slurmrestd'"),
     ({"editable": "/nowhere/at/all"}, "editable: there is no directory /nowhere/at/all"),
+    ({"nodes": ["bastion"], "bastion": True}, "there are two of the machine 'bastion'"),
+    ({"second_factor": "no"}, "second_factor is True or False, not 'no'"),
 ]
 
 
@@ -163,6 +180,38 @@ def test_accounts_are_enforced_and_qos_preempt_where_there_are_any() -> None:
     assert slurm_settings(preempting)["PreemptMode"] == "CANCEL"
 
 
+@pytest.mark.parametrize(("release", "default"), [("trixie", ["MpiDefault=pmix"]), ("forky", [])])
+def test_srun_starts_programs_of_mpi_by_itself_where_it_can(
+    release: str, default: list[str]
+) -> None:
+    compose = DockerCluster(release=release, packages=["lmod"], mpi=True).compose
+    assert compose.packages == ("lmod", "openmpi-bin", "python3-mpi4py")
+    assert (
+        compose.image.name != DockerCluster(release=release, packages=["lmod"]).compose.image.name
+    )
+    told = "".join(word for word in compose.command if word.startswith("CLUSTER_SETTINGS="))
+    assert told == f"CLUSTER_SETTINGS={' '.join(default)}"
+    own = DockerCluster(release=release, mpi=True, settings={"MpiDefault": "none"}).compose.command
+    assert "CLUSTER_SETTINGS=MpiDefault=none" in own
+
+
+@pytest.mark.parametrize(
+    ("given", "made"),
+    [
+        (True, {"mpi": True}),
+        ("true", {"mpi": True}),
+        (False, {"mpi": False}),
+        ("no", {"mpi": False}),
+        ("", {}),
+        (None, {}),
+    ],
+)
+def test_a_flag_is_set_by_an_option_and_by_a_text(given: object, made: dict[str, bool]) -> None:
+    assert shape_arguments(lambda one: given if one.argument == "mpi" else None) == made
+    with pytest.raises(ClusterError, match="mpi is yes or no, not 'perhaps'"):
+        shape_arguments(lambda one: "perhaps" if one.argument == "mpi" else None)
+
+
 def test_compose_is_told_of_nodes_that_its_file_has_not(tmp_path: Path) -> None:
     base = cluster_files() / "docker-compose.yml"
     (project := tmp_path / "a$b").mkdir()
@@ -182,6 +231,9 @@ def test_compose_is_told_of_nodes_that_its_file_has_not(tmp_path: Path) -> None:
 def test_nodes_beside_those_of_compose_may_run_containers_as_those() -> None:
     written = YAML(typ="safe").load(cluster_files() / "docker/containers.yml")
     assert written["services"]["c1"]["security_opt"] == list(FOR_CONTAINERS)
+    base = YAML(typ="safe").load(cluster_files() / "docker-compose.yml")
+    of_all = base["services"]["c1"]["security_opt"]
+    assert not {*of_all}.intersection(FOR_CONTAINERS), "Compose refuses what is there twice"
 
 
 def test_the_files_by_which_it_is_reached_follow_its_shape(tmp_path: Path) -> None:
@@ -211,3 +263,79 @@ def test_words_that_are_lists_are_no_texts() -> None:
         QOS("gold", preempts="low")
     with pytest.raises(ClusterError, match="users of an account is a list of names"):
         Account("physics", users="dev")
+
+
+def test_a_cluster_without_accounting_has_nobody_who_keeps_it() -> None:
+    shape = Shape(accounting=False)
+    assert shape.services == ("slurmctld", "login", "c1", "c2")
+    services = json.loads(compose_file(shape, cluster_files() / "docker-compose.yml"))["services"]
+    assert services["db"] == services["slurmdbd"] == {"profiles": ["not-in-this-cluster"]}
+    assert slurm_settings(shape)["AccountingStorageType"] == "accounting_storage/none"
+
+
+def test_slurmrestd_is_a_machine_and_only_who_checks_tokens_has_the_key() -> None:
+    cluster = DockerCluster(rest=True)
+    assert "slurmrestd" in cluster.services
+    assert [*cluster.compose.command][-2:] == ["--profile", "rest"]
+    services = json.loads(compose_file(cluster.shape, cluster_files() / "docker-compose.yml"))[
+        "services"
+    ]
+    holders = [name for name, one in services.items() if "jwt-key" in str(one.get("volumes"))]
+    assert holders == ["slurmdbd", "slurmctld"]
+    alone = Shape(rest=True, accounting=False)
+    services = json.loads(compose_file(alone, cluster_files() / "docker-compose.yml"))["services"]
+    assert "volumes" not in services["slurmdbd"]
+
+
+def test_who_asks_for_slurmrestd_where_there_is_none_is_told_how_there_would_be(
+    tmp_path: Path,
+) -> None:
+    without, with_it = (DockerCluster("a", state_dir=tmp_path, rest=one) for one in (False, True))
+    with pytest.raises(ClusterError, match="a has no slurmrestd: start it with rest=True, --rest"):
+        _ = without.rest
+    with pytest.raises(ClusterError, match="the cluster a is not up"):
+        _ = with_it.rest
+    with_it.access.write_rest(20001)
+    assert with_it.rest.url == "http://127.0.0.1:20001"
+    assert with_it.access.rest_port() == 20001
+    with_it.access.remove()
+
+
+def test_emulated_nodes_are_on_one_machine_beside_the_others() -> None:
+    shape = Shape(emulated_nodes=3)
+    assert shape.services[-1] == "emulator"
+    assert shape.hosts == ["c1", "c2"]
+    environment = json.loads(compose_file(shape, cluster_files() / "docker-compose.yml"))[
+        "services"
+    ]["c1"]["environment"]
+    assert "NodeName=e[0001-0003] NodeHostName=emulator" in environment["CLUSTER_EMULATED"]
+    assert "NodeName=c[1-2] " in environment["CLUSTER_NODES"]
+    assert "NodeName=c[1-2] Name=gpu" in environment["CLUSTER_GRES"]
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ({"rest": True}, {"rest": True}),
+        ({"rest": "yes", "accounting": "no"}, {"rest": True, "accounting": False}),
+        ({"accounting": False}, {"accounting": False}),
+        ({"emulated_nodes": "1000"}, {"emulated_nodes": 1000}),
+        ({"rest": "", "emulated_nodes": None}, {}),
+    ],
+)
+def test_flags_and_numbers_are_the_same_from_an_option_and_from_an_ini_file(
+    given: dict[str, Any], found: dict[str, Any]
+) -> None:
+    assert shape_arguments(lambda one: given.get(one.argument)) == found
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"rest": "perhaps"}, "rest is yes or no, not 'perhaps'"),
+        ({"emulated_nodes": "-3"}, "emulated_nodes is a whole number, not '-3'"),
+    ],
+)
+def test_a_flag_or_a_number_that_is_none_is_refused(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(ClusterError, match=said):
+        shape_arguments(lambda one: given.get(one.argument))

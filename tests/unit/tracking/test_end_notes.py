@@ -6,14 +6,17 @@ import json
 import logging
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.helpers.counted import assert_linear
 from tests.helpers.fakes import FakeBackend, job_of, job_on, tracker_of
 from tests.helpers.noted import array, job
 
 from slurm import Cluster, Job
+from slurm.agent.array_ends import ends_in
 from slurm.api.slurm_cli import InProcessBackend
 from slurm.errors import TransportError
 from slurm.job_dir.paths import ArrayDirectory
@@ -195,18 +198,67 @@ def test_what_a_job_said_itself_and_an_earlier_note_stay(
     assert metadata.stat().st_ino == inode, "it is not written again"
 
 
-def test_notes_on_items_are_added_to_the_arrays_file_once(
-    files: InProcessBackend, metadata: Path
+@pytest.fixture
+def array_metadata(tmp_path: Path) -> Path:
+    path = tmp_path / "array" / "array_metadata.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps(array("5", 900)))
+    return path
+
+
+def noted_beside(path: Path) -> list[tuple[str, str]]:
+    content = path.with_name("ended.jsonl").read_bytes()
+    return [(end["items"], end["status"]) for end in ends_in(content)]
+
+
+def test_notes_on_items_are_added_to_a_file_beside_the_arrays(
+    files: InProcessBackend, array_metadata: Path
 ) -> None:
-    metadata.write_text(json.dumps(array("5", 9)))
-    note(files, metadata, items="0-3")
-    note(files, metadata, "cancelled", items="4")
-    after = note(files, metadata, items="0-3")
-    assert [(end["items"], end["status"]) for end in after["ended"]] == [
-        ("0-3", "timeout"),
-        ("4", "cancelled"),
-    ]
-    assert after["status"] == "submitted"
+    before = array_metadata.read_bytes()
+    note(files, array_metadata, items="0-3")
+    note(files, array_metadata, "cancelled", items="4")
+    note(files, array_metadata, items="0-3")
+    told = [("0-3", "timeout"), ("4", "cancelled"), ("0-3", "timeout")]
+    assert noted_beside(array_metadata) == told, "they had been started again"
+    assert array_metadata.read_bytes() == before
+
+
+def test_a_note_that_was_cut_off_costs_no_other(
+    files: InProcessBackend, array_metadata: Path
+) -> None:
+    note(files, array_metadata, items="0-3")
+    ends = array_metadata.with_name("ended.jsonl")
+    ends.write_bytes(ends.read_bytes() + b'{"items": "4", "sta')  # by a crash of the machine
+    note(files, array_metadata, "cancelled", items="5")
+    note(files, array_metadata, "failed", items="6")
+    told = [("0-3", "timeout"), ("5", "cancelled"), ("6", "failed")]
+    assert noted_beside(array_metadata) == told
+
+
+def test_what_others_left_beside_an_arrays_file_is_not_taken_for_notes() -> None:
+    """Nor is what is no text, or is nested without end."""
+    lines = [b"[1]", b"null", b"\xff", b"[" * 100_000, b"", b'{"items": "1"}']
+    assert ends_in(b"\n".join(lines)) == [{"items": "1"}]
+
+
+def test_each_note_on_an_item_is_written_by_itself(
+    files: InProcessBackend, array_metadata: Path
+) -> None:
+    """And not all of those before with it."""
+
+    def noting(count: int) -> Callable[[], object]:
+        ends = [
+            {"path": str(array_metadata), "status": "timeout", "ended_at": NOW, "items": str(one)}
+            for one in range(count)
+        ]
+
+        def write() -> None:
+            for end in ends:
+                files.note_ends([end])
+
+        return write
+
+    assert_linear(noting, 40)
 
 
 def test_a_directory_that_was_removed_is_not_made_again(

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from tests.conformance.waiting import wait_until
+from tests.helpers.counted import assert_linear
 from tests.helpers.fakes import FakeBackend, job_on, tracker_of
 
 from slurm import ArrayJob, Cluster, Job, as_completed, gather
@@ -239,6 +240,26 @@ def test_the_elements_of_a_found_array_are_looked_at_together(
     backend.say("5_1", "COMPLETED")
     backend.say("5_3", "COMPLETED")
     wait_until(array.is_completed, "all elements have ended")
+
+
+def test_items_of_a_found_array_that_were_noted_one_by_one_are_each_looked_up_once(
+    patient_cluster: Cluster, backend: FakeBackend
+) -> None:
+    def looking(count: int) -> Callable[[], object]:
+        at = "2026-01-01T00:00:00.000+00:00"
+        ends = [{"items": str(n), "status": "timeout", "ended_at": at} for n in range(count)]
+        lines = "".join(f"{json.dumps(end)}\n" for end in ends)
+        backend.files["/jobs/a/array_metadata.json"] = b"{}"
+        backend.files["/jobs/a/ended.jsonl"] = lines.encode()
+        array = array_in(patient_cluster, count)
+
+        def look() -> None:
+            assert array.is_completed()
+            assert not array.is_successful()
+
+        return look
+
+    assert_linear(looking, 100)
 
 
 def test_a_first_use_while_nobody_answers_is_no_error_and_no_end(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.helpers.counted import assert_linear
+from tests.helpers.counted import assert_linear, steps_of
 from tests.helpers.fakes import FakeBackend, job_on, tracker_of
 
 from slurm import Cluster, as_completed, task
-from slurm.states import JobState, Observation
+from slurm.states import JobState, JobStatus, Observation
 
 
 @task
@@ -67,6 +67,21 @@ def test_items_end_and_are_given_one_by_one() -> None:
         return ended
 
     assert_linear(end, 150)
+    cluster.close()
+
+
+def test_whether_any_has_failed_takes_no_look_at_each_node() -> None:
+    """Who waits for all results asks that at every news."""
+    cluster = patient(Idle())
+
+    def steps(count: int) -> int:
+        array = cluster.map(double, range(count)).submit()
+        for number, job in enumerate(array):
+            [record] = job.records
+            record.observe(JobStatus(JobState.RUNNING, node=f"c{number}"))
+        return steps_of(lambda: array.known.has_failed)
+
+    assert steps(500) <= steps(50)
     cluster.close()
 
 

@@ -31,8 +31,7 @@ def _with_id(cluster: Cluster, job_id: str) -> Found:
 
 
 def _in(cluster: Cluster, path: str) -> Found:
-    if path == "~" or path.startswith("~/"):
-        path = cluster.backend.host().home + path[1:]
+    path = absolute(cluster, path)
     if not path.startswith("/"):
         raise ConfigError(
             f"JOB {path!r} is neither a job id nor a directory on the cluster, which begins with / or ~/"
@@ -40,3 +39,9 @@ def _in(cluster: Cluster, path: str) -> Found:
     if cluster.backend.file_exists(ArrayDirectory(path.rstrip("/")).metadata):
         return ArrayJob.from_dir(path, cluster)
     return Job.from_dir(path, cluster)
+
+
+def absolute(cluster: Cluster, word: str) -> str:
+    """A path on the cluster with its ``~`` replaced; another word as it is."""
+    is_at_home = word == "~" or word.startswith("~/")
+    return cluster.backend.host().home + word[1:] if is_at_home else word

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from slurm.job_dir.paths import PACKAGES
+from slurm.job_list.reasons import in_words
 from slurm.rendering import interpreter_in, options_in
+from slurm.results.efficiency import Efficiency
 from slurm.usage import Usage, exit_in_words
 
 OUTPUT = ("output", "error")
@@ -27,6 +29,8 @@ class Seen:
     - `job_id`, `directory`: as the SDK knows it; `metadata`, `script`: what is in its files.
     - `state`, `reason`, `exit_code`, `node`: the scheduler's words; `usage`: what it used.
     - `states`: of an array, how many of its elements are in which; `count`: how many there are.
+    - `may_start`: when it starts at the latest, as the scheduler plans now; `efficiency`: what it used of what it asked for.
+    - `frames`: the traceback of what its task raised, the user's frames alone; `tree`: of a workflow, its jobs.
     - `stderr`: the file that has what it printed there, `last`: the last lines of that, where it failed.
     """
 
@@ -43,6 +47,10 @@ class Seen:
     states: Mapping[str, int] = field(default_factory=dict)
     stderr: str = ""
     last: Sequence[str] = ()
+    may_start: str = ""
+    efficiency: Efficiency | None = None
+    frames: Sequence[str] = ()
+    tree: Sequence[str] = ()
 
 
 def as_json(seen: Seen) -> dict[str, Any]:
@@ -55,13 +63,20 @@ def as_json(seen: Seen) -> dict[str, Any]:
         "kind": _kind(seen),
         "state": seen.state,
         "reason": seen.reason or None,
+        "why": in_words(seen.reason) or None,
+        "may_start": seen.may_start or None,
         "exit_code": seen.exit_code or None,
         "node": seen.node or metadata.get("node"),
         "directory": seen.directory,
         "workflow": metadata.get("parent_workflow"),
         **{name: _first(metadata, keys) for name, keys in TIMES.items()},
         "attempt": metadata.get("attempt"),
-        "used": {"elapsed": seen.usage.elapsed, "max_rss": seen.usage.max_rss},
+        "used": {
+            "elapsed": seen.usage.elapsed,
+            "max_rss": seen.usage.max_rss,
+            "cpu_time": seen.usage.cpu_time,
+        },
+        "efficiency": seen.efficiency.as_json() if seen.efficiency is not None else None,
         "options": options_in(seen.script),
         "waits_for": metadata.get("dependencies") or [],
         "packaging": metadata.get("packaging"),
@@ -71,6 +86,7 @@ def as_json(seen: Seen) -> dict[str, Any]:
         "image": metadata.get("image"),
         "sdk_version": metadata.get("sdk_version"),
         "error": metadata.get("error") if seen.state != "COMPLETED" else None,
+        "traceback": list(seen.frames),
         "stderr": seen.stderr or None,
         "last_lines": list(seen.last),
     }
@@ -84,18 +100,23 @@ def lines(seen: Seen) -> Iterator[tuple[str, str]]:
     said = as_json(seen)
     yield said["kind"], f"{said['job_id']} {said['task']}"
     yield "state", _state(seen)
+    yield from _if_known("because", said["why"])
+    yield from _if_known("may start", said["may_start"])
     if seen.states:
         yield "elements", f"{seen.count}: {_counted(seen.states)}"
     for name in TIMES:
         yield from _if_known(name, said[name])
     yield from _if_known("used", seen.usage.in_words())
+    yield from _percentages(seen.efficiency)
     yield from _if_known("workflow", said["workflow"])
     yield from _if_known("options", " ".join(_chosen(seen, said["options"])))
     for one in said["waits_for"]:
         yield "waits for", f"{one.get('type')} of {one.get('job_id')}"
     yield "directory", seen.directory
     yield from _code(said)
+    yield from _block("tree", seen.tree)
     yield from _if_known("error", said["error"])
+    yield from _block("", seen.frames)
     if seen.last:
         yield "stderr", seen.stderr
     for line in seen.last:
@@ -112,6 +133,18 @@ def _chosen(seen: Seen, options: Mapping[str, str]) -> Iterator[str]:
 def _if_known(name: str, value: object) -> Iterator[tuple[str, str]]:
     if value:
         yield name, str(value)
+
+
+def _percentages(used: Efficiency | None) -> Iterator[tuple[str, str]]:
+    """Of what it asked for how much it used, as far as that is known, and advice."""
+    if used is not None:
+        yield from ((name, words) for name, words in used.lines() if words.endswith("%"))
+        yield from (("advice", one) for one in used.advice)
+
+
+def _block(name: str, lines: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Lines of which the first has the name."""
+    yield from ((name if number == 0 else "", line) for number, line in enumerate(lines))
 
 
 def environment_of(interpreter: Sequence[str]) -> str | None:

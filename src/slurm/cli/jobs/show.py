@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import time
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -16,14 +17,21 @@ from slurm.cli.commands import TEXT, Command, cluster_options
 from slurm.cli.jobs.found import Found, found
 from slurm.cli.jobs.report import Seen, as_json, lines
 from slurm.cli.output import printed
-from slurm.errors import JobError, RemoteFileError, RemoteFileMissing
+from slurm.errors import JobError, RemoteFileError, RemoteFileMissing, ResultError
+from slurm.job_dir.metadata import rfc3339
 from slurm.job_dir.paths import ArrayDirectory, array_of
+from slurm.job_dir.result import load_envelope
+from slurm.job_list import jobs_in
+from slurm.job_tree import JobTree
+from slurm.rendering import options_in
+from slurm.results.efficiency import efficiency_of
 from slurm.states import JobState, JobStatus
 from slurm.tracking.job_metadata import metadata_of
 from slurm.tracking.record import is_packed
 from slurm.usage import Usage, read_accounts
 
 LAST_LINES, LAST_BYTES = 15, 8 << 10
+TREE_LINES = 12
 
 
 @click.command(
@@ -35,7 +43,7 @@ LAST_LINES, LAST_BYTES = 15, 8 << 10
 @click.option("--json", "printed_as_json", is_flag=True, help="print one JSON object")
 @cluster_options
 def command(job: str, printed_as_json: bool, cluster_args: argparse.Namespace) -> None:
-    """Show what is known of a job: its state and times, what it asked for, the code it runs, and why it failed.
+    """Show what is known of a job: its state and times, why it waits, what it asked for and used, its code, why it failed.
 
     JOB is the id of a job, an array or an element (12_3) that was submitted under the job_base_dir, or a job's directory on the
     cluster. The code is told by its revision, and whether something had changed since.
@@ -67,6 +75,7 @@ def see(cluster: Cluster, job: Found) -> Seen:
     failed = status.finished and not job.is_successful()
     account = read_accounts(cluster.backend.query_usage([job.id])).get(job.id)
     exit_code = status.exit_code or (account.exit_code if account else "")
+    options = options_in(script)
     return Seen(
         job.id,
         job.job_dir,
@@ -79,6 +88,14 @@ def see(cluster: Cluster, job: Found) -> Seen:
         usage=account.usage if account else Usage(),
         stderr=job.stderr_path,
         last=_last_lines(cluster, job) if failed else (),
+        may_start=_may_start(cluster, job.id) if status.pending_reason else "",
+        efficiency=(
+            efficiency_of(job.id, status.state, account, options)
+            if account and account.usage.nodes  # it has begun
+            else None
+        ),
+        frames=_frames(cluster, job) if failed else (),
+        tree=_tree(cluster, job.job_dir) if metadata.get("is_workflow") else (),
     )
 
 
@@ -106,6 +123,7 @@ def _array(cluster: Cluster, array: ArrayJob[Any]) -> Seen:
         reason=next(filter(None, reasons), ""),
         count=len(array),
         states=states,
+        may_start=_may_start(cluster, array.ids[0]) if any(reasons) else "",
     )
 
 
@@ -132,6 +150,33 @@ def _files(cluster: Cluster, metadata: str, script: str) -> tuple[dict[str, Any]
     except ValueError as error:
         raise JobError(f"{metadata} cannot be read: {error}") from error
     return content, (text or b"").decode("utf-8", "replace")
+
+
+def _may_start(cluster: Cluster, job_id: str) -> str:
+    """When the scheduler plans to start it, in the queue's words; nothing where it does not say."""
+    now = time.time()
+    listing = cluster.backend.list_jobs(cluster.job_base_dir, since=now)
+    number, _, task = job_id.partition("_")
+    jobs = [job for job in jobs_in(listing, elements=bool(task)) if job.number == number]
+    times = [job.may_start for job in jobs if job.may_start and (not task or job.job_id == job_id)]
+    return rfc3339(min(times)) if times else ""
+
+
+def _frames(cluster: Cluster, job: Job[Any]) -> list[str]:
+    """The traceback that the job has left, as text: nothing is unpickled for it."""
+    try:
+        with cluster.backend.open_file(job.directory.result) as file:
+            envelope = load_envelope(file, path=job.directory.result)
+    except (RemoteFileError, ResultError):
+        return []
+    return envelope.traceback.rstrip().splitlines()
+
+
+def _tree(cluster: Cluster, path: str) -> list[str]:
+    """The jobs of a workflow, the first of them."""
+    lines = JobTree.from_dir(path, cluster).to_text().rstrip().splitlines()
+    more = [f"and {len(lines) - TREE_LINES} more: slurm tree {path}"]
+    return lines[:TREE_LINES] + (more if len(lines) > TREE_LINES else [])
 
 
 def _last_lines(cluster: Cluster, job: Job[Any]) -> list[str]:

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 import click
 
 from slurm.cli.output import printed
+from slurm.config.findings import Verdict
 from slurm.runs import check_files, ledger_file
 from slurm.runs.environment import KEYS
-from slurm.runs.findings import Verdict
 from slurm.runs.manifest import Manifest
 from slurm.runs.moments import now
 from slurm.runs.policy import Policy

@@ -14,11 +14,11 @@ import click
 from slurm.cli.commands import PATH, Command, cluster_options
 from slurm.cli.progress import transfers
 from slurm.cli.runs.common import JSON, RUN_IDS, finish
+from slurm.config.findings import printable
 from slurm.errors import ConfigError, SchedulerUnreachable, SlurmError, TransportError
 from slurm.runs import ledger_file, store
 from slurm.runs.arrival import Arrived, BeingSynced, at_home, design_of, told
 from slurm.runs.clusters import Clusters
-from slurm.runs.findings import printable
 from slurm.runs.lifecycle import LAST, RunStatus, SyncStatus
 from slurm.runs.manifest import Manifest
 from slurm.runs.moments import now

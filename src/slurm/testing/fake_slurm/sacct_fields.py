@@ -17,7 +17,7 @@ Show = Callable[[Row, Asked], str]
 # Of a batch step no more is on record.
 OF_STEPS = words_of(
     """jobid jobidraw jobname alloccpus ncpus state exitcode start end elapsed elapsedraw nodelist
-    nnodes reqcpus submit"""
+    nnodes reqcpus submit ntasks totalcpu"""
 )
 
 
@@ -121,6 +121,8 @@ FIELDS: dict[str, tuple[str, int, Show]] = {
     "timelimit": ("Timelimit", 10, _limit),
     "timelimitraw": ("TimelimitRaw", 12, _raw_limit),
     "reqmem": ("ReqMem", 10, lambda row, asked: memory_text(row.job["memory"])),
+    "ntasks": ("NTasks", 8, lambda row, asked: "1" if row.step else ""),
+    "totalcpu": ("TotalCPU", 10, lambda row, asked: "00:00:00"),
     "maxrss": ("MaxRSS", 10, lambda row, asked: ""),
     # Slurm sends it with the end of the job.
     "comment": (
@@ -141,8 +143,8 @@ OTHERS = words_of(
     cputime cputimeraw dbindex derivedexitcode eligible extra failednode flags gid group layout
     licenses maxdiskread maxdiskreadnode maxdiskreadtask maxdiskwrite maxdiskwritenode
     maxdiskwritetask maxpages maxpagesnode maxpagestask maxrssnode maxrsstask maxvmsize
-    maxvmsizenode maxvmsizetask mcslabel mincpu mincpunode mincputask ntasks planned plannedcpu
+    maxvmsizenode maxvmsizetask mcslabel mincpu mincpunode mincputask planned plannedcpu
     plannedcpuraw priority qosraw qosreq reason reqcpufreq reqcpufreqgov reqcpufreqmax
     reqcpufreqmin reqnodes reqtres reservation reservationid sluid stderr stdin stdout
-    suspended systemcomment systemcpu totalcpu uid usercpu wckey wckeyid all"""
+    suspended systemcomment systemcpu uid usercpu wckey wckeyid all"""
 )

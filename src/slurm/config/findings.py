@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 
 class Verdict(str, enum.Enum):
-    """How a check ended."""
+    """How a check ended; SKIP is one that was not made, for what it depends on is not there, or nobody asked for it."""
 
     PASS = "PASS"
     WARN = "WARN"
     FAIL = "FAIL"
+    SKIP = "SKIP"
 
     def __str__(self) -> str:
         return self.value

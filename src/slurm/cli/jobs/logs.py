@@ -1,0 +1,67 @@
+"""``slurm jobs logs``: what jobs print."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+
+import click
+
+from slurm import ArrayJob, Cluster
+from slurm.cli.commands import COUNT, TEXT, Command, cluster_options
+from slurm.cli.jobs.found import Found, found
+from slurm.cli.output import printed as plain
+from slurm.errors import ConfigError
+from slurm.results import following, logs
+from slurm.tracking.record import JobRecord
+
+
+@click.command(
+    "logs",
+    cls=Command,
+    example="slurm jobs logs 4711\nslurm jobs logs 4712 --follow --both\nslurm jobs logs 4712_3 --stderr --lines 50",
+)
+@click.argument("job", metavar="JOB", type=TEXT)
+@click.option("-f", "--follow", is_flag=True, help="go on until it has ended")
+@click.option("--stderr", is_flag=True, help="what it prints to stderr, and not to stdout")
+@click.option("--both", is_flag=True, help="both, each to where it was printed")
+@click.option(
+    "-n", "--lines", type=COUNT, help="only the last so many lines, and what comes after them"
+)
+@cluster_options
+def command(
+    job: str,
+    follow: bool,
+    stderr: bool,
+    both: bool,
+    lines: int | None,
+    cluster_args: argparse.Namespace,
+) -> None:
+    """Print what a job prints.
+
+    JOB is an id or a directory, as slurm jobs show takes it. Of an array, each line stands behind the index of its element:
+    3| text. Items of a pack share the output of their job. A job that has not begun is waited for with --follow, and one that
+    is put into the queue again is followed through that.
+    """
+    if stderr and both:
+        raise ConfigError("--stderr is one of the two that --both are: leave one out")
+    streams = [logs.STDOUT, logs.STDERR] if both else [logs.STDERR if stderr else logs.STDOUT]
+    cluster = Cluster.from_args(cluster_args)
+    with contextlib.closing(cluster):
+        one = found(cluster, job)
+        is_array = isinstance(one, ArrayJob)
+        pieces = following.printed(_records(one), streams, follow=follow, lines=lines)
+        for piece in following.with_prefixes(pieces) if is_array else pieces:
+            if piece.anew:
+                said = f"slurm jobs logs: job {piece.record.id} begins anew"
+                click.echo(plain(said), err=True)
+            click.echo(piece.text, nl=False, err=both and piece.stream is logs.STDERR)
+
+
+def _records(job: Found) -> list[JobRecord]:
+    if isinstance(job, ArrayJob):
+        job.known.meet()
+        return following.lone(job.records)
+    [record] = job.records
+    record.meet()
+    return [record]

@@ -1,0 +1,176 @@
+"""What jobs print, as it is written: read over the one connection, through requeues, to the end of each job."""
+
+from __future__ import annotations
+
+import codecs
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from slurm.api.requests import Added, FilePlace
+from slurm.errors import RemoteFileMissing
+from slurm.results import logs
+from slurm.results.logs import Stream
+from slurm.sbatch.filename_pattern import NOWHERE
+
+if TYPE_CHECKING:
+    from slurm.tracking.record import JobRecord
+
+LOOK = 2.0  # seconds for which one request waits: whether a job has ended is looked at in between
+OF_A_LINE = 400  # bytes that most lines are shorter than
+EACH = 0.002  # seconds between two looks, for each file that is looked at
+
+
+class Printed(NamedTuple):
+    """Text that a job has printed; `anew` where its file was begun anew before, as by a requeue."""
+
+    record: JobRecord
+    stream: Stream
+    text: str
+    anew: bool = False
+
+
+def printed(
+    records: Iterable[JobRecord],
+    streams: Sequence[Stream],
+    *,
+    follow: bool,
+    lines: int | None = None,
+) -> Iterator[Printed]:
+    """What these jobs have printed so far, its last `lines` alone; with `follow` also what they go on to print until they have ended.
+
+    Jobs that share their output are to be named once. Raises `RemoteFileMissing` where a file cannot be had from here.
+    """
+    files = [_Output(record, stream, lines) for record in records for stream in streams]
+    if not files:
+        return
+    backend = files[0].record.site.backend
+    if follow:
+        files[0].record.operations.watch([one.record for one in files if not one.record.finished])
+    while files:
+        over = [one for one in files if not follow or one.record.finished]
+        found = [one for one in files if one.find()]
+        files, found = _apart(files), _apart(found)
+        for one in found:
+            yield from one.begin()
+        heard: set[_Output] = set()
+        if found:
+            asked = [(one.path, one.place) for one in found]
+            every = max(0.1, EACH * len(found))
+            for added in backend.wait_added(asked, timeout=0 if over else LOOK, every=every):
+                yield found[added.number].take(added)
+                heard.add(found[added.number])
+        elif not over:
+            files[0].record.wait(LOOK)
+        for one in over:
+            if one in files and one not in heard:
+                one.end()
+                files.remove(one)
+
+
+def with_prefixes(pieces: Iterable[Printed]) -> Iterator[Printed]:
+    """The same line by line, each with the number of the element that has printed it: ``3| text``.
+
+    A line that is not ended yet is kept back until it is, or all have ended.
+    """
+    begun: dict[tuple[int, Stream], Printed] = {}
+    for piece in pieces:
+        key = id(piece.record), piece.stream
+        before = begun.pop(key, None)
+        text = (before.text if before is not None else "") + piece.text
+        *whole, left = text.split("\n")
+        if whole:
+            prefix = prefix_of(piece.record)
+            yield piece._replace(text="".join(f"{prefix}{line}\n" for line in whole))
+        if left:
+            begun[key] = piece._replace(text=left)
+    for piece in begun.values():
+        yield piece._replace(text=f"{prefix_of(piece.record)}{piece.text}\n")
+
+
+def prefix_of(record: JobRecord) -> str:
+    """What stands before a line of an element: its index; of a pack that of its array task."""
+    element = record.element
+    if element is None:
+        return ""
+    return f"{record.id.rpartition('_')[2] if element.packed else element.index}| "
+
+
+def lone(records: Iterable[JobRecord]) -> list[JobRecord]:
+    """Of jobs that share their output, as those of a pack do, the first."""
+    return list({record.id: record for record in reversed(list(records))}.values())[::-1]
+
+
+def _apart(files: Iterable[_Output]) -> list[_Output]:
+    """Those with a file of their own: both streams of a job may go to one."""
+    by_file = {(one.record.id, one.path): one for one in reversed(list(files))}
+    return list(by_file.values())[::-1]
+
+
+class _Output:
+    """One stream of a job: its file, once that is known, and how far it has been read."""
+
+    def __init__(self, record: JobRecord, stream: Stream, lines: int | None) -> None:
+        self.record = record
+        self.stream = stream
+        self.path: str = ""
+        self.place: FilePlace = FilePlace()
+        self._lines = lines
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._begun_at: float | None = None
+        self._is_there = False
+
+    def find(self) -> bool:
+        """Whether its file may be looked at: where it is, and that what is there is this job's."""
+        if self._begun_at is None:
+            self.path = logs.path_of(self.record, self.stream)
+            if self.path == NOWHERE:
+                raise logs.sent_nowhere(self.record, self.stream)
+            if logs.has_begun(self.record, ask=True):
+                self._begun_at = time.monotonic()
+        elif not self._is_there and self._is_late():
+            self._require()
+        return self._begun_at is not None or logs.is_in_its_directory(self.record, self.path)
+
+    def begin(self) -> Iterator[Printed]:
+        """The last lines that are there, where only those are wanted."""
+        if self._lines is None:
+            return
+        wanted, self._lines = self._lines, None
+        size = OF_A_LINE * max(1, wanted)
+        while True:
+            asked = [(self.path, FilePlace(-size))]
+            found = self.record.site.backend.wait_added(asked, timeout=0)
+            if not found:
+                return
+            [added] = found
+            text = added.data.decode("utf-8", "replace")
+            last = text.splitlines(keepends=True)
+            if added.start == 0 or len(last) > wanted:
+                break
+            size *= 4
+        self.take(added)
+        yield Printed(self.record, self.stream, "".join(last[-wanted:]) if wanted else "")
+
+    def take(self, added: Added) -> Printed:
+        """The text of what was added."""
+        if added.anew:
+            self._decoder.reset()
+        self.place, self._is_there = added.place, True
+        return Printed(self.record, self.stream, self._decoder.decode(added.data), added.anew)
+
+    def end(self) -> None:
+        """Nothing more comes."""
+        if not self._is_there and self._begun_at is not None:
+            self._require()
+
+    def _is_late(self) -> bool:
+        begun = self._begun_at
+        return begun is not None and time.monotonic() - begun > self.record.site.result_grace
+
+    def _require(self) -> None:
+        """Raise where the file is on a disk that cannot be seen from here."""
+        own = logs.is_in_its_directory(self.record, self.path)
+        if not (own or self.record.site.backend.file_exists(self.path)):
+            raise RemoteFileMissing(logs.out_of_reach(self.record, self.stream, self.path))
+        self._is_there = True
