@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
 
 import pytest
+from tests.helpers.clients import active_client
 from tests.helpers.cluster_files import wait_for_file
 
 import preempted_tasks
@@ -21,17 +21,8 @@ TIMEOUT = 400.0
 @pytest.fixture
 def cluster(site: DockerCluster) -> Iterator[Cluster]:
     """The cluster, active."""
-    connected = Cluster.from_env(site.slurmfile)
-    try:
-        with connected:
-            yield connected
-    finally:
-        connected.close()
-
-
-@pytest.fixture
-def workdir(cluster: Cluster) -> str:
-    return cluster.backend.make_directory(f"/shared/work/{secrets.token_hex(6)}")
+    with active_client(site) as connected:
+        yield connected
 
 
 def test_a_pipeline_survives_preemption(

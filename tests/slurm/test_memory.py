@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from tests.helpers.clients import active_client
 
 import cluster_tasks
 from slurm import Cluster
@@ -22,12 +23,8 @@ LIMITED, LOOKED_AT = "OUT_OF_MEMORY|0:125", "FAILED|"
 @pytest.fixture
 def elsewhere(site: DockerCluster) -> Iterator[Cluster]:
     """A site without cgroups, active."""
-    connected = Cluster.from_env(site.slurmfile)
-    try:
-        with connected:
-            yield connected
-    finally:
-        connected.close()
+    with active_client(site) as connected:
+        yield connected
 
 
 def on_record(job: Job[int], docker: DockerCluster) -> str:

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 import pytest
+from tests.helpers.clients import active_client
 
 import mpi_tasks
 from slurm import Cluster
@@ -20,12 +21,8 @@ EXPECTED = [f"{rank} 4 n{rank // 2 + 2} {1 + 2 + 3 + 4}" for rank in range(4)]
 @pytest.fixture
 def cluster(site: DockerCluster) -> Iterator[Cluster]:
     """The cluster, active."""
-    connected = Cluster.from_env(site.slurmfile)
-    try:
-        with connected:
-            yield connected
-    finally:
-        connected.close()
+    with active_client(site) as connected:
+        yield connected
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 from tests.conformance.waiting import wait_until
+from tests.helpers.clients import active_client
 
 import cluster_tasks
 from rest_client import RestClient
@@ -70,12 +71,8 @@ def small_site(pytestconfig: pytest.Config) -> DockerCluster:
 
 @pytest.fixture
 def active(small_site: DockerCluster) -> Iterator[Cluster]:
-    connected = Cluster.from_env(small_site.slurmfile)
-    try:
-        with connected:
-            yield connected
-    finally:
-        connected.close()
+    with active_client(small_site) as connected:
+        yield connected
 
 
 @pytest.mark.usefixtures("active")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from tests.helpers.clients import active_client
 
 import cluster_tasks
 from slurm import Cluster
@@ -27,17 +27,8 @@ def site(pytestconfig: pytest.Config) -> DockerCluster:
 @pytest.fixture
 def cluster(site: DockerCluster) -> Iterator[Cluster]:
     """The cluster, active."""
-    connected = Cluster.from_env(site.slurmfile)
-    try:
-        with connected:
-            yield connected
-    finally:
-        connected.close()
-
-
-@pytest.fixture
-def workdir(cluster: Cluster) -> str:
-    return cluster.backend.make_directory(f"/shared/work/{secrets.token_hex(6)}")
+    with active_client(site) as connected:
+        yield connected
 
 
 def test_nobody_keeps_accounts_and_sacct_says_so(site: DockerCluster) -> None:

@@ -97,17 +97,16 @@ class Startable(Disturbable):
                 bastion_key=bastion,
                 write_second_factor=self._copy_second_factor if files.asks else None,
             )
+        if self.shape.rest:
+            self.access.write_rest(self.compose.rest_port)
+        else:
+            self.access.rest_file.unlink(missing_ok=True)
 
     def _public_key(self, host: str) -> str:
         return self.exec(LOGIN, ["ssh-keygen", "-y", "-f", f"{KEYS}/{host}_ed25519"]).stdout
 
     def _copy_second_factor(self, descriptor: int) -> None:
         self.compose.exec(LOGIN, ["cat", SECOND_FACTOR], stdout=descriptor)
-
-        if self.shape.rest:
-            self.access.write_rest(self.compose.rest_port)
-        else:
-            self.access.rest_file.unlink(missing_ok=True)
 
     @contextmanager
     def _gone_on_failure(self) -> Iterator[None]:
