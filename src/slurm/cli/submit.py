@@ -38,7 +38,7 @@ def assignment(given: str) -> tuple[str, Any]:
         raise argparse.ArgumentTypeError(f"{given!r} is no argument: write name=value")
     try:
         return name, json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return name, value
 
 
@@ -137,6 +137,10 @@ def _imported(place: str, name: str, folder: str) -> Any:
         raise ConfigError(f"{place}, line {error.lineno}: {error.msg}") from error
     except SlurmError as error:
         raise ConfigError(str(error)) from error
+    except SystemExit as leaving:
+        raise ConfigError(
+            f"{place} cannot be imported: it calls exit({'' if leaving.code is None else repr(leaving.code)})"
+        ) from leaving
     except Exception as error:
         frames = [
             one for one in traceback.extract_tb(error.__traceback__) if folder in one.filename

@@ -92,9 +92,15 @@ def _path_on(cluster: Cluster, path: str) -> str:
 
 
 def _write(path: str, page: str) -> None:
-    path = os.path.abspath(os.path.expanduser(path))
+    path = os.path.realpath(os.path.expanduser(path))  # a link stays one
     try:
-        write_atomic(path, page.encode(), PAGE_MODE)
+        if os.path.exists(path) and not os.path.isfile(
+            path
+        ):  # a device or a pipe is no file to take the place of
+            with open(path, "wb") as file:
+                file.write(page.encode())
+        else:
+            write_atomic(path, page.encode(), PAGE_MODE)
     except OSError as error:
         raise ConfigError(f"--html {path} cannot be written: {error.strerror}") from error
     print(f"wrote {path}", file=sys.stderr)  # stdout may be a drawing that goes into a file

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from slurm.agent.job_ids import tasks_in
@@ -9,6 +10,9 @@ from slurm.errors import ConfigError
 from slurm.job_list.listed import ELEMENT, ListedJob
 
 SHOWN = 5
+_TASKS = r"[0-9]+(-[0-9]+)?(:[1-9][0-9]*)?"
+# What scancel would take for all of an array, as 12_ and 12_[0-1, is no id here.
+ID = re.compile(rf"[0-9]+(_[0-9]+|_\[{_TASKS}(,{_TASKS})*(%[0-9]+)?\])?")
 
 
 def named(word: str, jobs: Sequence[ListedJob]) -> list[ListedJob]:
@@ -34,14 +38,11 @@ def named(word: str, jobs: Sequence[ListedJob]) -> list[ListedJob]:
 
 
 def _with_id(word: str, jobs: Sequence[ListedJob]) -> list[ListedJob]:
-    try:
-        number, tasks = tasks_in(word)
-    except ValueError:
-        number, tasks = "", []
-    if not number.isdecimal():
+    if not ID.fullmatch(word):
         raise ConfigError(
             f"JOB {word!r} is neither an id, such as 12, 12_3 or 12_[0-4], nor a directory on the cluster, which begins with /"
         )
+    number, tasks = tasks_in(word)
     found = [job for job in jobs if job.number == number]
     live = [job for job in found if job.live]
     before = [job for job in found if job.ours and not job.live]
@@ -53,11 +54,16 @@ def _with_id(word: str, jobs: Sequence[ListedJob]) -> list[ListedJob]:
     if live and any(job.kind != ELEMENT for job in found):
         found = live
     if tasks:
-        wanted = {f"{number}_{task}" for some in tasks for task in some}
-        return [job for job in found if job.job_id in wanted]
+        return [job for job in found if any(_task_of(job) in some for some in tasks)]
     arrays = {job.directory for job in found if job.kind == ELEMENT and job.directory}
     # An array with more tasks than a submission holds has several ids, each of which stands for all of it.
     return found if not arrays else [job for job in jobs if job.directory in arrays]
+
+
+def _task_of(job: ListedJob) -> int:
+    """Which task of its array it is; -1 for a job by itself."""
+    task = job.job_id.partition("_")[2]
+    return int(task) if task.isdecimal() else -1
 
 
 def in_words(jobs: Iterable[ListedJob]) -> str:

@@ -59,6 +59,8 @@ def job_with_id(job_id: str, submitter: Submitter) -> Any:
         if not task:
             raise ConfigError(f"job {job_id} is an array: use cluster.get_array({job_id})")
         return _with_id(array_in(path, submitter), job_id)
+    if task:
+        raise ConfigError(f"job {number} is no array, and so has no task {task}")
     return job_in(path, submitter)
 
 

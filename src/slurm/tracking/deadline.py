@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 
 class Deadline:
-    """The end of the `timeout` seconds that begin now; with None there is no end.
+    """The end of the `timeout` seconds that begin now; with None, or infinitely many, there is no end.
 
-    >>> Deadline(None).left() is None, Deadline(0.0).left()
-    (True, 0.0)
+    >>> Deadline(None).left() is None, Deadline(float("inf")).left() is None, Deadline(0.0).left()
+    (True, True, 0.0)
     """
 
     def __init__(self, timeout: float | None) -> None:
-        self._at = None if timeout is None else time.monotonic() + timeout
+        self._at = None if timeout is None or timeout == math.inf else time.monotonic() + timeout
 
     def left(self) -> float | None:
         """Seconds from now on, not below zero; None without an end."""

@@ -7,8 +7,10 @@ import importlib
 import io
 import os
 import re
+import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import click
@@ -61,6 +63,22 @@ def test_tree_writes_a_page(jobs: Path, tmp_path: Path, capsys: pytest.CaptureFi
     assert capsys.readouterr() == ("", f"wrote {page}\n")
     assert page.read_text().startswith("<!DOCTYPE html>")
     assert page.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_page_goes_through_a_link_and_into_a_pipe_and_takes_the_place_of_neither(
+    jobs: Path, tmp_path: Path
+) -> None:
+    page, link, pipe = tmp_path / "page.html", tmp_path / "link.html", tmp_path / "pipe"
+    link.symlink_to(page)
+    assert cli.main(["tree", str(jobs), "--html", str(link)]) == 0
+    assert link.is_symlink()
+    assert page.read_text().startswith("<!DOCTYPE html>")
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as reader:
+        said = reader.submit(pipe.read_bytes)
+        assert cli.main(["tree", str(jobs), "--html", str(pipe)]) == 0
+        assert said.result().startswith(b"<!DOCTYPE html>")
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
 
 
 def test_tree_prints_a_drawing_and_nothing_else_beside_a_page(

@@ -151,6 +151,8 @@ def test_a_job_that_failed_is_told_with_its_last_lines(
 ) -> None:
     job = fail_without_stderr("other")
     assert isinstance(job.exception(60), ValueError)
+    refused = show(capsys, local_base, f"{job.id}_7", status=2)
+    assert f"job {job.id} is no array, and so has no task 7" in refused
     Path(job.stderr_path).write_text("".join(f"line {number} \x1b[31m\n" for number in range(30)))
     told = show(capsys, local_base, job.id).splitlines()
     assert any(line.startswith("state:") and "FAILED" in line for line in told)

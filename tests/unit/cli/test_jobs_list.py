@@ -65,3 +65,14 @@ def test_no_jobs_are_no_table(
     local: Cluster, local_base: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(capsys, local_base, "--name", "nobody has this") == ""
+
+
+@pytest.mark.parametrize("option", ["--name", "--task", "--key", "--state"])
+def test_an_empty_pattern_cancels_nothing(
+    option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As where a variable is not set."""
+    where = ["--backend", "local", "--job-base-dir", str(tmp_path / "jobs")]
+    assert cli.main(["jobs", "cancel", option, "", "--ours", "--yes", *where]) == 2
+    assert "must not be empty" in capsys.readouterr().err
+    assert not (tmp_path / "jobs").exists()

@@ -100,6 +100,7 @@ def test_a_key_makes_one_job_and_the_exit_status_says_how_it_ended(
         ("{file}:scale", ["--arg", "number"], "'number' is no argument: write name=value"),
         ("{file}:scale", ["--arg", "number=1", "--arg", "number=2"], "may be given once"),
         ("{file}:scale", ["--arg", "number=1", "--memm=1G"], "sbatch has no --memm"),
+        ("{file}:scale", ["--arg", "nmber=" + "[" * 100_000], "has no such argument"),
         ("{file}:scal", [], "scal is not there (did you mean 'scale'?)"),
         ("{file}:plain", [], "plain is no task: put @task before it"),
         ("{file}", [], "names no task: write FILE.py:TASK"),
@@ -127,6 +128,8 @@ def test_what_is_wrong_is_one_line_before_anything_is_submitted(
     [
         ("x = (\n", "line 1: '(' was never closed"),
         ("\nraise KeyError(7)\n", "cannot be imported: KeyError: 7 (line 2 of "),
+        ("raise SystemExit\n", "cannot be imported: it calls exit()"),
+        ("import sys; sys.exit(0)\n", "cannot be imported: it calls exit(0)"),
         (
             "from slurm import task, Cluster\n@task\ndef f(): pass\nwith Cluster('local'):\n    f()\n",
             "submits f whenever it is imported",

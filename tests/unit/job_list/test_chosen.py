@@ -32,16 +32,19 @@ def test_words_stand_for_jobs_elements_and_whole_arrays() -> None:
         ["12_1", "12_2"],
         ["13_0", "13_1"],
     )
+    assert ids("12_[0,2%1]") == ["12_0", "12_2"]
     assert ids("12") == ids("/jobs/a") == [one.job_id for one in [*ARRAY, *REST]]
 
 
-@pytest.mark.parametrize("word", ["99", "12_7", "/jobs/nowhere"])
+@pytest.mark.parametrize("word", ["99", "12_7", "14_7", "12_[5-99999999999]", "/jobs/nowhere"])
 def test_what_is_not_there_is_said(word: str) -> None:
     with pytest.raises(ConfigError, match="there is no job"):
         named(word, JOBS)
 
 
-@pytest.mark.parametrize("word", ["train", "12_x", "", "12_[", "-1"])
+@pytest.mark.parametrize(
+    "word", ["train", "12_x", "", "12_", "12_[", "12_[0-1", "12_0]", "12_[0-1]%2", "12_[]", "-1"]
+)
 def test_what_is_no_id_is_said(word: str) -> None:
     with pytest.raises(ConfigError, match="is neither an id"):
         named(word, JOBS)

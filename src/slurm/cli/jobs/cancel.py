@@ -31,20 +31,20 @@ MANY = 20  # jobs that are named in lines of their own
     example="slurm jobs cancel 4711 4712_3\nslurm jobs cancel --task train --state pending\nslurm jobs cancel --all-mine --yes",
 )
 @click.argument("jobs", metavar="[JOB]...", nargs=-1, type=TEXT)
-@click.option("--name", default="", metavar="PATTERN", help="all with this name, as 'train*'")
-@click.option("--task", default="", metavar="PATTERN", help="all of this task")
+@click.option("--name", type=TEXT, metavar="PATTERN", help="all with this name, as 'train*'")
+@click.option("--task", type=TEXT, metavar="PATTERN", help="all of this task")
 @click.option("--key", type=TEXT, help="what was submitted with this key")
-@click.option("--state", default="", metavar="STATES", help="all in one of these states: pending")
+@click.option("--state", type=TEXT, metavar="STATES", help="all in one of these states: pending")
 @click.option("--ours", is_flag=True, help="all that the SDK has submitted")
 @click.option("--all-mine", is_flag=True, help="all of yours, whoever has submitted them")
 @click.option("--yes", is_flag=True, help="do not ask before several are cancelled")
 @cluster_options
 def command(  # noqa: PLR0913 - they are options
     jobs: tuple[str, ...],
-    name: str,
-    task: str,
+    name: str | None,
+    task: str | None,
     key: str | None,
-    state: str,
+    state: str | None,
     ours: bool,
     all_mine: bool,
     yes: bool,
@@ -56,7 +56,7 @@ def command(  # noqa: PLR0913 - they are options
     together mean jobs that match all of them; before they cancel anything, they ask. The scheduler is asked first whose an
     id is now: it may have been given to another job since.
     """
-    wanted = Filter(name, task, token_of(key), states_of(state), ours, live=True)
+    wanted = Filter(name or "", task or "", token_of(key), states_of(state or ""), ours, live=True)
     if bool(jobs) is bool(all_mine or wanted != Filter(live=True)):
         raise ConfigError(
             "name JOBs, or say by options which are meant: --name, --task, --key, --state, --ours, --all-mine"
