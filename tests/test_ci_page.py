@@ -88,7 +88,7 @@ def test_the_commands_of_each_test_the_sample(
     programs.add("apt-get", "exit 0")
     release = os.environ.get("DEBIAN_RELEASE") or "trixie"
     monkeypatch.setenv("REAL_DOCKER", found)
-    monkeypatch.setenv("CLUSTER_IMAGE", ClusterImage(release).name)
+    monkeypatch.setenv("CLUSTER_IMAGE", ClusterImage(release, rest=True).name)
     monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:cacheprovider -k every_python")
     installed = InstalledWheel(tmp_path)
     installed.make([])

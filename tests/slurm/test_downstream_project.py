@@ -51,7 +51,7 @@ def containers(name: str) -> set[str]:
 
 def what_there_is(project: Path, release: str) -> dict[str, set[str]]:
     """What runs of the project's tests can have left, by its kind."""
-    image = ClusterImage(release.partition("=")[2]).name
+    image = ClusterImage(release.partition("=")[2], rest=True).name
     found = {kind[0]: listed(kind, f"name={family_of(project)}") for kind in KINDS}
     found["image without a name"] = listed(
         ("image", "ls"), "dangling=true", f"label={DIGEST_LABEL}={image.rpartition('-')[2]}"
@@ -79,7 +79,9 @@ def test_three_runs_leave_no_image_volume_network_or_file_behind(
         assert " passed" in installed.pytest(project, release, *PLAIN, *options)
         assert what_there_is(project, release) == before
     assert {key for key, value in before.items() if value} == {"files"}
-    named = listed(("image", "ls"), f"reference={ClusterImage(release.partition('=')[2]).name}")
+    named = listed(
+        ("image", "ls"), f"reference={ClusterImage(release.partition('=')[2], rest=True).name}"
+    )
     assert len(named) == 1
 
 

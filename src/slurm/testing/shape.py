@@ -25,6 +25,7 @@ USER = "dev"
 LOGIN, BASTION = "login", "bastion"
 ACCOUNTING_SERVICES = ("db", "slurmdbd")
 REST_SERVICE = "slurmrestd"
+FLAGS = ("containers", "mpi", "second_factor", "bastion", "talking_login", "rest", "accounting")
 MOST_NODES = 64
 MAIN_ACCOUNT = "main"
 Part = TypeVar("Part", Node, Partition, QOS, Account)
@@ -88,7 +89,7 @@ class Shape:
         checks.settings(self.settings, (), "slurm.conf")
         checks.size(self.shared_size)
         checks.packages(self.packages)
-        for name in ("containers", "second_factor", "bastion", "talking_login"):
+        for name in FLAGS:
             checks.yes_or_no(getattr(self, name), name)
         checks.requirements(self.requirements)
         if self.editable and not os.path.isdir(self.editable):

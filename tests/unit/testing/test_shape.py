@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 from slurm.testing import QOS, Account, ClusterError, DockerCluster, Node, Partition
 from slurm.testing.commands import cluster_files
-from slurm.testing.shape import Shape
+from slurm.testing.shape import FLAGS, Shape
 from slurm.testing.shape_files import (
     FOR_CONTAINERS,
     IN_COMPOSE,
@@ -339,3 +339,10 @@ def test_flags_and_numbers_are_the_same_from_an_option_and_from_an_ini_file(
 def test_a_flag_or_a_number_that_is_none_is_refused(given: dict[str, Any], said: str) -> None:
     with pytest.raises(ClusterError, match=said):
         shape_arguments(lambda one: given.get(one.argument))
+
+
+@pytest.mark.parametrize("name", FLAGS)
+def test_what_is_or_is_not_is_no_text_in_a_program(name: str) -> None:
+    """``"no"`` would be true."""
+    with pytest.raises(ClusterError, match=f"{name}.*'no'"):
+        DockerCluster(**{name: "no"})  # type: ignore[arg-type]
