@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.helpers.clients import active_client
 from tests.helpers.cluster_files import wait_for_file
 
 import container_tasks
@@ -53,12 +54,8 @@ def site(containers: DockerCluster) -> DockerCluster:
 
 @pytest.fixture
 def connected(site: DockerCluster) -> Iterator[Cluster]:
-    cluster = Cluster.from_env(site.slurmfile)
-    try:
-        with cluster:
-            yield cluster
-    finally:
-        cluster.close()
+    with active_client(site) as cluster:
+        yield cluster
 
 
 @pytest.fixture

@@ -94,9 +94,8 @@ def _path_on(cluster: Cluster, path: str) -> str:
 def _write(path: str, page: str) -> None:
     path = os.path.realpath(os.path.expanduser(path))  # a link stays one
     try:
-        if os.path.exists(path) and not os.path.isfile(
-            path
-        ):  # a device or a pipe is no file to take the place of
+        # A device or a pipe is no file to take the place of.
+        if os.path.exists(path) and not os.path.isfile(path):
             with open(path, "wb") as file:
                 file.write(page.encode())
         else:

@@ -49,8 +49,8 @@ def submitter_of(cluster: SubmissionContext | None) -> Submitter:
 
 def job_with_id(job_id: str, submitter: Submitter) -> Any:
     """See `Cluster.get_job`."""
-    number, _, task = job_id.partition("_")
-    if not number.isdecimal() or (task != "" and not task.isdecimal()):
+    number, underscore, task = job_id.partition("_")
+    if not number.isdecimal() or (underscore and not task.isdecimal()):
         raise ConfigError(
             f"{job_id!r} is no job id: give the number that sbatch prints, or 12_3 for task 3 of array 12"
         )
