@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -120,17 +121,20 @@ def test_jobs_are_cancelled(cluster: Cluster, gate: Gate, run: Run) -> None:
 
 
 def test_what_options_match_is_cancelled(cluster: Cluster, gate: Gate, run: Run) -> None:
-    first = tasks.wait_for.with_options(job_name="to be cancelled")(gate.path)
-    second = tasks.echo.with_options(job_name="to be cancelled")(first)
+    # Sites of the conformance tests run side by side as one user, and --name looks at all of them.
+    word = secrets.token_hex(6)
+    name = f"{word} to be cancelled"
+    first = tasks.wait_for.with_options(job_name=name)(gate.path)
+    second = tasks.echo.with_options(job_name=name)(first)
     stays = tasks.echo(first)
-    only = ("--name", "to be*", "--state", "pending", "--yes")
-    wait_until(lambda: run("jobs", "list", "--json", "--name", "to be*").jobs, "they are listed")
+    only = ("--name", f"{word}*", "--state", "pending", "--yes")
+    wait_until(lambda: run("jobs", "list", "--json", "--name", f"{word}*").jobs, "they are listed")
     gate.wait_until_started()
-    assert run("jobs", "cancel", *only).out == f"cancelled {second.id} to be cancelled\n"
+    assert run("jobs", "cancel", *only).out == f"cancelled {second.id} {name}\n"
     assert second.wait(PATIENCE)
     assert run("jobs", "cancel", *only).err == "there is nothing to cancel\n"
     assert (first.get_status(), stays.get_status()) == ("RUNNING", "PENDING")
-    refused = run("jobs", "cancel", "--name", "to be*")
+    refused = run("jobs", "cancel", "--name", f"{word}*")
     assert (refused.status, "add --yes" in refused.err) == (2, True)
     assert run("jobs", "cancel", "987654").status == 2
     gate.open()

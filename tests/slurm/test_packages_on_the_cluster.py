@@ -62,6 +62,7 @@ def story(cluster, base):
     folder = f"{base}/.packages/source"
     [name] = cluster.backend.list_directory(folder)
     copy = f"{folder}/{name}"
+    out_of_the_queue(cluster, first)
     waits = scale.with_options(hold=True)(2)
     age(cluster, copy)
     listed = {one.name: one.jobs for one in cluster.backend.list_packages(base).packages}
