@@ -408,7 +408,7 @@ class Job(NotAValue, NotASequence, Awaitable[T], Upstream, Promise, Generic[T]):
 
         With `follow` it goes on until the job has ended, through requeues, and waits for one that has not begun. Of an item
         of a pack it is what all items print that run in its job. Raises `RemoteFileMissing` where the file cannot be had
-        from here, as one on a disk of its node.
+        from here, as one on a disk of its node, and `SlurmError` where the cluster is closed before the job has ended.
 
         >>> "".join(job.logs(follow=True))
         ''

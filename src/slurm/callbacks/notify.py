@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from slurm.callbacks.contexts import CompletedContext, SubmitEndContext
 from slurm.callbacks.lines import line_of
 from slurm.errors import ConfigError, SlurmError
 
-SCHEMES = ("https://", "http://")
+SCHEMES = ("https", "http")
 MESSAGE = "{}"  # a word's place for the message
 COMMAND_TIMEOUT = 60.0
 WEBHOOK_TIMEOUT = 10.0
@@ -35,8 +36,18 @@ class Notifier:
     """
 
     def __init__(self, target: str | Sequence[str]) -> None:
-        self.url: str = target if isinstance(target, str) and target.startswith(SCHEMES) else ""
+        self.url: str = _address(target) if isinstance(target, str) else ""
         self.command: list[str] = [] if self.url else _words(target)
+
+    def require(self) -> None:
+        """Raises `ConfigError` where the command's program is not here: who asks does so before waiting for hours.
+
+        >>> Notifier(["true", "{}"]).require()
+        """
+        if self.command and shutil.which(self.command[0]) is None:
+            raise ConfigError(
+                f"there is no program {self.command[0]} here to notify with, on PATH or as a file that may be run"
+            )
 
     def send(self, line: str) -> None:
         """Send a line. Raises `SlurmError`, which does not name the address: that is a secret.
@@ -83,6 +94,27 @@ class Notifier:
         if done.returncode:
             said = " ".join(done.stdout.decode("utf-8", "replace").split())[:SAID]
             raise SlurmError(f"{words[0]} exited with {done.returncode}: {said}".rstrip(": "))
+
+
+def _address(target: str) -> str:
+    """A webhook's address; none for a command. Raises `ConfigError`, which does not name it: that is a secret."""
+    from urllib.parse import urlsplit  # late: most programs notify nobody
+
+    scheme, mark, _ = target.partition("://")
+    if not mark or not scheme.isalpha():
+        return ""
+    try:
+        parts = urlsplit(target)
+        well = (
+            bool(parts.hostname) and parts.port != 0 and target.isprintable() and " " not in target
+        )
+    except ValueError:
+        well = False
+    if not well or scheme.lower() not in SCHEMES:
+        raise ConfigError(
+            "the address of a webhook is https://HOST/PATH, or http://HOST/PATH, without blanks"
+        )
+    return target
 
 
 def _words(target: str | Sequence[str]) -> list[str]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import click
 
+from slurm.config.command_line import lead_nowhere
 from slurm.config.findings import Finding, Verdict
 
 NONE = "-"
@@ -26,6 +27,18 @@ def printed(text: str) -> str:
     'two?lines'
     """
     return "".join(one if one.isprintable() else "?" for one in text)
+
+
+def say(text: str, *, nl: bool = True, err: bool = False) -> None:
+    """Print `text`; where its reader went away, nothing, and what waits goes on: its exit status is wanted still.
+
+    >>> say("one line")
+    one line
+    """
+    try:
+        click.echo(text, nl=nl, err=err)
+    except BrokenPipeError:
+        lead_nowhere(sys.stderr if err else sys.stdout)
 
 
 def in_columns(rows: Iterable[Sequence[str]], right: Iterable[int] = ()) -> str:

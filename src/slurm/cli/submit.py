@@ -17,7 +17,7 @@ import click
 from slurm import Cluster, Job
 from slurm.cli.commands import TEXT, Checked, Command, cluster_options
 from slurm.cli.jobs.sbatch_words import sbatch_options
-from slurm.cli.output import printed
+from slurm.cli.output import printed, say
 from slurm.config.checks import suggestion
 from slurm.context import loading_script
 from slurm.errors import ConfigError, SlurmError
@@ -89,7 +89,7 @@ def command(
     cluster = Cluster.from_args(cluster_args)
     with contextlib.closing(cluster):
         job: Job[Any] = cluster.submit(found.with_options(**wanted), key=key)(**values)
-        click.echo(printed(f"{job.id} {job.task_name} in {job.job_dir}"))
+        say(printed(f"{job.id} {job.task_name} in {job.job_dir}"))
         if follow:
             _follow(job)
         if (follow or wait) and not _ended_well(job):
@@ -147,7 +147,7 @@ def _imported(place: str, name: str, folder: str) -> Any:
         ]
         where = f" (line {frames[-1].lineno} of {frames[-1].filename})" if frames else ""
         raise ConfigError(
-            f"{place} cannot be imported: {type(error).__name__}: {error}{where}"
+            f"{place} cannot be imported: {type(error).__name__}: {' '.join(str(error).split())}{where}"
         ) from error
 
 
@@ -173,10 +173,10 @@ def _follow(job: Job[Any]) -> None:
     from slurm.results import following, logs
 
     for piece in following.printed(job.records, [logs.STDOUT, logs.STDERR], follow=True):
-        click.echo(piece.text, nl=False, err=piece.stream is logs.STDERR)
+        say(piece.text, nl=False, err=piece.stream is logs.STDERR)
 
 
 def _ended_well(job: Job[Any]) -> bool:
     job.wait()
-    click.echo(printed(f"{job.id} {job.task_name} {job.get_status()}"), err=True)
+    say(printed(f"{job.id} {job.task_name} {job.get_status()}"), err=True)
     return job.is_successful()

@@ -219,12 +219,13 @@ def _lost_output() -> str | None:
     try:
         sys.stdout.flush()
     except OSError as error:
-        _lead_nowhere(sys.stdout)
+        lead_nowhere(sys.stdout)
         return None if isinstance(error, BrokenPipeError) else error.strerror
     return None
 
 
-def _lead_nowhere(stream: TextIO) -> None:
+def lead_nowhere(stream: TextIO) -> None:
+    """Have what is written to `stream` from now on, and what waits in its buffer, dropped."""
     nothing = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, stream.fileno())
     os.close(nothing)
@@ -238,5 +239,5 @@ def _said(program: str | Callable[[], str], message: str, status: int) -> int:
         sys.stderr.write(f"{name}: {said}\n")
         sys.stderr.flush()
     except OSError:  # nobody can read it
-        _lead_nowhere(sys.stderr)
+        lead_nowhere(sys.stderr)
     return status

@@ -12,6 +12,7 @@ from slurm.errors import RemoteFileMissing
 from slurm.results import logs
 from slurm.results.logs import Stream
 from slurm.sbatch.filename_pattern import NOWHERE
+from slurm.tracking.record import watched_no_more
 
 if TYPE_CHECKING:
     from slurm.tracking.record import JobRecord
@@ -39,7 +40,8 @@ def printed(
 ) -> Iterator[Printed]:
     """What these jobs have printed so far, its last `lines` alone; with `follow` also what they go on to print until they have ended.
 
-    Jobs that share their output are to be named once. Raises `RemoteFileMissing` where a file cannot be had from here.
+    Jobs that share their output are to be named once. Raises `RemoteFileMissing` where a file cannot be had from here, and
+    `SlurmError` where the cluster is closed before they have ended.
     """
     files = [_Output(record, stream, lines) for record in records for stream in streams]
     if not files:
@@ -48,6 +50,7 @@ def printed(
     if follow:
         files[0].record.operations.watch([one.record for one in files if not one.record.finished])
     while files:
+        _require_watched(files if follow else ())
         over = [one for one in files if not follow or one.record.finished]
         found = [one for one in files if one.find()]
         files, found = _apart(files), _apart(found)
@@ -66,6 +69,13 @@ def printed(
             if one in files and one not in heard:
                 one.end()
                 files.remove(one)
+
+
+def _require_watched(files: Iterable[_Output]) -> None:
+    """Raises `SlurmError` where a job goes on and nobody would hear of its end."""
+    for one in files:
+        if one.record.wait(0) and not one.record.finished:
+            raise watched_no_more(one.record)
 
 
 def with_prefixes(pieces: Iterable[Printed]) -> Iterator[Printed]:

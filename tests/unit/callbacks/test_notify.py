@@ -74,8 +74,27 @@ def test_a_webhook_that_is_not_there_is_one_line() -> None:
     with pytest.raises(SlurmError, match=r"could not be reached: .*refused") as raised:
         Notifier("http://127.0.0.1:1/secret").send("a line")
     assert "secret" not in str(raised.value)
-    with pytest.raises(SlurmError, match="could not be reached"):
-        Notifier("https:// /secret").send("a line")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https:// /secret",
+        "https:///secret",
+        "http://[::1/secret",
+        "http://h:x/secret",
+        "ftp://h/secret",
+    ],
+)
+def test_an_address_that_is_none_is_refused_at_once_and_not_named(address: str) -> None:
+    with pytest.raises(ConfigError, match="address of a webhook is https://HOST/PATH") as raised:
+        Notifier(address)
+    assert "secret" not in str(raised.value)
+
+
+def test_letters_of_either_size_begin_an_address(hook: Hook) -> None:
+    Notifier(hook.address.replace("http", "HTTP")).send("a line")
+    assert hook.heard == [("/secret", "application/json", {"text": "a line"})]
 
 
 def test_a_command_gets_the_line_and_no_shell_is_asked(tmp_path: Path) -> None:

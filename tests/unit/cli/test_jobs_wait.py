@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -33,8 +35,38 @@ def test_somebody_is_told_how_the_jobs_ended(
     assert told.read_text().splitlines() == lines
     assert capsys.readouterr().out.splitlines() == lines
     monkeypatch.setenv("SLURM_NOTIFY", "no-such-program {}")
-    assert cli.main(["jobs", "wait", good.id, *cluster]) == 1
-    assert "slurm jobs wait: no-such-program cannot be run" in capsys.readouterr().err
+    assert cli.main(["jobs", "wait", good.id, *cluster]) == 2
+    assert "slurm jobs wait: there is no program no-such-program here" in capsys.readouterr().err
+
+
+def test_a_job_that_has_ended_is_known_without_waiting(
+    local: Cluster, local_base: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster = ["--backend", "local", "--job-base-dir", str(local_base)]
+    good, bad = add(1, 2), fail_without_stderr("other")
+    assert (good.wait(60), bad.wait(60)) == (True, True)
+    assert cli.main(["jobs", "wait", good.id, "--timeout", "0s", *cluster]) == 0
+    assert cli.main(["jobs", "wait", good.id, bad.id, "--timeout", "0s", *cluster]) == 4
+
+
+def test_a_reader_that_went_away_does_not_change_the_status(
+    local: Cluster, local_base: Path
+) -> None:
+    bad = fail_without_stderr("other")
+    words = ["jobs", "wait", bad.id, "--backend", "local", "--job-base-dir", str(local_base)]
+    reads, writes = os.pipe()
+    os.close(reads)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "slurm.cli", *words],
+            stdout=writes,
+            stderr=subprocess.PIPE,
+            timeout=120,
+            check=False,
+        )
+    finally:
+        os.close(writes)
+    assert (done.returncode, done.stderr) == (4, b"")
 
 
 @pytest.mark.parametrize(("terminal", "no_color"), [(True, False), (True, True), (False, False)])

@@ -9,7 +9,7 @@ import pytest
 from tests.helpers.fakes import FakeBackend
 
 from slurm import Cluster, Job, task
-from slurm.errors import RemoteFileMissing
+from slurm.errors import RemoteFileMissing, SlurmError
 from slurm.results import following, logs
 from slurm.results.following import Printed
 
@@ -96,6 +96,20 @@ def test_a_job_that_has_not_begun_is_waited_for_and_followed_to_its_end(
     monkeypatch.setattr(logs, "has_begun", begins)
     assert "".join(pieces) == "its own\n"
     assert job.done()
+
+
+@pytest.mark.parametrize("has_printed", [True, False])
+def test_whoever_follows_is_told_that_the_cluster_was_closed(
+    has_printed: bool, fake_cluster: Cluster, backend: FakeBackend
+) -> None:
+    job = running(fake_cluster, backend)
+    backend.files[job.stdout_path] = b"so far\n"
+    pieces = job.logs(follow=True)
+    if has_printed:
+        assert next(pieces) == "so far\n"
+    fake_cluster.close()
+    with pytest.raises(SlurmError, match="closed"):
+        "".join(pieces)
 
 
 def test_a_file_on_a_disk_of_the_node_is_one_line(

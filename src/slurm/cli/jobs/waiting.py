@@ -16,7 +16,7 @@ from slurm import ArrayJob, Cluster, Job
 from slurm.api.requests import Submitted
 from slurm.cli.commands import TEXT, Checked, Command, cluster_options
 from slurm.cli.jobs.found import absolute, found
-from slurm.cli.output import printed
+from slurm.cli.output import printed, say
 from slurm.config.ages import age
 from slurm.errors import ConfigError
 from slurm.job_list import jobs_in
@@ -69,6 +69,7 @@ def command(
         ended: queue.Queue[Waited] = queue.Queue()
         for one in waited:
             one.add_done_callback(ended.put)
+            one.done()  # known now, where it ended before: a timeout may be shorter than a look at the queue
         wanted = 1 if first else len(waited)
         done = _wait(ended, wanted, timeout)
         words = [in_words(one) for one in done]
@@ -85,7 +86,9 @@ def _teller(target: str | None) -> Callable[[str], None]:
         return lambda line: None
     from slurm.callbacks.notify import Notifier
 
-    return Notifier(target).send
+    notifier = Notifier(target)
+    notifier.require()
+    return notifier.send
 
 
 def _waited(cluster: Cluster, word: str) -> Sequence[Waited]:
@@ -122,7 +125,7 @@ def _wait(ended: queue.Queue[Waited], wanted: int, timeout: float | None) -> lis
             done.append(ended.get(timeout=left))
         except queue.Empty:
             break
-        click.echo(printed(in_words(done[-1])))
+        say(printed(in_words(done[-1])))
     return done
 
 
