@@ -8,7 +8,8 @@ nothing else from ``slurm``, and run on Python 3.6.
 `Agent` answers named requests, of which each module ``..._requests`` has one kind. `SlurmCommands` is
 the dialect of ``sbatch``, ``squeue``, ``sacct`` and ``scancel``: a scheduler that is not Slurm (the
 local one) takes its place and nothing else changes. Every job imports the modules for files, so what
-only some need is imported where they need it.
+only some need is imported where they need it: as ``from . import listing``, for threads that say ``from .listing import x`` at
+once are told by Python 3.9.2 and older that the module is partially initialized (https://bugs.python.org/issue43517).
 
 - `agent`: the agent itself; `server`, `frames`: at the end of two pipes; `loader`: out of memory;
 - `submit_requests`, `job_requests`, `metadata_requests`, `file_requests`, `tree_requests`, `copy_requests`, `staging_requests`,

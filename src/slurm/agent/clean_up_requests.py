@@ -20,11 +20,11 @@ class CleanUpRequests:
         Answers what was done since it has ``begun``, and whether it is ``over``. A connection may be lost between two of
         these requests: the next agent begins anew. `timeout` is for the client: one package may be large.
         """
-        from .clean_up import CleanUp
+        from . import clean_up as cleaning
 
         begun = name not in self.clean_ups
         if begun:
-            made = CleanUp(base, self.scheduler, older_than, dry_run)
+            made = cleaning.CleanUp(base, self.scheduler, older_than, dry_run)
             self.clean_ups[name] = made, made.steps()
         clean_up, steps = self.clean_ups.pop(name)
         until = time.monotonic() + PIECE

@@ -83,7 +83,7 @@ def _unpacked(blob: bytes, staged: str) -> Any:
 
 def _put(store: str, contents: List[Any], pieces: Any) -> None:
     """Put files into the store, whole or not at all: all are written before the first is waited for."""
-    import concurrent.futures
+    import concurrent.futures.thread
     import hashlib
 
     buffer = b""
@@ -105,7 +105,7 @@ def _put(store: str, contents: List[Any], pieces: Any) -> None:
             if checksum.hexdigest() != sha256:
                 raise AgentError("file", "a file did not arrive as it was sent: send it again")
         # A disk takes many that wait at once in hardly more time than one.
-        with concurrent.futures.ThreadPoolExecutor(SYNCED_AT_ONCE) as pool:
+        with concurrent.futures.thread.ThreadPoolExecutor(SYNCED_AT_ONCE) as pool:
             list(pool.map(sync_folder, [temporary for temporary, _ in written]))  # files as well
         for temporary, path in written:
             os.rename(temporary, path)

@@ -20,21 +20,23 @@ class ListRequests:
         Directories are looked at first: what is noted there of a job that has not ended can be an old story by then. Those
         of live jobs are told however old they are. Of an array that is not whole in the queue and accounts, how its items are.
         """
-        from .listing import items_of, noted_at, noted_since
+        from . import listing
 
         base = expanded(base)
-        noted = {one["path"]: one for one in noted_since(base, since)}
+        noted = {one["path"]: one for one in listing.noted_since(base, since)}
         told = self.scheduler.listed(since)
         for row in told["queue"]:
             script = row["script"]
             if OUR_SCRIPT.search(script) and os.path.dirname(script) not in noted:
-                noted.update((one["path"], one) for one in noted_at(os.path.dirname(script)))
+                noted.update(
+                    (one["path"], one) for one in listing.noted_at(os.path.dirname(script))
+                )
         known = (
             _numbers(told["queue"] + told["accounts"]) if told["accounts"] is not None else set()
         )
         for one in noted.values():
             if one.get("array") and not known.issuperset(one["ids"]):
-                one["items"] = items_of(one)
+                one["items"] = listing.items_of(one)
         return dict(told, noted=list(noted.values()), now=time.time()), b""
 
 

@@ -13,14 +13,14 @@ class PackageRequests:
 
         Where the scheduler does not tell which those are, ``problem`` is why.
         """
-        from .package_listing import listing
+        from . import package_listing
 
-        return listing(base, self.scheduler), b""
+        return package_listing.listing(base, self.scheduler), b""
 
     def op_remove_packages(
         self, blob: bytes, base: str, older_than: float, dry_run: bool, timeout: float
     ) -> Tuple[Any, bytes]:
         """Remove what no job uses that has not ended, and nobody has used for `older_than` seconds; or say what that is."""
-        from .package_removal import remove_unused
+        from . import package_removal
 
-        return remove_unused(base, self.scheduler, older_than, dry_run), b""
+        return package_removal.remove_unused(base, self.scheduler, older_than, dry_run), b""
