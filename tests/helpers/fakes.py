@@ -166,11 +166,13 @@ class FakeBackend(BackendBase):
 
     def query_jobs(self, job_ids: Sequence[str]) -> list[Observation]:
         with self._changed:
+            # Whoever waits for this query may change what the next one is told, and not this one's answer.
+            answer = [self.said.get(job_id) or Observation(job_id, "absent") for job_id in job_ids]
             self.queries.append(list(job_ids))
             self._changed.notify_all()
         if self.query_error is not None:
             raise self.query_error
-        return [self.said.get(job_id) or Observation(job_id, "absent") for job_id in job_ids]
+        return answer
 
     def query_usage(self, job_ids: Sequence[str]) -> list[Mapping[str, str]]:
         self.usage_queries.append(list(job_ids))
