@@ -17,7 +17,7 @@ SIZES: Mapping[str, Sequence[int]] = {
     "array": (1_000, 10_000, 100_000),
     "jobs": (200, 2_000, 20_000),
     "results": (200, 2_000, 20_000),
-    "large results": (30, 150, 750),
+    "large results": (40, 400, 4_000),
 }
 ROUNDS = 3
 NOISE = 0.02  # s or MB: what is less than that at the largest size says nothing

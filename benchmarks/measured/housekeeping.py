@@ -35,14 +35,14 @@ def run(session: Session) -> None:
     """Make bases of several sizes, one after the other, and measure each."""
     sizes = FEW if session.quick else SIZES
     costs: dict[str, dict[int, float]] = {name: {} for name in (*WITH_ALL, *WITH_ONE)}
-    memory: dict[int, float] = {}
+    memory: dict[str, dict[int, float]] = {SAYING: {}, LISTING: {}}
     made: Mapping[str, Mapping[str, int]] = {}
     for count in sizes:
         with tempfile.TemporaryDirectory(prefix="slurm-bench-", dir=_place()) as folder:
             argv = [sys.executable, "-m", "benchmarks.clients.old_jobs", folder]
             client = session.start(f"old-jobs-{count}", argv)
             made = client.ask("make", count=count, timeout=TIMEOUT)
-            memory[count] = _measure(client, count, costs)
+            _measure(client, count, costs, memory)
             session.release()
     for name, found in costs.items():
         for count, seconds in found.items():
@@ -65,9 +65,9 @@ def run(session: Session) -> None:
     if LISTED in sizes:
         what, found = f"{LISTING} of {LISTED} jobs, CPU", costs[LISTING]
         session.note(Line(what, "s", found[LISTED], bar=Bar(LISTING_BAR)))
-    bar_of_memory = Bar(MEMORY_BAR, of_ratio=True)
-    what = f"most memory of {SAYING}, {many} old jobs"
-    session.note(Line(what, "MB", memory[many], f"{few}", memory[few], bar_of_memory))
+    for name, bar_of_memory in ((SAYING, Bar(MEMORY_BAR, of_ratio=True)), (LISTING, None)):
+        what, most = f"most memory of {name}, {many} old jobs", memory[name]
+        session.note(Line(what, "MB", most[many], f"{few}", most[few], bar_of_memory))
 
 
 def _place() -> str | None:
@@ -76,19 +76,24 @@ def _place() -> str | None:
     return str(IN_MEMORY) if there else None
 
 
-def _measure(client: Driver, count: int, costs: Mapping[str, dict[int, float]]) -> float:
-    """Fill in the costs beside so many jobs, all of which are removed in the end; the most memory for saying what would be."""
+def _measure(
+    client: Driver,
+    count: int,
+    costs: Mapping[str, dict[int, float]],
+    memory: Mapping[str, dict[int, float]],
+) -> None:
+    """Fill in the costs beside so many jobs, all of which are removed in the end, and the most memory so far after two steps."""
     costs["slurm packages list"][count] = client.seconds("list_packages", timeout=TIMEOUT)
-    costs[LISTING][count] = client.seconds("list_jobs", timeout=TIMEOUT)
     costs[SAYING][count] = _cleaned(client, count, dry_run=True)
-    memory = client.seconds("memory")
+    memory[SAYING][count] = client.seconds("memory")
+    costs[LISTING][count] = client.seconds("list_jobs", timeout=TIMEOUT)
+    memory[LISTING][count] = client.seconds("memory")
     costs[WITH_ONE[0]][count] = client.seconds("get_job", times=TIMES)
     costs[WITH_ONE[1]][count] = client.seconds("submit", times=TIMES)
     costs["get_latest_task_result()"][count] = client.seconds(
         "latest_result", times=LATEST, timeout=TIMEOUT
     )
     costs[REMOVING][count] = _cleaned(client, count, dry_run=False)
-    return memory
 
 
 def _cleaned(client: Driver, count: int, *, dry_run: bool) -> float:

@@ -93,6 +93,7 @@ class FakeBackend(BackendBase):
         self.python = sys.version_info[:3]
         self.pushes = False  # whether the news of an end bring the result
         self._events: dict[str, bytes] = {}
+        self._closed = 0
         self._changed = threading.Condition()
 
     # What a test does
@@ -192,7 +193,8 @@ class FakeBackend(BackendBase):
                 raise error
             for event in seen:
                 self._events.pop(event, None)
-            self._changed.wait_for(lambda: bool(self._events), timeout)
+            closed = self._closed
+            self._changed.wait_for(lambda: bool(self._events) or self._closed > closed, timeout)
             return dict(self._events)
 
     def get_queue(self) -> list[Mapping[str, Any]]:
@@ -266,6 +268,8 @@ class FakeBackend(BackendBase):
         self.files.pop(path, None)
 
     def close(self) -> None:
+        """End every wait for events: those that go on now, by the number, and the next, by an event that one of them may take."""
+        self._closed += 1
         self.tell("closed")
 
 
