@@ -57,9 +57,14 @@ class Commands:
             ) from None
         return code, out.decode("utf-8", "replace"), err.decode("utf-8", "replace")
 
-    def answer(self, argv: List[str]) -> str:
-        """What a command prints that asks the controller. Raises `AgentError` "unreachable" where it fails."""
+    def answer(self, argv: List[str], unknown: str = "") -> str:
+        """What a command prints that asks the controller; nothing where its error says `unknown`.
+
+        Raises `AgentError` "unreachable" where it fails otherwise.
+        """
         code, out, err = self.run(argv)
+        if code != 0 and unknown and unknown in err:
+            return ""
         if code != 0:
             message = err.strip() or "{} exited with {}".format(argv[0], code)
             raise AgentError("unreachable", message)

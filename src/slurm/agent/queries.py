@@ -25,6 +25,7 @@ from .users import user_name
 
 MOST_IDS_IN_ARGUMENT = 8000  # one argument of a program is 128 KB at most
 MOST_EXIT_CODES = 10  # a command each
+UNKNOWN = "Invalid job id specified"  # what squeue says of an id by itself that has left the queue
 ENDED = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "DEADLINE", "OUT_OF_MEMORY", "REVOKED")
 ENDED_BADLY = ("FAILED", "TIMEOUT", "OUT_OF_MEMORY", "CANCELLED", "NODE_FAIL", "DEADLINE")
 
@@ -34,7 +35,7 @@ class Queries(Commands):
 
     def query(self, job_ids: List[str]) -> List[Dict[str, Any]]:
         wanted = set(job_ids)
-        rows = _of(wanted, self._squeue(more=SQUEUE_ORIGIN))
+        rows = _of(wanted, self._queue_about({one.split("_")[0] for one in wanted}))
         for row in rows:
             row["origin"] = row.pop("comment")
         self._add_exit_codes(rows)
@@ -116,6 +117,16 @@ class Queries(Commands):
         rows = _rows_of(job_ids, parse_table(names + "\n" + out), "squeue") if code == 0 else []
         known = {row["JobID"] for row in rows}
         return rows + [{"JobID": job_id} for job_id in job_ids if job_id not in known]
+
+    def _queue_about(self, numbers: Set[str]) -> List[Dict[str, Any]]:
+        """What the queue says of these submissions, and maybe of others of this user.
+
+        The controller gives one job by its id, whatever else is queued. Asked for several ids, squeue gets the jobs of all users.
+        """
+        if len(numbers) != 1:
+            return self._squeue(more=SQUEUE_ORIGIN)
+        argv = squeue_argv(SQUEUE_FIELDS + SQUEUE_ORIGIN) + ["-j", *numbers]
+        return parse_squeue(self.answer(argv, unknown=UNKNOWN))
 
     def _squeue(self, states: str = "all", more: str = "") -> List[Dict[str, Any]]:
         return parse_squeue(self.answer(squeue_argv(SQUEUE_FIELDS + more, states)))

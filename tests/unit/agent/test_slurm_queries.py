@@ -37,6 +37,27 @@ def test_one_question_for_all_jobs(slurm: SlurmCliBackend, programs: Programs) -
     assert "all" in squeue
 
 
+@pytest.mark.parametrize("ids", [["7"], ["7_1", "7_2"]])
+def test_one_submission_is_asked_for_by_its_id_whatever_else_is_queued(
+    ids: list[str], slurm: SlurmCliBackend, programs: Programs
+) -> None:
+    (programs.folder / "queue").write_text(
+        "".join(f"{one}|RUNNING|None|c1|N/A|x\n" for one in ids)
+    )
+    assert states(slurm, *ids) == dict.fromkeys(ids, ("squeue", "RUNNING"))
+    [squeue] = programs.calls("squeue")
+    assert squeue[squeue.index("-j") + 1] == "7"
+
+
+def test_of_one_that_has_left_the_queue_accounts_are_asked(
+    slurm: SlurmCliBackend, programs: Programs
+) -> None:
+    programs.add("squeue", "echo 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1")
+    (programs.folder / "accounts").write_text("3|COMPLETED|0:0|cpu|c1|1|2\n")
+    assert states(slurm, "3") == {"3": ("sacct", "COMPLETED")}
+    assert states(slurm, "4") == {"4": ("absent", "UNKNOWN")}
+
+
 @pytest.mark.parametrize("mark", ["\u2028", "\x85", "\x0b", "\x1c"])
 def test_a_comment_is_no_row_whatever_else_python_takes_for_the_end_of_a_line(
     mark: str, slurm: SlurmCliBackend, programs: Programs
@@ -127,7 +148,7 @@ def test_a_queue_that_gives_no_answer_says_nothing_about_any_job(
 ) -> None:
     programs.add("squeue", squeue)
     with pytest.raises(SchedulerUnreachable):
-        slurm.query_jobs(["1"])
+        slurm.query_jobs(["1", "2"])
 
 
 def test_a_hung_queue_is_given_up(
