@@ -125,7 +125,7 @@ class Queries(Commands):
         """
         if len(numbers) != 1:
             return self._squeue(more=SQUEUE_ORIGIN)
-        argv = squeue_argv(SQUEUE_FIELDS + SQUEUE_ORIGIN) + ["-j", *numbers]
+        argv = [*squeue_argv(SQUEUE_FIELDS + SQUEUE_ORIGIN), "-j", *numbers]
         return parse_squeue(self.answer(argv, unknown=UNKNOWN))
 
     def _squeue(self, states: str = "all", more: str = "") -> List[Dict[str, Any]]:

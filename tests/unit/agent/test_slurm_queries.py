@@ -41,9 +41,7 @@ def test_one_question_for_all_jobs(slurm: SlurmCliBackend, programs: Programs) -
 def test_one_submission_is_asked_for_by_its_id_whatever_else_is_queued(
     ids: list[str], slurm: SlurmCliBackend, programs: Programs
 ) -> None:
-    (programs.folder / "queue").write_text(
-        "".join(f"{one}|RUNNING|None|c1|N/A|x\n" for one in ids)
-    )
+    (programs.folder / "queue").write_text("".join(f"{one}|RUNNING|None|c1|N/A|x\n" for one in ids))
     assert states(slurm, *ids) == dict.fromkeys(ids, ("squeue", "RUNNING"))
     [squeue] = programs.calls("squeue")
     assert squeue[squeue.index("-j") + 1] == "7"
