@@ -229,7 +229,13 @@ SQL
   if [ ! -d /var/lib/mysql/mysql ]; then
     tar -C /var/lib/mysql --sparse -xzf /usr/local/share/new-database.tar.gz
   fi
-  run_daemon mariadbd --defaults-file=/etc/mysql/cluster.cnf
+  # From 11.4 on MariaDB makes an RSA key of 4096 bits each time it starts where it has none, which takes a second or several. Its
+  # library, which is slurmdbd's, connects to nobody who has none.
+  (umask 077 && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 3650 -subj /CN=db \
+    -keyout /run/mysqld/key.pem -out /run/mysqld/certificate.pem 2>/dev/null)
+  chown mysql: /run/mysqld/key.pem /run/mysqld/certificate.pem
+  run_daemon mariadbd --defaults-file=/etc/mysql/cluster.cnf \
+    --ssl-cert=/run/mysqld/certificate.pem --ssl-key=/run/mysqld/key.pem
 }
 
 run_slurmdbd() {
