@@ -77,13 +77,13 @@ def test_the_tests_of_the_page_pass(tmp_path: Path) -> None:
     project = tmp_path / "project"
     (package := project / "src/my_project").mkdir(parents=True)
     editable, _, preempting, _ = (block.text.partition("\n")[2] for block in of_pytest())
-    (project / "pyproject.toml").write_text(PROJECT + editable + preempting)
+    (project / "pyproject.toml").write_text(PROJECT + editable + preempting + "slurm_rest = true\n")
     python = [one.text for one in blocks(PAGE) if one.language == "python"]
     [tasks] = [text for text in python if "def train(" in text]
     (package / "__init__.py").touch()
     (package / "tasks.py").write_text(tasks + DOUBLE)
     tests = [text for text in python if "def test_" in text and "log_in" not in text]
-    assert len(tests) == 5
+    assert len(tests) == 7
     for number, text in enumerate(tests):
         (project / f"test_{number}.py").write_text(text)
     assert " passed" in run(PYTEST, project, 800)

@@ -69,8 +69,8 @@ def test_a_port_that_somebody_took_meanwhile_is_left_to_them(
 ) -> None:
     taken = slurm_cluster.access.port()
     assert taken is not None
-    ports = iter([taken, access.free_port()])
-    monkeypatch.setattr(access, "free_port", lambda: next(ports))
+    ports, free_port = [taken], access.free_port
+    monkeypatch.setattr(access, "free_port", lambda: ports.pop() if ports else free_port())
     name = f"slurm-test-{secrets.token_hex(4)}"
     with DockerCluster(name, release=release, state_dir=tmp_path) as cluster:
         assert cluster.is_up()
