@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -29,14 +29,17 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> InstalledWheel:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
-    return copy_of_the_sample(tmp_path / "curves")
-
-
-@pytest.fixture
 def release(pytestconfig: pytest.Config) -> str:
     """The option that has the sample's tests run on the release of these ones."""
     return f"--slurm-release={pytestconfig.getoption('--slurm-release')}"
+
+
+@pytest.fixture
+def project(tmp_path: Path, installed: InstalledWheel, release: str) -> Iterator[Path]:
+    """A copy of the sample. What its tests have kept goes down, however they end."""
+    folder = copy_of_the_sample(tmp_path / "curves")
+    yield folder
+    installed.pytest(folder, release, *PLAIN, "--slurm-down")
 
 
 def listed(kind: Sequence[str], *filters: str) -> set[str]:

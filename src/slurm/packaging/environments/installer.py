@@ -32,6 +32,13 @@ SDK = "slurm-tasks"
 METADATA = (
     "Metadata-Version: 2.1\nName: {}\nVersion: {}\nProvides-Extra: rich\nProvides-Extra: testing\n"
 )
+# With Python 3.9, pip asks distutils where packages go, of which Debian 11 has a package of its own; it is told to ask sysconfig.
+PIP = """\
+import runpy, sys, sysconfig
+sys.path.insert(0, sys.argv.pop(1))
+sysconfig._PIP_USE_SYSCONFIG = True
+runpy.run_module("pip", run_name="__main__", alter_sys=True)
+"""
 QUIET = ["--disable-pip-version-check", "--no-input", "--no-user"]
 
 
@@ -225,7 +232,7 @@ def _install_wheels(python: str, folder: str, only: str | None, lock: int) -> No
     chosen = ["--no-index", "--no-deps", "--ignore-installed", "--no-cache-dir"]
     # Nothing that pip is configured with here can change what is sent.
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
-    install = [python, os.path.join(pip, "pip"), "install", *QUIET, *chosen, *wanted]
+    install = [python, "-c", PIP, pip, "install", *QUIET, *chosen, *wanted]
     _run(install, {**kept, "PIP_CONFIG_FILE": os.devnull}, lock)
 
 
@@ -241,7 +248,7 @@ def _install_from_index(python: str, place: str, request: dict[str, Any], lock: 
     elif shutil.which("uv"):
         install = ["uv", "pip", "install", "--python", python]
     else:
-        install = [python, os.path.join(request["pip"], "pip"), "install", *QUIET]
+        install = [python, "-c", PIP, request["pip"], "install", *QUIET]
     more = ["--no-deps"] if request.get("complete") else []
     _run([*install, *more, "-r", listed], dict(os.environ), lock)
 
