@@ -94,9 +94,11 @@ class LocalScheduler:
         An `orchestrator` waits for other jobs and takes no cpu and no memory from them. With the
         option ``array`` the answer is the array's id; its elements are ``<id>_<index>``.
         """
+        script = os.path.join(os.path.abspath(cwd), script)
+        _force_to_disk(script)
         answer: str = self._call(
             "submit",
-            script=os.path.join(os.path.abspath(cwd), script),
+            script=script,
             cwd=os.path.abspath(cwd),
             options=options,
             submit_options=submit_options,
@@ -242,6 +244,20 @@ def _usage_of(row: dict[str, Any]) -> dict[str, str]:
     if row["time_limit"]:
         used["TimelimitRaw"] = str(-(-row["time_limit"] // 60))
     return used
+
+
+def _force_to_disk(script: str) -> None:
+    """Have a script outlive a power loss, as its job does: unlike Slurm, this scheduler keeps no copy of it."""
+    try:
+        handle = os.open(script, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:  # the scheduler says what is wrong with it
+        return
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        raise AgentError("refused", f"{script}: {error.strerror}") from None
+    finally:
+        os.close(handle)
 
 
 def _umask() -> int:

@@ -586,3 +586,18 @@ def test_shutdown_leaves_jobs_to_the_next_daemon_unless_told_to_kill_them(
 def test_shutting_down_what_never_ran_starts_nothing(tmp_path: Path) -> None:
     LocalScheduler(str(tmp_path / "state")).shutdown(kill_jobs=True)
     assert not (tmp_path / "state").exists()
+
+
+def test_a_script_is_on_the_disk_before_its_job_is_taken(
+    make_site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = make_site()
+    forced, fsync = [], os.fsync
+
+    def note(handle: int) -> None:
+        fsync(handle)
+        forced.append(os.fstat(handle).st_ino)
+
+    monkeypatch.setattr(os, "fsync", note)
+    site.submit("true")
+    assert (site.base / "job1.sh").stat().st_ino in forced
