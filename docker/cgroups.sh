@@ -17,6 +17,9 @@ version_of_memory() { if grep -Eq '^[1-9][0-9]*:([^:]*,)?memory[,:]' "$PROC/self
 # Slurm 20.11 knows version 1 alone, and no word for it.
 knows_versions() { grep -q '^CgroupPlugin=' "$CONF"; }
 
+# Slurm 22.05 finds no controller there and ends; it is also the one that knows no CgroupPlugin=disabled.
+has_usable_v2() { grep -qx 'CgroupPlugin=disabled' "$CONF"; }
+
 # The number is the kernel's for the machine's own, in which a mount would have all that the machine has.
 require_own_namespace() {
   [ "$(readlink "$PROC/self/ns/cgroup")" != 'cgroup:[4026531835]' ] || no "the engine gives containers no cgroup namespace"
@@ -61,8 +64,7 @@ if [ "$(version_of_memory)" = 1 ]; then
   ! knows_versions || printf 'CgroupPlugin=cgroup/v1\n'
 else
   knows_versions || no "this release of Slurm knows cgroups of version 1 alone"
-  # Set up in a virtual machine, but no job has been seen to run under them yet: a cluster has to start everywhere.
-  [ -n "${CLUSTER_CGROUP_V2:-}" ] || no "cgroups of version 2 are used where CLUSTER_CGROUP_V2 is set"
+  has_usable_v2 || no "slurmd of this release does not start with cgroups of version 2"
   mounted "$PLACE" cgroup2
   grep -qw memory "$PLACE/cgroup.controllers" || no "the engine hands on no controller of memory"
   leave_root

@@ -31,7 +31,6 @@ class FakeNode:
         self.conf.write_text("CgroupPlugin=disabled\n")
         (self.place / "cgroup.procs").write_text("")
         self.be(UNIFIED)
-        self.second = "yes"
         for name, does in FAKES.items():
             self.fake(name, does)
 
@@ -53,7 +52,7 @@ class FakeNode:
         script = cluster_files() / "docker/cgroups.sh"
         return subprocess.run(
             ["bash", str(script), str(self.place), str(self.proc), str(self.conf)],
-            env={"PATH": f"{self.programs}:/usr/bin:/bin", "CLUSTER_CGROUP_V2": self.second},
+            env={"PATH": f"{self.programs}:/usr/bin:/bin"},
             capture_output=True,
             text=True,
             check=False,
@@ -99,9 +98,6 @@ def test_where_it_cannot_be_one_line_says_why(node: FakeNode) -> None:
         assert (said.returncode, said.stdout) == (1, "")
         return said.stderr
 
-    node.second = ""
-    assert why() == "cgroups of version 2 are used where CLUSTER_CGROUP_V2 is set\n"
-    node.second = "yes"
     node.be(UNIFIED, controllers="cpu pids")
     assert why() == "the engine hands on no controller of memory\n"
     node.be(HYBRID, namespace=MACHINES_OWN)
@@ -122,6 +118,16 @@ def test_the_oldest_slurm_is_told_of_no_version_and_knows_the_first_alone(node: 
     assert node.find_out().stderr == "this release of Slurm knows cgroups of version 1 alone\n"
     node.be(HYBRID)
     assert node.find_out().stdout.splitlines()[0] == f"CgroupMountpoint={node.place}"
+
+
+def test_slurm_22_which_does_not_start_with_the_second_is_not_told_of_it(node: FakeNode) -> None:
+    node.conf.write_text((cluster_files() / "docker/releases/bookworm/cgroup.conf").read_text())
+    assert (
+        node.find_out().stderr
+        == "slurmd of this release does not start with cgroups of version 2\n"
+    )
+    node.be(HYBRID)
+    assert node.find_out().stdout.splitlines()[0] == "CgroupPlugin=cgroup/v1"
 
 
 @pytest.mark.parametrize(
