@@ -109,3 +109,23 @@ def test_a_token_is_in_no_log_and_in_no_text(
         rest_client.service.token("bob")
     with pytest.raises(ClusterError, match="lifetime of a token must be a whole number"):
         rest_client.service.token(lifetime=0)
+
+
+def test_it_is_reached_through_the_engine_where_that_is_another_machine(
+    rest_cluster: DockerCluster, rest_client: RestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here it is this one, but the way is the same: the engine's, without the port that is published."""
+    with monkeypatch.context() as far:
+        far.setenv("DOCKER_HOST", "tcp://far:2375")
+        through = DockerCluster(
+            rest_cluster.project,
+            release=rest_cluster.compose.release,
+            state_dir=rest_cluster.state_dir,
+            **rest_cluster.shape.arguments,
+        )
+    try:
+        assert through.rest.url != rest_cluster.rest.url
+        client = RestClient(through.rest, rest_client.version, rest_client.token)
+        assert [client.sees_the_controller() for _ in range(3)] == [True] * 3
+    finally:
+        through.rest_relay().close()

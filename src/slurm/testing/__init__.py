@@ -14,7 +14,7 @@
            -> access                   the files by which the cluster is reached
            -> features                 what it really has: memory limits, MPI
            -> login                    what stands before its login node: a second factor, a bastion
-           -> rest                     its slurmrestd, for those who ask it
+           -> rest, relay              its slurmrestd, for those who ask it, and the way there where the engine is elsewhere
            -> starting                 started in its shape, with nothing left of what does not come up
            -> node_commands            commands and files on its machines, by exec and by ssh
            -> disturbing               its services broken, and mended

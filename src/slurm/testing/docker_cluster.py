@@ -12,14 +12,15 @@ from slurm.job_dir.tracebacks import UsersFrames
 from slurm.testing import access, releases
 from slurm.testing.commands import explain
 from slurm.testing.compose import ComposeProject, plain
-from slurm.testing.engine import is_elsewhere, relay_of
+from slurm.testing.engine import REST_PORT, is_elsewhere, relay_command, relay_of
 from slurm.testing.environment import make_environment
-from slurm.testing.errors import ClusterError, ClusterStartError, module_of_extra
+from slurm.testing.errors import ClusterError, module_of_extra
 from slurm.testing.features import Features, features_of
 from slurm.testing.login import Enterable
 from slurm.testing.node_commands import ExecCommands, SshCommands
-from slurm.testing.rest import RestService, known, rest_of
-from slurm.testing.shape import USER, Shape
+from slurm.testing.relay import Relay
+from slurm.testing.rest import RestService, known, rest_of, said_of_rest
+from slurm.testing.shape import REST_SERVICE, USER, Shape
 from slurm.testing.shape_files import ENVIRONMENT
 from slurm.testing.shape_parts import QOS, Account, Node, Partition
 from slurm.testing.starting import SAME, Startable
@@ -127,6 +128,8 @@ class DockerCluster(Startable, Enterable):
             relay_of(f"{project}-{self.shape.entrance}-1") if elsewhere else "",
         )
 
+        self._rest_relay: Relay | None = None
+
     def __repr__(self) -> str:
         return f"DockerCluster({self.project!r}, state_dir={str(self.state_dir)!r})"
 
@@ -172,6 +175,13 @@ class DockerCluster(Startable, Enterable):
         """Its slurmrestd. Raises `ClusterError` where there is none."""
         return rest_of(self)
 
+    def rest_relay(self) -> Relay:
+        """A port of this machine that leads to its slurmrestd through the engine, until `down`."""
+        if self._rest_relay is None:
+            container = f"{self.project}-{REST_SERVICE}-1"
+            self._rest_relay = Relay(relay_command(container, REST_PORT))
+        return self._rest_relay
+
     # ---------------------------------------------------------------------------------- life
 
     def up(self) -> str:
@@ -187,11 +197,7 @@ class DockerCluster(Startable, Enterable):
         with self._gone_on_failure():
             self.compose.prepare_docker()
             existing = self.compose.running_release()
-            if existing not in (None, self.compose.release):
-                raise ClusterStartError(
-                    f"the cluster {self.project} runs {existing}, not {self.compose.release}: "
-                    "take it down first, or choose another project name"
-                )
+            self._require_its_release(existing)
             done = self._made_way(existed=existing is not None)
             self.compose.write()
             self.compose.image.build()
@@ -208,6 +214,9 @@ class DockerCluster(Startable, Enterable):
     def down(self) -> None:
         """Remove the cluster's containers, volumes and network, and the files in `state_dir`."""
         self.log_out()
+        if self._rest_relay is not None:
+            self._rest_relay.close()
+            self._rest_relay = None
         self.compose.remove()
         self.access.lock.unlink(missing_ok=True)
         self.access.remove()
@@ -269,7 +278,7 @@ class DockerCluster(Startable, Enterable):
             features = str(self.features)
         except ClusterError as error:
             features = str(error)
-        rest = f"slurmrestd: {self.rest.url}\n" if self.access.rest_port() else ""
+        rest = f"slurmrestd: {said_of_rest(self)}\n" if self.access.rest_port() else ""
         return f"{services}\n{shown}\n{rest}features: {features}"
 
     def logs(self, *services: str, tail: int | None = None) -> str:

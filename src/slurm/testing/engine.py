@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 
 PODMAN = "Podman Engine"
 HERE = ("localhost", "127.0.0.1", "::1")
-# What comes from ssh goes to sshd, what sshd says comes back; when ssh has ended, so does the other half.
-RELAY = "exec 3<>/dev/tcp/127.0.0.1/22; cat <&3 & cat >&3; kill $!"
+SSHD_PORT, REST_PORT = 22, 6820
+# What a client says goes to the daemon, what that says comes back; when one of them has ended, so does the other half.
+RELAY = "exec 3<>/dev/tcp/127.0.0.1/{port} 4<&0; cat <&4 >&3 & cat <&3 & wait -n; kill $(jobs -p) 2>/dev/null"
 COMPONENTS = '{{range .Server.Components}}{{.Name}}{{"\\n"}}{{end}}'
 
 
@@ -29,13 +30,22 @@ def is_elsewhere(docker_host: str) -> bool:
     return address.scheme in ("tcp", "http", "https", "ssh") and address.hostname not in HERE
 
 
+def relay_command(container: str, port: int) -> list[str]:
+    """The command whose stdin and stdout are a connection to a daemon in a container: through the engine, without its ports.
+
+    >>> relay_command("mine-slurmrestd-1", REST_PORT)[:4]
+    ['docker', 'exec', '--interactive', 'mine-slurmrestd-1']
+    """
+    return ["docker", "exec", "--interactive", container, "bash", "-c", RELAY.format(port=port)]
+
+
 def relay_of(container: str) -> str:
-    """The command by which ssh comes to the sshd of a container without any port: through the engine.
+    """The same to its sshd, as ssh wants it said.
 
     >>> print(relay_of("mine-login-1").partition(" bash ")[0])
     docker exec --interactive mine-login-1
     """
-    return f"docker exec --interactive {container} bash -c {shlex.quote(RELAY)}"
+    return shlex.join(relay_command(container, SSHD_PORT))
 
 
 def build_command(*, podman: bool) -> list[str]:

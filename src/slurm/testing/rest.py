@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from slurm.testing import shape_checks as checks
+from slurm.testing.access import HOST
+from slurm.testing.engine import REST_PORT
 from slurm.testing.errors import ClusterError
-from slurm.testing.shape import USER
+from slurm.testing.shape import REST_SERVICE, USER
 
 if TYPE_CHECKING:
     from slurm.testing.docker_cluster import DockerCluster
@@ -21,7 +24,8 @@ TOKEN = re.compile(r"^SLURM_JWT=(\S+)$", re.MULTILINE)
 class RestService:
     """What a client of slurmrestd has to know.
 
-    - `url`: where it answers, as ``http://127.0.0.1:20820``.
+    - `url`: where it answers, as ``http://127.0.0.1:20820``. Where the engine is another machine, this process has the port, and
+      hands on through the engine what comes there.
     - `data_parsers`: the versions that an address may name, the oldest first: ``/slurm/v0.0.42/jobs``.
     """
 
@@ -56,7 +60,19 @@ def rest_of(cluster: DockerCluster) -> RestService:
         return found[1]
 
     url = cluster.access.rest_file.read_text("utf-8").strip()
+    if cluster.access.relay:
+        url = f"http://{HOST}:{cluster.rest_relay().port}"
     return RestService(url, cluster.compose.data_parsers, make_token)
+
+
+def said_of_rest(cluster: DockerCluster) -> str:
+    """Where slurmrestd answers whoever reads it: on another engine's machine, or here after a command of ssh's."""
+    url, port = cluster.access.rest_file.read_text("utf-8").strip(), cluster.access.rest_port()
+    if not cluster.access.relay:
+        return f"{url}/slurm/{cluster.compose.data_parsers[-1]}/"
+    forward = f"{port}:{REST_SERVICE}:{REST_PORT}"
+    ssh = ["ssh", "-F", str(cluster.ssh_config), "-N", "-L", forward, cluster.project]
+    return f"{url} on the engine's machine, and here as long as this runs: {shlex.join(ssh)}"
 
 
 def known(user: str, people: Sequence[str]) -> None:

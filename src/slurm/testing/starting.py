@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -59,6 +60,18 @@ class Startable(Disturbable):
             if port or rest_port or not re.search(TAKEN, str(error)):
                 raise
         return self._start_at(None, None)  # somebody was faster
+
+    def _require_its_release(self, existing: str | None) -> None:
+        """The cluster that is there is of the release that was asked for: another would need other files of its volumes."""
+        if existing in (None, self.compose.release):
+            return
+        down = ["slurm", "test-cluster", "down", "--project", self.project]
+        if self.access.folder != access.default_folder(self.project):
+            down += ["--state-dir", str(self.access.folder)]
+        raise ClusterStartError(
+            f"the cluster {self.project} is of the release {existing}, not {self.compose.release}: name {existing} to use it, "
+            f"or another project to have both; this removes it with all that is in it: {shlex.join(down)}"
+        )
 
     def _made_way(self, *, existed: bool) -> str:
         """What `up` does, after a cluster of another shape was removed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import subprocess
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tests.helpers.fakes import Programs
 
 from slurm.testing import ClusterError, DockerCluster
 from slurm.testing.commands import cluster_files
+from slurm.testing.rest import said_of_rest
 from slurm.testing.shape import Shape
 from slurm.testing.shape_files import compose_file
 
@@ -107,3 +109,24 @@ def test_an_engine_on_another_machine_is_gone_through_by_ssh(
     assert 'hostname = "mine"\nconfig_file = ' in docker.slurmfile.read_text()
     monkeypatch.setenv("DOCKER_HOST", "unix:///run/podman/podman.sock")
     assert not DockerCluster("mine", state_dir=tmp_path).access.relay
+
+
+def test_slurmrestd_of_an_engine_on_another_machine_is_reached_through_the_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, programs: Programs
+) -> None:
+    programs.add("docker", 'read -r line; printf "%s heard %s" "$3" "$line"')
+    monkeypatch.setenv("DOCKER_HOST", "ssh://me@far")
+    docker = written(DockerCluster("mine", state_dir=tmp_path, rest=True))
+    docker.access.write_rest(20821)
+    url = docker.rest.url
+    assert docker.rest.url == url != "http://127.0.0.1:20821"
+    with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2]))) as connection:
+        connection.sendall(b"hello\n")
+        said = b"".join(iter(lambda: connection.recv(100), b""))
+    assert said == b"mine-slurmrestd-1 heard hello"
+    # What outlives the process that asks can only be said.
+    assert said_of_rest(docker) == (
+        "http://127.0.0.1:20821 on the engine's machine, and here as long as this runs: "
+        f"ssh -F {tmp_path}/ssh_config -N -L 20821:slurmrestd:6820 mine"
+    )
+    docker.rest_relay().close()
