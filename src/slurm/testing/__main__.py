@@ -42,8 +42,6 @@ def _kind(one: CommandOption) -> dict[str, Any]:
     if not one.metavar:
         return {"action": "store_const", "const": one.flag}
     kind: dict[str, Any] = {"metavar": one.metavar}
-    if one.in_a_row:
-        return {**kind, "action": "extend", "nargs": "+"}
     return {**kind, "action": "append"} if one.several else kind
 
 

@@ -24,7 +24,7 @@ class CommandOption(NamedTuple):
     """An option of one of the commands, or of all of them where `of` is empty.
 
     `metavar` is what stands for its value in a help text; an option without one stands for the value `flag`. `several`: it
-    is given once for each of many; `in_a_row`: or several values at once, where the parser can.
+    is given once for each of many.
     """
 
     argument: str
@@ -33,7 +33,6 @@ class CommandOption(NamedTuple):
     metavar: str = ""
     of: str = ""
     several: bool = False
-    in_a_row: bool = False
     default: Any = None
     flag: bool = True
 
@@ -58,24 +57,9 @@ OPTIONS = (
     CommandOption(
         "release",
         "--release",
-        f"the Debian release that picks Slurm's version: {releases.listed()} (DEBIAN_RELEASE, or {releases.DEFAULT})",
+        f"the Debian release that picks Slurm's version: {releases.listed()} (DEBIAN_RELEASE, that of the cluster which runs, or {releases.DEFAULT})",
         "NAME",
         "up",
-    ),
-    CommandOption(
-        "with_containers",
-        "--with-containers",
-        "let jobs run in containers: with Charliecloud, Podman and crun on the nodes",
-        of="up",
-    ),
-    CommandOption(
-        "packages",
-        "--with-packages",
-        "have these Debian packages on all nodes as well, as python3-pip",
-        "NAME",
-        "up",
-        several=True,
-        in_a_row=True,
     ),
     *(
         CommandOption(
@@ -88,7 +72,6 @@ OPTIONS = (
             flag=one.flag is not False,
         )
         for one in SHAPE_OPTIONS
-        if one.argument != "packages"
     ),
     CommandOption("verbose", "--verbose", "show what Docker does", of="up"),
     CommandOption("follow", "--follow", "go on as they write", of="logs"),
@@ -118,10 +101,10 @@ def port_of(given: str | None, environ: Mapping[str, str] = os.environ) -> int:
     return int(text)
 
 
-def release_of(given: str | None, environ: Mapping[str, str] = os.environ) -> str:
-    """The release that was given, else that of the environment, else the usual one.
+def release_of(given: str | None, environ: Mapping[str, str] = os.environ) -> str | None:
+    """The release that was given, else that of the environment; None where nobody says a word of it.
 
-    >>> release_of(None, {"DEBIAN_RELEASE": "bookworm"}), release_of(None, {})
-    ('bookworm', 'trixie')
+    >>> release_of(None, {"DEBIAN_RELEASE": "bookworm"}), release_of("forky", {"DEBIAN_RELEASE": "bookworm"})
+    ('bookworm', 'forky')
     """
-    return given or environ.get("DEBIAN_RELEASE") or releases.DEFAULT
+    return given or environ.get("DEBIAN_RELEASE") or None

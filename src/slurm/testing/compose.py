@@ -160,7 +160,7 @@ class ComposeProject:
         stdout: int = subprocess.PIPE,
     ) -> subprocess.CompletedProcess[str]:
         """Run `argv` in the container of `service`; as `run`, and in a third of compose's own time for it."""
-        docker = ["docker", "exec", "--user", user, f"{self.name}-{service}-1"]
+        docker = ["env", "docker", "exec", "--user", user, f"{self.name}-{service}-1"]
         return self._run([*docker, *argv], f"docker exec {service}", timeout, check, stdout)
 
     def _run(
@@ -257,7 +257,7 @@ class ComposeProject:
     def _ps(self, form: str) -> list[str]:
         """A line for each container of the project, running or not."""
         label = f"label=com.docker.compose.project={self.name}"
-        argv = ["docker", "ps", "--all", "--filter", label, "--format", form]
+        argv = ["env", "docker", "ps", "--all", "--filter", label, "--format", form]
         return self._run(argv, "docker ps", 60.0, True, subprocess.PIPE).stdout.splitlines()
 
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from slurm.testing import releases
+from slurm.testing.command_options import release_of
 from slurm.testing.errors import ClusterError
 from slurm.testing.shape_files import PROJECT_MOUNT
 from slurm.testing.shape_options import (
@@ -38,6 +39,7 @@ from slurm.testing.shape_options import (
     merged,
     shape_arguments,
 )
+from slurm.testing.shape_text import truth
 from slurm.testing.sharing import SharedCluster, kept_of, take_down_kept
 
 if TYPE_CHECKING:
@@ -49,13 +51,17 @@ if TYPE_CHECKING:
 
 SHARED = pytest.StashKey[SharedCluster]()
 DISTURBED = pytest.StashKey[SharedCluster]()
-# What is dead, deaf or old is noticed in seconds, and the shared volume can be filled.
+# What is dead, deaf or old is noticed in seconds, and the shared volume can be filled, unless the user says otherwise.
 DISTURBED_OPTIONS: dict[str, Any] = {
     "settings": {"SlurmdTimeout": 20, "MessageTimeout": 5, "MinJobAge": 5},
     "shared_size": "96m",
 }
 ROOM_FOR_PACKAGES = "2g"
 SECTION = "slurm cluster"
+RELEASE_HELP = (
+    f"the Debian release that picks Slurm's version: {releases.listed()} "
+    f"(DEBIAN_RELEASE, that of the ini file, or {releases.DEFAULT})"
+)
 FIXTURES = frozenset({"slurm_cluster", "disturbed_cluster"})
 
 
@@ -72,20 +78,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("slurm", "a real Slurm in Docker")
     group.addoption(
         "--slurm-keep",
-        action="store_true",
+        action="store_const",
+        const=True,
         help="leave the cluster running after the tests; the next runs use it again",
     )
+    parser.addini("slurm_keep", "whether the cluster stays after the tests; as --slurm-keep")
     group.addoption(
         "--slurm-down",
         action="store_true",
         help="remove the clusters that --slurm-keep has kept, and run no tests",
     )
-    group.addoption(
-        "--slurm-release",
-        metavar="NAME",
-        default=os.environ.get("DEBIAN_RELEASE") or releases.DEFAULT,
-        help=f"the Debian release that picks Slurm's version: {releases.listed()} (%(default)s)",
-    )
+    group.addoption("--slurm-release", metavar="NAME", help=RELEASE_HELP)
+    parser.addini("slurm_release", f"{RELEASE_HELP}; as --slurm-release")
     for one in SHAPE_OPTIONS:
         name = f"--slurm-{one.option}"
         group.addoption(name, dest=f"slurm_{one.argument}", default=None, **one.of_argparse)
@@ -112,6 +116,12 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker and name the cluster of this run."""
     config.addinivalue_line("markers", "slurm: needs the dockerised Slurm cluster")
+    # Wherever it was said: tests ask for the option.
+    config.option.slurm_release = (
+        release_of(config.getoption("--slurm-release"))
+        or config.getini("slurm_release")
+        or releases.DEFAULT
+    )
     run = getattr(config, "workerinput", {}).get("slurm_run") or [
         secrets.token_hex(4),
         os.getpid(),
@@ -121,17 +131,36 @@ def pytest_configure(config: pytest.Config) -> None:
         root=config.rootpath,
         run_id=run[0],
         owner=run[1],
-        release=config.getoption("--slurm-release"),
-        keep=config.getoption("--slurm-keep"),
+        release=config.option.slurm_release,
+        keep=_keep(config),
         options=_shape(config),
         kept=frozenset(run[2]),
     )
     config.stash[SHARED] = shared
     purpose = "disturbed" + os.environ.get("PYTEST_XDIST_WORKER", "")
-    options = merged(shared.options, DISTURBED_OPTIONS)
+    config.stash[DISTURBED] = replace(shared, purpose=purpose, options=disturbed(shared.options))
+
+
+def disturbed(options: Mapping[str, Any]) -> dict[str, Any]:
+    """What the cluster that is broken is like where the other one is like `options`: what the user said of that holds here, too.
+
+    But it has no emulated nodes: they are slow to start and to answer, and here a node that answers late is one that is dead.
+
+    >>> disturbed({"settings": {"SlurmdTimeout": "60"}, "emulated_nodes": 1000})["settings"]["SlurmdTimeout"]
+    '60'
+    """
+    small = dict(DISTURBED_OPTIONS)
     if {EDITABLE, "requirements"} & {*options}:
-        options["shared_size"] = ROOM_FOR_PACKAGES
-    config.stash[DISTURBED] = replace(shared, purpose=purpose, options=options)
+        small["shared_size"] = ROOM_FOR_PACKAGES
+    return {**merged(small, options), "emulated_nodes": 0}
+
+
+def _keep(config: pytest.Config) -> bool:
+    typed, written = config.getoption("--slurm-keep"), config.getini("slurm_keep")
+    try:
+        return bool(typed) or bool(written and truth(written, "slurm_keep"))
+    except ClusterError as error:
+        raise pytest.UsageError(f"{SECTION}: {error}") from None
 
 
 def _shape(config: pytest.Config) -> dict[str, Any]:

@@ -67,11 +67,25 @@ SHAPE_OPTIONS = (
     ),
     ShapeOption("settings", "setting", "NAME=VALUE", "a line of slurm.conf that is to be another"),
     ShapeOption(
+        "shared_size",
+        "shared-size",
+        "SIZE",
+        "what the shared volume holds, as 64m: it is in memory then, and can be filled",
+        many=False,
+    ),
+    ShapeOption(
         EDITABLE,
         "editable",
         "PATH",
         "the root of a Python project, mounted and importable on the nodes with what it depends on",
         many=False,
+    ),
+    ShapeOption(
+        "containers",
+        "containers",
+        "",
+        "let jobs run in containers: with Charliecloud, Podman and crun on the nodes",
+        flag=True,
     ),
     ShapeOption(
         "mpi", "mpi", "", "let srun start programs of MPI: with Open MPI and mpi4py", flag=True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import shlex
@@ -12,7 +13,10 @@ from typing import Any
 
 from slurm.testing import releases
 from slurm.testing.command_options import port_of, release_of
+from slurm.testing.compose import ComposeProject
 from slurm.testing.docker_cluster import DockerCluster
+from slurm.testing.errors import ClusterError
+from slurm.testing.rest import said_of_rest
 from slurm.testing.shape import Shape
 from slurm.testing.shape_options import shape_arguments
 from slurm.testing.starting import STARTED
@@ -41,13 +45,14 @@ def run(command: str, options: Mapping[str, Any]) -> int:
 def _cluster(command: str, options: Mapping[str, Any]) -> DockerCluster:
     """The cluster that is meant. What runs is shown and mended in the shape that it has, unless `up` is told of one."""
     arguments = shape_arguments(lambda one: options.get(one.argument))
-    if options.get("with_containers"):
-        arguments["containers"] = True
+    release = releases.DEFAULT
+    if command == "up":
+        release = release_of(options["release"]) or _running(options) or release
     make = functools.partial(
         DockerCluster,
         options["project"],
         ssh_port=port_of(options.get("port")),
-        release=release_of(options.get("release")) if command == "up" else releases.DEFAULT,
+        release=release,
         state_dir=options["state_dir"],
     )
     cluster = make(**arguments)
@@ -55,6 +60,13 @@ def _cluster(command: str, options: Mapping[str, Any]) -> DockerCluster:
     if command != "down" and not arguments and before.is_file():
         return make(**Shape.from_json(before.read_text("utf-8")).arguments)
     return cluster
+
+
+def _running(options: Mapping[str, Any]) -> str | None:
+    """The release of the cluster that is meant, where it has containers, running or not."""
+    with contextlib.suppress(ClusterError):  # where no engine answers, the command itself says so
+        return ComposeProject(options["project"]).running_release()
+    return None
 
 
 def _up(cluster: DockerCluster, *, verbose: bool) -> None:
@@ -73,8 +85,7 @@ def _up(cluster: DockerCluster, *, verbose: bool) -> None:
     print(f"  a shell on it           {ssh}")
     print(f"  for Cluster.from_env()  export SLURMFILE={shlex.quote(str(cluster.slurmfile))}")
     if cluster.shape.rest:
-        rest = cluster.rest
-        print(f"  slurmrestd              {rest.url}/slurm/{rest.data_parsers[-1]}/")
+        print(f"  slurmrestd              {said_of_rest(cluster)}")
 
 
 def _in_a_row(names: Sequence[str]) -> str:

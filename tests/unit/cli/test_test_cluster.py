@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.helpers.fakes import Programs
 
 from slurm import cli
 from slurm.cli import test_cluster
+from slurm.testing import ClusterError, DockerCluster, using
 from slurm.testing import __main__ as module
-from slurm.testing import using
 from slurm.testing.command_options import COMMANDS, options_of
 
 GIVEN = {
@@ -78,6 +80,67 @@ def test_what_makes_no_sense_is_one_line(
     first, second = capsys.readouterr().err.splitlines()
     assert said in first
     assert said in second
+
+
+# One that runs bookworm, whoever asks.
+ENGINE = """
+case "$1 $2" in
+  "compose version") echo 2.26.1 ;;
+  ps*) echo bookworm ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "environ", "used"),
+    [
+        ([], "", "bookworm"),
+        (["--release", "forky"], "", "forky"),
+        ([], "trixie", "trixie"),
+        (["--release", "forky"], "trixie", "forky"),
+    ],
+)
+def test_up_uses_the_release_that_runs_unless_another_is_named(
+    given: list[str],
+    environ: str,
+    used: str,
+    programs: Programs,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def noted(cluster: DockerCluster) -> str:
+        raise ClusterError(f"up in {cluster.compose.release}")
+
+    programs.add("docker", ENGINE)
+    monkeypatch.setattr(DockerCluster, "up", noted)
+    monkeypatch.setenv("DEBIAN_RELEASE", environ)
+    assert cli.main(["test-cluster", "up", *given]) == 1
+    assert capsys.readouterr().err.endswith(f"up in {used}\n")
+
+
+def test_a_cluster_of_another_release_is_left_alone_and_a_line_says_what_to_do(
+    programs: Programs, tmp_path: Path
+) -> None:
+    programs.add("docker", ENGINE)
+    with pytest.raises(ClusterError) as caught:
+        DockerCluster("mine", release="trixie", state_dir=tmp_path / "state").up()
+    assert str(caught.value) == (
+        "the cluster mine is of the release bookworm, not trixie: name bookworm to use it, or another project to have both; "
+        f"this removes it with all that is in it: slurm test-cluster down --project mine --state-dir {tmp_path}/state"
+    )
+    assert not [call for call in programs.calls("docker") if "down" in call or "up" in call]
+
+
+def test_where_there_is_no_docker_that_is_what_is_said(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "env").symlink_to("/usr/bin/env")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for command in ("status", "logs", "down"):
+        assert cli.main(["test-cluster", command]) == 1
+        assert "there is no docker command here" in capsys.readouterr().err
+    with pytest.raises(ClusterError, match="there is no docker command here"):
+        DockerCluster("mine", state_dir=tmp_path).exec("login", ["id"])
 
 
 def test_without_the_extra_a_line_says_which_to_install(
