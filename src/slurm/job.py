@@ -369,7 +369,7 @@ class Job(NotAValue, NotASequence, Awaitable[T], Upstream, Promise, Generic[T]):
     def efficiency(self) -> Efficiency:
         """What the job used of what it asked for: processors, memory and time, with advice in sbatch's options.
 
-        None where accounts do not tell, as of a job that goes on. Of an item of a pack it is what its job used.
+        While it runs, what it has used so far. None where nobody tells. Of an item of a pack it is what its job used.
 
         >>> used = job.efficiency()
         >>> used.job_id == job.id, used.cpus

@@ -138,8 +138,9 @@ def with_prefixes(pieces: Iterable[Printed], *, overwriting: bool = False) -> It
 def prefix_of(record: JobRecord) -> str:
     """What stands before a line of an element: its index; of a pack that of its array task."""
     element = record.element
-    if element is None:
-        return ""
+    if element is None:  # of an array that the SDK has not submitted, perhaps
+        index = record.id.partition("_")[2]
+        return f"{index}| " if index else ""
     return f"{record.id.rpartition('_')[2] if element.packed else element.index}| "
 
 

@@ -39,5 +39,7 @@ def test_other_options_come_too_late_and_that_is_said(
     [said] = caplog.messages
     assert f"job {first.id} (add)" in said
     assert repr(key) in said
-    assert said.endswith("submission: cpus-per-task=2, mem=64M; this call has no cpus-per-task, mem=65M")
+    assert said.endswith(
+        "submission: cpus-per-task=2, mem=64M; this call has no cpus-per-task, mem=65M"
+    )
     assert first.get_result(PATIENCE) == 3
