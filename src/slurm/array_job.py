@@ -382,7 +382,8 @@ class ArrayJob(NotAValue, Sequence[Job[T]], Awaitable[list[T]], Upstream, Promis
         >>> array.get_results(timeout=60)
         [2, 4, 6]
         """
-        deadline = Deadline(timeout)
+        with UsersFrames(TypeError, ValueError):
+            deadline = Deadline(timeout)
         with UsersFrames():
             known = self._watched
             with InterruptibleWait(known.records):
@@ -400,7 +401,8 @@ class ArrayJob(NotAValue, Sequence[Job[T]], Awaitable[list[T]], Upstream, Promis
         >>> array.wait(timeout=60)
         True
         """
-        deadline = Deadline(timeout)
+        with UsersFrames(TypeError, ValueError):
+            deadline = Deadline(timeout)
         known = self._watched
         with InterruptibleWait(known.records):
             news = known.wait(deadline.left())
@@ -486,7 +488,8 @@ class ArrayJob(NotAValue, Sequence[Job[T]], Awaitable[list[T]], Upstream, Promis
         >>> array.exception() is None
         True
         """
-        deadline = Deadline(timeout)
+        with UsersFrames(TypeError, ValueError):
+            deadline = Deadline(timeout)
         if not self.wait(timeout):
             raise TimeoutError(f"{self._submission}: {summary_of(self.records)}")
         return self._results.error(deadline.left())

@@ -413,7 +413,11 @@ class Cluster:
         >>> Cluster("local").drain_callbacks()
         True
         """
-        return self._listener.drain(timeout)
+        from slurm.tracking.deadline import seconds_of
+
+        with UsersFrames(TypeError, ValueError):
+            seconds = seconds_of(timeout)
+        return self._listener.drain(seconds)
 
     def get_job(self, job_id: str | int) -> Job[Any]:
         """The job with this id, submitted by this client or an earlier one under this `job_base_dir`.

@@ -21,7 +21,7 @@ from slurm.job_dir.result import Outcome
 from slurm.job_dir.tracebacks import UsersFrames
 from slurm.states import JobState
 from slurm.task import SlurmTask
-from slurm.tracking.deadline import Deadline
+from slurm.tracking.deadline import Deadline, seconds_of
 from slurm.tracking.interrupts import InterruptibleWait
 from slurm.tracking.not_ended import advice_for, words_for
 from slurm.tracking.record import JobRecord, watched_no_more
@@ -114,8 +114,9 @@ class JobFuture(Future[T]):
         >>> future.result(timeout=60)
         42
         """
+        seconds = seconds_of(timeout)
         with InterruptibleWait(self.job.records):
-            return self._in_time(super().result, timeout)
+            return self._in_time(super().result, seconds)
 
     @UsersFrames(FutureTimeout, CancelledError)
     def exception(self, timeout: float | None = None) -> BaseException | None:
@@ -124,8 +125,9 @@ class JobFuture(Future[T]):
         >>> print(future.exception())
         None
         """
+        seconds = seconds_of(timeout)
         with InterruptibleWait(self.job.records):
-            return self._in_time(super().exception, timeout)
+            return self._in_time(super().exception, seconds)
 
     def _in_time(self, wait: Callable[[float | None], R], timeout: float | None) -> R:
         try:
@@ -250,8 +252,8 @@ class JobExecutor(Executor):
         ...     list(executor.map(pow, [2, 3], [5, 2], chunksize=2))
         [32, 9]
         """
-        deadline = Deadline(timeout)
-        with UsersFrames(TypeError, RuntimeError):
+        with UsersFrames(TypeError, ValueError, RuntimeError):
+            deadline = Deadline(timeout)
             task = self._task(fn)
         with UsersFrames(TypeError):
             calls = zip(*iterables)

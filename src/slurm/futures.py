@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from slurm import forks
 from slurm.job_dir.tracebacks import UsersFrames
-from slurm.tracking.deadline import Deadline
+from slurm.tracking.deadline import Deadline, seconds_of
 from slurm.tracking.elements import Elements
 from slurm.tracking.interrupts import InterruptibleWait
 from slurm.tracking.not_ended import summary_of
@@ -39,6 +39,11 @@ def as_completed(jobs: Iterable[Job[T]], timeout: float | None = None) -> Iterat
     >>> sorted(job.get_result() for job in as_completed(jobs, timeout=60))
     [2, 4]
     """
+    with UsersFrames(TypeError, ValueError):
+        return _completed(jobs, seconds_of(timeout))
+
+
+def _completed(jobs: Iterable[Job[T]], timeout: float | None) -> Iterator[Job[T]]:
     with UsersFrames():
         deadline = Deadline(timeout)
         array = _whole_array(jobs)
@@ -169,7 +174,7 @@ def gather(
     Waits for all of them, and reads their results together. Raises the exception of the first one
     in that order that has none; with `return_exceptions` its exception stands in its place instead.
     Raises the built-in ``TimeoutError`` when not all have ended after `timeout` seconds, in either case,
-    and ``TypeError`` for what is no job.
+    and ``TypeError`` for what is no job, or no number of seconds.
 
     >>> from slurm import gather
     >>> gather(job, array)
@@ -183,7 +188,8 @@ def gather(
     >>> asyncio.run(main())
     [42, [2, 4, 6]]
     """
-    with UsersFrames(TypeError):
+    with UsersFrames(TypeError, ValueError):
+        timeout = seconds_of(timeout)
         for job in jobs:
             if not isinstance(job, Upstream):
                 raise TypeError(

@@ -14,7 +14,7 @@ from slurm.job_dir.placeholder import JobResultPlaceholder
 from slurm.job_dir.tracebacks import UsersFrames
 from slurm.results.not_a_value import NotASequence, NotAValue
 from slurm.states import ACTIVE, JobState, JobStatus
-from slurm.tracking.deadline import Deadline
+from slurm.tracking.deadline import Deadline, seconds_of
 from slurm.tracking.interrupts import InterruptibleWait
 from slurm.tracking.not_ended import advice_for, words_for
 from slurm.tracking.record import ArrayElement, JobRecord, watched_no_more
@@ -232,13 +232,15 @@ class Job(NotAValue, NotASequence, Awaitable[T], Upstream, Promise, Generic[T]):
         >>> job.wait(timeout=60)
         True
         """
+        with UsersFrames(TypeError, ValueError):
+            seconds = seconds_of(timeout)
         with UsersFrames():
             record = self._met
             if record.finished:
                 return True
             record.operations.watch([record])
             with InterruptibleWait([record]):
-                news = record.wait(timeout)
+                news = record.wait(seconds)
             if news and not record.finished:
                 raise watched_no_more(record)
         return record.finished
@@ -272,16 +274,17 @@ class Job(NotAValue, NotASequence, Awaitable[T], Upstream, Promise, Generic[T]):
         >>> job.get_result(timeout=60)
         42
         """
+        with UsersFrames(TypeError, ValueError):
+            deadline = Deadline(timeout)
         with UsersFrames():
-            result: T = self._outcome_within(timeout).get()
+            result: T = self._outcome_within(deadline, timeout).get()
         return result
 
-    def _outcome_within(self, timeout: float | None) -> Outcome:
+    def _outcome_within(self, deadline: Deadline, timeout: float | None) -> Outcome:
         """What became of the job; raises only what says nothing about it."""
         record = self._record
-        deadline = Deadline(timeout)
         late = f"job {self.id} ({self.task_name}) is {{}} after {timeout} s"
-        if not self.wait(timeout):
+        if not self.wait(deadline.left()):
             raise TimeoutError(late.format(words_for(record.status)) + advice_for([record.status]))
         left = deadline.left()
         if not record.fetching.acquire(timeout=-1 if left is None else left):
@@ -311,8 +314,10 @@ class Job(NotAValue, NotASequence, Awaitable[T], Upstream, Promise, Generic[T]):
         >>> job.exception() is None
         True
         """
+        with UsersFrames(TypeError, ValueError):
+            deadline = Deadline(timeout)
         with UsersFrames():
-            return self._outcome_within(timeout).error
+            return self._outcome_within(deadline, timeout).error
 
     def done(self) -> bool:
         """Whether the job has ended, in whatever way; the same as `is_completed`.
@@ -356,7 +361,7 @@ class Job(NotAValue, NotASequence, Awaitable[T], Upstream, Promise, Generic[T]):
             ended = asyncio.Event()
             self.add_done_callback(lambda job: loop.call_soon_threadsafe(ended.set))
             await ended.wait()
-            outcome = await loop.run_in_executor(None, self._outcome_within, None)
+            outcome = await loop.run_in_executor(None, self._outcome_within, Deadline(None), None)
             result: T = outcome.get()
         return result
 
@@ -364,7 +369,7 @@ class Job(NotAValue, NotASequence, Awaitable[T], Upstream, Promise, Generic[T]):
     def efficiency(self) -> Efficiency:
         """What the job used of what it asked for: processors, memory and time, with advice in sbatch's options.
 
-        None where accounts do not tell, as of a job that goes on. Of an item of a pack it is what its job used.
+        While it runs, what it has used so far. None where nobody tells. Of an item of a pack it is what its job used.
 
         >>> used = job.efficiency()
         >>> used.job_id == job.id, used.cpus

@@ -272,10 +272,10 @@ class SlurmTask(Generic[P, R]):
         With a `key`, the submission is made at most once on this cluster's ``job_base_dir``: a
         second one with the same key, from this process or a later one, returns the job that the
         first one made, whatever its arguments. This is how a pipeline that was killed finds its
-        jobs again.
+        jobs again. Where the options differ, the job keeps those it has, and a warning is logged.
 
-        Raises `NoActiveContext` where no cluster is named or active, `ConfigError` for an empty key or a
-        wrong option.
+        Raises `NoActiveContext` where no cluster is named or active, `ConfigError` for an empty key, one
+        that stands for a job of another task, or a wrong option.
 
         >>> job = double.submit(cluster, key="the double of 21", mem="2G")(21)
         >>> double.submit(cluster, key="the double of 21")(21).id == job.id

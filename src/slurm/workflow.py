@@ -24,6 +24,7 @@ from slurm.job_dir.paths import (
 from slurm.job_dir.record_index import RecordIndex
 from slurm.job_dir.result import load_envelope, open_envelope
 from slurm.job_dir.runs import Run, metadata_in, runs_of_task
+from slurm.job_dir.tracebacks import UsersFrames
 from slurm.sbatch.array_layout import ArrayLayout
 
 if TYPE_CHECKING:
@@ -177,6 +178,10 @@ class WorkflowContext:
         >>> ctx.get_latest_task_result("double")
         42
         """
+        from slurm.tracking.deadline import seconds_of  # late: most workflows need it not
+
+        with UsersFrames(TypeError, ValueError):
+            timeout = seconds_of(timeout)
         for run in self._runs_of(task_name):
             if self._has_its_result(run):
                 return self._result_of(run)

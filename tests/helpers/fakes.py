@@ -84,6 +84,7 @@ class FakeBackend(BackendBase):
         self.refuse_from = 0
         self.said: dict[str, Observation] = {}
         self.files: dict[str, bytes] = {}
+        self.removed: set[str] = set()  # directories of jobs
         self.refusal: SlurmError | None = None
         self.query_error: SlurmError | None = None
         self.ends: list[dict[str, str]] = []
@@ -262,7 +263,8 @@ class FakeBackend(BackendBase):
         return path
 
     def file_exists(self, path: str) -> bool:
-        return path in self.files
+        is_home = path in {one.job_dir for one in self.requests}
+        return path in self.files or (is_home and path not in self.removed)
 
     def remove(self, path: str) -> None:
         self.files.pop(path, None)

@@ -47,6 +47,11 @@ def fail_without_stderr(how: str) -> None:
 
 
 @task
+def paint(text: bytes) -> None:
+    os.write(1, text)
+
+
+@task
 def describe(number: int, job: JobContext) -> tuple[int, str, str]:
     print("item", number)
     Path("own").write_text(str(number))

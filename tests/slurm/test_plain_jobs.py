@@ -50,3 +50,29 @@ def test_they_are_listed_waited_for_and_cancelled(
         return {job["state"] for job_id, job in listed().items() if job_id.startswith(array)}
 
     wait_until(lambda: states() == {"CANCELLED"}, "all are cancelled")
+
+
+def test_what_they_print_is_where_slurm_says_and_what_they_use_is_told_while_they_run(
+    ssh: Cluster, slurm_cluster: DockerCluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = ssh.backend.make_directory(f"{ssh.job_base_dir}/plain % output")
+    gate = f"{folder}/gate"
+    waits = (
+        f'echo "out $SLURM_ARRAY_TASK_ID"; echo bad >&2; until [ -e "{gate}" ]; do sleep 0.1; done'
+    )
+    where = (f"--output={folder}/%A_%a.out", f"--error={folder}/%j.err")
+    single = sbatch(ssh, *where, f"--wrap={waits}")
+    array = sbatch(ssh, *where, "--array=2-3", f"--wrap={waits}")
+
+    def run(*words: str) -> tuple[int, str, str]:
+        status = cli.main(["jobs", *words, "--slurmfile", str(slurm_cluster.slurmfile)])
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    wait_until(lambda: run("logs", single)[1] == "out \n", "it prints")
+    ssh.backend.write_file(gate, b"")
+    assert run("logs", single, "--follow", "--stderr") == (0, "bad\n", "")
+    status, out, _ = run("logs", array, "--follow")
+    assert (status, sorted(out.splitlines())) == (0, ["2| out 2", "3| out 3"])
+    status, out, err = run("logs", "987654")
+    assert (status, out, len(err.splitlines())) == (2, "", 1)

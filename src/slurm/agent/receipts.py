@@ -16,7 +16,7 @@ SUBMISSION_TURN = 200.0  # seconds to wait for another submission of the same jo
 
 
 class Receipt:
-    """The receipt of one submission, ``{job_dir, job_id, asked_at}``, and the files that come and go with it."""
+    """The receipt of one submission, ``{job_dir, job_id, asked_at}``, of a key ``options`` as well, and the files that come and go with it."""
 
     def __init__(self, folder: str, request: Dict[str, Any]) -> None:
         self.folder = folder
@@ -68,7 +68,10 @@ class Receipt:
         return known
 
     def _intent(self, job_dir: str) -> Dict[str, Any]:
-        return {"job_dir": job_dir, "job_id": None, "asked_at": time.time()}
+        known = {"job_dir": job_dir, "job_id": None, "asked_at": time.time()}
+        if self.token.startswith("k"):  # a user's key: another submission may have it, and say more
+            known["options"] = self.request["options"]
+        return known
 
     def asked_at(self, known: Dict[str, Any]) -> float:
         """When the scheduler was asked, or just before."""

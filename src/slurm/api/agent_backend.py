@@ -452,7 +452,8 @@ def _submitted(request: JobRequest, entry: Mapping[str, Any]) -> Submitted:
         return Submitted(error=error_of(entry["kind"], entry["error"]))
     if entry["token"] != request.token:
         return Submitted(error=errors.SubmissionUnknown("the answer was to another submission"))
-    return Submitted(entry["job_id"], entry["job_dir"], entry["reattached"])
+    job_id, job_dir = entry["job_id"], entry["job_dir"]
+    return Submitted(job_id, job_dir, entry["reattached"], options=entry.get("options"))
 
 
 def _stored(row: Mapping[str, Any]) -> StoredPackage:

@@ -92,7 +92,7 @@ class Submitted(NamedTuple):
     """The scheduler's answer to one request: a job, or why there is none.
 
     `job_dir` is the directory of the job that exists; when an earlier request with this token made
-    it, in a directory of its own, `reattached` is True.
+    it, in a directory of its own, `reattached` is True; then `options` are those of that request, where they were noted.
 
     >>> Submitted("12", "/home/me/slurm_jobs/train/7").error is None
     True
@@ -104,6 +104,7 @@ class Submitted(NamedTuple):
     job_dir: str = ""
     reattached: bool = False
     error: SlurmError | None = None
+    options: Mapping[str, str] | None = None
 
 
 class Host(NamedTuple):

@@ -2,7 +2,7 @@
 
 They are `clean`, `cluster`, `config`, `dash`, `detect`, `doctor`, `init`, `jobs`, `launch`, `login`, `packages`, `policy`, `run`,
 `runs`, `shell`, `slurm_job_list`, `submit`, `test_cluster`, `tree` and `verify`, of which `cluster`, `config`, `jobs`, `packages` and
-`runs` are rooms of their own; `progress` shows files on their way, `output` has columns and colours, `schemas` says what they print as
+`runs` are rooms of their own; `progress` shows files on their way, `output` has columns and colours, `job_output` prints what jobs have printed, `schemas` says what they print as
 JSON.
 
 A subcommand belongs here with its arguments and what it prints; what it shows comes from the rooms below, any of which

@@ -20,7 +20,7 @@ from slurm.cli.commands import TEXT, Command, cluster_options
 from slurm.cli.doctor import findings
 from slurm.cli.output import finding_in_words, printed
 from slurm.cluster_checks.offers import offered
-from slurm.config.checks import suggestion
+from slurm.config.checks import check_encodable, suggestion
 from slurm.config.command_line import CLUSTER_OPTIONS, chosen_from
 from slurm.config.findings import failed
 from slurm.config.found_files import distrust
@@ -73,6 +73,7 @@ def command(
     others = [one for one in known["partitions"] if not one["default"]]
     gpus = [one["partition"] for one in others if one["gpus"]["total"]]
     text = slurmfile_text(arguments, environment=environment, gpu_partition=next(iter(gpus), "gpu"))
+    _require_valid(arguments, environment)
     _write(path, text, force)
     click.echo(printed(f"wrote {path}"))
     if not _checked(path, environment):
@@ -149,6 +150,16 @@ def _require(name: str, value: str, offers: Sequence[str]) -> None:
         known = ", ".join(offers)
         near = suggestion(missing[0], offers)
         raise ConfigError(f"--{name} {value!r}: the cluster has none of that name{near}: {known}")
+
+
+def _require_valid(arguments: Mapping[str, Any], environment: str) -> None:
+    """Raises `ConfigError` for what a cluster would not take, before it is written down, and for what no file can have."""
+    check_encodable("--env", environment)
+    options = arguments["submit"]
+    for name, value in {**arguments, **options}.items():
+        if isinstance(value, str):
+            check_encodable(f"--{name.replace('_', '-')}", value)
+    Cluster(**arguments).close()
 
 
 def _ask(about: str, default: str | None = None) -> str:

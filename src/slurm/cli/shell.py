@@ -8,10 +8,11 @@ import os
 import re
 import shlex
 import sys
+from typing import Any
 
 import click
 
-from slurm import ArrayJob, Cluster
+from slurm import ArrayJob, Cluster, Job
 from slurm.api.local import LocalBackend
 from slurm.api.ssh import SSHCommandBackend
 from slurm.cli.commands import TEXT, Command, cluster_options
@@ -19,6 +20,7 @@ from slurm.cli.jobs.found import found
 from slurm.errors import ConfigError, RemoteFileError, SchedulerUnreachable
 from slurm.job_list.reasons import in_words
 from slurm.node.node_list import expand_node_list
+from slurm.states import JobState
 
 ASK_TIMEOUT = 60.0
 ID = re.compile(r"\d+(_\d+)?")
@@ -58,8 +60,12 @@ def has_terminal() -> bool:
 
 def _argv(cluster: Cluster, word: str, node: str | None) -> list[str]:
     """The command that takes the place of this one."""
-    job_id, directory = _place(cluster, word)
+    job = _place(cluster, word)
+    job_id, directory = (word, "") if job is None else (job.id, job.job_dir)
     if isinstance(cluster.backend, LocalBackend):
+        state = JobState.UNKNOWN if job is None else _state_of(job)
+        if job is None or state is not JobState.RUNNING:
+            raise _runs_not(job_id, str(state), "" if job is None else job.status.pending_reason)
         raise ConfigError(
             f"job {job_id} is a process of this machine, and this is a shell there: cd {shlex.quote(directory)}"
         )
@@ -75,17 +81,22 @@ def _argv(cluster: Cluster, word: str, node: str | None) -> list[str]:
     return ["sh", "-c", script]
 
 
-def _place(cluster: Cluster, word: str) -> tuple[str, str]:
-    """The id and the directory of a job; an id alone may be that of a job which the SDK has not submitted."""
+def _place(cluster: Cluster, word: str) -> Job[Any] | None:
+    """A job; an id alone may be that of one which the SDK has not submitted, and is None."""
     try:
         job = found(cluster, word)
     except ConfigError:
         if not ID.fullmatch(word):
             raise
-        return word, ""
+        return None
     if isinstance(job, ArrayJob):
         raise ConfigError(f"{word} is an array: name the element, as {job.ids[0]}_0")
-    return job.id, job.job_dir
+    return job
+
+
+def _state_of(job: Job[Any]) -> JobState:
+    """A job's state; that of one whose result is there already is its end, whatever else is still to be noticed."""
+    return job.status.state if job.done() else job.get_status()
 
 
 def _running(cluster: Cluster, job_id: str) -> tuple[str, list[str]]:
@@ -101,6 +112,10 @@ def _running(cluster: Cluster, job_id: str) -> tuple[str, list[str]]:
         raise ConfigError(f"job {job_id} is not in the queue{f': {said}' if status else ''}")
     number, state, nodes, reason = rows[0]
     if state != "RUNNING":
-        why = in_words(reason) if state == "PENDING" else ""
-        raise ConfigError(f"job {job_id} does not run: it is {state}" + (f", {why}" if why else ""))
+        raise _runs_not(job_id, state, reason)
     return number, expand_node_list(nodes)
+
+
+def _runs_not(job_id: str, state: str, reason: str) -> ConfigError:
+    why = in_words(reason) if state == "PENDING" else ""
+    return ConfigError(f"job {job_id} does not run: it is {state}" + (f", {why}" if why else ""))

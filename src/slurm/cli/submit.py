@@ -19,6 +19,7 @@ from slurm.cli.commands import TEXT, Checked, Command, cluster_options
 from slurm.cli.jobs.sbatch_words import sbatch_options
 from slurm.cli.output import printed, say
 from slurm.config.checks import suggestion
+from slurm.config.command_line import lead_nowhere
 from slurm.context import loading_script
 from slurm.errors import ConfigError, SlurmError
 from slurm.submit.calls import call_of
@@ -170,10 +171,17 @@ def _listed(signature: inspect.Signature) -> str:
 
 
 def _follow(job: Job[Any]) -> None:
+    from slurm.cli.job_output import ERRORS, JobOutput
     from slurm.results import following, logs
 
-    for piece in following.printed(job.records, [logs.STDOUT, logs.STDERR], follow=True):
-        say(piece.text, nl=False, err=piece.stream is logs.STDERR)
+    streams = [logs.STDOUT, logs.STDERR]
+    with JobOutput() as output:
+        for piece in following.printed(job.records, streams, follow=True, errors=ERRORS):
+            err = piece.stream is logs.STDERR
+            try:
+                output.write(piece.text, err=err)
+            except BrokenPipeError:  # its exit status is wanted still
+                lead_nowhere(sys.stderr if err else sys.stdout)
 
 
 def _ended_well(job: Job[Any]) -> bool:

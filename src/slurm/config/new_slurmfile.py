@@ -81,7 +81,7 @@ def _table(name: str, values: Mapping[str, Any], known: Mapping[str, tuple[Any, 
 def _lines(values: Mapping[str, Any], known: Mapping[str, tuple[Any, str]]) -> Iterator[str]:
     for key, (example, about) in known.items():
         if key in values:
-            yield f"{f'{key} = {_toml(values[key])}':{WIDTH}}# {about}"
+            yield f"{f'{key} = {_toml(values[key])} ':{WIDTH}}# {about}"
         else:
             yield f"{f'# {key} = {_toml(example)}':{WIDTH}}# {about}"
     for key, value in values.items():
@@ -90,5 +90,5 @@ def _lines(values: Mapping[str, Any], known: Mapping[str, tuple[Any, str]]) -> I
 
 
 def _toml(value: Any) -> str:
-    """A value as TOML has it, whose texts and numbers are those of JSON."""
-    return json.dumps(value, ensure_ascii=False)
+    """A value as TOML has it, whose texts and numbers are those of JSON; but it wants one more character escaped."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -18,17 +18,16 @@ from slurm.job_list import ListedJob, jobs_in
 from slurm.job_list.listed import ARRAY, ELEMENT
 from slurm.job_tree import JobTree
 from slurm.results import logs
+from slurm.results.plain_jobs import path_of_output
 from slurm.states import JobState
 from slurm.submit.rerun import rerun
 from slurm.tracking.job_metadata import metadata_of
 
 LOG_BYTES, ERROR_BYTES = 64 << 10, 4 << 10  # of the end of a file
-SCONTROL_SECONDS = 30.0
 # Seconds between two questions, at least: each has squeue and sacct run, and a person looks at what they say.
 LEAST, LEAST_FOR_LOG = 2.0, 1.0
 # The directory of a run; what a workflow has submitted lies below its own.
 RUN = re.compile(r".*?/[0-9]{8}_[0-9]{6}_[0-9a-f]{8}(?=/|$)")
-STREAM = {False: re.compile(rb"^ *StdOut=(.+)$", re.M), True: re.compile(rb"^ *StdErr=(.+)$", re.M)}
 
 
 class ClusterSource:
@@ -130,15 +129,8 @@ class ClusterSource:
         return found.stderr_path if stderr else found.stdout_path
 
     def _path_of_other(self, job: ListedJob, stderr: bool) -> str:
-        """As the controller tells it, which forgets a job some minutes after its end."""
-        argv = ["scontrol", "show", "job", job.job_id]
-        status, said = self.cluster.backend.run_program(argv, timeout=SCONTROL_SECONDS)
-        path = STREAM[stderr].search(said)
-        if status != 0 or path is None:
-            raise RemoteFileMissing(
-                f"Slurm does not know any more where job {job.job_id} has printed"
-            )
-        return path.group(1).decode("utf-8", "surrogateescape")
+        stream = logs.STDERR if stderr else logs.STDOUT
+        return path_of_output(self.cluster.backend, job.job_id, stream)
 
     def _job(self, job: ListedJob) -> Job[Any]:
         """By its directory: schedulers use ids again."""

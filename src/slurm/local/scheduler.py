@@ -18,6 +18,7 @@ from slurm.local.arrays import LARGEST_SIZE, MAX_ARRAY_SIZE
 from slurm.local.client import DaemonClient, Unreachable
 from slurm.local.holds import FIRST_PAUSE
 from slurm.local.jobs import LIVE
+from slurm.local.machine import machine_room
 from slurm.local.state import PROTOCOL, StateDirectory, StateError
 
 END_TIMEOUT = 30.0  # seconds for a daemon to be gone
@@ -118,7 +119,7 @@ class LocalScheduler:
         seconds or None), restarts and max_rss (kilobytes, 0 if not known). The id of an array stands for all of it, see
         `array_observation`.
         """
-        rows: list[dict[str, Any]] = self._call("query", job_ids=job_ids)
+        rows: list[dict[str, Any]] = self._read("query", [], job_ids=job_ids)
         return rows
 
     def offers(self, kinds: list[str]) -> dict[str, list[dict[str, str]]]:
@@ -127,14 +128,14 @@ class LocalScheduler:
 
     def usage(self, job_ids: list[str]) -> list[dict[str, str]]:
         """What these jobs used, in ``sacct``'s words: a row for each that has ended, an empty one for one nobody knows."""
-        rows = {row["job_id"]: row for row in self._call("usage", job_ids=job_ids)}
+        rows = {row["job_id"]: row for row in self._read("usage", [], job_ids=job_ids)}
         known = {job_id: rows.get(job_id, {}) for job_id in job_ids}
         over = {job_id: row for job_id, row in known.items() if row.get("state") not in LIVE}
         return [{"JobID": job_id, **_usage_of(row)} for job_id, row in over.items()]
 
     def cancel(self, job_ids: list[str]) -> None:
         """Cancel jobs; one that has ended or is not known is no error."""
-        self._call("cancel", job_ids=job_ids)
+        self._read("cancel", None, job_ids=job_ids)
 
     def requeue(self, job_id: str) -> None:
         """End a running job, or what runs of an array, as `cancel` does, and have it wait again.
@@ -161,12 +162,12 @@ class LocalScheduler:
 
     def queue(self) -> list[dict[str, Any]]:
         """All jobs that have not ended: what `query` says, and name, cpus, partition and the like."""
-        rows: list[dict[str, Any]] = self._call("queue")
+        rows: list[dict[str, Any]] = self._read("queue", [])
         return rows
 
     def listed(self, since: float) -> dict[str, Any]:
         """All jobs that had not ended by then, and no others: what `queue` says of each is all that is on record."""
-        rows: list[dict[str, Any]] = self._call("listed", since=since)
+        rows: list[dict[str, Any]] = self._read("listed", [], since=since)
         return {"queue": rows, "accounts": [], "problem": ""}
 
     def unended(self) -> list[dict[str, Any]]:
@@ -187,8 +188,14 @@ class LocalScheduler:
         return {row["job_id"]: row["end"] or 0.0 for row in rows}
 
     def info(self) -> dict[str, Any]:
-        """The daemon's ``max_cpus``, ``max_mem`` and ``pid``; how many jobs are ``running`` and ``pending``."""
-        info: dict[str, Any] = self._call("info")
+        """The daemon's ``max_cpus``, ``max_mem`` and ``pid`` (0 where none has been started); how many jobs are ``running`` and ``pending``."""
+        machine = machine_room()
+        bounds = {
+            "max_cpus": self._bounds["max_cpus"] or machine.cpus,
+            "max_mem": self._bounds["max_mem"] or machine.mem,
+        }
+        nothing = {**bounds, "pid": 0, "running": 0, "pending": 0}
+        info: dict[str, Any] = self._read("info", nothing)
         return info
 
     def is_running(self) -> bool:
@@ -204,7 +211,7 @@ class LocalScheduler:
         Its jobs go on, and the next daemon takes them up; with `kill_jobs` they are cancelled, also
         those of a daemon that was killed.
         """
-        if not os.path.exists(self._state.journal):
+        if not self._has_begun:
             return
         if kill_jobs or self.is_running():
             self._call("shutdown", kill_jobs=kill_jobs)
@@ -212,6 +219,14 @@ class LocalScheduler:
             raise AgentError(
                 "unreachable", f"the local scheduler did not end; see {self._state.log}"
             )
+
+    def _read(self, operation: str, nothing: Any, **parameters: Any) -> Any:
+        """The answer to a question; `nothing` where there has been no job, and asking is to make no directory."""
+        return self._call(operation, **parameters) if self._has_begun else nothing
+
+    @property
+    def _has_begun(self) -> bool:
+        return os.path.lexists(self._state.path)
 
     def _call(self, operation: str, **parameters: Any) -> Any:
         request = {"protocol": PROTOCOL, "op": operation, **parameters}

@@ -12,4 +12,7 @@ It may import `slurm.tracking` and what is below it, and says nothing to callbac
 - `not_a_value`: what a future says where its result was meant;
 - `aggregation`: the results of an array as one file;
 - `job_operations`: what can be done with submitted jobs: watch, fetch, cancel, and what Ctrl-C in a wait does to them.
+
+`added_files` hears of what is added to logs, `plain_jobs` of where jobs print that others have submitted, `live_usage` of what a job
+that runs has used so far.
 """

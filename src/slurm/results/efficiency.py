@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from slurm.states import JobState
+from slurm.states import ACTIVE, JobState
 from slurm.tracking.accounting import RECORD_GRACE, Accounting
 from slurm.usage import Account, format_duration, format_size, parse_duration
 
@@ -20,6 +20,8 @@ MEBIBYTE = 1 << 20
 LEAST_MEMORY = 256 * MEBIBYTE  # what nobody waits for
 LEAST_TIME = 600  # seconds
 UNKNOWN = "accounts do not tell"
+AT_THE_END = "known when the job has ended"
+NOT_ENDED = frozenset((*ACTIVE, JobState.PENDING, JobState.SUSPENDED))
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Efficiency:
       short peak may be higher.
     - `advice`: what would do the next time, in sbatch's options.
 
-    None where nobody tells: a site without accounts, or a job that goes on.
+    None where nobody tells: a site without accounts, or a job that goes on and is not Slurm's.
 
     >>> used = Efficiency("12", elapsed=100.0, cpu_time=150.0, cpus=2, max_rss=2**30, memory=4 * 2**30)
     >>> used.cpu_percent, used.memory_percent, used.time_percent
@@ -87,13 +89,14 @@ class Efficiency:
         """
         busy = None if self.cpu_time is None else format_duration(self.cpu_time)
         had = _had(self)
-        yield "cpu", _of(busy, had, self.cpu_percent)
+        unknown = UNKNOWN if self.state not in NOT_ENDED else AT_THE_END
+        yield "cpu", _of(busy, had, self.cpu_percent, unknown)
         used = None if self.max_rss is None else format_size(self.max_rss)
         asked = None if self.memory is None else format_size(self.memory)
-        yield "memory", _of(used, asked, self.memory_percent)
+        yield "memory", _of(used, asked, self.memory_percent, unknown)
         ran = None if self.elapsed is None else format_duration(self.elapsed)
         limit = None if self.time_limit is None else format_duration(self.time_limit)
-        yield "time", _of(ran, limit, self.time_percent)
+        yield "time", _of(ran, limit, self.time_percent, unknown)
 
     def as_json(self) -> dict[str, Any]:
         """All of it as plain JSON.
@@ -112,9 +115,9 @@ def _percent(used: float | None, asked: float | None) -> float | None:
     return round(100.0 * used / asked, 1) if used is not None and asked else None
 
 
-def _of(used: str | None, asked: str | None, percent: float | None) -> str:
+def _of(used: str | None, asked: str | None, percent: float | None, unknown: str) -> str:
     if used is None:
-        return UNKNOWN
+        return unknown
     of = f" of {asked}" if asked else ""
     return used + of + (f", {percent:.0f} %" if percent is not None else "")
 
@@ -151,12 +154,31 @@ def efficiency_of(
 
 
 def of_record(record: JobRecord) -> Efficiency:
-    """That of a job as it is on record now; waits a moment for a record that is not whole yet. Raises `TransportError`."""
+    """That of a job as it is on record now; waits a moment for a record that is not whole yet. Raises `TransportError`.
+
+    While it runs, its nodes tell what it has used so far, where they may be asked.
+    """
     from slurm.results.logs import options_of
 
     seconds = RECORD_GRACE if record.finished else 0.0
     account = Accounting(record.site.backend).of(record.id, seconds)
-    return efficiency_of(record.id, record.status.state, account, options_of(record))
+    known = efficiency_of(record.id, record.status.state, account, options_of(record))
+    return known if known.state is not JobState.RUNNING else _so_far(record, known)
+
+
+def _so_far(record: JobRecord, known: Efficiency) -> Efficiency:
+    from slurm.api.local import LocalBackend
+    from slurm.results.live_usage import live_usage
+
+    backend = record.site.backend
+    if isinstance(backend, LocalBackend):
+        return known
+    max_rss, cpu_time = live_usage(backend, record.id)
+    return replace(
+        known,
+        max_rss=known.max_rss if max_rss is None else max_rss,
+        cpu_time=cpu_time or known.cpu_time,
+    )
 
 
 def together(jobs: Sequence[Efficiency], job_id: str, options: Mapping[str, str]) -> Efficiency:

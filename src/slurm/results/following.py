@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import codecs
+import re
+import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from slurm.api.requests import Added, FilePlace
 from slurm.errors import RemoteFileMissing
 from slurm.results import logs
+from slurm.results.added_files import AddedFiles
 from slurm.results.logs import Stream
 from slurm.sbatch.filename_pattern import NOWHERE
 from slurm.tracking.record import watched_no_more
@@ -17,8 +20,9 @@ from slurm.tracking.record import watched_no_more
 if TYPE_CHECKING:
     from slurm.tracking.record import JobRecord
 
-LOOK = 2.0  # seconds for which one request waits: whether a job has ended is looked at in between
+LOOK = 2.0  # seconds for which one request waits; the end of a job is heard of meanwhile
 OF_A_LINE = 400  # bytes that most lines are shorter than
+RETURN = re.compile(r"\r+(?!\r*\Z)")  # but for those at the end of a line
 EACH = 0.002  # seconds between two looks, for each file that is looked at
 
 
@@ -37,19 +41,23 @@ def printed(
     *,
     follow: bool,
     lines: int | None = None,
+    errors: str = "replace",
 ) -> Iterator[Printed]:
     """What these jobs have printed so far, its last `lines` alone; with `follow` also what they go on to print until they have ended.
 
-    Jobs that share their output are to be named once. Raises `RemoteFileMissing` where a file cannot be had from here, and
-    `SlurmError` where the cluster is closed before they have ended.
+    Jobs that share their output are to be named once. Bytes that are no UTF-8 are decoded as `errors` says. Raises
+    `RemoteFileMissing` where a file cannot be had from here, and `SlurmError` where the cluster is closed before they have ended.
     """
-    files = [_Output(record, stream, lines) for record in records for stream in streams]
+    files = [_Output(record, stream, lines, errors) for record in records for stream in streams]
     if not files:
         return
     backend = files[0].record.site.backend
+    wake = threading.Event()
+    asking = AddedFiles(backend, wake)
     if follow:
-        files[0].record.operations.watch([one.record for one in files if not one.record.finished])
+        _watch(files, wake)
     while files:
+        wake.clear()
         _require_watched(files if follow else ())
         over = [one for one in files if not follow or one.record.finished]
         found = [one for one in files if one.find()]
@@ -60,15 +68,28 @@ def printed(
         if found:
             asked = [(one.path, one.place) for one in found]
             every = max(0.1, EACH * len(found))
-            for added in backend.wait_added(asked, timeout=0 if over else LOOK, every=every):
+            answer = (
+                backend.wait_added(asked, timeout=0) if over else asking.ask(asked, LOOK, every)
+            )
+            for added in answer or ():
                 yield found[added.number].take(added)
                 heard.add(found[added.number])
+            if answer is not None and not (answer or over):
+                _require_homes(files)
         elif not over:
-            files[0].record.wait(LOOK)
-        for one in over:
-            if one in files and one not in heard:
-                one.end()
-                files.remove(one)
+            wake.wait(LOOK)
+        ending = [one for one in over if one in files and one not in heard]
+        _require_homes(ending)
+        for one in ending:
+            one.end()
+            files.remove(one)
+
+
+def _watch(files: Sequence[_Output], ended: threading.Event) -> None:
+    """Have their jobs watched, and the event set whenever one has ended or is watched no more."""
+    files[0].record.operations.watch([one.record for one in files if not one.record.finished])
+    for record in {id(one.record): one.record for one in files}.values():
+        record.add_callback(ended.set)
 
 
 def _require_watched(files: Iterable[_Output]) -> None:
@@ -78,11 +99,28 @@ def _require_watched(files: Iterable[_Output]) -> None:
             raise watched_no_more(one.record)
 
 
-def with_prefixes(pieces: Iterable[Printed]) -> Iterator[Printed]:
+def _require_homes(files: Iterable[_Output]) -> None:
+    """Raises `RemoteFileMissing` where a job's directory was removed. That of an array is looked at once, for all its elements."""
+    by_path = {one.home: one for one in files if one.is_own}
+    for path, one in by_path.items():
+        if not one.record.site.backend.file_exists(path):
+            raise RemoteFileMissing(
+                f"the directory of job {one.record.id} ({one.record.task_name}) was removed, and what it has printed with it: "
+                f"{path}"
+            )
+
+
+def with_prefixes(pieces: Iterable[Printed], *, overwriting: bool = False) -> Iterator[Printed]:
     """The same line by line, each with the number of the element that has printed it: ``3| text``.
 
-    A line that is not ended yet is kept back until it is, or all have ended.
+    A line that is not ended yet is kept back until it is, or all have ended. On a terminal, where what follows a return is
+    written over what was there, `overwriting`, the number stands after each return as well.
     """
+
+    def numbered(record: JobRecord, line: str) -> str:
+        prefix = prefix_of(record)
+        return prefix + (RETURN.sub(f"\r{prefix}", line) if overwriting else line)
+
     begun: dict[tuple[int, Stream], Printed] = {}
     for piece in pieces:
         key = id(piece.record), piece.stream
@@ -90,19 +128,19 @@ def with_prefixes(pieces: Iterable[Printed]) -> Iterator[Printed]:
         text = (before.text if before is not None else "") + piece.text
         *whole, left = text.split("\n")
         if whole:
-            prefix = prefix_of(piece.record)
-            yield piece._replace(text="".join(f"{prefix}{line}\n" for line in whole))
+            yield piece._replace(text="".join(f"{numbered(piece.record, one)}\n" for one in whole))
         if left:
             begun[key] = piece._replace(text=left)
     for piece in begun.values():
-        yield piece._replace(text=f"{prefix_of(piece.record)}{piece.text}\n")
+        yield piece._replace(text=f"{numbered(piece.record, piece.text)}\n")
 
 
 def prefix_of(record: JobRecord) -> str:
     """What stands before a line of an element: its index; of a pack that of its array task."""
     element = record.element
-    if element is None:
-        return ""
+    if element is None:  # of an array that the SDK has not submitted, perhaps
+        index = record.id.partition("_")[2]
+        return f"{index}| " if index else ""
     return f"{record.id.rpartition('_')[2] if element.packed else element.index}| "
 
 
@@ -120,15 +158,27 @@ def _apart(files: Iterable[_Output]) -> list[_Output]:
 class _Output:
     """One stream of a job: its file, once that is known, and how far it has been read."""
 
-    def __init__(self, record: JobRecord, stream: Stream, lines: int | None) -> None:
+    def __init__(
+        self, record: JobRecord, stream: Stream, lines: int | None, errors: str = "replace"
+    ) -> None:
         self.record = record
         self.stream = stream
         self.path: str = ""
         self.place: FilePlace = FilePlace()
         self._lines = lines
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors)
         self._begun_at: float | None = None
         self._is_there = False
+
+    @property
+    def home(self) -> str:
+        """The directory of its job, or of the array."""
+        return logs.home_of(self.record).path
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is in that directory."""
+        return logs.is_in_its_directory(self.record, self.path)
 
     def find(self) -> bool:
         """Whether its file may be looked at: where it is, and that what is there is this job's."""
@@ -140,7 +190,7 @@ class _Output:
                 self._begun_at = time.monotonic()
         elif not self._is_there and self._is_late():
             self._require()
-        return self._begun_at is not None or logs.is_in_its_directory(self.record, self.path)
+        return self._begun_at is not None or self.is_own
 
     def begin(self) -> Iterator[Printed]:
         """The last lines that are there, where only those are wanted."""
@@ -154,13 +204,13 @@ class _Output:
             if not found:
                 return
             [added] = found
-            text = added.data.decode("utf-8", "replace")
-            last = text.splitlines(keepends=True)
+            # By line feeds alone: a bar of progress, which is written over with returns, is one line.
+            last = [line + b"\n" for line in added.data.split(b"\n")]
+            last[-1:] = [last[-1][:-1]] if last[-1] != b"\n" else []
             if added.start == 0 or len(last) > wanted:
                 break
             size *= 4
-        self.take(added)
-        yield Printed(self.record, self.stream, "".join(last[-wanted:]) if wanted else "")
+        yield self.take(added._replace(data=b"".join(last[-wanted:] if wanted else [])))
 
     def take(self, added: Added) -> Printed:
         """The text of what was added."""
@@ -180,7 +230,6 @@ class _Output:
 
     def _require(self) -> None:
         """Raise where the file is on a disk that cannot be seen from here."""
-        own = logs.is_in_its_directory(self.record, self.path)
-        if not (own or self.record.site.backend.file_exists(self.path)):
+        if not (self.is_own or self.record.site.backend.file_exists(self.path)):
             raise RemoteFileMissing(logs.out_of_reach(self.record, self.stream, self.path))
         self._is_there = True

@@ -48,7 +48,7 @@ def path_of(record: JobRecord, stream: Stream) -> str:
     values = _names_of(record, options, pattern).values
     unsure = [one for one in symbols_in(pattern) if values[one] is None or one in DIFFERENT]
     noted = _noted(record, stream) if unsure else ""
-    home = posixpath.join(_home_of(record).path, options.get("chdir", ""))
+    home = posixpath.join(home_of(record).path, options.get("chdir", ""))
     return noted or posixpath.join(home, expand(pattern, values))
 
 
@@ -94,7 +94,7 @@ def sent_nowhere(record: JobRecord, stream: Stream) -> RemoteFileMissing:
 
 def is_in_its_directory(record: JobRecord, path: str) -> bool:
     """Whether a file is among the job's own, where nobody else writes."""
-    return path.startswith(f"{_home_of(record).path}/")
+    return path.startswith(f"{home_of(record).path}/")
 
 
 def out_of_reach(record: JobRecord, stream: Stream, path: str) -> str:
@@ -119,7 +119,7 @@ def has_begun(record: JobRecord, *, ask: bool = False) -> bool:
     return status.finished or status.state in ACTIVE
 
 
-def _home_of(record: JobRecord) -> JobDirectory:
+def home_of(record: JobRecord) -> JobDirectory:
     """The directory in which sbatch was called."""
     element = record.element
     return record.directory if element is None else JobDirectory(element.array.path)
@@ -129,7 +129,7 @@ def options_of(record: JobRecord) -> Mapping[str, str]:
     """The options in the job's script; of a job that was found again they are read from there, once."""
     if record.options is None:
         piece = record.element.piece if record.element is not None else 0
-        path = posixpath.join(_home_of(record).path, script_of_piece(piece))
+        path = posixpath.join(home_of(record).path, script_of_piece(piece))
         try:
             [script] = record.site.backend.read_files([path])
         except RemoteFileError:

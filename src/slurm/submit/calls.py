@@ -54,7 +54,7 @@ def _new_token() -> str:
 
 @dataclass(frozen=True)
 class TaskCall:
-    """One call of a task."""
+    """One call of a task; `key` is the user's, of which its `token` was made."""
 
     task: CalledTask
     args: tuple[Any, ...]
@@ -62,6 +62,7 @@ class TaskCall:
     after: tuple[Dependency, ...] = ()
     options: Mapping[str, str | None] = field(default_factory=dict)
     token: str = field(default_factory=_new_token)
+    key: str | None = None
 
     @property
     def arguments(self) -> tuple[Arguments, ...]:
@@ -99,7 +100,7 @@ def call_of(
     except TypeError as error:
         raise TypeError(f"{task.name}() {error}{_about_self(task.unwrapped)}") from None
     token = _new_token() if key is None else token_of_key(key)
-    return TaskCall(task, tuple(args), dict(kwargs), task.waits_for, task.own_options, token)
+    return TaskCall(task, tuple(args), dict(kwargs), task.waits_for, task.own_options, token, key)
 
 
 def array_call_of(

@@ -42,7 +42,7 @@ class Placement(NamedTuple):
 class PreparedCall:
     """A call that has become requests: one for a job; for an array as many as Slurm takes to hold it.
 
-    `facts` and `token` are the call's; `is_array` says which it is; `dependencies` are what its jobs depend on,
+    `facts`, `token` and `key` are the call's; `is_array` says which it is; `dependencies` are what its jobs depend on,
     `archive` the SDK's code that they run with, and `packaging` what has brought the user's there.
     """
 
@@ -53,6 +53,7 @@ class PreparedCall:
     archive: Archive
     packaging: TaskPackaging
     array_size: int | None = None
+    key: str | None = None
 
     @property
     def name(self) -> str:
@@ -100,7 +101,13 @@ class Drafter:
         packaging = self._functions.packaging_of(call.task)
         draft, dependencies, archive = self._drafted(call, packaging)
         return PreparedCall(
-            self._facts(call), call.token, (prepare(draft),), dependencies, archive, packaging
+            self._facts(call),
+            call.token,
+            (prepare(draft),),
+            dependencies,
+            archive,
+            packaging,
+            key=call.key,
         )
 
     def array(self, call: ArrayCall, pickled: PickledCall, layout: ArrayLayout) -> PreparedCall:

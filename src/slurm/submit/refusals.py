@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+import posixpath
 import sys
 from collections.abc import Mapping, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from slurm.errors import (
+    ConfigError,
     DependencyFailed,
     JobFailed,
     NoMainGuard,
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     from slurm.tracking.record import JobRecord
     from slurm.tracking.upstream import Dependency
 
+OF_ONE_JOB = frozenset(("output", "error", "dependency"))
+logger: logging.Logger = logging.getLogger(__name__)
 MAIN_NAMES = (MAIN, MAIN_OF_CHILDREN)
 
 
@@ -39,7 +44,7 @@ class Refusals:
         """Why there is no job, in the words of the call it was for; None where there is one."""
         error = answer.error
         if error is None:
-            return None
+            return taken(prepared, answer)
         if isinstance(error, SubmissionUnknown):
             return unknown(prepared, error)
         never = _never_starts(prepared) if isinstance(error, SubmissionRefused) else None
@@ -70,6 +75,51 @@ class Refusals:
                 found = {}
             self._offers[asked] = found.get(asked, ())
         return self._offers.get(asked, ())
+
+
+def taken(prepared: PreparedCall, answer: Submitted) -> ConfigError | None:
+    """Why the key of a call cannot be its: the job that it stands for is another task's. None where it is not.
+
+    The directory of a job is in one that its task alone has, wherever a workflow has its own.
+    """
+    own, found = (_task_of(job_dir) for job_dir in (prepared.requests[0].job_dir, answer.job_dir))
+    if not answer.reattached or own == found:
+        return None
+    key = "its key" if prepared.key is None else f"the key {prepared.key!r}"
+    return ConfigError(
+        f"{prepared.name} was not submitted: {key} stands for job {answer.job_id} of the task {found}, in "
+        f"{answer.job_dir}. Choose another key for {prepared.name}"
+    )
+
+
+def _task_of(job_dir: str) -> str:
+    return posixpath.basename(posixpath.dirname(job_dir))
+
+
+def say_kept_options(prepared: PreparedCall, answer: Submitted) -> None:
+    """Log a warning where the job of a key has other options than this call, which come too late for it."""
+    before, now = answer.options, _told(prepared.requests[0].options)
+    if not answer.reattached or before is None or _told(before) == now:
+        return
+    before = _told(before)
+    names = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
+    had = ", ".join(_option(name, before) for name in names)
+    asked = ", ".join(_option(name, now) for name in names)
+    logger.warning(
+        "job %s (%s), which the key %r stands for, keeps the options of its submission: %s; this call has %s",
+        *(answer.job_id, prepared.name, prepared.key, had, asked),
+    )
+
+
+def _told(options: Mapping[str, str]) -> dict[str, str]:
+    """Those that two calls may share: where output goes depends on the directory, and on others what is waited for."""
+    return {name: value for name, value in options.items() if name not in OF_ONE_JOB}
+
+
+def _option(name: str, options: Mapping[str, str]) -> str:
+    if name not in options:
+        return f"no {name}"
+    return f"{name}={options[name]}" if options[name] else name
 
 
 def unknown(prepared: PreparedCall, error: SubmissionUnknown) -> SubmissionUnknown:

@@ -18,7 +18,14 @@ from slurm.job_dir.paths import ArrayDirectory
 from slurm.submit.arrays import WaitingArray
 from slurm.submit.code_again import with_code
 from slurm.submit.effects import ClusterFunctions, Effects, NoEffects
-from slurm.submit.refusals import Refusals, no_main_guard, unknown, unknown_batch
+from slurm.submit.refusals import (
+    Refusals,
+    no_main_guard,
+    say_kept_options,
+    taken,
+    unknown,
+    unknown_batch,
+)
 from slurm.tracking.lone_record import LoneRecord
 from slurm.tracking.record import ArrayElement, JobOperations, JobRecord
 from slurm.tracking.submitted_array import SubmittedArray
@@ -124,6 +131,7 @@ class Submitter(NamedTuple):
                 with contextlib.suppress(SlurmError), telling:
                     call.settle(answer, refusals.problem_of(call.prepared, answer))
                     news.answers, news.record = [answer], call.record
+                    say_kept_options(call.prepared, answer)
                     if call.problem is not None:
                         raise call.problem
         self.operations.watch([call.record for call in calls if call.problem is None])
@@ -272,8 +280,9 @@ class Submitter(NamedTuple):
         problems = (refusals.problem_of(prepared, answer) for answer in answers)
         problem = next(filter(None, problems), None)
         if problem is None:
+            say_kept_options(prepared, answers[0])
             return answers
-        accepted = [answer.job_id for answer in answers if answer.job_id]
+        accepted = [one.job_id for one in answers if one.job_id and not taken(prepared, one)]
         if accepted:  # a part of an array is none
             self.site.backend.cancel_jobs(accepted)
         raise problem

@@ -3,18 +3,48 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
+from typing import Any
+
+
+def seconds_of(timeout: object) -> float | None:
+    """A `timeout` that a user has given, as seconds; None where it never ends, which is longer than a thread can wait.
+
+    Raises ``TypeError`` for what is no number, ``ValueError`` for one that is below zero or none.
+
+    >>> seconds_of(2), seconds_of(None), seconds_of(float("inf"))
+    (2, None, None)
+    """
+    given: Any = timeout
+    if given is None:
+        return None
+    is_number = hasattr(given, "__float__") or hasattr(given, "__index__")
+    if isinstance(given, bool) or not is_number:
+        raise TypeError(f"timeout is a number of seconds, or None for no end: not {given!r}")
+    try:
+        seconds = float(given)
+    except OverflowError:
+        seconds = math.inf if given > 0 else -math.inf
+    if math.isnan(seconds) or seconds < 0:
+        raise ValueError(
+            f"timeout is a number of seconds from 0 on, or None for no end: not {given!r}"
+        )
+    if seconds > threading.TIMEOUT_MAX:
+        return None
+    return given if isinstance(given, (int, float)) else seconds
 
 
 class Deadline:
-    """The end of the `timeout` seconds that begin now; with None, or infinitely many, there is no end.
+    """The end of the `timeout` seconds that begin now; with None, or infinitely many, there is no end. Raises as `seconds_of`.
 
     >>> Deadline(None).left() is None, Deadline(float("inf")).left() is None, Deadline(0.0).left()
     (True, True, 0.0)
     """
 
     def __init__(self, timeout: float | None) -> None:
-        self._at = None if timeout is None or timeout == math.inf else time.monotonic() + timeout
+        seconds = seconds_of(timeout)
+        self._at = None if seconds is None else time.monotonic() + seconds
 
     def left(self) -> float | None:
         """Seconds from now on, not below zero; None without an end."""

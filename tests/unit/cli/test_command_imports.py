@@ -32,6 +32,7 @@ print(json.dumps(found))
 """
 SHARED = {
     *("slurm.cli.commands", "slurm.cli.output", "slurm.cli.progress", "slurm.cli.doctor"),
+    "slurm.cli.job_output",  # of slurm submit --follow as well
     # Jobs and sbatch's options are named alike everywhere.
     *("slurm.cli.jobs", "slurm.cli.jobs.found", "slurm.cli.jobs.sbatch_words"),
 }

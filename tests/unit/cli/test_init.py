@@ -45,9 +45,41 @@ def site(programs: Programs) -> Programs:
 ARGUMENTS: list[dict[str, Any]] = [
     {"backend_type": "local"},
     {"backend_type": "local", "max_cpus": 2, "job_base_dir": '/scratch/it\'s "mine"\\'},
+    {
+        "backend_type": "local",
+        "job_base_dir": "/a \xa0\u2028/\U0001f600",
+        "python": '\'"""\\u0041#',
+    },
+    {"backend_type": "slurm", "submit": {"account": 'a"b\\c', "partition": "it's"}},
     {"backend_type": "slurm", "submit": {"account": "physics", "partition": "cpu"}},
     {"backend_type": "ssh", "hostname": "hpc", "username": "ü", "port": 22, "python": "/opt/py"},
 ]
+
+
+def test_each_character_is_written_as_toml_has_it(folder: Path) -> None:
+    arguments = {"backend_type": "local", "python": "".join(map(chr, range(0x100)))}
+    (folder / "Slurmfile.toml").write_bytes(slurmfile_text(arguments).encode())
+    assert cluster_settings(env="default").arguments == arguments
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--account", "two\nlines"),
+        ("--account", "a\x7f"),
+        ("--partition", "a\tb"),
+        ("--account", "\udcff"),
+        ("--env", "\udcff"),
+        ("--job-base-dir", "/a/\udcff"),
+    ],
+)
+def test_what_a_slurmfile_cannot_have_is_refused_before_one_is_written(
+    option: str, value: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["init", *LOCAL, option, value]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("slurm init: ")
+    assert list(folder.iterdir()) == []
 
 
 @pytest.mark.parametrize("arguments", ARGUMENTS)

@@ -76,3 +76,28 @@ def test_an_empty_pattern_cancels_nothing(
     assert cli.main(["jobs", "cancel", option, "", "--ours", "--yes", *where]) == 2
     assert "must not be empty" in capsys.readouterr().err
     assert not (tmp_path / "jobs").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "jobs list",
+        "jobs show 5",
+        "jobs logs 5",
+        "jobs wait 5",
+        "jobs cancel 5",
+        "jobs efficiency 5",
+        "cluster queue",
+        "cluster info",
+        "packages list",
+        "clean --dry-run",
+        pytest.param("doctor", marks=pytest.mark.local),
+    ],
+)
+def test_reading_makes_no_directory(
+    words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where nobody has submitted anything, there is nothing to be looked at, and nobody to be asked."""
+    where = ["--backend", "local", "--job-base-dir", str(tmp_path / "jobs")]
+    assert cli.main([*words.split(), *where]) in (0, 2)
+    assert not (tmp_path / "jobs").exists()

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 from tests.helpers.fakes import Programs
+from tests.helpers.job_tasks import read
 
-from slurm import cli
+from slurm import Cluster, cli
 from slurm.api.ssh import SSHCommandBackend
+
+PATIENCE = 120.0
 
 
 class Became(Exception):
@@ -90,3 +93,20 @@ def test_without_a_terminal_it_is_refused(
 ) -> None:
     monkeypatch.setattr("slurm.cli.shell.has_terminal", lambda: False)
     assert "a shell needs a terminal" in refused(tmp_path, capsys, "17")
+
+
+def test_of_a_job_of_this_machine_it_says_how_it_ended_or_where_its_shell_is(
+    local: Cluster, local_base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ["--backend", "local", "--job-base-dir", str(local_base)]
+    os.mkfifo(tmp_path / "gate")
+    running = read(str(tmp_path / "gate"))
+    with open(tmp_path / "gate", "w"):  # which it has opened by then
+        assert running.get_status() == "RUNNING"
+        assert cli.main(["shell", running.id, *where]) == 2
+        assert "is a process of this machine" in capsys.readouterr().err
+    assert running.wait(PATIENCE)
+    for word in (running.id, running.job_dir):
+        assert cli.main(["shell", word, *where]) == 2
+        said = capsys.readouterr().err
+        assert said == f"slurm shell: job {running.id} does not run: it is COMPLETED\n"

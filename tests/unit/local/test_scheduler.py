@@ -160,6 +160,7 @@ def test_a_cleaned_temporary_directory_does_not_part_a_client_from_its_daemon(
     site = make_site(base)
     with tempfile.TemporaryDirectory(dir="/tmp") as short:
         monkeypatch.setattr(tempfile, "tempdir", short)
+        site.submit("true")
         daemon = site.scheduler.info()["pid"]
         (links,) = Path(short).iterdir()
         assert stat.S_IMODE(links.stat().st_mode) == 0o700
@@ -214,6 +215,7 @@ def test_orchestrators_leave_the_cpus_to_the_jobs_they_wait_for(
 
 def test_the_last_submission_that_names_a_bound_sets_it(make_site: Callable[..., Site]) -> None:
     site = make_site(max_cpus=3)
+    site.submit("true")
     assert site.scheduler.info()["max_cpus"] == 3
     site.submit("true", client=LocalScheduler(str(site.state)))
     assert site.scheduler.info()["max_cpus"] == 3

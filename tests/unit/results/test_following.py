@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any
 
 import pytest
-from tests.helpers.fakes import FakeBackend
+from tests.helpers.fakes import DEADLINE, FakeBackend
 
 from slurm import Cluster, Job, task
+from slurm.api.requests import Added
 from slurm.errors import RemoteFileMissing, SlurmError
 from slurm.results import following, logs
 from slurm.results.following import Printed
@@ -98,6 +100,51 @@ def test_a_job_that_has_not_begun_is_waited_for_and_followed_to_its_end(
     assert job.done()
 
 
+def test_whoever_follows_is_done_when_the_job_is_whatever_is_asked_still(
+    fake_cluster: Cluster, backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The question for what is added waits until nobody follows any more."""
+    job = running(fake_cluster, backend)
+    asked, followed = threading.Event(), threading.Event()
+    wait_added = backend.wait_added
+
+    def slow(files: Any, *, timeout: float, every: float = 0.1) -> list[Added]:
+        if timeout == 0:
+            return wait_added(files, timeout=0)
+        asked.set()
+        assert followed.wait(DEADLINE)
+        return []
+
+    monkeypatch.setattr(backend, "wait_added", slow)
+    pieces = job.logs(follow=True)
+    told: list[str] = []
+    follower = threading.Thread(target=lambda: told.extend(pieces))
+    follower.start()
+    assert asked.wait(DEADLINE)
+    backend.files[job.stdout_path] = b"the last words"
+    backend.finish(job, 1)
+    follower.join(DEADLINE)
+    is_done = not follower.is_alive()
+    followed.set()
+    assert (is_done, told) == (True, ["the last words"])
+
+
+def test_whoever_follows_is_told_that_the_directory_was_removed(
+    fake_cluster: Cluster, backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "LOOK", 0.01)
+    job = running(fake_cluster, backend)
+    backend.files[job.stdout_path] = b"so far\n"
+    pieces = job.logs(follow=True)
+    assert next(pieces) == "so far\n"
+    backend.removed.add(job.job_dir)
+    del backend.files[job.stdout_path]
+    with pytest.raises(RemoteFileMissing, match=f"of job 1 .train. was removed.*{job.job_dir}"):
+        list(pieces)
+    with pytest.raises(RemoteFileMissing, match="was removed"):
+        list(job.logs())
+
+
 @pytest.mark.parametrize("has_printed", [True, False])
 def test_whoever_follows_is_told_that_the_cluster_was_closed(
     has_printed: bool, fake_cluster: Cluster, backend: FakeBackend
@@ -137,6 +184,24 @@ def test_lines_of_elements_stand_behind_their_indices(
     ]
     told = "".join(piece.text for piece in following.with_prefixes(pieces))
     assert told == "1| a\n1| b\n0| beginning\n1| and no end\n"
+
+
+def test_what_is_written_over_the_begin_of_a_line_has_the_index_on_a_terminal(
+    fake_cluster: Cluster,
+) -> None:
+    [record] = fake_cluster.map(train, [1]).submit().records
+    pieces = [
+        Printed(record, logs.STDOUT, "10 %\r20 %\r\n"),
+        Printed(record, logs.STDOUT, "\r3\r\r4"),
+    ]
+    told = "".join(one.text for one in following.with_prefixes(pieces, overwriting=True))
+    assert told == "0| 10 %\r0| 20 %\r\n0| \r0| 3\r0| 4\n"
+
+
+def test_a_bar_of_progress_is_one_line(fake_cluster: Cluster, backend: FakeBackend) -> None:
+    job = running(fake_cluster, backend)
+    backend.files[job.stdout_path] = b"first\n10 %\r20 %\r30 %"
+    assert printed(job, lines=1) == ["stdout: 10 %\r20 %\r30 %"]
 
 
 def test_items_of_a_pack_share_their_output(fake_cluster: Cluster, backend: FakeBackend) -> None:

@@ -30,7 +30,8 @@ def command(job: str, printed_as_json: bool, cluster_args: argparse.Namespace) -
     """Show what a job used of the processors, the memory and the time that it asked for, and what would do.
 
     JOB is an id or a directory, as slurm jobs show takes it. Of an array, it is the most that one of its elements used, and
-    how busy their processors were on average. What a job used is on record when it has ended, where accounts are kept.
+    how busy their processors were on average. What a job used is on record when it has ended, where accounts are kept; while
+    a job runs, its nodes tell what it has used so far.
     """
     cluster = Cluster.from_args(cluster_args)
     with contextlib.closing(cluster):

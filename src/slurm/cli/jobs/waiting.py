@@ -13,17 +13,12 @@ from typing import Any, Union
 import click
 
 from slurm import ArrayJob, Cluster, Job
-from slurm.api.requests import Submitted
 from slurm.cli.commands import TEXT, Checked, Command, cluster_options
-from slurm.cli.jobs.found import absolute, found
+from slurm.cli.jobs.found import found_or_plain
 from slurm.cli.output import printed, say
 from slurm.config.ages import age
-from slurm.errors import ConfigError
-from slurm.job_list import jobs_in
-from slurm.job_list.chosen import named
 
 GOES_ON, FAILED = 3, 4  # exit statuses, as slurm run has them
-LATELY = age("1d")
 Waited = Union[Job[Any], ArrayJob[Any]]
 
 
@@ -65,7 +60,7 @@ def command(
     tell = _teller(notify)
     cluster = Cluster.from_args(cluster_args)
     with contextlib.closing(cluster):
-        waited = [one for word in jobs for one in _waited(cluster, word)]
+        waited = [one for word in jobs for one in found_or_plain(cluster, word)]
         ended: queue.Queue[Waited] = queue.Queue()
         for one in waited:
             one.add_done_callback(ended.put)
@@ -89,30 +84,6 @@ def _teller(target: str | None) -> Callable[[str], None]:
     notifier = Notifier(target)
     notifier.require()
     return notifier.send
-
-
-def _waited(cluster: Cluster, word: str) -> Sequence[Waited]:
-    """The jobs that a word stands for; those that the SDK has not submitted as jobs that are watched, and no more."""
-    try:
-        return [found(cluster, word)]
-    except ConfigError as error:
-        if not word[:1].isdecimal():
-            raise
-        listing = cluster.backend.list_jobs(cluster.job_base_dir, since=time.time() - LATELY)
-        try:
-            chosen = named(absolute(cluster, word), jobs_in(listing, elements=True))
-        except ConfigError:
-            raise error from None
-    return [_watched(cluster, job.job_id, job.name) for job in chosen]
-
-
-def _watched(cluster: Cluster, job_id: str, name: str) -> Job[Any]:
-    nowhere = f"{cluster.job_base_dir}/.plain/{job_id}"  # it has no directory, and nothing is written into one
-    record = cluster.submitter.record(
-        task_name=name, token="", submission=Submitted(job_id, nowhere, reattached=True)
-    )
-    job: Job[Any] = cluster.submitter.job_of(record)
-    return job
 
 
 def _wait(ended: queue.Queue[Waited], wanted: int, timeout: float | None) -> list[Waited]:
