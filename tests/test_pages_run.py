@@ -1,6 +1,7 @@
 """Pages whose programs and commands run on this machine, as a reader types them; what they show is what comes of it.
 
 - A block after ``<!-- file: PATH -->`` is a file, a ``bash`` block after ``<!-- run: local -->`` what is typed beside it.
+- One after ``<!-- run: walk -->`` is typed by `docs/walk.sh`, which takes all blocks of its pages as they are in the built site.
 - A ``python`` block after ``<!-- program -->`` is run as a file of its own.
 - One after ``<!-- within: NAME -->`` is a part of a program: ``tests/helpers/given/NAME.py`` has the rest of it.
 - One after ``<!-- theirs: TOOL -->`` is for another tool, and parsed only.
