@@ -105,7 +105,8 @@ class Shell:
 
     def type(self, text: str) -> tuple[str, str]:
         """What it prints, and why that is its end, or nothing if it ended well."""
-        assert self._bash.stdin and self._bash.stdout
+        assert self._bash.stdin
+        assert self._bash.stdout
         self._typed.write_text(text)
         self._bash.stdin.write('. ../typed </dev/null >../printed 2>&1; echo "done"\n')
         self._bash.stdin.flush()
