@@ -1,6 +1,7 @@
 """Pages whose programs and commands run on this machine, as a reader types them; what they show is what comes of it.
 
 - A block after ``<!-- file: PATH -->`` is a file, a ``bash`` block after ``<!-- run: local -->`` what is typed beside it.
+- One after ``<!-- run: walk -->`` is typed by `docs/walk.sh`, which takes all blocks of its pages as they are in the built site.
 - A ``python`` block after ``<!-- program -->`` is run as a file of its own.
 - One after ``<!-- within: NAME -->`` is a part of a program: ``tests/helpers/given/NAME.py`` has the rest of it.
 - One after ``<!-- theirs: TOOL -->`` is for another tool, and parsed only.
@@ -33,30 +34,24 @@ SLURMFILE = '[default.cluster]\nbackend = "local"\n'
 ELSEWHERE = {
     "how-to/build-a-wheel.md": "tests/test_packaging_pages.py",
     "how-to/clean-up.md": "tests/test_clean_up_page.py",
+    "how-to/find-follow-and-cancel-jobs.md": "tests/slurm/test_jobs_page.py",
     "how-to/keep-a-record-of-runs.md": "tests/test_runs_page.py",
     "how-to/notebooks.md": "tests/test_notebook_page.py",
     "how-to/run-in-a-container.md": "tests/test_packaging_pages.py",
+    "how-to/run-tests-in-ci.md": "tests/test_ci_page.py",
     "how-to/send-dependencies.md": "tests/test_packaging_pages.py",
     "how-to/send-your-code.md": "tests/test_packaging_pages.py",
+    "how-to/set-up-a-cluster.md": "tests/slurm/test_set_up_page.py",
     "how-to/use-an-environment-of-the-site.md": "tests/test_site_environment_page.py",
     "how-to/use-the-test-cluster.md": "tests/test_cluster_page.py",
     "reference/command-line.md": "tests/test_documentation.py",
     "reference/mistakes.md": "tests/helpers/mistakes.py",
     "tutorials/parallel-train-eval-workflow.md": "tests/test_documentation.py",
 }
-# Pages of which not all blocks say yet how they are run. A new page does not belong here.
-NOT_YET = {
-    "explanation/other-slurms-in-docker.md",
-    "how-to/find-follow-and-cancel-jobs.md",
-    "how-to/run-on-several-nodes.md",
-    "how-to/run-tests-in-ci.md",
-    "how-to/set-up-a-cluster.md",
-    "reference/json.md",
-}
 PAGES = {
     str(path.relative_to(ROOT / "docs")): path for path in sorted((ROOT / "docs").rglob("*.md"))
 }
-OURS = [name for name in PAGES if name not in ELSEWHERE and name not in NOT_YET]
+OURS = [name for name in PAGES if name not in ELSEWHERE]
 LOCAL = [
     name for name in OURS if any(one.mark.startswith("run: local") for one in blocks(PAGES[name]))
 ]

@@ -28,6 +28,7 @@ VARYING = (
     (r"\b[0-9a-f]{16}\b", "RUN"),
     (r"^ *\d+ +", "N "),
     (r"\bjob \d+", "job N"),
+    (r"<Job \d+", "<Job N"),
     (r"\bjob_id=\d+", "job_id=N"),
     (r"\bslurm_\d+\.", "slurm_N."),
     (r"'job_id': '\d+'", "'job_id': N"),
